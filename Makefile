@@ -1,0 +1,49 @@
+# `make demo` and `make test` do all set-up themselves; CONTRIBUTING.md has the same in plain pip commands.
+#
+# Variables: VENV (.venv), PYTHON (found), QT (pyqt6 or pyside6), DEMO (folder of the demo's results),
+#            NAPARI_DDMD_DATA (folder that holds `brats/`, for the tests on real cases; skipped without it).
+
+SHELL := /bin/bash
+VENV ?= .venv
+QT ?= pyqt6
+DEMO ?= demo
+NAPARI_DDMD_DATA ?= ../shared/data
+PYTHON ?=
+override NAPARI_DDMD_DATA := $(abspath $(NAPARI_DDMD_DATA))
+export NAPARI_DDMD_DATA PYTHON
+BIN = $(VENV)/bin
+
+.PHONY: help setup demo test lint format typecheck pytest clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo       segment a synthetic case with the bundled model and leave pictures in $(DEMO)/"
+	@echo "make test       ruff, mypy and all tests"
+	@echo "make lint | format | typecheck | pytest | clean"
+
+setup:
+	@scripts/setup.sh $(VENV) $(QT),dev
+
+demo:
+	@scripts/setup.sh $(VENV) $(QT) --windows-optional
+	$(BIN)/python -m napari_ddmd demo --out $(DEMO)
+
+test: lint typecheck pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+typecheck: setup
+	$(BIN)/mypy
+
+pytest: setup
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

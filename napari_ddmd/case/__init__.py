@@ -1,0 +1,22 @@
+"""One patient: find the files, put four modalities on one axial grid, and the exact way back."""
+
+from napari_ddmd.case.case import Case
+from napari_ddmd.case.errors import CaseError, CaseWarning
+from napari_ddmd.case.files import CaseFiles, find_case_files, find_cases
+from napari_ddmd.case.grid import AxialGrid
+from napari_ddmd.case.load import load_case, load_mask
+from napari_ddmd.case.naming import MODALITIES, guess_modality
+
+__all__ = [
+    "MODALITIES",
+    "AxialGrid",
+    "Case",
+    "CaseError",
+    "CaseFiles",
+    "CaseWarning",
+    "find_case_files",
+    "find_cases",
+    "guess_modality",
+    "load_case",
+    "load_mask",
+]

@@ -1,0 +1,92 @@
+"""One patient: four modalities on one axial grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import nibabel
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_ddmd.case.files import CaseFiles
+from napari_ddmd.case.grid import AxialGrid
+from napari_ddmd.case.naming import MODALITIES
+
+# From (S, H, W) at 1 mm to RAS: what arrays that are on the axial grid already have for an affine.
+_AXIAL_AFFINE = np.array([[0, 0, -1, 0], [0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One patient's images.
+
+    Parameters
+    ----------
+    name : str
+        The case's identifier.
+    images : (C, S, H, W) ndarray of float32
+        Raw intensities as in the files, C in the order of `MODALITIES`.
+    grid : AxialGrid
+        Geometry, and the way back to the files' own grid.
+    files : CaseFiles
+        Where the images came from; without images for a case that was made from arrays.
+    header : nibabel.Nifti1Header
+        Header of the T1 file, the reference for what is saved beside it.
+    mask : (S, H, W) ndarray of uint8 or None
+        The expert's labels; the lesion is where they are above 0.
+    warnings : tuple of str
+        What the user should know about the files, one line each.
+    """
+
+    name: str
+    images: NDArray[np.float32]
+    grid: AxialGrid
+    files: CaseFiles
+    header: nibabel.Nifti1Header = field(repr=False)
+    mask: NDArray[np.uint8] | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size in millimetres along S, H and W."""
+        return self.grid.spacing
+
+    @cached_property
+    def brain(self) -> NDArray[np.bool_]:
+        """Where any modality is not zero, ``(S, H, W)``: BRATS images are skull-stripped."""
+        brain: NDArray[np.bool_] = (self.images != 0).any(axis=0)
+        return brain
+
+    @classmethod
+    def from_arrays(
+        cls, name: str, images: ArrayLike, affine: ArrayLike | None = None, mask: ArrayLike | None = None
+    ) -> Case:
+        """Make a case from arrays.
+
+        Parameters
+        ----------
+        name : str
+            The case's identifier.
+        images : (C, i, j, k) array_like
+            Intensities in the order of `MODALITIES`.
+        affine : (4, 4) array_like, optional
+            From voxel indices ``(i, j, k)`` to RAS millimetres. By default the arrays are on the axial grid
+            already, ``(C, S, H, W)``, with voxels of 1 mm.
+        mask : (i, j, k) array_like, optional
+            The expert's labels.
+
+        Raises
+        ------
+        CaseError
+            If the affine is oblique.
+        ValueError
+            If the arrays' shapes do not fit.
+        """
+        volumes = np.asarray(images, dtype=np.float32)
+        if volumes.ndim != 4 or len(volumes) != len(MODALITIES):
+            raise ValueError(f"images must be ({len(MODALITIES)}, S, H, W), not {volumes.shape}")
+        grid = AxialGrid.from_affine(_AXIAL_AFFINE if affine is None else affine, volumes.shape[1:])
+        header = nibabel.Nifti1Image(np.broadcast_to(np.uint8(0), grid.source_shape), grid.affine).header
+        labels = None if mask is None else grid.to_axial(np.asarray(mask, dtype=np.uint8))
+        return cls(name, grid.to_axial(volumes), grid, CaseFiles(name, {}), header, labels)

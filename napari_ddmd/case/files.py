@@ -1,0 +1,248 @@
+"""Find the files of a case, in every folder layout of the challenge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from napari_ddmd.case.errors import CaseError
+from napari_ddmd.case.naming import (
+    MASK,
+    MODALITIES,
+    guess_modality,
+    name_without_modality,
+)
+
+_NIFTI: Final = (".nii", ".nii.gz")
+_FOREIGN: Final = (".mha", ".mhd", ".nrrd", ".img", ".hdr")
+# HGG/case and LGG/case under the training folder, as up to 2018, is the deepest layout that was shipped.
+_DEEPEST: Final = 3
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """The files of one case.
+
+    Parameters
+    ----------
+    name : str
+        The case's identifier: the name of its folder.
+    images : dict of str to Path
+        File of each modality that was found, in the order of `MODALITIES`.
+    mask : Path or None
+        The expert's mask.
+    """
+
+    name: str
+    images: dict[str, Path]
+    mask: Path | None = None
+
+
+def find_case_files(
+    path: str | os.PathLike[str], *, assignment: Mapping[str, Path] | None = None
+) -> CaseFiles:
+    """Find the files of one case.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder of the case (its images lie in it, or each in a folder of its own), or any one of its files.
+    assignment : mapping of str to Path, optional
+        Files that are known already, by modality (or ``"seg"``); they win over what the names say.
+
+    Returns
+    -------
+    CaseFiles
+        Modalities that were not found are absent from its ``images``.
+
+    Raises
+    ------
+    CaseError
+        If there is no such path, no image with a BRATS name, or two files for one modality.
+    """
+    location = _existing(path)
+    folder, listing = location, _Listing()
+    if location.is_dir():
+        listing = _list_case(location)
+    else:
+        if is_foreign(location.name):
+            raise _foreign_error(location)
+        if not is_nifti(location.name):
+            raise CaseError(f"{location}: not a NIfTI file; choose a .nii or .nii.gz file or a case's folder")
+        folder, listing = _list_around(location)
+    name = folder.name
+    if location.is_file() and listing.has_duplicates:
+        listing = listing.sharing_name_with(location)
+        name = name_without_modality(location.name) or name
+    return _pick(name, location, listing, assignment or {})
+
+
+def find_cases(path: str | os.PathLike[str]) -> list[CaseFiles]:
+    """Find all cases under a folder: the folder of one case, or a folder of case folders.
+
+    Parameters
+    ----------
+    path : path-like
+        A case (folder or file), or a folder that holds case folders, directly or in groups (``HGG/case``).
+
+    Returns
+    -------
+    list of CaseFiles
+        Sorted by name; never empty.
+
+    Raises
+    ------
+    CaseError
+        If there is no case, or one of the cases is at fault as in :func:`find_case_files`.
+    """
+    location = _existing(path)
+    folders = _case_folders(location, _DEEPEST) if location.is_dir() else []
+    if not folders:
+        return [find_case_files(location)]
+    return sorted((find_case_files(folder) for folder in folders), key=lambda files: files.name)
+
+
+def is_nifti(name: str) -> bool:
+    """Tell whether a file name ends as a NIfTI file's does."""
+    return name.lower().endswith(_NIFTI)
+
+
+def is_foreign(name: str) -> bool:
+    """Tell whether a file name ends as that of another image format that the challenge, or its users, had."""
+    return name.lower().endswith(_FOREIGN)
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What a case's folder holds, before anything is chosen."""
+
+    found: dict[str, list[Path]] = field(default_factory=dict)
+    unnamed: list[Path] = field(default_factory=list)
+    foreign: dict[str | None, Path] = field(default_factory=dict)
+
+    def add(self, files: Iterable[Path], modality: str | None = None) -> None:
+        for file in files:
+            kind = guess_modality(file.name) or modality
+            if is_foreign(file.name):
+                self.foreign.setdefault(kind, file)
+            elif kind is None:
+                self.unnamed.append(file)
+            else:
+                self.found.setdefault(kind, []).append(file)
+
+    @property
+    def has_images(self) -> bool:
+        return any(modality in self.found or modality in self.foreign for modality in MODALITIES)
+
+    @property
+    def has_duplicates(self) -> bool:
+        return any(len(files) > 1 for files in self.found.values())
+
+    def sharing_name_with(self, file: Path) -> _Listing:
+        shared = name_without_modality(file.name)
+        return _Listing(
+            {
+                modality: [other for other in files if name_without_modality(other.name) == shared]
+                for modality, files in self.found.items()
+            },
+            self.unnamed,
+            self.foreign,
+        )
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
+    # Not resolved: a link's own name is the case's name.
+    location = Path(os.path.abspath(path))  # noqa: PTH100
+    if not location.exists():
+        raise CaseError(f"{location}: no such file or folder; check the path")
+    return location
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        # Names that start with a dot are the shadow files that macOS leaves in archives ("._t1.nii.gz").
+        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise CaseError(f"{folder}: cannot be opened ({error.strerror}); check the permissions") from error
+
+
+def _images(entries: Iterable[Path]) -> list[Path]:
+    return [e for e in entries if (is_nifti(e.name) or is_foreign(e.name)) and e.is_file()]
+
+
+def _list_case(folder: Path) -> _Listing:
+    """List a case's folder: its images, and those of sub-folders that are named after a modality."""
+    entries = _entries(folder)
+    listing = _Listing()
+    listing.add(_images(entries))
+    for entry in entries:
+        modality = guess_modality(entry.name)
+        if modality is not None and entry.is_dir():
+            listing.add(_images(_entries(entry)), modality)
+    return listing
+
+
+def _list_around(file: Path) -> tuple[Path, _Listing]:
+    """Return the case's folder of one of its files, and its listing."""
+    folder = file.parent
+    listing = _list_case(folder)
+    modality = guess_modality(folder.name)
+    if modality is not None and set(listing.found) <= {modality}:
+        return folder.parent, _list_case(folder.parent)
+    return folder, listing
+
+
+def _case_folders(folder: Path, depth: int) -> list[Path]:
+    if _list_case(folder).has_images:
+        return [folder]
+    if depth == 0:
+        return []
+    # What may not be opened (a drive's "lost+found") is no reason to give up on the rest.
+    below = (e for e in _entries(folder) if e.is_dir() and os.access(e, os.R_OK | os.X_OK))
+    return [case for entry in below for case in _case_folders(entry, depth - 1)]
+
+
+def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str, Path]) -> CaseFiles:
+    unknown = set(assignment) - {*MODALITIES, MASK}
+    if unknown:
+        raise CaseError(f"{location}: no modality is called {sorted(unknown)[0]!r}; use one of {_choices()}")
+    chosen: dict[str, Path] = {}
+    for kind in (*MODALITIES, MASK):
+        files = [Path(assignment[kind])] if kind in assignment else listing.found.get(kind, [])
+        if len(files) > 1:
+            names = " and ".join(file.name for file in files)
+            raise CaseError(f"{location}: {len(files)} files for {kind} ({names}); keep one of them")
+        if files:
+            chosen[kind] = files[0]
+        elif kind in listing.foreign:
+            raise _foreign_error(listing.foreign[kind])
+    _refuse_shared_file(chosen)
+    mask = chosen.pop(MASK, None)
+    if not chosen:
+        if None in listing.foreign:
+            raise _foreign_error(listing.foreign[None])
+        if listing.unnamed:
+            raise CaseError(
+                f"{listing.unnamed[0]}: its name tells no modality; rename it to end in one of {_choices()}"
+            )
+        raise CaseError(f"{location}: holds no image of a BRATS case; choose the folder with its NIfTI files")
+    return CaseFiles(name, chosen, mask)
+
+
+def _refuse_shared_file(chosen: Mapping[str, Path]) -> None:
+    seen: dict[Path, str] = {}
+    for kind, file in chosen.items():
+        if file in seen:
+            raise CaseError(f"{file}: given as {seen[file]} and as {kind}; choose another file for one")
+        seen[file] = kind
+
+
+def _choices() -> str:
+    return ", ".join(f"_{kind}" for kind in (*MODALITIES, MASK))
+
+
+def _foreign_error(file: Path) -> CaseError:
+    return CaseError(f"{file}: {file.suffix.lower()} files are not read; convert it to NIfTI (.nii.gz)")

@@ -1,0 +1,199 @@
+"""Load a case: check all headers, then read all files at once."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from nibabel.affines import apply_affine
+from nibabel.orientations import aff2axcodes
+from numpy.typing import NDArray
+
+from napari_ddmd.case.case import Case
+from napari_ddmd.case.errors import CaseError, CaseWarning
+from napari_ddmd.case.files import CaseFiles, find_case_files
+from napari_ddmd.case.grid import AxialGrid
+from napari_ddmd.case.naming import MODALITIES
+from napari_ddmd.case.nifti import NiftiFile, open_nifti
+
+# Share of a voxel by which corners of one and the same grid may differ: headers are rounded.
+_SAME_PLACE = 0.1
+
+
+def load_case(
+    path: str | os.PathLike[str] | CaseFiles, *, assignment: Mapping[str, Path] | None = None
+) -> Case:
+    """Load one patient.
+
+    All headers are read and checked before any voxel is, then the images and the mask are read in parallel.
+
+    Parameters
+    ----------
+    path : path-like or CaseFiles
+        Folder of the case in any BRATS naming, any one of its files, or what `find_cases` found.
+    assignment : mapping of str to Path, optional
+        Files that are known already, by modality (or ``"seg"``); they win over what the names say.
+
+    Returns
+    -------
+    Case
+        Raw intensities ``(C, S, H, W)`` on the axial grid.
+
+    Raises
+    ------
+    CaseError
+        If anything is wrong with a file; one line says which one and what to do.
+
+    Warns
+    -----
+    CaseWarning
+        If the mask's origin is not the images', or a header does not tell the orientation.
+    """
+    files = path if isinstance(path, CaseFiles) else find_case_files(path, assignment=assignment)
+    _refuse_missing(files)
+    images = {modality: open_nifti(files.images[modality]) for modality in MODALITIES}
+    reference = images[MODALITIES[0]]
+    grid = reference.grid()
+    for image in images.values():
+        _refuse_other_grid(image, reference)
+    remarks = _orientation_remarks(reference)
+    mask_file, mask_grid = None, grid
+    if files.mask is not None:
+        mask_file = open_nifti(files.mask)
+        mask_grid, mask_remarks = _place_mask(mask_file, grid)
+        remarks += mask_remarks
+
+    # Allocated once; each thread fills its own part, so that no second copy of the case is ever held.
+    volumes = np.empty((len(MODALITIES), *grid.shape), dtype=np.float32)
+
+    def read(channel: int, image: NiftiFile) -> None:
+        volumes[channel] = grid.to_axial(image.read_image())
+
+    with ThreadPoolExecutor(max_workers=len(MODALITIES) + 1, thread_name_prefix="load_case") as pool:
+        reads = [pool.submit(read, channel, image) for channel, image in enumerate(images.values())]
+        labels = None if mask_file is None else pool.submit(mask_file.read_labels)
+        try:
+            for done in reads:
+                done.result()
+            mask = None if labels is None else mask_grid.to_axial(labels.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+    for remark in remarks:
+        warnings.warn(CaseWarning(remark), stacklevel=2)
+    header = reference.image.header.copy()
+    return Case(files.name, volumes, grid, files, header, mask, tuple(remarks))
+
+
+def load_mask(path: str | os.PathLike[str], grid: AxialGrid) -> NDArray[np.uint8]:
+    """Load a mask onto the grid of a case.
+
+    Parameters
+    ----------
+    path : path-like
+        A NIfTI file with labels 0 to 4, of any number type.
+    grid : AxialGrid
+        The case's grid. A mask that covers the same voxels in another axis order is put in order.
+
+    Returns
+    -------
+    (S, H, W) ndarray of uint8
+        The labels.
+
+    Raises
+    ------
+    CaseError
+        If the file cannot be read, holds anything but labels, or lies on another grid.
+
+    Warns
+    -----
+    CaseWarning
+        If the mask has the same voxel grid but another origin; it is taken voxel by voxel.
+    """
+    mask_file = open_nifti(Path(path))
+    mask_grid, remarks = _place_mask(mask_file, grid)
+    labels: NDArray[np.uint8] = mask_grid.to_axial(mask_file.read_labels())
+    for remark in remarks:
+        warnings.warn(CaseWarning(remark), stacklevel=2)
+    return labels
+
+
+def _refuse_missing(files: CaseFiles) -> None:
+    missing = [modality for modality in MODALITIES if modality not in files.images]
+    if not missing:
+        return
+    folder = next(iter(files.images.values())).parent if files.images else Path(files.name)
+    names = " and ".join(missing)
+    raise CaseError(f"{folder}: no image for {names}; add it, or rename it to end in _{missing[0]}.nii.gz")
+
+
+def _refuse_other_grid(image: NiftiFile, reference: NiftiFile) -> None:
+    if image.shape != reference.shape:
+        raise CaseError(
+            f"{image.path}: its shape is {_times(image.shape)}, that of {reference.path.name} is "
+            f"{_times(reference.shape)}; resample it to the same grid"
+        )
+    if not _same_place(image.affine, reference.affine, reference.shape):
+        raise CaseError(
+            f"{image.path}: lies elsewhere in space than {reference.path.name}; register it to the same grid"
+        )
+
+
+def _orientation_remarks(image: NiftiFile) -> list[str]:
+    if image.has_orientation:
+        return []
+    return [
+        f"{image.path}: the header does not tell the orientation, so left and right may be swapped; "
+        "check it against another viewer"
+    ]
+
+
+def _place_mask(mask: NiftiFile, grid: AxialGrid) -> tuple[AxialGrid, list[str]]:
+    """Return the grid to read a mask with so that it lies on `grid`, and what there is to remark."""
+    own = mask.grid()
+    if own.shape == grid.shape and _same_place(own.axial_affine, grid.axial_affine, grid.shape):
+        return own, []
+    same_voxels = mask.shape == grid.source_shape
+    if same_voxels and not mask.has_orientation:
+        return grid, [f"{mask.path}: the mask's header tells no position; it is taken voxel by voxel"]
+    if own.shape != grid.shape:
+        raise CaseError(
+            f"{mask.path}: the mask's shape is {_times(mask.shape)}, that of the images is "
+            f"{_times(grid.source_shape)}; resample it to the images' grid"
+        )
+    directions = (own.affine[:3, :3], grid.affine[:3, :3])
+    if same_voxels and np.allclose(*directions, rtol=0, atol=1e-3 * min(grid.spacing)):
+        return grid, [
+            f"{mask.path}: the mask's origin {_position(own)} is not the images' {_position(grid)}; "
+            "the voxel grids agree, so it is taken voxel by voxel"
+        ]
+    raise CaseError(
+        f"{mask.path}: the mask lies on another grid ({_axes(own)}) than the images ({_axes(grid)}); "
+        "resample it to the images' grid"
+    )
+
+
+def _same_place(first: NDArray[np.float64], second: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
+    """Tell whether two affines put all corners of an array at the same points."""
+    corners = np.stack(np.meshgrid(*[(0, length - 1) for length in shape], indexing="ij"), axis=-1)
+    distance = np.linalg.norm(apply_affine(first, corners) - apply_affine(second, corners), axis=-1)
+    voxel = np.linalg.norm(second[:3, :3], axis=0).min()
+    return bool(distance.max() <= _SAME_PLACE * voxel)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
+
+
+def _position(grid: AxialGrid) -> str:
+    return "(" + ", ".join(f"{coordinate:g}" for coordinate in grid.affine[:3, 3]) + ")"
+
+
+def _axes(grid: AxialGrid) -> str:
+    spacing = "×".join(f"{size:g}" for size in np.linalg.norm(grid.affine[:3, :3], axis=0))
+    return f"{''.join(aff2axcodes(grid.affine))}, {spacing} mm"

@@ -1,0 +1,286 @@
+"""The ``napari-ddmd`` command.
+
+Each command imports what it needs when it runs: help must not wait for torch, nor a cluster need Qt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from napari_ddmd import __version__
+
+if TYPE_CHECKING:
+    from napari_ddmd.case import CaseFiles
+    from napari_ddmd.model import Bundle
+    from napari_ddmd.predict import Prediction, PredictSettings
+
+DONE, AT_FAULT, INTERRUPTED = 0, 2, 130
+_DEMO_FOLDER = Path("napari-ddmd-demo")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments
+        What follows the program's name; by default the process's own.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 2 the input is at fault (one line on standard error says why), 130 interrupted.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as exit_request:
+        return int(exit_request.code or 0)
+    try:
+        status: int = options.run(options)
+    except KeyboardInterrupt:
+        print("\nnapari-ddmd: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except _user_errors() as error:
+        return _fault(error)
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(AT_FAULT, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="napari-ddmd", description="Find lesions in multi-modality brain MRI. Research use only."
+    )
+    parser.add_argument("--version", action="version", version=f"napari-ddmd {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    view = commands.add_parser("view", help="open napari with a case and the panel")
+    view.add_argument("case", nargs="?", metavar="CASE", help="folder of a case, or one of its files")
+    view.set_defaults(run=_view)
+
+    predict = commands.add_parser("predict", help="segment cases and save the results, without a window")
+    predict.add_argument("cases", nargs="+", metavar="CASE", help="folder of a case, or of such folders")
+    predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go to DIR/<case>/")
+    _add_run_options(predict)
+    predict.add_argument("--overwrite", action="store_true", help="replace earlier results of the same cases")
+    predict.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    predict.set_defaults(run=_predict)
+
+    demo = commands.add_parser("demo", help="run the bundled model on a synthetic case")
+    demo.add_argument(
+        "--out",
+        type=Path,
+        default=_DEMO_FOLDER,
+        metavar="DIR",
+        help="for the files of a run without a window",
+    )
+    demo.add_argument("--headless", action="store_true", help="open no window, even where there is a display")
+    demo.set_defaults(run=_demo)
+
+    models = commands.add_parser("models", help="list the models that are installed")
+    models.set_defaults(run=_models)
+
+    sample = commands.add_parser("sample-case", help="write a synthetic case in BRATS form")
+    sample.add_argument("folder", type=Path, metavar="DIR", help="folder of the case; must not hold anything")
+    sample.add_argument("--seed", type=int, default=0, help="another seed gives another head (default: 0)")
+    sample.set_defaults(run=_sample_case)
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    from napari_ddmd.device import DEVICES
+
+    parser.add_argument(
+        "--model", default="compact", metavar="NAME_OR_DIR", help="an installed model, or a model's folder"
+    )
+    parser.add_argument(
+        "--slices",
+        type=_slice_range,
+        metavar="A:B",
+        help="slices A to B-1, counted from 0 as in the files (default: all that hold brain)",
+    )
+    parser.add_argument("--samples", type=_positive, default=5, help="masks a slice (default: 5)")
+    parser.add_argument("--steps", type=_positive, metavar="N", help="denoiser evaluations a mask")
+    parser.add_argument("--sampler", metavar="NAME", help="ddim, dpm-solver++ or ddpm")
+    parser.add_argument("--seed", type=int, default=0, help="of the sampled noise (default: 0)")
+    parser.add_argument(
+        "--threshold", type=_share, default=0.5, help="the lesion's probability (default: 0.5)"
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number in [0, 1)")
+    return number
+
+
+def _slice_range(text: str) -> tuple[int | None, int | None]:
+    start, colon, stop = text.partition(":")
+    ends = [part.strip() for part in (start, stop)]
+    if not colon or not all(part.isdecimal() or not part for part in ends):
+        raise argparse.ArgumentTypeError(f"{text!r} is not A:B with whole numbers from 0, such as 60:100")
+    first, last = (int(part) if part else None for part in ends)
+    return first, last
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from napari_ddmd.model import load_bundle
+    from napari_ddmd.predict import PredictSettings, collect_cases
+
+    cases, faults = collect_cases(options.cases)
+    for fault in faults:
+        _fault(fault)
+    if not cases:
+        return AT_FAULT
+    bundle = load_bundle(options.model)
+    settings = PredictSettings(
+        slices=options.slices,
+        samples=options.samples,
+        steps=options.steps,
+        sampler=options.sampler,
+        seed=options.seed,
+        threshold=options.threshold,
+        device=options.device,
+    )
+    summaries: list[dict[str, Any]] = []
+    failed = [str(fault) for fault in faults]
+    for number, files in enumerate(cases, start=1):
+        try:
+            done = _predict_one(files, bundle, options, settings, f"{files.name} ({number}/{len(cases)})")
+        except _user_errors() as error:
+            _fault(error)
+            failed.append(str(error))
+            continue
+        summaries.append(done.summary)
+        if not options.json:
+            print(_result_line(done), flush=True)
+    if options.json:
+        single = len(cases) == 1 and not faults
+        if not single:
+            print(json.dumps({"cases": summaries, "failed": failed}, indent=1))
+        elif summaries:
+            print(json.dumps(summaries[0], indent=1))
+    return AT_FAULT if failed else DONE
+
+
+def _predict_one(
+    files: CaseFiles, bundle: Bundle, options: argparse.Namespace, settings: PredictSettings, title: str
+) -> Prediction:
+    from napari_ddmd.predict import predict_case
+    from napari_ddmd.progress_line import ProgressLine
+
+    with ProgressLine(title) as line:
+        return predict_case(
+            files,
+            bundle,
+            options.out,
+            settings,
+            overwrite=options.overwrite,
+            progress=line.update,
+            remark=lambda text: line.note(f"napari-ddmd: warning: {text}"),
+        )
+
+
+def _result_line(done: Prediction) -> str:
+    summary = done.summary
+    lesions = len(summary["lesions"])
+    count = f"{lesions} lesion{'' if lesions == 1 else 's'}"
+    work = f"{summary['slices']['n']} slices in {summary['seconds']:.0f} s"
+    return (
+        f"{summary['case']}: {summary['lesion_volume_ml']:.1f} mL in {count}, {work}, saved in {done.folder}"
+    )
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from napari_ddmd.viewer.launch import can_open_windows
+
+    if not options.headless and can_open_windows():
+        from napari_ddmd.viewer.launch import demo_window
+
+        demo_window()
+        return DONE
+    from napari_ddmd.demo import run_demo
+    from napari_ddmd.progress_line import ProgressLine
+
+    with ProgressLine("demo") as line:
+        picture, done = run_demo(options.out, progress=line.update)
+    print(_result_line(done))
+    print(f"picture: {picture}")
+    return DONE
+
+
+def _view(options: argparse.Namespace) -> int:
+    from napari_ddmd.viewer.launch import view_window
+
+    view_window(options.case)
+    return DONE
+
+
+def _models(options: argparse.Namespace) -> int:
+    from napari_ddmd.model import BundleError, list_bundles, read_description
+
+    folders = list_bundles()
+    if not folders:
+        print("no model is installed")
+    status = DONE
+    for folder in folders:
+        try:
+            about = read_description(folder)
+        except BundleError as error:
+            status = _fault(error)
+            continue
+        variant = about["settings"].get("variant", "?")
+        print(f"{folder.name}  version {about['version']}, variant {variant}, {folder}")
+        print(f"    {about['card']}")
+    return status
+
+
+def _sample_case(options: argparse.Namespace) -> int:
+    from napari_ddmd.synthetic import write_case
+
+    print(write_case(options.folder, seed=options.seed))
+    return DONE
+
+
+def _user_errors() -> tuple[type[Exception], ...]:
+    """Errors whose one line tells the user all."""
+    from napari_ddmd.case import CaseError
+    from napari_ddmd.device import DeviceError
+    from napari_ddmd.export import ExportError
+    from napari_ddmd.predict import PredictError
+
+    errors: list[type[Exception]] = [CaseError, DeviceError, ExportError, PredictError, OSError]
+    # These two live beside torch; where torch has not been loaded, neither can have been raised.
+    for module, name in (
+        ("napari_ddmd.segment", "InferenceError"),
+        ("napari_ddmd.model.bundle", "BundleError"),
+    ):
+        if module in sys.modules:
+            errors.append(getattr(sys.modules[module], name))
+    return tuple(errors)
+
+
+def _fault(error: Exception) -> int:
+    print(f"napari-ddmd: {' '.join(str(error).split())}", file=sys.stderr)
+    return AT_FAULT

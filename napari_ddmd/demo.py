@@ -1,0 +1,56 @@
+"""The demonstration without a window: a synthetic case, the bundled model, files and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_ddmd.case import find_case_files
+from napari_ddmd.export import save_overview
+from napari_ddmd.predict import Prediction, PredictSettings, predict_case
+
+if TYPE_CHECKING:
+    from napari_ddmd.model import Bundle
+    from napari_ddmd.segment import Progress
+
+SAMPLE_FOLDER, RESULTS_FOLDER = "sample-case", "results"
+
+
+def run_demo(
+    out: Path, *, bundle: Bundle | None = None, progress: Callable[[Progress], None] | None = None
+) -> tuple[Path, Prediction]:
+    """Segment the sample case and leave its files and a picture.
+
+    Parameters
+    ----------
+    out
+        Gets ``sample-case/`` (used again when it is there already), ``results/`` and ``overview.png``.
+    bundle
+        The model; the packaged one by default.
+    progress
+        Called with the run's progress.
+
+    Returns
+    -------
+    picture : Path
+        Slices, maps and outlines.
+    prediction : Prediction
+        The results, and where they are.
+    """
+    from napari_ddmd.model import load_bundle
+    from napari_ddmd.synthetic import write_case
+
+    sample = out / SAMPLE_FOLDER
+    if not sample.exists():
+        write_case(sample)
+    done = predict_case(
+        find_case_files(sample),
+        load_bundle() if bundle is None else bundle,
+        out / RESULTS_FOLDER,
+        PredictSettings(),
+        overwrite=True,
+        progress=progress,
+    )
+    picture = save_overview(out / "overview.png", done.case, done.volumes, PredictSettings().threshold)
+    return picture, done

@@ -1,0 +1,205 @@
+"""Results on disk: NIfTI on the case's own grid and a summary, each whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from napari_ddmd.case import Case
+from napari_ddmd.overview import save_overview
+from napari_ddmd.summary import summarise
+from napari_ddmd.volumes import Volumes
+
+if TYPE_CHECKING:
+    from napari_ddmd.model import Bundle
+
+__all__ = ["ExportError", "prediction_folder", "save_overview", "save_prediction", "save_volume"]
+
+SUMMARY_FILE = "summary.json"
+_VOLUMES: dict[str, type[np.generic]] = {
+    "mask": np.uint8,
+    "probability": np.float32,
+    "uncertainty": np.float32,
+    "inter": np.float32,
+    "intra": np.float32,
+}
+
+
+class ExportError(ValueError):
+    """Results that cannot be saved; the message is one line that names the path and says what to do."""
+
+
+def save_volume(path: str | Path, volume: NDArray[Any], case: Case, *, dtype: DTypeLike) -> Path:
+    """Save a volume as NIfTI on the grid of the case's files.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.nii`` or ``.nii.gz``; an existing file is replaced in one step.
+    volume
+        ``(S, H, W)`` on the case's axial grid.
+    case
+        Gives axis order, affine and header.
+    dtype
+        Number type in the file.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ExportError
+        If the name has another ending, or the file cannot be written.
+    """
+    target = Path(path)
+    if not target.name.lower().endswith((".nii", ".nii.gz")):
+        raise ExportError(f"{target}: the name must end in .nii or .nii.gz; rename it")
+    with _one_line_errors(target), _workplace(target.parent) as workplace:
+        fresh = workplace / target.name
+        nibabel.save(_image(volume, case, np.dtype(dtype)), fresh)
+        return fresh.replace(target)
+
+
+def prediction_folder(folder: str | Path, case_name: str, *, overwrite: bool) -> Path:
+    """Tell the folder of a case's results, after a check that they may be written there.
+
+    Raises
+    ------
+    ExportError
+        If a file is in the way, or there are results already and `overwrite` is not set.
+    """
+    target = Path(folder) / case_name
+    in_the_way = next((place for place in (target, *target.parents) if place.exists()), target)
+    if in_the_way.is_file():
+        raise ExportError(f"{in_the_way}: is a file; choose another output folder")
+    present = [name for name in _file_names(case_name) if (target / name).exists()]
+    if present and not overwrite:
+        raise ExportError(
+            f"{target / present[0]}: exists already; choose another output folder, or ask to overwrite"
+        )
+    return target
+
+
+def save_prediction(
+    folder: str | Path,
+    case: Case,
+    bundle: Bundle,
+    volumes: Volumes,
+    *,
+    settings: Mapping[str, Any],
+    device: str,
+    seconds: float,
+    threshold: float,
+    overwrite: bool = False,
+) -> Path:
+    """Save all results of one case under ``folder/<case>``, or none.
+
+    Results that are there already are replaced only after all new files have been written; other files in
+    that folder are left alone. ``summary.json`` comes last, so that a folder that has one is complete.
+
+    Parameters
+    ----------
+    folder
+        Holds one folder for each case; made when it is missing.
+    case, bundle, volumes
+        What was segmented, with what, and the result.
+    settings
+        What the run was asked for; goes into the summary as it is.
+    device, seconds
+        Where it ran, and for how long.
+    threshold
+        The lesion is where the probability exceeds this.
+    overwrite
+        Whether earlier results of this case may be replaced.
+
+    Returns
+    -------
+    Path
+        The case's ``summary.json``.
+
+    Raises
+    ------
+    ExportError
+        If there is nothing to save, there are results already, or they cannot be written.
+    """
+    if not volumes.done:
+        raise ExportError(f"{case.name}: no slice has been segmented; run it before saving")
+    target = prediction_folder(folder, case.name, overwrite=overwrite)
+    summary = summarise(
+        case, bundle, volumes, settings=settings, device=device, seconds=seconds, threshold=threshold
+    )
+    layers = {kind: getattr(volumes, kind) for kind in _VOLUMES if kind != "mask"}
+    layers["mask"] = volumes.mask(threshold)
+    with _one_line_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _workplace(target.parent) as workplace:
+            fresh = workplace / target.name
+            fresh.mkdir()
+            for kind, volume in layers.items():
+                if volume is not None:
+                    image = _image(volume, case, np.dtype(_VOLUMES[kind]))
+                    nibabel.save(image, fresh / _volume_name(case.name, kind))
+            text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
+            (fresh / SUMMARY_FILE).write_text(text, encoding="utf-8")
+            _move_results(fresh, target, case.name)
+    return target / SUMMARY_FILE
+
+
+def _image(volume: NDArray[Any], case: Case, dtype: np.dtype[Any]) -> nibabel.Nifti1Image:
+    header = case.header.copy()
+    header.set_data_dtype(dtype)
+    # The scan's display range and remarks would be wrong for a mask or a map.
+    header["cal_min"] = header["cal_max"] = 0
+    header["descrip"] = b"napari-ddmd"
+    header.extensions.clear()
+    return nibabel.Nifti1Image(case.grid.to_source(volume).astype(dtype), case.grid.affine, header)
+
+
+def _move_results(fresh: Path, target: Path, case_name: str) -> None:
+    """Put freshly written files in place, and remove what an earlier run left of its own."""
+    if not target.exists():
+        fresh.replace(target)
+        return
+    # The summary goes first and comes last: where there is one, all files belong to it.
+    for name in reversed(_file_names(case_name)):
+        (target / name).unlink(missing_ok=True)
+    for name in _file_names(case_name):
+        if (fresh / name).exists():
+            (fresh / name).replace(target / name)
+
+
+def _file_names(case_name: str) -> list[str]:
+    """All files that a case's results can have; the summary is the last."""
+    return [*(_volume_name(case_name, kind) for kind in _VOLUMES), SUMMARY_FILE]
+
+
+def _volume_name(case_name: str, kind: str) -> str:
+    return f"{case_name}_{kind}.nii.gz"
+
+
+@contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """Make a hidden folder beside the results: on the same disk, moving out of it is one step."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as name:
+        yield Path(name)
+
+
+@contextmanager
+def _one_line_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise ExportError(
+            f"{path}: cannot be written ({reason}); choose another folder or free some space"
+        ) from error

@@ -1,0 +1,95 @@
+"""The denoiser: diffusers' U-Net over ``b + X + Y + x_t`` (Eq 15)."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import UNet2DModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_ddmd.case import MODALITIES
+from napari_ddmd.model.settings import ModelSettings
+
+
+def condition(images: Tensor, inter: Tensor, intra: Tensor, settings: ModelSettings) -> Tensor:
+    """What the denoiser is told of a slice: ``b + X + Y`` for ``full``, less for the smaller variants (Eq 15).
+
+    Parameters
+    ----------
+    images
+        ``(B, C, h, w)`` in [0, 1].
+    inter, intra
+        ``(B, h, w)`` maps.
+    settings
+        The variant and the scales of the maps.
+
+    Returns
+    -------
+    Tensor
+        ``(B, C', h, w)`` with C' = C, C + 1 or C + 2; all channels about zero and within about one.
+    """
+    channels = [2 * images - 1]
+    if settings.uses_inter:
+        channels.append(inter[:, None] / settings.diffusion.inter_scale)
+    if settings.uses_intra:
+        channels.append(intra[:, None] / settings.diffusion.intra_scale)
+    return torch.cat(channels, dim=1)
+
+
+class Denoiser(nn.Module):
+    """Improved-DDPM U-Net behind a pixel-unshuffle stem.
+
+    Parameters
+    ----------
+    settings
+        Variant (number of input channels), widths, and whether the variance is learned.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        denoiser = settings.denoiser
+        self.patch = denoiser.patch
+        self.learned_variance = settings.diffusion.learned_variance
+        inputs = len(MODALITIES) + settings.uses_inter + settings.uses_intra + 1
+        outputs = 2 if self.learned_variance else 1
+        factor = self.patch * 2 ** (len(denoiser.channels) - 1)
+        if settings.frame.size % factor:
+            raise ValueError(f"frame size {settings.frame.size} is not a multiple of {factor}")
+        attention = [level in denoiser.attention_levels for level in range(len(denoiser.channels))]
+        self.unet = UNet2DModel(
+            sample_size=settings.frame.size // self.patch,
+            in_channels=inputs * self.patch**2,
+            out_channels=outputs * self.patch**2,
+            block_out_channels=denoiser.channels,
+            layers_per_block=denoiser.layers_per_block,
+            down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attention),
+            up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attention)),
+            attention_head_dim=None,  # one head, as in Improved DDPM
+            add_attention=any(attention),
+            norm_num_groups=denoiser.norm_groups,
+            resnet_time_scale_shift="scale_shift",
+            dropout=denoiser.dropout,
+        )
+
+    def forward(self, x_t: Tensor, t: Tensor, conditioning: Tensor) -> tuple[Tensor, Tensor | None]:
+        """One evaluation.
+
+        Parameters
+        ----------
+        x_t
+            Noisy mask, ``(B, 1, h, w)``.
+        t
+            0-based timesteps, ``(B,)``.
+        conditioning
+            Output of `condition`, ``(B, C', h, w)``.
+
+        Returns
+        -------
+        output, variance
+            ``(B, 1, h, w)`` each; the variance interpolant (in [-1, 1]) is None unless it is learned.
+        """
+        stacked = F.pixel_unshuffle(torch.cat([conditioning, x_t], dim=1), self.patch)
+        output = F.pixel_shuffle(self.unet(stacked, t).sample, self.patch)
+        if not self.learned_variance:
+            return output, None
+        return output[:, :1], output[:, 1:]

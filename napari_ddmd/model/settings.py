@@ -1,0 +1,170 @@
+"""Everything a trained model must remember to be used again: the settings inside a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+Variant = Literal["mini", "light", "full"]
+Prediction = Literal["epsilon", "x0", "v"]
+SamplerName = Literal["ddim", "dpm-solver++", "ddpm"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalisationSettings:
+    """Per volume and modality: clip to two percentiles of the brain voxels, then scale to [0, 1]."""
+
+    lower_percentile: float = 0.5
+    """Percentile of the brain's intensities that becomes 0."""
+    upper_percentile: float = 99.5
+    """Percentile of the brain's intensities that becomes 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameSettings:
+    """The square window of a slice that the networks see."""
+
+    size: int = 128
+    """Side of the window in network pixels."""
+    extent_mm: float = 192.0
+    """Side of the window in millimetres. It grows where a brain is larger."""
+    centre: Literal["brain", "image"] = "brain"
+    """Centre the window on the brain's bounding box, or on the image (the paper pads 240 to 256)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderSettings:
+    """One autoencoder, and how many make an ensemble."""
+
+    size: int = 64
+    """Side of the slices that the autoencoders see; the maps are scaled up to the frame."""
+    widths: tuple[int, ...] = (16, 32, 64, 64)
+    """Channels of the four convolutions."""
+    hidden: int = 256
+    """Width of the first fully connected layer."""
+    latent: int = 16
+    """Width of the bottleneck."""
+    members: int = 3
+    """L, the number of autoencoders in AE-1 and in AE-2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiserSettings:
+    """The U-Net that predicts the noise, the clean mask or the velocity."""
+
+    channels: tuple[int, ...] = (32, 64, 96, 128)
+    """Channels of each level."""
+    layers_per_block: int = 1
+    """Residual blocks a level."""
+    attention_levels: tuple[int, ...] = ()
+    """Levels (0 is the finest) with self-attention."""
+    patch: int = 2
+    """Pixel-unshuffle factor of the stem: the first level has size / patch pixels a side."""
+    norm_groups: int = 8
+    """Groups of the group normalisation."""
+    dropout: float = 0.0
+    """Dropout inside the residual blocks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionSettings:
+    """The forward process and what the network predicts of it."""
+
+    timesteps: int = 1000
+    """T."""
+    beta_start: float = 1e-4
+    """First variance of the linear schedule, for T = 1000."""
+    beta_end: float = 0.02
+    """Last variance of the linear schedule, for T = 1000."""
+    prediction: Prediction = "x0"
+    """What the network's output means. With ``x0`` it is the logit of the lesion probability."""
+    learned_variance: bool = False
+    """Whether a second output channel interpolates the reverse variance (Improved DDPM)."""
+    inter_scale: float = 1.0
+    """The inter map is divided by this before it enters the denoiser (1 in the paper)."""
+    intra_scale: float = 1.0
+    """The intra map is divided by this before it enters the denoiser (1 in the paper)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingSettings:
+    """What ``segment`` does unless it is told otherwise."""
+
+    sampler: SamplerName = "ddim"
+    """Name of the sampler."""
+    steps: int = 2
+    """Denoiser evaluations a mask."""
+    samples: int = 5
+    """Masks a slice (five in the paper)."""
+    threshold: float = 0.5
+    """The lesion is where the mean of the masks exceeds this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """All settings of a model."""
+
+    variant: Variant = "full"
+    """``mini`` sees the images, ``light`` also the inter map, ``full`` also the intra map."""
+    normalisation: NormalisationSettings = field(default_factory=NormalisationSettings)
+    frame: FrameSettings = field(default_factory=FrameSettings)
+    autoencoder: AutoencoderSettings = field(default_factory=AutoencoderSettings)
+    denoiser: DenoiserSettings = field(default_factory=DenoiserSettings)
+    diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+
+    @property
+    def uses_inter(self) -> bool:
+        """Whether the denoiser is given the inter-discrepancy map."""
+        return self.variant in ("light", "full")
+
+    @property
+    def uses_intra(self) -> bool:
+        """Whether the denoiser is given the intra-discrepancy map."""
+        return self.variant == "full"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain containers, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> ModelSettings:
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        ValueError
+            If a key is unknown or missing, or a value has the wrong type.
+        """
+        settings: ModelSettings = _build(cls, data, "settings")
+        return settings
+
+
+def _build(kind: Any, data: Any, where: str) -> Any:
+    """Rebuild the dataclass ``kind`` from plain containers, checking every key and type."""
+    if not isinstance(data, dict):
+        raise ValueError(f"{where} must be an object, not {data!r}")
+    hints = get_type_hints(kind)
+    names = [entry.name for entry in fields(kind)]
+    for problem, keys in (("unknown", set(data) - set(names)), ("missing", set(names) - set(data))):
+        if keys:
+            raise ValueError(f"{where} has {problem} keys: {', '.join(sorted(keys))}")
+    return kind(**{name: _value(hints[name], data[name], f"{where}.{name}") for name in names})
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if is_dataclass(kind):
+        return _build(kind, value, where)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(f"{where} must be one of {', '.join(map(str, get_args(kind)))}, not {value!r}")
+        return value
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{where} must be a list, not {value!r}")
+        return tuple(_value(get_args(kind)[0], entry, where) for entry in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ValueError(f"{where} must be {kind.__name__}, not {value!r}")
+    return value

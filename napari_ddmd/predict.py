@@ -1,0 +1,212 @@
+"""Cases in, files out: what the command line does without a viewer."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ddmd.case import (
+    Case,
+    CaseError,
+    CaseFiles,
+    CaseWarning,
+    find_cases,
+    guess_modality,
+    load_case,
+)
+from napari_ddmd.device import pick_device
+from napari_ddmd.export import prediction_folder, save_prediction
+from napari_ddmd.volumes import Volumes
+
+if TYPE_CHECKING:
+    from napari_ddmd.model import Bundle
+    from napari_ddmd.segment import Progress
+
+
+class PredictError(ValueError):
+    """Settings that do not fit the case or the model; the message is one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictSettings:
+    """What is asked of a run.
+
+    Attributes
+    ----------
+    slices
+        First slice and the one after the last, in slice numbers of the case's files; None stands for an end
+        of the file. Without it, all slices that hold brain.
+    samples, steps, sampler, seed, device
+        As in `napari_ddmd.segment.segment`.
+    threshold
+        The lesion is where the probability exceeds this.
+    """
+
+    slices: tuple[int | None, int | None] | None = None
+    samples: int = 5
+    steps: int | None = None
+    sampler: str | None = None
+    seed: int = 0
+    threshold: float = 0.5
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One case that is done."""
+
+    case: Case
+    volumes: Volumes
+    folder: Path
+    summary: dict[str, Any]
+
+
+def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[CaseError]]:
+    """Find all cases that are meant, and what is wrong with those that cannot be used.
+
+    Parameters
+    ----------
+    paths
+        Each the folder of a case, one of its files, or a folder of such folders.
+
+    Raises
+    ------
+    CaseError
+        If two different cases have one name, so that their results would have one place.
+    """
+    found: dict[str, CaseFiles] = {}
+    faults: list[CaseError] = []
+    for path in paths:
+        cases, errors = _find(Path(path))
+        faults += errors
+        for files in cases:
+            other = found.setdefault(files.name, files)
+            if other.images != files.images:
+                first, second = (_where(entry) for entry in (other, files))
+                raise CaseError(
+                    f"{second}: has the same name as {first}; run them with different --out folders"
+                )
+    return list(found.values()), faults
+
+
+def predict_case(
+    files: CaseFiles,
+    bundle: Bundle,
+    out: Path,
+    settings: PredictSettings,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    remark: Callable[[str], None] | None = None,
+) -> Prediction:
+    """Load, segment and save one case.
+
+    Parameters
+    ----------
+    files, bundle
+        The case and the model.
+    out
+        The results go to ``out/<case>``.
+    settings
+        What is asked for.
+    overwrite
+        Whether earlier results of this case may be replaced.
+    progress, remark
+        Called with the run's progress, and with each thing about the files that the user should know.
+
+    Raises
+    ------
+    CaseError, PredictError, DeviceError, InferenceError, ExportError
+        One line each; nothing is left under ``out`` then.
+    """
+    from napari_ddmd.segment import segment
+
+    prediction_folder(out, files.name, overwrite=overwrite)
+    device = pick_device(settings.device)
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        # They are passed on through `remark`, without the code lines that Python would print.
+        warnings.simplefilter("ignore", CaseWarning)
+        case = load_case(files)
+    for text in case.warnings:
+        if remark is not None:
+            remark(text)
+    defaults = bundle.settings.sampling
+    steps = defaults.steps if settings.steps is None else settings.steps
+    sampler = defaults.sampler if settings.sampler is None else settings.sampler
+    try:
+        results = segment(
+            case,
+            bundle,
+            slices=_axial_slices(case, settings.slices),
+            samples=settings.samples,
+            steps=steps,
+            sampler=sampler,
+            seed=settings.seed,
+            device=str(device),
+            progress=progress,
+        )
+    except ValueError as error:
+        raise PredictError(f"{case.name}: {error}") from error
+    volumes = Volumes(case, settings.samples, intra=bundle.has_intra, inter=bundle.has_inter)
+    for result in results:
+        volumes.add(result)
+    summary_file = save_prediction(
+        out,
+        case,
+        bundle,
+        volumes,
+        settings={
+            "samples": settings.samples,
+            "steps": steps,
+            "sampler": sampler,
+            "seed": settings.seed,
+            "slices": None if settings.slices is None else list(settings.slices),
+        },
+        device=str(device),
+        seconds=time.perf_counter() - started,
+        threshold=settings.threshold,
+        overwrite=overwrite,
+    )
+    summary = json.loads(summary_file.read_text(encoding="utf-8"))
+    return Prediction(case, volumes, summary_file.parent, summary)
+
+
+def _find(path: Path) -> tuple[list[CaseFiles], list[CaseError]]:
+    """Find the cases under a path; one folder at fault does not hide the others of a cohort."""
+    try:
+        return find_cases(path), []
+    except CaseError as error:
+        if not path.is_dir():
+            return [], [error]
+        below = [
+            entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.name.startswith(".")
+        ]
+        is_case = any(guess_modality(entry.name) for entry in path.iterdir())
+        if is_case or not below:
+            return [], [error]
+        parts = [_find(entry) for entry in below]
+        cases = [files for found, _ in parts for files in found]
+        return cases, [fault for _, faults in parts for fault in faults] if cases else [error]
+
+
+def _axial_slices(case: Case, wanted: tuple[int | None, int | None] | None) -> list[int] | None:
+    if wanted is None:
+        return None
+    depth = case.grid.shape[0]
+    first = 0 if wanted[0] is None else wanted[0]
+    stop = depth if wanted[1] is None else wanted[1]
+    if not 0 <= first < stop <= depth:
+        raise PredictError(
+            f"{case.name}: slices {first}:{stop} are not in the files, which have slices 0:{depth}"
+        )
+    return sorted(case.grid.axial_slice(number) for number in range(first, stop))
+
+
+def _where(files: CaseFiles) -> Path:
+    return next(iter(files.images.values())).parent

@@ -1,0 +1,134 @@
+"""A whole synthetic case: made in memory, or written as a BRATS folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_ddmd.synthetic.acquisition import acquire
+from napari_ddmd.synthetic.anatomy import load_template, sample_anatomy
+from napari_ddmd.synthetic.contrasts import render
+from napari_ddmd.synthetic.deformation import random_deformation
+from napari_ddmd.synthetic.grid import Grid
+from napari_ddmd.synthetic.tumour import grow, settle
+from napari_ddmd.synthetic.vessels import draw_vessels
+
+BRATS_SHAPE = (240, 240, 155)
+_COARSE_SHAPE = (120, 120, 78)
+"""Grid of all that is smooth: displacements, growth, distances."""
+
+
+@dataclass(frozen=True)
+class SyntheticCase:
+    """Four registered modalities of a brain that nobody has, and its expert mask.
+
+    Parameters
+    ----------
+    images : dict of str to ndarray
+        "t1", "t1ce", "t2" and "flair", each (I, J, K) int16, zero outside the brain and only there.
+    mask : ndarray, shape (I, J, K), uint8
+        0 healthy, 1 necrosis, 2 oedema, 4 enhancing tumour.
+    affine : ndarray, shape (4, 4)
+        Voxel to RAS mm.
+    """
+
+    images: dict[str, NDArray[np.int16]]
+    mask: NDArray[np.uint8]
+    affine: NDArray[np.float64]
+
+
+def make_case(seed: int = 0) -> SyntheticCase:
+    """Make a case of 240x240x155 voxels of 1 mm, as the BRATS challenges ship them; the same for the same seed."""
+    return _make(seed, Grid.covering(BRATS_SHAPE), Grid.covering(_COARSE_SHAPE))
+
+
+def make_small_case(seed: int = 0, shape: tuple[int, int, int] = (60, 60, 40)) -> SyntheticCase:
+    """Make a case of few and large voxels that cover the same field of view, for quick tests.
+
+    Parameters
+    ----------
+    seed : int
+        Source of chance.
+    shape : tuple of int
+        Voxels along each axis, at least 24.
+    """
+    grid = Grid.covering(shape)
+    coarse = Grid.covering(_COARSE_SHAPE)
+    return _make(seed, grid, grid if grid.spacing > coarse.spacing else coarse)
+
+
+def _make(seed: int, grid: Grid, coarse: Grid) -> SyntheticCase:
+    heads, tissues, lesions, looks = np.random.default_rng(seed).spawn(4)
+    template = load_template()
+    healthy = random_deformation(heads, template, coarse)
+    anatomy = sample_anatomy(template, healthy.template_points(coarse), coarse, tissues)
+    growth = grow(anatomy, coarse, lesions)
+    box = _box(anatomy.brain, coarse, grid)
+    inner = grid.crop(box)
+    deformation = healthy.pushed(growth.push)
+    anatomy = sample_anatomy(template, deformation.template_points(inner), inner, tissues)
+    tumour = settle(growth, anatomy, inner, lesions)
+    vessels = draw_vessels(anatomy, inner, deformation.template_points(coarse), coarse, looks)
+    images = {}
+    for modality, ideal in render(anatomy, tumour, vessels, inner, looks).items():
+        images[modality] = np.zeros(grid.shape, np.int16)
+        images[modality][box] = acquire(ideal, anatomy.brain, inner, looks)
+    mask = np.zeros(grid.shape, np.uint8)
+    mask[box] = tumour.labels
+    return SyntheticCase(images, mask, grid.affine)
+
+
+def _box(brain: NDArray[np.bool_], coarse: Grid, grid: Grid) -> tuple[slice, slice, slice]:
+    """Return the part of `grid` that holds the brain of the grid `coarse`, with a margin."""
+    margin, ratio = 6.0 / grid.spacing, coarse.spacing / grid.spacing
+    box = ndimage.find_objects(brain.astype(np.uint8))[0]
+    i, j, k = (
+        slice(max(0, int(s.start * ratio - margin)), min(n, int(s.stop * ratio + margin) + 1))
+        for s, n in zip(box, grid.shape, strict=True)
+    )
+    return i, j, k
+
+
+def write_case(folder: str | os.PathLike[str], seed: int = 0, name: str = "Synthetic_000") -> Path:
+    """Make a full case and write `folder` in BRATS form: `<name>_t1.nii.gz`, `_t1ce`, `_t2`, `_flair` and `_seg`.
+
+    The folder appears when all its files are written, or not at all.
+
+    Returns
+    -------
+    Path
+        The folder of the case.
+
+    Raises
+    ------
+    FileExistsError
+        If `folder` exists and holds anything.
+    """
+    folder = Path(folder).absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder}: already there and not an empty folder; choose another for the synthetic case")
+    case = make_case(seed)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    staging.mkdir()
+    try:
+        for kind, volume in {**case.images, "seg": case.mask}.items():
+            image = nib.nifti1.Nifti1Image(volume, case.affine)
+            image.header.set_xyzt_units("mm")
+            image.set_qform(case.affine, 1)
+            image.set_sform(case.affine, 1)
+            nib.save(image, staging / f"{name}_{kind}.nii.gz")
+        if folder.exists():
+            folder.rmdir()  # Windows does not rename onto a folder, not even an empty one
+        staging.rename(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return folder

@@ -1,0 +1,144 @@
+"""A glioma that grows: a core with a necrotic centre and an enhancing rim, oedema along the white matter.
+
+The front of a tumour that diffuses and proliferates obeys, to first order, an eikonal equation: it arrives at a point after the
+time that the cheapest path from the seed takes, and is faster in white than in grey matter [1]_. So arrival times
+are cheapest-path costs here, on a coarse grid, with a random speed that makes the front lobed.
+
+References
+----------
+.. [1] E. Konukoglu et al., "Image guided personalization of reaction-diffusion type tumor growth models using
+       modified anisotropic eikonal equations", IEEE Transactions on Medical Imaging 29 (2010).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.graph import MCP_Geometric
+
+from napari_ddmd.synthetic.anatomy import Anatomy, largest_part
+from napari_ddmd.synthetic.deformation import Deformation, move, outward
+from napari_ddmd.synthetic.grid import Grid
+from napari_ddmd.synthetic.noise import random_field
+
+NECROSIS, OEDEMA, ENHANCING = 1, 2, 4
+"""Labels of a BRATS mask up to 2021."""
+_CORE_ML, _OEDEMA_ML = (10.0, 30.0), (45.0, 110.0)
+"""Range of the volumes before the core swells, ml: those of the challenges' glioblastomas."""
+_FAR = 12.0
+"""Where reach is cut off on both sides of the front, mm."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How far a tumour has come, on a coarse grid, in the brain that it has pushed aside.
+
+    Parameters
+    ----------
+    grid : Grid
+        Grid of the fields.
+    core, oedema : ndarray, shape (I, J, K)
+        Signed reach, mm or so: positive inside, zero at the front.
+    push : ndarray, shape (3, I, J, K)
+        Displacement of the tissue, mm.
+    """
+
+    grid: Grid
+    core: NDArray[np.float32]
+    oedema: NDArray[np.float32]
+    push: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Tumour:
+    """A grown tumour on the grid of a case, all of shape (I, J, K).
+
+    Parameters
+    ----------
+    labels : ndarray of uint8
+        0, `NECROSIS`, `OEDEMA` or `ENHANCING`.
+    depth : ndarray
+        How far inside the oedema's front a voxel lies, 0 at the front and outside, 1 next to the core.
+    """
+
+    labels: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+
+
+def grow(anatomy: Anatomy, grid: Grid, rng: np.random.Generator) -> Growth:
+    """Grow a tumour from a random seed in the white matter of `anatomy`, which lies on the coarse `grid`."""
+    voxel_ml = grid.spacing**3 / 1000
+    seed = _draw_seed(anatomy, grid, rng)
+    # The core displaces and destroys: tissues hardly steer it, narrow sulci slow it, ventricles and the midline stop it.
+    speed = anatomy.white + 0.8 * anatomy.grey + 0.3 * anatomy.fluid
+    speed *= np.exp(0.35 * random_field(rng, grid, 5.0))
+    points = grid.points()
+    midline = points[0, anatomy.brain].mean()
+    side = np.sign(points[0][tuple(seed)] - midline)
+    open_ = anatomy.brain & (anatomy.ventricles < 0.3) & (side * (points[0] - midline) > 2)
+    core = _reach(speed, open_, grid, seed[None], int(rng.uniform(*_CORE_ML) / voxel_ml))
+    inside = core > 0
+    # Water spreads in the loose white matter and hardly enters the cortex.
+    speed = anatomy.white**2 + 0.06 * anatomy.grey
+    speed *= np.exp(0.35 * random_field(rng, grid, 6.0))
+    speed[inside] = 1
+    open_ = (open_ & (anatomy.fluid < 0.5)) | inside
+    border = np.argwhere(inside & ~ndimage.binary_erosion(inside))
+    oedema_ml = rng.uniform(*_OEDEMA_ML)
+    oedema = _reach(speed, open_, grid, border, int(inside.sum() + oedema_ml / voxel_ml))
+    oedema[inside] = _FAR
+    # The skull holds the surface of the brain where it is.
+    room = np.clip(ndimage.distance_transform_edt(anatomy.brain) * grid.spacing / 15, 0, 1)
+    push = outward(np.float32(inside), grid, scale=9.0, peak=rng.uniform(5.0, 9.0)) * np.float32(room)
+    return Growth(grid, move(core, push, grid), move(oedema, push, grid), push)
+
+
+def _draw_seed(anatomy: Anatomy, grid: Grid, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Choose a voxel of the cerebral white matter, off the midline, the brain stem and the surface."""
+    depth = ndimage.distance_transform_edt(anatomy.brain) * grid.spacing
+    points = grid.points()
+    inside = points[:, anatomy.brain]
+    lateral = np.abs(points[0] - inside[0].mean())
+    height = (points[2] - inside[2].min()) / np.ptp(inside[2])
+    place = (depth > 15) & (depth < 34) & (lateral > 20) & (height > 0.4) & (height < 0.85)
+    return np.asarray(rng.choice(np.argwhere(place & (anatomy.white > 0.5))))
+
+
+def _reach(
+    speed: NDArray[np.float32],
+    open_: NDArray[np.bool_],
+    grid: Grid,
+    starts: NDArray[np.int64],
+    volume: int,
+) -> NDArray[np.float32]:
+    """Return how far (mm at speed 1) each voxel lies behind the front when that encloses `volume` voxels."""
+    cost = np.where(open_, 1 / np.maximum(speed, 0.02), np.inf)
+    cost[tuple(starts.T)] = 1
+    solver = MCP_Geometric(cost, sampling=(grid.spacing,) * 3)
+    arrival = np.asarray(solver.find_costs(starts.tolist())[0])
+    front = np.partition(arrival.ravel(), volume)[volume]
+    return np.float32(np.clip(front - arrival, -_FAR, _FAR))
+
+
+def settle(growth: Growth, anatomy: Anatomy, grid: Grid, rng: np.random.Generator) -> Tumour:
+    """Label the voxels of `grid`, whose `anatomy` is that of the brain after the push."""
+    core = grid.resample(growth.core, growth.grid) + np.float32(0.9) * random_field(rng, grid, 2.0)
+    inside = largest_part((core > 0) & anatomy.brain & (anatomy.ventricles < 0.5))
+    inside = ndimage.binary_fill_holes(ndimage.gaussian_filter(np.float32(inside), 0.8 / grid.spacing) > 0.5)
+    inside &= anatomy.brain
+    depth = ndimage.distance_transform_edt(inside) * grid.spacing
+    # A rim that is thick here and thin there, broken in places, with a few septa through the necrosis.
+    thickness = 3.2 * np.exp(0.4 * random_field(rng, grid, 4.0))
+    broken = random_field(rng, grid, 5.0) < -1.4
+    septum = (np.abs(random_field(rng, grid, 3.5)) < 0.12) & (depth < 9)
+    rim = (depth < thickness) & ~broken | septum
+    reach = grid.resample(growth.oedema, growth.grid) + np.float32(0.8) * random_field(rng, grid, 2.0)
+    wet = (reach > 0) & (anatomy.fluid < 0.4) & anatomy.brain & ((anatomy.white > 0.25) | (reach > 6))
+    wet = largest_part((ndimage.gaussian_filter(np.float32(wet), 0.8 / grid.spacing) > 0.5) & (anatomy.fluid < 0.6) | inside)
+    labels = np.zeros(grid.shape, np.uint8)
+    labels[wet & anatomy.brain] = OEDEMA
+    labels[inside] = np.where(rim[inside], ENHANCING, NECROSIS)
+    return Tumour(labels, np.clip(reach / 8, 0, 1) * np.float32(wet))

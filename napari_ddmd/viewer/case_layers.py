@@ -1,0 +1,75 @@
+"""A case as napari layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ddmd.case import MODALITIES
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+
+if TYPE_CHECKING:
+    from napari_ddmd.case import Case
+
+LayerData = tuple[NDArray[Any], dict[str, Any], str]
+
+# The image that is on top when a case opens: oedema and tumour both stand out in it.
+FIRST_SEEN = "flair"
+
+
+def case_layers(case: Case) -> list[LayerData]:
+    """Describe the layers of a case: its four modalities, and the expert's mask where there is one.
+
+    Parameters
+    ----------
+    case : Case
+        The patient.
+
+    Returns
+    -------
+    list of (data, arguments, layer type)
+        Bottom layer first. FLAIR alone is visible; the expert's mask starts hidden, so that it biases nobody.
+    """
+    layers: list[LayerData] = [
+        (
+            image,
+            {
+                "name": modality,
+                "colormap": "gray",
+                "contrast_limits": contrast_limits(image),
+                "visible": modality == FIRST_SEEN,
+                **grid_arguments(case, modality),
+            },
+            "image",
+        )
+        for modality, image in zip(MODALITIES, case.images, strict=True)
+    ]
+    if case.mask is not None:
+        expert = {
+            "name": Role.EXPERT.value,
+            "visible": False,
+            "opacity": 0.5,
+            **grid_arguments(case, Role.EXPERT),
+        }
+        layers.append((case.mask, expert, "labels"))
+    return layers
+
+
+def contrast_limits(image: NDArray[np.float32]) -> tuple[float, float]:
+    """Return display limits that the few brightest voxels (vessels, fat, noise) do not spoil.
+
+    Parameters
+    ----------
+    image : (S, H, W) ndarray
+        Raw intensities; zero is background.
+    """
+    # Every second voxel along each axis gives the same percentiles in an eighth of the time.
+    voxels = image[::2, ::2, ::2]
+    voxels = voxels[voxels != 0]
+    if voxels.size == 0:
+        voxels = image
+    top = float(np.percentile(voxels, 99.7))
+    low = min(0.0, float(np.percentile(voxels, 0.3)))
+    return (low, top) if top > low else (low, low + 1.0)

@@ -1,0 +1,96 @@
+"""The npe2 reader: a case from its folder or any of its files, and masks saved for a case that is open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari import current_viewer
+
+from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_files, load_case, load_mask
+from napari_ddmd.viewer.case_layers import LayerData, case_layers
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+# What npe2 calls a file that was read and holds no layer.
+_NOTHING: list[Any] = [(None,)]
+
+ReaderFunction = Callable[[Any], list[LayerData]]
+
+
+def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
+    """Return a reader for a BRATS case, or None so that other plugins may try.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        A case's folder or any one of its files; several paths have to belong to one case. Also a mask that
+        was saved for a case that is open.
+
+    Returns
+    -------
+    callable or None
+        Takes the path and returns layers; those that are open already are not opened twice, so that all
+        files of a case may be dropped at once.
+    """
+    paths = [Path(entry) for entry in ([path] if isinstance(path, str | os.PathLike) else path)]
+    if not paths:
+        return None
+    if len(paths) == 1 and (case := _case_of_saved_mask(paths[0])) is not None:
+        return lambda _path: [_saved_mask_layer(paths[0], case)]
+    found = [_find_case(entry) for entry in paths]
+    files = found[0]
+    if files is None or any(other != files for other in found):
+        return None
+    return lambda _path: _read_case(files)
+
+
+def _find_case(path: Path) -> CaseFiles | None:
+    """Return the case of a path; None for a file that is no part of a whole case."""
+    try:
+        files = find_case_files(path)
+    except CaseError:
+        return None
+    if path.is_dir():
+        return files
+    is_complete = set(files.images) == set(MODALITIES)
+    is_part = any(path.samefile(file) for file in (*files.images.values(), files.mask) if file is not None)
+    return files if is_complete and is_part else None
+
+
+def _read_case(files: CaseFiles) -> list[LayerData]:
+    open_layers = _tagged_layers()
+    case = next((case for case in open_layers if case.files == files), None)
+    if case is None:
+        return case_layers(load_case(files))
+    shown = open_layers[case]
+    missing = [layer for layer in case_layers(case) if tag_of(layer[1]["metadata"]).role not in shown]  # type: ignore[union-attr]
+    return missing or _NOTHING
+
+
+def _tagged_layers() -> dict[Case, set[str]]:
+    """Return the cases that are open in the viewer, each with the roles of its layers."""
+    viewer = current_viewer()
+    layers: Sequence[Layer] = viewer.layers if viewer is not None else ()
+    cases: dict[Case, set[str]] = {}
+    for layer in layers:
+        if (tag := tag_of(layer)) is not None:
+            cases.setdefault(tag.case, set()).add(tag.role)
+    return cases
+
+
+def _case_of_saved_mask(path: Path) -> Case | None:
+    """Return the open case that a mask was saved for, by the name that it was saved under."""
+    if not path.is_file():
+        return None
+    return next((case for case in _tagged_layers() if path.name.startswith(f"{case.name}_mask.nii")), None)
+
+
+def _saved_mask_layer(path: Path, case: Case) -> LayerData:
+    mask = load_mask(path, case.grid)
+    arguments = {"name": path.name.split(".nii")[0], "opacity": 0.5, **grid_arguments(case, Role.LESION)}
+    return mask, arguments, "labels"

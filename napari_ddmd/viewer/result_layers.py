@@ -1,0 +1,201 @@
+"""The results of one case on screen: maps, samples and the lesion, filled slice by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.lesion_layer import LesionLayer
+from napari_ddmd.viewer.navigation import shows_slice
+from napari_ddmd.volumes import Volumes
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_ddmd.case import Case
+    from napari_ddmd.segment import SliceResult
+    from napari_ddmd.viewer.run_settings import Recipe
+
+# Perceptually even maps that start at black, so that they add colour to the image beneath only where
+# there is something to see.
+_COLORMAPS = {
+    Role.INTER: "magma",
+    Role.INTRA: "bop purple",
+    Role.PROBABILITY: "inferno",
+    Role.UNCERTAINTY: "bop blue",
+}
+_SAMPLE_COLOR = "#ff6ec7"
+_TINY = 1e-6
+
+
+class ResultLayers:
+    """Results of one case and their layers.
+
+    The image layers show the very arrays of `Volumes`, so that a new slice costs a copy of that slice and
+    one redraw. Layers that the user removes stay removed until the next run.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layers live.
+    case : Case
+        The patient.
+    tell : callable
+        Given one sentence when something was done that the user should know of.
+    """
+
+    def __init__(self, viewer: ViewerModel, case: Case, tell: Callable[[str], None]) -> None:
+        self._viewer, self._case = viewer, case
+        self.lesion = LesionLayer(viewer, case, tell)
+        self.volumes: Volumes | None = None
+        self.recipe: Recipe | None = None
+        self.threshold = 0.5
+        self.sample = 0
+        self._layers: dict[Role, Layer] = {}
+        self._limits: dict[Role, tuple[float, float]] = {}
+        self._dirty: set[int] = set()
+        self._starting = True
+
+    @property
+    def done(self) -> set[int]:
+        """Slices that have a result."""
+        return set() if self.volumes is None else set(self.volumes.done)
+
+    @property
+    def samples(self) -> int:
+        """Number of sampled masks a slice."""
+        return 0 if self.volumes is None else len(self.volumes.samples)
+
+    def begin(self) -> None:
+        """Announce a run: with its first result, layers that the user removed are made again."""
+        self._starting = True
+
+    def add(self, recipe: Recipe, result: SliceResult) -> None:
+        """Take in one slice; results of another recipe are replaced first, hand edits are kept aside."""
+        if recipe != self.recipe:
+            self._renew(recipe, result)
+        assert self.volumes is not None
+        self.volumes.add(result)
+        if self._starting:
+            self._starting = False
+            self._ensure_layers()
+        self.lesion.write(result.index, result.mask(self.threshold))
+        self._widen_limits(Role.INTER, result.inter)
+        self._widen_limits(Role.INTRA, result.intra)
+        self._dirty.add(result.index)
+
+    def refresh(self) -> None:
+        """Redraw the layers that show a slice which has changed since the last call."""
+        seen = any(shows_slice(self._viewer, self._case, index) for index in self._dirty)
+        self._dirty.clear()
+        if not seen:
+            return
+        for layer in (*self._layers.values(), self.lesion.layer):
+            if layer is not None and layer.visible and layer in self._viewer.layers:
+                layer.refresh(extent=False)
+
+    def set_threshold(self, threshold: float) -> None:
+        """Make the lesion anew from the probability."""
+        if threshold == self.threshold:
+            return
+        self.threshold = threshold
+        if self.volumes is not None:
+            self.lesion.replace(self.volumes.mask(threshold))
+
+    def show_sample(self, number: int) -> None:
+        """Show another of the sampled masks, counted from 0."""
+        self.sample = number
+        layer = self._layers.get(Role.SAMPLE)
+        if self.volumes is None or layer is None or number >= self.samples:
+            return
+        layer.data = self.volumes.samples[number]
+        layer.name = self._sample_name()
+
+    def _renew(self, recipe: Recipe, result: SliceResult) -> None:
+        """Start empty volumes for another recipe, in the layers that are there."""
+        self.recipe = recipe
+        self.volumes = Volumes(
+            self._case,
+            len(result.samples),
+            inter=result.inter is not None,
+            intra=result.intra is not None,
+        )
+        self.sample = min(self.sample, self.samples - 1)
+        self._limits.clear()
+        self.lesion.replace(np.zeros(self._case.grid.shape, np.uint8))
+        arrays = self._arrays()
+        for role, layer in list(self._layers.items()):
+            if role in arrays:
+                layer.data = arrays[role]
+                continue
+            del self._layers[role]
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        if Role.SAMPLE in self._layers:
+            self._layers[Role.SAMPLE].name = self._sample_name()
+
+    def _arrays(self) -> dict[Role, NDArray[Any]]:
+        """Return what each role shows, bottom layer first."""
+        assert self.volumes is not None
+        arrays: dict[Role, NDArray[Any] | None] = {
+            Role.INTER: self.volumes.inter,
+            Role.INTRA: self.volumes.intra,
+            Role.UNCERTAINTY: self.volumes.uncertainty,
+            Role.PROBABILITY: self.volumes.probability,
+            Role.SAMPLE: self.volumes.samples[self.sample],
+        }
+        return {role: array for role, array in arrays.items() if array is not None}
+
+    def _ensure_layers(self) -> None:
+        active = self._viewer.layers.selection.active
+        for role, array in self._arrays().items():
+            layer = self._layers.get(role)
+            if layer is None or layer not in self._viewer.layers:
+                self._layers[role] = self._make_layer(role, array)
+                self._viewer.layers.append(self._layers[role])
+        self.lesion.ensure()
+        # Adding a layer selects it; the user's own choice stays, or the lesion, which is there to be edited.
+        still_there = active is not None and active in self._viewer.layers
+        self._viewer.layers.selection.active = active if still_there else self.lesion.layer
+
+    def _make_layer(self, role: Role, array: NDArray[Any]) -> Layer:
+        placed = {"visible": False, **grid_arguments(self._case, role)}
+        if role is Role.SAMPLE:
+            color = {None: _SAMPLE_COLOR, 0: "transparent"}
+            sample = Labels(array, name=self._sample_name(), colormap=color, opacity=0.5, **placed)
+            # Samples are evidence: the layer to paint on is the lesion.
+            sample.editable = False
+            return sample
+        limits = (0.0, 1.0) if role in (Role.PROBABILITY, Role.UNCERTAINTY) else (0.0, _TINY)
+        self._limits[role] = limits
+        return Image(
+            array,
+            name=role.value,
+            colormap=_COLORMAPS[role],
+            contrast_limits=limits,
+            blending="additive",
+            opacity=0.8,
+            **placed,
+        )
+
+    def _sample_name(self) -> str:
+        return f"{Role.SAMPLE} {self.sample + 1} of {self.samples}"
+
+    def _widen_limits(self, role: Role, values: NDArray[np.float32] | None) -> None:
+        """Let a map's display limits grow with its values, until the user sets them by hand."""
+        layer = self._layers.get(role)
+        if values is None or layer is None or not values.any():
+            return
+        before = self._limits.setdefault(role, (0.0, _TINY))
+        untouched = np.allclose(layer.contrast_limits, before, rtol=1e-3, atol=0) or before[1] == _TINY
+        top = float(np.percentile(values[values > 0], 99.5))
+        if not untouched or top <= before[1]:
+            return
+        self._limits[role] = (0.0, top)
+        layer.contrast_limits_range = (0.0, max(top, float(values.max())) * 2)
+        layer.contrast_limits = (0.0, top)

@@ -1,0 +1,124 @@
+"""What a run is asked to do: which slices, and the recipe that makes two runs comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari_ddmd.case import Case
+    from napari_ddmd.model import Bundle
+
+
+class SliceMode(StrEnum):
+    """Which slices a run covers."""
+
+    CURRENT = "current"
+    RANGE = "range"
+    BRAIN = "brain"
+
+
+@dataclass(frozen=True)
+class SliceChoice:
+    """The slices that the user asks for.
+
+    Attributes
+    ----------
+    mode : SliceMode
+        The slice on screen, a range, or every slice that holds brain.
+    first, last : int
+        Ends of the range, both included; only for ``SliceMode.RANGE``.
+    """
+
+    mode: SliceMode
+    first: int = 0
+    last: int = 0
+
+    def slices(self, brain: NDArray[np.bool_], current: int) -> list[int]:
+        """List the slices, nearest to the current one first: results appear where the user looks.
+
+        Parameters
+        ----------
+        brain : (S, H, W) ndarray of bool
+            Where the case has brain.
+        current : int
+            The slice on screen.
+        """
+        depth = len(brain)
+        if self.mode is SliceMode.CURRENT:
+            chosen = [current]
+        elif self.mode is SliceMode.RANGE:
+            low, high = sorted((self.first, self.last))
+            chosen = list(range(max(low, 0), min(high, depth - 1) + 1))
+        else:
+            chosen = np.flatnonzero(brain.any(axis=(1, 2))).tolist()
+        return sorted(chosen, key=lambda index: (abs(index - current), index))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How masks are sampled; the same values give the same masks.
+
+    Attributes
+    ----------
+    samples : int
+        Masks a slice.
+    steps : int
+        Denoiser evaluations a mask.
+    sampler : str
+        Name of the sampler.
+    seed : int
+        Of the noise.
+    device : str
+        ``auto``, or one of this computer's.
+    """
+
+    samples: int = 5
+    steps: int = 2
+    sampler: str = "ddim"
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what a slice's result is: runs of one recipe complete each other."""
+
+    case: Case
+    model_sha256: str
+    sampling: Sampling
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One press of the Run button.
+
+    Attributes
+    ----------
+    case, bundle
+        The patient and the model.
+    sampling : Sampling
+        How masks are sampled.
+    slices : tuple of int
+        Slices of the axial grid, in the order in which they are wanted.
+    """
+
+    case: Case
+    bundle: Bundle
+    sampling: Sampling
+    slices: tuple[int, ...]
+
+    @property
+    def recipe(self) -> Recipe:
+        """What this run's results depend on."""
+        return Recipe(self.case, self.bundle.sha256, self.sampling)
+
+    def without(self, done: Collection[int]) -> RunRequest:
+        """Return the request less the slices that are done already."""
+        left = tuple(index for index in self.slices if index not in done)
+        return RunRequest(self.case, self.bundle, self.sampling, left)

@@ -1,0 +1,57 @@
+"""Run a short job in another thread; only the latest one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker
+
+
+class Background(QObject):
+    """Jobs of one kind: when a new one is started, the answer of the one before is dropped.
+
+    Signals
+    -------
+    done
+        The answer of the latest job.
+    failed
+        The exception of the latest job.
+    """
+
+    done = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._latest = 0
+
+    def start(self, job: Callable[..., Any], *arguments: Any) -> None:
+        """Run ``job(*arguments)`` in another thread."""
+        self._latest += 1
+        worker = create_worker(_answer, self._latest, job, arguments, _start_thread=False)
+        worker.returned.connect(self._take)
+        worker.start()
+
+    def forget(self) -> None:
+        """Drop the answer of a job that is still running."""
+        self._latest += 1
+
+    def _take(self, answer: tuple[int, Any, Exception | None]) -> None:
+        number, value, error = answer
+        if number != self._latest:
+            return
+        if error is None:
+            self.done.emit(value)
+        else:
+            self.failed.emit(error)
+
+
+def _answer(
+    number: int, job: Callable[..., Any], arguments: tuple[Any, ...]
+) -> tuple[int, Any, Exception | None]:
+    try:
+        return number, job(*arguments), None
+    except Exception as error:
+        return number, None, error

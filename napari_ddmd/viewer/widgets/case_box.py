@@ -1,0 +1,143 @@
+"""Choose the case, and which layer is which modality."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
+
+from napari_ddmd.case import MODALITIES, Case, CaseError
+from napari_ddmd.viewer.case_choice import guess_assignment, make_case, modality_layers, open_cases
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+_LABELS = {"t1": "T1", "t1ce": "T1ce", "t2": "T2", "flair": "FLAIR"}
+_OTHER = "other layers"
+
+
+class CaseBox(QWidget):
+    """The case on which the panel works.
+
+    Signals
+    -------
+    changed
+        The case or one of its modalities is another one now.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: ViewerModel, links: ViewerLinks, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._cases: list[Case | None] = []
+        self._made: tuple[tuple[int, ...], Case] | None = None
+        self.case_list = QComboBox()
+        self.case_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.open_button = QPushButton("Open…")
+        self.open_button.setToolTip("Open the folder with a case's NIfTI files; or drop it on the window")
+        self.modalities = {
+            modality: ComboBox(choices=self._choices, nullable=True, name=modality) for modality in MODALITIES
+        }
+        self._lay_out()
+        self.case_list.currentIndexChanged.connect(self._on_case_chosen)
+        self.open_button.clicked.connect(self._ask_for_case)
+        for modality, combo in self.modalities.items():
+            combo.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            combo.native.setToolTip(f"The layer that is the {_LABELS[modality]} image")
+            combo.changed.connect(self._on_layer_chosen)
+        events = viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+            links.connect(event, self._on_layers_changed)
+        self._on_layers_changed()
+
+    @property
+    def tagged_case(self) -> Case | None:
+        """The case that the list shows; None for layers that belong to none."""
+        index = self.case_list.currentIndex()
+        return self._cases[index] if 0 <= index < len(self._cases) else None
+
+    def case(self) -> Case:
+        """Make the case from the chosen layers, or return the one that was made of them before.
+
+        Raises
+        ------
+        CaseError
+            If the layers make no case.
+        """
+        layers = {modality: combo.value for modality, combo in self.modalities.items()}
+        # The data's identity, not the layer's: someone may have put other data into the layer.
+        key = tuple(0 if layer is None else id(layer.data) for layer in layers.values())
+        if self._made is None or self._made[0] != key:
+            self._made = (key, make_case(layers))
+        return self._made[1]
+
+    def problem(self) -> str | None:
+        """Say why there is no case, None where there is one."""
+        if not modality_layers(self._viewer.layers):
+            return "Open a case, or drop its folder on the window."
+        try:
+            self.case()
+        except CaseError as error:
+            return str(error)
+        return None
+
+    def _lay_out(self) -> None:
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.case_list, 0, 0, 1, 3)
+        layout.addWidget(self.open_button, 0, 3)
+        for number, (modality, combo) in enumerate(self.modalities.items()):
+            row, column = 1 + number // 2, 2 * (number % 2)
+            layout.addWidget(QLabel(_LABELS[modality]), row, column)
+            layout.addWidget(combo.native, row, column + 1)
+        layout.setColumnStretch(1, 1)
+        layout.setColumnStretch(3, 1)
+
+    def _choices(self, _combo: Any) -> list[tuple[str, Any]]:
+        return [(layer.name, layer) for layer in modality_layers(self._viewer.layers)]
+
+    def _on_layers_changed(self, _event: Any = None) -> None:
+        known = [case for case in self._cases if case is not None]
+        cases: list[Case | None] = list(open_cases(self._viewer.layers))
+        newest = next((case for case in reversed(cases) if case not in known), None)
+        others = any(guess_assignment(self._viewer.layers, None).values())
+        if others or not cases:
+            cases.append(None)
+        chosen = newest or (self.tagged_case if self.tagged_case in cases else cases[0])
+        was_chosen, was_listed = self.tagged_case, bool(self._cases)
+        self._cases = cases
+        self.case_list.blockSignals(True)
+        self.case_list.clear()
+        empty = _OTHER if others else "no case is open"
+        self.case_list.addItems([empty if case is None else case.name for case in cases])
+        self.case_list.setCurrentIndex(cases.index(chosen))
+        self.case_list.blockSignals(False)
+        for combo in self.modalities.values():
+            with combo.changed.blocked():
+                combo.reset_choices()
+        self._fill(again=not was_listed or chosen is not was_chosen)
+        self.changed.emit()
+
+    def _fill(self, *, again: bool) -> None:
+        """Guess the modalities: all of them, or only those that have no layer."""
+        guess = guess_assignment(self._viewer.layers, self.tagged_case)
+        for modality, combo in self.modalities.items():
+            if again or combo.value is None:
+                with combo.changed.blocked():
+                    combo.value = guess[modality]
+
+    def _on_case_chosen(self, _index: int) -> None:
+        self._fill(again=True)
+        self.changed.emit()
+
+    def _on_layer_chosen(self, _layer: Any) -> None:
+        self.changed.emit()
+
+    def _ask_for_case(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose the folder of a case")
+        if folder:
+            self._viewer.open(folder, plugin="napari-ddmd")

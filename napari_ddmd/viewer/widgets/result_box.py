@@ -1,0 +1,63 @@
+"""What to make of the results: the threshold, and which sampled mask to look at."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+from superqt import QLabeledDoubleSlider, QLabeledSlider
+
+_THRESHOLD_AFTER_MS = 60
+
+
+class ResultBox(QWidget):
+    """The threshold, and which of the sampled masks is shown.
+
+    Signals
+    -------
+    threshold_changed
+        The threshold, once the slider has rested for a moment.
+    sample_chosen
+        Number of the sampled mask, counted from 0.
+    """
+
+    threshold_changed = Signal(float)
+    sample_chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.threshold.setRange(0.05, 0.95)
+        self.threshold.setDecimals(2)
+        self.threshold.setValue(0.5)
+        self.threshold.setToolTip("The lesion is where the probability exceeds this")
+        self.sample = QLabeledSlider(Qt.Orientation.Horizontal)
+        self.sample.setRange(1, 1)
+        self.sample.setToolTip("Which of the sampled masks the sample layer shows")
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for row, (label, slider) in enumerate((("Threshold", self.threshold), ("Sample", self.sample))):
+            layout.addWidget(QLabel(label), row, 0)
+            layout.addWidget(slider, row, 1)
+        layout.setColumnStretch(1, 1)
+        self.set_samples(0)
+        self._clock = QTimer(self)
+        self._clock.setSingleShot(True)
+        self._clock.setInterval(_THRESHOLD_AFTER_MS)
+        self._clock.timeout.connect(self._on_rest)
+        self.threshold.valueChanged.connect(self._on_threshold)
+        self.sample.valueChanged.connect(self._on_sample)
+
+    def set_samples(self, count: int) -> None:
+        """Let the slider browse that many sampled masks."""
+        self.sample.setEnabled(count > 1)
+        if count and self.sample.maximum() != count:
+            self.sample.setRange(1, count)
+
+    def _on_threshold(self, _value: float) -> None:
+        self._clock.start()
+
+    def _on_rest(self) -> None:
+        self.threshold_changed.emit(float(self.threshold.value()))
+
+    def _on_sample(self, value: int) -> None:
+        self.sample_chosen.emit(int(value) - 1)

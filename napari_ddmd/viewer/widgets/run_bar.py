@@ -1,0 +1,104 @@
+"""The Run / Cancel button, the bar with the time left, and one line that says how things stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from napari_ddmd.segment import Progress
+
+_RUN_TIP = "Segment the chosen slices"
+
+
+class RunBar(QWidget):
+    """One button that starts a run, and stops it while it is on.
+
+    Signals
+    -------
+    run_wanted, cancel_wanted
+        The button was pressed.
+    """
+
+    run_wanted = Signal()
+    cancel_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._running = False
+        self.button = QPushButton("Run")
+        self.button.setMinimumHeight(32)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(True)
+        self.bar.hide()
+        self.status = QLabel("")
+        self.status.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.button, self.bar, self.status):
+            layout.addWidget(widget)
+        self.button.clicked.connect(self._on_clicked)
+
+    def set_ready(self, problem: str | None) -> None:
+        """Allow a run, or say what is missing for it."""
+        if self._running:
+            return
+        self.button.setEnabled(problem is None)
+        self.button.setToolTip(problem or _RUN_TIP)
+        self.say(problem or "")
+
+    def set_running(self, running: bool) -> None:
+        """Turn the button into Cancel, or back into Run."""
+        self._running = running
+        self.button.setText("Cancel" if running else "Run")
+        self.button.setToolTip("Stop; the slices that are done stay" if running else _RUN_TIP)
+        self.button.setEnabled(True)
+        self.bar.setVisible(running)
+        if running:
+            self.bar.setRange(0, 0)
+            self.bar.setFormat("")
+
+    def set_cancelling(self) -> None:
+        """Show that the run will stop as soon as it can."""
+        self.button.setText("Cancelling…")
+        self.button.setEnabled(False)
+
+    def show_progress(self, progress: Progress | None, done: int, total: int) -> None:
+        """Show how far the run is.
+
+        Parameters
+        ----------
+        progress : Progress or None
+            The run's own count, None before its first evaluation.
+        done, total : int
+            Slices that are on screen, and slices of the run.
+        """
+        if progress is None or progress.total == 0:
+            self.say("Preparing the images…")
+            return
+        self.bar.setRange(0, progress.total)
+        self.bar.setValue(progress.done)
+        left = "" if progress.remaining is None else f" · {duration(progress.remaining)} left"
+        self.bar.setFormat(f"%p %{left}")
+        self.say(f"{done} of {total} slices done")
+
+    def say(self, text: str) -> None:
+        """Show one line beneath the bar."""
+        self.status.setText(text)
+        self.status.setVisible(bool(text))
+
+    def _on_clicked(self) -> None:
+        (self.cancel_wanted if self._running else self.run_wanted).emit()
+
+
+def duration(seconds: float) -> str:
+    """Word a time: ``8 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

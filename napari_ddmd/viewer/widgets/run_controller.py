@@ -1,0 +1,92 @@
+"""Starts a run in another thread, hears its results, and stops it however the panel goes away."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.QtCore import QObject, Signal
+
+from napari_ddmd.viewer.run_stream import RunOutcome, RunState, stream
+
+if TYPE_CHECKING:
+    from napari_ddmd.segment import Progress
+    from napari_ddmd.viewer.run_settings import RunRequest
+
+
+class _RunWorker(GeneratorWorker):  # type: ignore[misc]
+    """A worker whose `quit`, which napari calls when its window closes, ends the run at once."""
+
+    cancel: Event
+
+    def quit(self) -> None:
+        self.cancel.set()
+        super().quit()
+
+
+class RunController(QObject):
+    """One run at a time.
+
+    Signals
+    -------
+    arrived
+        A `SliceResult`, in the main thread.
+    ended
+        The `RunOutcome`.
+    """
+
+    arrived = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.progress: Progress | None = None
+        self._worker: Any = None
+        self._cancel = Event()
+        self._outcome: RunOutcome | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is on, or still winding down after a cancel."""
+        return self._worker is not None
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether the run was cancelled and has not stopped yet."""
+        return self.is_running and self._cancel.is_set()
+
+    def start(self, request: RunRequest) -> None:
+        """Start a run; only when none is on."""
+        self.progress, self._outcome, self._cancel = None, None, Event()
+        worker = create_worker(
+            stream, request, self._cancel, self._note, _start_thread=False, _worker_class=_RunWorker
+        )
+        worker.cancel = self._cancel
+        worker.yielded.connect(self._on_yielded)
+        worker.returned.connect(self._on_returned)
+        worker.finished.connect(self._on_finished)
+        # The panel's closeEvent does not come when its dock is closed. Not a method of this object: that
+        # would be disconnected by then.
+        self.destroyed.connect(worker.quit)
+        self._worker = worker
+        worker.start()
+
+    def cancel(self) -> None:
+        """Ask the run to end before its next denoiser evaluation; what has come in stays."""
+        self._cancel.set()
+
+    def _note(self, progress: Progress) -> None:
+        # Called in the run's thread: Qt must not be touched here, the panel's clock reads the value.
+        self.progress = progress
+
+    def _on_yielded(self, result: object) -> None:
+        self.arrived.emit(result)
+
+    def _on_returned(self, outcome: RunOutcome) -> None:
+        self._outcome = outcome
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        # A worker that was told to quit returns nothing.
+        self.ended.emit(self._outcome or RunOutcome(RunState.CANCELLED))

@@ -1,0 +1,137 @@
+"""How masks are sampled, on which device, and what memory that takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QSizePolicy, QSpinBox, QWidget
+
+from napari_ddmd.viewer.run_settings import Sampling
+from napari_ddmd.viewer.widgets.background import Background
+
+if TYPE_CHECKING:
+    from napari_ddmd.model import Bundle
+
+_ESTIMATE_AFTER_MS = 250
+
+
+def _estimate(bundle: Bundle, samples: int, device: str) -> str:
+    from napari_ddmd.device import estimate_memory
+
+    return str(estimate_memory(bundle, samples=samples, device=device))
+
+
+class SamplingBox(QWidget):
+    """Samples, steps, sampler, seed and device.
+
+    Signals
+    -------
+    changed
+        A value is another one now.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._bundle: Bundle | None = None
+        self.samples = _spin(1, 64, "Masks sampled for each slice; their spread shows how sure the model is")
+        self.steps = _spin(1, 1000, "Denoising steps for each mask; more steps take longer")
+        self.sampler = _combo("How the steps are spent")
+        self.seed = _spin(0, 2**31 - 1, "The same seed gives the same masks")
+        self.device = _combo("Where the model runs; auto takes the fastest")
+        self.device.addItem("auto")
+        self.memory = QLabel("")
+        self.memory.setWordWrap(True)
+        self._lay_out()
+        for spin in (self.samples, self.steps, self.seed):
+            spin.valueChanged.connect(self._on_change)
+        for combo in (self.sampler, self.device):
+            combo.currentIndexChanged.connect(self._on_change)
+        self._estimator = Background(self)
+        self._estimator.done.connect(self._on_estimated)
+        self._estimator.failed.connect(self._on_not_estimated)
+        self._clock = QTimer(self)
+        self._clock.setSingleShot(True)
+        self._clock.setInterval(_ESTIMATE_AFTER_MS)
+        self._clock.timeout.connect(self._start_estimate)
+
+    @property
+    def sampling(self) -> Sampling:
+        """The values that are set."""
+        return Sampling(
+            samples=self.samples.value(),
+            steps=self.steps.value(),
+            sampler=self.sampler.currentText(),
+            seed=self.seed.value(),
+            device=self.device.currentText(),
+        )
+
+    def set_choices(self, samplers: tuple[str, ...], devices: tuple[str, ...]) -> None:
+        """Offer the samplers that there are and the devices of this computer."""
+        self.sampler.addItems(samplers)
+        self.device.addItems(devices)
+
+    def set_bundle(self, bundle: Bundle | None) -> None:
+        """Take a model's own values as the defaults."""
+        if bundle is self._bundle:
+            return
+        self._bundle = bundle
+        if bundle is not None:
+            own = bundle.settings.sampling
+            self.samples.setValue(own.samples)
+            self.steps.setMaximum(bundle.settings.diffusion.timesteps)
+            self.steps.setValue(own.steps)
+            self.sampler.setCurrentText(own.sampler)
+        self._clock.start()
+
+    def _lay_out(self) -> None:
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        cells = (
+            ("Samples", self.samples),
+            ("Steps", self.steps),
+            ("Sampler", self.sampler),
+            ("Seed", self.seed),
+            ("Device", self.device),
+        )
+        for number, (label, widget) in enumerate(cells):
+            row, column = number // 2, 2 * (number % 2)
+            layout.addWidget(QLabel(label), row, column)
+            layout.addWidget(widget, row, column + 1)
+        layout.addWidget(self.memory, 3, 0, 1, 4)
+        layout.setColumnStretch(1, 1)
+        layout.setColumnStretch(3, 1)
+
+    def _on_change(self, _value: Any) -> None:
+        self._clock.start()
+        self.changed.emit()
+
+    def _start_estimate(self) -> None:
+        if self._bundle is None:
+            self._estimator.forget()
+            self.memory.setText("")
+            return
+        self._estimator.start(_estimate, self._bundle, self.samples.value(), self.device.currentText())
+
+    def _on_estimated(self, line: str) -> None:
+        self.memory.setText(f"Memory: {line}")
+
+    def _on_not_estimated(self, error: Exception) -> None:
+        self.memory.setText(f"Memory: unknown ({' '.join(str(error).split())})")
+
+
+def _spin(low: int, high: int, tooltip: str) -> QSpinBox:
+    spin = QSpinBox()
+    spin.setRange(low, high)
+    spin.setToolTip(tooltip)
+    spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return spin
+
+
+def _combo(tooltip: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setToolTip(tooltip)
+    combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return combo

@@ -1,0 +1,54 @@
+"""Divide the canvas: one image, the four modalities, or the maps."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QWidget
+
+from napari_ddmd.viewer.four_panels import Arrangement
+
+_VIEWS = {
+    Arrangement.SINGLE: ("One image", "All layers on top of each other"),
+    Arrangement.MODALITIES: (
+        "Modalities",
+        "The four modalities side by side, each with the lesion",
+    ),
+    Arrangement.MAPS: ("Maps", "FLAIR, the discrepancy maps and the uncertainty side by side"),
+}
+
+
+class ViewBox(QWidget):
+    """Three buttons that divide the canvas.
+
+    Signals
+    -------
+    arrangement_chosen
+        An `Arrangement`.
+    """
+
+    arrangement_chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.buttons = {kind: QPushButton(label) for kind, (label, _tip) in _VIEWS.items()}
+        group = QButtonGroup(self)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for kind, button in self.buttons.items():
+            button.setCheckable(True)
+            button.setToolTip(_VIEWS[kind][1])
+            group.addButton(button)
+            layout.addWidget(button, 1)
+        self.buttons[Arrangement.SINGLE].setChecked(True)
+        group.buttonClicked.connect(self._on_clicked)
+
+    def set_available(self, kinds: list[Arrangement], shown: Arrangement) -> None:
+        """Offer some arrangements, and mark the one that is on screen."""
+        for kind, button in self.buttons.items():
+            button.setEnabled(kind in kinds)
+        self.buttons[shown].setChecked(True)
+
+    def _on_clicked(self, button: QPushButton) -> None:
+        kind = next(kind for kind, other in self.buttons.items() if other is button)
+        self.arrangement_chosen.emit(kind)

@@ -1,0 +1,69 @@
+"""Slice results as they come in, gathered into volumes on the case's axial grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ddmd.case import Case
+
+if TYPE_CHECKING:
+    from napari_ddmd.model.discrepancy import DiscrepancyScores
+    from napari_ddmd.segment import SliceResult
+
+_SAMPLE_THRESHOLD = 0.5
+
+
+class Volumes:
+    """All that a run has said of a case so far; zero where it has said nothing yet.
+
+    Parameters
+    ----------
+    case
+        The case; gives the shape ``(S, H, W)``.
+    samples
+        K, the masks a slice.
+    intra, inter
+        Whether the model makes these maps.
+
+    Attributes
+    ----------
+    probability, uncertainty
+        ``(S, H, W)`` float32.
+    inter, intra
+        ``(S, H, W)`` float32, or None where the model has none.
+    samples
+        ``(K, S, H, W)`` uint8, each sampled mask cut at 0.5.
+    scores
+        Discrepancy scores, by axial slice.
+    done
+        The axial slices that have come in.
+    """
+
+    def __init__(self, case: Case, samples: int, *, intra: bool, inter: bool) -> None:
+        shape = case.grid.shape
+        self.probability: NDArray[np.float32] = np.zeros(shape, np.float32)
+        self.uncertainty: NDArray[np.float32] = np.zeros(shape, np.float32)
+        self.inter: NDArray[np.float32] | None = np.zeros(shape, np.float32) if inter else None
+        self.intra: NDArray[np.float32] | None = np.zeros(shape, np.float32) if intra else None
+        self.samples: NDArray[np.uint8] = np.zeros((samples, *shape), np.uint8)
+        self.scores: dict[int, DiscrepancyScores] = {}
+        self.done: set[int] = set()
+
+    def add(self, result: SliceResult) -> None:
+        """Put a slice in its place; a slice that was there already is replaced."""
+        index = result.index
+        self.probability[index] = result.probability
+        self.uncertainty[index] = result.uncertainty
+        for volume, layer in ((self.inter, result.inter), (self.intra, result.intra)):
+            if volume is not None and layer is not None:
+                volume[index] = layer
+        self.samples[:, index] = result.samples > _SAMPLE_THRESHOLD
+        self.scores[index] = result.scores
+        self.done.add(index)
+
+    def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
+        """``(S, H, W)``, 1 where the probability exceeds the threshold."""
+        return (self.probability > threshold).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Training of the autoencoders and the diffusion model: ``python -m src_training``."""

@@ -1,0 +1,88 @@
+"""``python -m src_training [STAGE] --data DIR --out RUN [--preset compact|paper] ...``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from napari_ddmd.case import CaseError
+from napari_ddmd.device import DeviceError
+from napari_ddmd.model.bundle import BundleError
+from src_training.recipe import Recipe, RecipeError, preset
+from src_training.run import Run
+from src_training.saved import read_recipe, save_recipe
+
+STAGES = ("prepare", "autoencoders", "discrepancies", "diffusion", "evaluate", "publish")
+USAGE = f"""python -m src_training [STAGE] --data DIR --out RUN [--preset compact|paper] [--fold final|0..4|cv] ...
+
+STAGE is one of: {", ".join(STAGES)}.
+Without a stage all of them run in turn. Call again with the same --out to go on after an interruption.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the stages that the command line asks for; the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    stage = words.pop(0) if words and not words[0].startswith("-") else "all"
+    if stage != "all" and stage not in STAGES:
+        print(f"src_training: unknown stage {stage!r}; choose one of {', '.join(STAGES)}", file=sys.stderr)
+        return 2
+    try:
+        recipe = parse(words)
+        save_recipe(recipe)
+        run = Run(recipe)
+        for name in STAGES if stage == "all" else (stage,):
+            _stage(name)(run)
+    except (RecipeError, CaseError, BundleError, DeviceError) as error:
+        print(f"src_training: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"src_training: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def parse(words: Sequence[str]) -> Recipe:
+    """The recipe of a command line: the preset, or what the run was begun with, changed by the options given."""
+    base = preset(_option(words, "--preset") or "compact")  # type: ignore[arg-type]
+    out = _option(words, "--out")
+    if out is not None and "--preset" not in {word.split("=")[0] for word in words}:
+        base = read_recipe(Path(out), base)
+    return tyro.cli(Recipe, args=list(words), default=base, prog="python -m src_training", description=USAGE)
+
+
+def _option(words: Sequence[str], name: str) -> str | None:
+    """Value of an option before the real parser runs; it checks the value."""
+    for place, word in enumerate(words):
+        if word == name and place + 1 < len(words):
+            return words[place + 1]
+        if word.startswith(f"{name}="):
+            return word.split("=", 1)[1]
+    return None
+
+
+def _stage(name: str) -> Callable[[Run], Any]:
+    if name == "prepare":
+        from src_training.prepare import prepare as stage
+    elif name == "autoencoders":
+        from src_training.autoencoders import train_autoencoders as stage
+    elif name == "discrepancies":
+        from src_training.discrepancies import make_discrepancies as stage
+    elif name == "diffusion":
+        from src_training.diffusion import train_diffusion as stage
+    elif name == "evaluate":
+        from src_training.evaluate import evaluate as stage
+    else:
+        from src_training.publish import publish as stage
+    return stage
+
+
+if __name__ == "__main__":
+    sys.exit(main())

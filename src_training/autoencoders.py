@@ -1,0 +1,119 @@
+"""Stage ``autoencoders``: AE-1 on all slices, AE-2 on healthy slices, for each set of patients that is needed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from napari_ddmd.model.autoencoder import Ensemble, reconstruction_loss
+from napari_ddmd.model.discrepancy import resize_for_autoencoders
+from src_training.dataset import Slices, draw_epochs
+from src_training.files import write_tensors
+from src_training.loop import LoopSettings, make_fabric, train
+from src_training.recipe import RecipeError
+from src_training.run import Run, Split
+
+KINDS = ("ae_1", "ae_2")
+
+
+def train_autoencoders(run: Run) -> None:
+    """Train the ensembles of every split that the run asks for.
+
+    A split needs the ensembles of all its training patients and, for out-of-fold maps, those without each of its
+    folds. They are kept by the set of patients they have seen, so that splits share them: five-fold cross-validation
+    and the final training need 16 pairs of ensembles in all, not 31.
+    """
+    for split in run.splits():
+        for cases in needed_sets(split):
+            load_ensembles(split, cases)
+
+
+def needed_sets(split: Split) -> list[list[str]]:
+    """Sets of patients whose ensembles a split needs, its own training patients first."""
+    sets = [split.cases_without()]
+    if split.run.recipe.discrepancies.out_of_fold:
+        sets += [split.cases_without([fold]) for fold in split.training_folds]
+    return sets
+
+
+def load_ensembles(split: Split, cases: Sequence[str]) -> tuple[Ensemble, Ensemble]:
+    """AE-1 and AE-2 of a set of patients, trained now unless they were before; in evaluation mode."""
+    run, recipe = split.run, split.run.recipe
+    settings = recipe.to_dict()
+    fingerprint = {
+        "cases": sorted(cases),
+        "autoencoder": settings["model"]["autoencoder"],
+        "training": settings["autoencoders"],
+        "slices": settings["slices"],
+        "seed": recipe.seed,
+    }
+    key = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:12]
+    folder = run.ensembles / key
+    ensembles = []
+    for kind in KINDS:
+        torch.manual_seed(recipe.seed * 2 + KINDS.index(kind))
+        ensemble = Ensemble(recipe.model.autoencoder)
+        path = folder / f"{kind}.safetensors"
+        if not path.exists():
+            _train(folder, kind, ensemble, Slices.of(split, sorted(cases)), run, make_fabric(recipe))
+            write_tensors(path, ensemble.state_dict())
+            (folder / kind / "state.pt").unlink(missing_ok=True)
+        ensemble.load_state_dict(load_file(path))
+        ensembles.append(ensemble.eval().requires_grad_(False))
+    return ensembles[0], ensembles[1]
+
+
+def _train(folder: Path, kind: str, ensemble: Ensemble, slices: Slices, run: Run, fabric: Fabric) -> None:
+    recipe = run.recipe.autoencoders
+    rows = np.arange(len(slices.rows)) if kind == "ae_1" else np.flatnonzero(~slices.unhealthy)
+    if rows.size == 0:
+        raise RecipeError("no healthy slice in the training patients; AE-2 cannot be trained (widen the slice band)")
+    small = _small_slices(slices, rows, run.recipe.model.autoencoder.size).to(fabric.device)
+    size = min(recipe.batch_size, len(rows))
+    steps = recipe.epochs * max(1, len(rows) // size)
+
+    class EpochBatches(torch.utils.data.Dataset[tuple[Tensor, ...]]):
+        def __len__(self) -> int:
+            return steps
+
+        def __getitem__(self, step: int) -> tuple[Tensor, ...]:
+            return (small[draw_epochs(len(rows), size, step, run.recipe.seed)],)
+
+    def loss(net: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> dict[str, Tensor]:
+        (images,) = batch
+        flipped = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) < 0.5
+        images = torch.where(flipped, images.flip(-1), images)
+        return {"loss": reconstruction_loss(net(images), images)}
+
+    settings = LoopSettings(
+        steps=steps, learning_rate=recipe.learning_rate, cosine=recipe.cosine, checkpoint_every=500
+    )
+    train(
+        folder / kind,
+        ensemble.to(memory_format=torch.channels_last),  # a fifth faster on a CPU
+        EpochBatches(),
+        loss,
+        settings,
+        fabric=fabric,
+        seed=run.recipe.seed,
+        workers=0,
+        name=f"{kind} {folder.name}",
+    )
+
+
+def _small_slices(slices: Slices, rows: NDArray[np.int64], size: int) -> Tensor:
+    """All slices of the set at the autoencoders' size ``(N, C, size, size)``: they fit into memory as bytes do not."""
+    parts: list[Any] = [
+        resize_for_autoencoders(slices.image(rows[start : start + 64]), size) for start in range(0, len(rows), 64)
+    ]
+    return torch.cat(parts).contiguous(memory_format=torch.channels_last)

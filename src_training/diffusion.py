@@ -1,0 +1,179 @@
+"""Stage ``diffusion``: the denoiser learns to take noise off masks, told of the images and the maps (Algorithm 1)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from napari_ddmd.model.denoiser import Denoiser, condition
+from napari_ddmd.model.losses import dice_cross_entropy, hybrid_loss, simple_loss
+from napari_ddmd.model.schedule import NoiseSchedule
+from napari_ddmd.model.settings import ModelSettings
+from src_training.augment import augment
+from src_training.dataset import Slices, draw_balanced
+from src_training.files import write_tensors
+from src_training.loop import Loss, LoopSettings, make_fabric, train
+from src_training.recipe import DiffusionRecipe, RecipeError
+from src_training.run import Run, Split
+
+
+class ConditionedBatches(Dataset[tuple[Tensor, ...]]):
+    """Batches of images, maps and masks; an index is a step."""
+
+    def __init__(self, split: Split) -> None:
+        self.recipe = split.run.recipe
+        self.slices = Slices.of(split, split.training_cases)
+        folder = split.folder / "maps"
+        self.maps = [np.load(folder / f"{case}.npy", mmap_mode="r") for case in self.slices.cases]
+
+    def __len__(self) -> int:
+        return self.recipe.diffusion.iterations
+
+    def __getitem__(self, step: int) -> tuple[Tensor, ...]:
+        recipe = self.recipe
+        rows = draw_balanced(
+            self.slices.unhealthy,
+            recipe.diffusion.batch_size,
+            recipe.slices.unhealthy_fraction,
+            (recipe.seed, step),
+        )
+        return self.slices.image(rows), self._maps(rows), self.slices.mask(rows)
+
+    def _maps(self, rows: NDArray[np.int64]) -> Tensor:
+        stacked = np.stack([self.maps[case][number] for case, number in self.slices.rows[rows]])
+        return torch.from_numpy(stacked).float()
+
+
+def train_diffusion(run: Run) -> None:
+    """Train the denoiser of every split that the run asks for; ``<split>/diffusion/denoiser.safetensors``."""
+    for split in run.splits():
+        folder = split.folder / "diffusion"
+        settings = model_settings(split)
+        fingerprint = _fingerprint(run, settings)
+        done = folder / "denoiser.safetensors"
+        marker = folder / "recipe.json"
+        if marker.exists():
+            run.check_fingerprint(marker, fingerprint)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            marker.write_text(json.dumps({"fingerprint": fingerprint}, indent=1) + "\n")
+        if done.exists():
+            continue
+        recipe = run.recipe.diffusion
+        torch.manual_seed(run.recipe.seed)
+        denoiser = Denoiser(settings)
+        train(
+            folder,
+            denoiser,
+            ConditionedBatches(split),
+            diffusion_loss(settings, recipe),
+            LoopSettings(
+                steps=recipe.iterations,
+                learning_rate=recipe.learning_rate,
+                weight_decay=recipe.weight_decay,
+                warmup=recipe.warmup,
+                cosine=recipe.cosine,
+                ema_decay=recipe.ema_decay,
+                checkpoint_every=recipe.checkpoint_every,
+            ),
+            fabric=make_fabric(run.recipe),
+            seed=run.recipe.seed,
+            workers=run.recipe.workers,
+            name=f"diffusion {split.name}",
+        )
+        write_tensors(done, denoiser.state_dict())
+        (folder / "state.pt").unlink(missing_ok=True)
+
+
+def model_settings(split: Split) -> ModelSettings:
+    """The recipe's model settings with the scales of the maps of this split."""
+    settings = split.run.recipe.model
+    summary = split.folder / "maps" / "summary.json"
+    if not summary.exists():
+        raise RecipeError(f"{split.folder}: has no discrepancy maps; run the stage 'discrepancies' first")
+    scales = json.loads(summary.read_text())["scales"]
+    diffusion = replace(settings.diffusion, inter_scale=scales["inter"], intra_scale=scales["intra"])
+    return replace(settings, diffusion=diffusion)
+
+
+def load_denoiser(split: Split) -> Denoiser:
+    """The trained denoiser of a split."""
+    path: Path = split.folder / "diffusion" / "denoiser.safetensors"
+    if not path.exists():
+        raise RecipeError(f"{split.folder}: has no trained denoiser; run the stage 'diffusion' first")
+    denoiser = Denoiser(model_settings(split))
+    denoiser.load_state_dict(load_file(path))
+    return denoiser.eval()
+
+
+def diffusion_loss(settings: ModelSettings, recipe: DiffusionRecipe) -> Loss:
+    """Algorithm 1 for one batch: draw t and noise, and compare the prediction with what it stands for."""
+    diffusion = settings.diffusion
+    schedule = NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+
+    def loss(net: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> dict[str, Tensor]:
+        images, maps, masks = batch
+        if recipe.augment:
+            images, maps, masks = augment(images, maps, masks, generator)
+        x0 = 2 * masks - 1
+        t = draw_timesteps(len(x0), diffusion.timesteps, recipe.timestep_power, generator)
+        noise = torch.randn(x0.shape, generator=generator, device=x0.device)
+        x_t = schedule.add_noise(x0, noise, t)
+        output, variance = net(x_t, t, condition(images, maps[:, 0], maps[:, 1], settings))
+        return prediction_loss(output.float(), variance, x0, x_t, noise, t, schedule, settings, recipe)
+
+    return loss
+
+
+def prediction_loss(
+    output: Tensor,
+    variance: Tensor | None,
+    x0: Tensor,
+    x_t: Tensor,
+    noise: Tensor,
+    t: Tensor,
+    schedule: NoiseSchedule,
+    settings: ModelSettings,
+    recipe: DiffusionRecipe,
+) -> dict[str, Tensor]:
+    """Dice + cross-entropy for x0, plus the velocity's error for v; Eq 16 or the hybrid loss for ε."""
+    prediction = settings.diffusion.prediction
+    if prediction == "x0":
+        return {"loss": dice_cross_entropy(output, x0)}
+    if prediction == "v":
+        probability = ((schedule.predict_x0(output, x_t, t, "v") + 1) / 2).clamp(1e-4, 1 - 1e-4)
+        overlap = dice_cross_entropy(torch.logit(probability), x0)
+        error = (output - schedule.velocity(x0, noise, t)).square().mean()
+        return {"loss": error + overlap, "velocity": error, "dice_cross_entropy": overlap}
+    simple = simple_loss(output, noise)
+    if variance is None:
+        return {"loss": simple}
+    loss = hybrid_loss(
+        output, variance.float(), x0, x_t, noise, t, schedule, lambda_vlb=recipe.lambda_vlb
+    )
+    return {"loss": loss, "simple": simple}
+
+
+def draw_timesteps(count: int, timesteps: int, power: float, generator: torch.Generator) -> Tensor:
+    """``(count,)`` 0-based timesteps, T u^(1/power)."""
+    u = torch.rand(count, generator=generator, device=generator.device)
+    return (timesteps * u ** (1 / power)).long().clamp(max=timesteps - 1)
+
+
+def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
+    recipe = run.recipe.to_dict()
+    return {
+        "model": {key: value for key, value in settings.to_dict().items() if key != "sampling"},
+        "diffusion": {key: value for key, value in recipe["diffusion"].items() if key != "checkpoint_every"},
+        "slices": recipe["slices"],
+        "seed": recipe["seed"],
+    }

@@ -1,0 +1,70 @@
+"""Stage ``discrepancies``: maps for the slices that the denoiser learns from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_ddmd.device import pick_device
+from napari_ddmd.model.discrepancy import discrepancy_maps
+from src_training.autoencoders import load_ensembles, needed_sets
+from src_training.dataset import Slices
+from src_training.files import write_array, write_json
+from src_training.run import Run, Split
+
+
+def make_discrepancies(run: Run) -> None:
+    """Write ``<split>/maps/<case>.npy``, ``(n, 2, size, size)`` float16, and their scales, for each split.
+
+    The autoencoders have seen the training slices, and reconstruct them better than a new patient's. By default the
+    maps of a patient therefore come from ensembles that were trained without that patient's fold.
+    """
+    for split in run.splits():
+        folder = split.folder / "maps"
+        recipe = run.recipe.to_dict()
+        fingerprint = {key: recipe[key] for key in ("discrepancies", "autoencoders", "slices", "seed")}
+        fingerprint["autoencoder"] = recipe["model"]["autoencoder"]
+        summary = folder / "summary.json"
+        if summary.exists():
+            run.check_fingerprint(summary, fingerprint)
+            continue
+        sums: list[NDArray[np.float64]] = []
+        for cases, learned_from in _plan(split):
+            ensembles = load_ensembles(split, learned_from)
+            for case in cases:
+                slices = Slices.of(split, [case])
+                maps, brain = _maps(slices, ensembles, run)
+                write_array(folder / f"{case}.npy", maps.astype(np.float16))
+                inside = maps[:, :, :].astype(np.float64) * brain[:, None]
+                sums.append(np.array([inside[:, 0].sum(), inside[:, 1].sum(), brain.sum()]))
+        inter, intra, pixels = np.sum(sums, axis=0)
+        scaled = run.recipe.discrepancies.scale_maps
+        scales = {"inter": inter / pixels if scaled else 1.0, "intra": intra / pixels if scaled else 1.0}
+        write_json(summary, {"fingerprint": fingerprint, "scales": scales})
+
+
+def _plan(split: Split) -> list[tuple[list[str], list[str]]]:
+    """Pairs of (cases that need maps, cases that their ensembles learned from)."""
+    sets = needed_sets(split)
+    if not split.run.recipe.discrepancies.out_of_fold:
+        return [(split.training_cases, sets[0])]
+    plan = []
+    for learned_from in sets[1:]:
+        plan.append(([case for case in split.training_cases if case not in set(learned_from)], learned_from))
+    return plan
+
+
+def _maps(slices: Slices, ensembles: Any, run: Run) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Maps ``(n, 2, size, size)`` and brain ``(n, size, size)`` of one case."""
+    device = pick_device(run.recipe.device)
+    ae_1, ae_2 = (ensemble.to(device) for ensemble in ensembles)
+    maps, brain = [], []
+    for rows in np.array_split(np.arange(len(slices.rows)), max(1, len(slices.rows) // 32)):
+        images = slices.image(rows).to(device)
+        found = discrepancy_maps(images, ae_1, ae_2, size=run.recipe.model.autoencoder.size)
+        maps.append(torch.stack([found.inter, found.intra], dim=1).cpu().numpy())
+        brain.append((images.amax(dim=1) > 0).cpu().numpy())
+    return np.concatenate(maps), np.concatenate(brain)

@@ -1,0 +1,142 @@
+"""Stage ``evaluate``: held-out patients through the published bundle and `napari_ddmd.segment`."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from napari_ddmd.case import Case, load_case
+from napari_ddmd.model.bundle import Bundle, read_bundle
+from napari_ddmd.segment import brain_slices, segment
+from napari_ddmd.volumes import Volumes
+from src_training import metrics
+from src_training.files import write_bytes, write_json
+from src_training.publish import publish_split
+from src_training.report import markdown_table
+from src_training.run import Run, Split
+
+SYSTEM_NAMES = {"mini": "ddmd-mini", "light": "ddmd-light", "full": "ddmd"}
+
+
+def evaluate(run: Run) -> None:
+    """Evaluate the held-out patients of every split, and write ``metrics.json`` and ``metrics.md`` of all of them.
+
+    A patient's figures are kept in ``<split>/evaluation/<case>.json``; ``metrics.json`` joins those of all splits that
+    have been evaluated so far, so that it covers every patient once after ``--fold cv``.
+    """
+    for split in run.splits():
+        if not split.test_cases:
+            print(f"{split.name}: no patient is held out; nothing to evaluate", file=sys.stderr)
+            continue
+        _evaluate_split(split)
+    summary = summarise(run)
+    if summary["systems"]:
+        write_json(run.root / "metrics.json", summary)
+        write_bytes(run.root / "metrics.md", markdown_table(summary).encode())
+    if run.recipe.json:
+        print(json.dumps(summary))
+
+
+def _evaluate_split(split: Split) -> None:
+    folder = split.folder / "evaluation"
+    bundle = read_bundle(publish_split(split))
+    index = json.loads(split.run.index_path.read_text())["cases"]
+    for name in tqdm(split.test_cases, desc=f"evaluate {split.name}", unit="case"):
+        path = folder / f"{name}.json"
+        if path.exists() and json.loads(path.read_text())["sha256"] == bundle.sha256:
+            continue
+        case = load_case(Path(index[name]["folder"]))
+        write_json(path, evaluate_case(case, bundle, device=split.run.recipe.device, seed=split.run.recipe.seed))
+
+
+def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int = 0) -> dict[str, Any]:
+    """Every figure of one patient, on the patient's own grid."""
+    if case.mask is None:
+        raise ValueError(f"{case.name}: has no expert mask to be compared with")
+    started = time.perf_counter()
+    samples = bundle.settings.sampling.samples
+    volumes = Volumes(case, samples, inter=bundle.has_inter, intra=bundle.has_intra)
+    for result in segment(case, bundle, device=device, seed=seed):
+        volumes.add(result)
+    seconds = time.perf_counter() - started
+    predicted = volumes.mask(bundle.settings.sampling.threshold).astype(bool)
+    lesion = case.mask > 0
+    slices = np.array(brain_slices(case))
+    labels = lesion[slices].any(axis=(1, 2))
+    scores = volumes.probability[slices].sum(axis=(1, 2))
+    confusion = metrics.Confusion.of(predicted[slices], lesion[slices])
+    dices = metrics.slice_dices(predicted, lesion, slices)
+    single = volumes.samples[0].astype(bool)
+    values = {
+        "dice_volume": metrics.dice(predicted, lesion),
+        "dice_slice": float(dices[labels].mean()) if labels.any() else float("nan"),
+        "dice_slice_all": float(dices.mean()),
+        "dice_pooled": confusion.dice,
+        "iou_foreground": confusion.iou_foreground,
+        "miou": confusion.miou,
+        "pixel_accuracy": confusion.pixel_accuracy,
+        "class_accuracy": confusion.class_accuracy,
+        "hd95": metrics.hd95(predicted, lesion, case.spacing),
+        "healthy_fp_rate": metrics.healthy_false_positive_rate(predicted, lesion, slices),
+        "slice_auroc": metrics.auroc(scores, labels),
+        "ece": metrics.expected_calibration_error(volumes.probability, lesion, case.brain),
+        "slice_auroc_height_matched": metrics.height_matched_auroc(scores, labels, slices * case.spacing[0]),
+        "dice_volume_one_sample": metrics.dice(single, lesion),
+        "inter_auroc": metrics.auroc(np.array([volumes.scores[i].inter for i in slices]), labels),
+        "volume_ml": float(predicted.sum() * math.prod(case.spacing) / 1000),
+        "expert_volume_ml": float(lesion.sum() * math.prod(case.spacing) / 1000),
+        "seconds": seconds,
+    }
+    return {
+        "case": case.name,
+        "sha256": bundle.sha256,
+        "system": SYSTEM_NAMES[bundle.variant],
+        "values": {key: None if math.isnan(value) else value for key, value in values.items()},
+        "confusion": vars(confusion),
+    }
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """Join the patients of all evaluated splits into the form of ``metrics.json``.
+
+    ``dice_pooled``, ``iou_foreground``, ``miou``, ``pixel_accuracy`` and ``class_accuracy`` have each patient's own value
+    under ``per_patient``; the figure over the pixels of all patients together stands beside the mean as ``pooled``.
+    """
+    patients = [
+        json.loads(path.read_text()) for path in sorted(run.root.glob("fold*/evaluation/*.json"))
+    ]
+    systems: dict[str, Any] = {}
+    for system in sorted({patient["system"] for patient in patients}):
+        own = [patient for patient in patients if patient["system"] == system]
+        systems[system] = {key: _over_patients(own, key) for key in own[0]["values"]}
+        pooled = sum((metrics.Confusion(**p["confusion"]) for p in own[1:]), metrics.Confusion(**own[0]["confusion"]))
+        for key, value in {
+            "dice_pooled": pooled.dice,
+            "iou_foreground": pooled.iou_foreground,
+            "miou": pooled.miou,
+            "pixel_accuracy": pooled.pixel_accuracy,
+            "class_accuracy": pooled.class_accuracy,
+        }.items():
+            systems[system][key]["pooled"] = value
+    return {"systems": systems, "patients": len({patient["case"] for patient in patients})}
+
+
+def _over_patients(patients: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    """Mean, standard deviation and 95 % bootstrap interval over patients; undefined values are left out."""
+    per_patient = {patient["case"]: patient["values"][key] for patient in patients}
+    known = np.array([value for value in per_patient.values() if value is not None], float)
+    if known.size == 0:
+        return {"mean": None, "std": None, "per_patient": per_patient}
+    return {
+        "mean": float(known.mean()),
+        "std": float(known.std(ddof=1)) if known.size > 1 else 0.0,
+        "interval": list(metrics.bootstrap_interval(known)),
+        "per_patient": per_patient,
+    }

@@ -1,0 +1,59 @@
+"""Folds by patient, never by slice."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from src_training.recipe import RecipeError
+
+PACKAGED_FOLDS = Path(__file__).with_name("folds.json")
+
+
+def patient_of(case_name: str) -> str:
+    """The patient of a case: 2023 names end in the number of the time point, the others are one case a patient."""
+    match = re.fullmatch(r"(?i)(brats-\w+-\d+)-\d{3}", case_name)
+    return match.group(1) if match else case_name
+
+
+def assign_folds(
+    case_names: Sequence[str], *, folds: int, seed: int, fold_file: Path | None = None
+) -> dict[str, int]:
+    """Fold of each case.
+
+    A fold file (or the packaged list, where it names every case) fixes them. Otherwise patients are shuffled with the
+    seed and dealt out in turn, all time points of a patient together.
+
+    Raises
+    ------
+    RecipeError
+        If a fold file misses a case, splits a patient, or there are fewer patients than folds.
+    """
+    source = fold_file or PACKAGED_FOLDS
+    try:
+        listed: dict[str, int] = json.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{source}: cannot be read as fold list ({error}); give a JSON object") from error
+    missing = [name for name in case_names if name not in listed]
+    if fold_file and missing:
+        raise RecipeError(f"{fold_file}: has no fold for {missing[0]} ({len(missing)} cases missing); add them")
+    if not missing:
+        assigned = {name: int(listed[name]) for name in case_names}
+    else:
+        patients = sorted({patient_of(name) for name in case_names})
+        order = np.random.default_rng(seed).permutation(len(patients))
+        fold_of = {patients[patient]: place % folds for place, patient in enumerate(order)}
+        assigned = {name: fold_of[patient_of(name)] for name in case_names}
+    by_patient: dict[str, set[int]] = {}
+    for name, fold in assigned.items():
+        by_patient.setdefault(patient_of(name), set()).add(fold)
+    for patient, several in by_patient.items():
+        if len(several) > 1:
+            raise RecipeError(f"{source}: patient {patient} is in folds {sorted(several)}; keep a patient together")
+    if len(by_patient) < 2:
+        raise RecipeError("fewer than two patients with a mask; cross-fitting needs at least two")
+    return assigned

@@ -1,0 +1,102 @@
+"""Stage ``prepare``: cases to a slice store that can be memory-mapped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from napari_ddmd.case import Case, CaseError, find_cases, load_case
+from napari_ddmd.case.normalise import normalise
+from napari_ddmd.model.frame import Frame
+from src_training.files import write_array, write_json
+from src_training.folds import assign_folds
+from src_training.recipe import Recipe, RecipeError
+from src_training.run import Run
+
+
+def prepare(run: Run) -> None:
+    """Write ``slices/<case>.images.npy``, ``.masks.npy`` and ``slices/index.json``; finished cases are kept.
+
+    Images are ``(n, C, size, size)`` uint8 (0 to 255 stands for 0 to 1), masks ``(n, size, size)`` uint8.
+    A slice is unhealthy when its mask has any lesion voxel.
+    """
+    recipe = run.recipe
+    if run.index_path.exists():
+        run.check_fingerprint(run.index_path, _fingerprint(recipe))
+        return
+    labelled = []
+    for files in find_cases(recipe.data):
+        if files.mask is None:
+            print(f"{files.name}: no mask, left out", flush=True)
+        else:
+            labelled.append(files)
+    if not labelled:
+        raise RecipeError(f"{recipe.data}: no case has a mask; training needs *_seg.nii.gz files")
+    names = [files.name for files in labelled]
+    if len(set(names)) < len(names):
+        raise RecipeError(f"{recipe.data}: two cases have the same name; rename one")
+    folds = assign_folds(
+        names, folds=recipe.slices.folds, seed=recipe.seed, fold_file=recipe.slices.fold_file
+    )
+    cases: dict[str, Any] = {}
+    for files in tqdm(labelled, desc="prepare", unit="case"):
+        entry_path = run.slices / f"{files.name}.json"
+        if not entry_path.exists():
+            folder = next(iter(files.images.values())).parent
+            try:
+                case = load_case(folder)
+            except CaseError as error:
+                raise RecipeError(str(error)) from error
+            write_json(entry_path, _store(case, recipe, run.slices))
+        cases[files.name] = json.loads(entry_path.read_text()) | {
+            "fold": folds[files.name],
+            "folder": str(next(iter(files.images.values())).parent.resolve()),
+        }
+    write_json(run.index_path, {"fingerprint": _fingerprint(recipe), "cases": cases})
+
+
+def _fingerprint(recipe: Recipe) -> dict[str, Any]:
+    settings = recipe.to_dict()
+    return {
+        "slices": settings["slices"],
+        "frame": settings["model"]["frame"],
+        "normalisation": settings["model"]["normalisation"],
+    }
+
+
+def _store(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    settings = recipe.model
+    if case.mask is None:
+        raise RecipeError(f"{case.name}: its mask could not be used")
+    images = normalise(
+        case.images,
+        case.brain,
+        lower=settings.normalisation.lower_percentile,
+        upper=settings.normalisation.upper_percentile,
+    )
+    area = case.brain.sum(axis=(1, 2)) * case.spacing[1] * case.spacing[2]
+    numbers = np.arange(len(area))
+    kept = numbers[
+        (area >= recipe.slices.min_brain_mm2)
+        & (numbers >= recipe.slices.first_slice)
+        & (numbers <= recipe.slices.last_slice)
+    ]
+    if kept.size == 0:
+        raise RecipeError(f"{case.name}: no slice between the first and last slice holds enough brain")
+    frame = Frame.around(case.brain, case.spacing, settings.frame)
+    framed = frame.to_frame(torch.from_numpy(images[:, kept].swapaxes(0, 1).copy()))
+    lesion = torch.from_numpy((case.mask[kept] > 0).astype(np.float32))[:, None]
+    masks = (frame.to_frame(lesion)[:, 0] > 0.5).to(torch.uint8).numpy()
+    write_array(
+        folder / f"{case.name}.images.npy", (framed * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    )
+    write_array(folder / f"{case.name}.masks.npy", masks)
+    return {
+        "slices": kept.tolist(),
+        "unhealthy": (case.mask[kept] > 0).any(axis=(1, 2)).tolist(),
+    }

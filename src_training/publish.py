@@ -1,0 +1,68 @@
+"""Stage ``publish``: a trained split as a bundle that the plugin can load."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from napari_ddmd.model.bundle import Bundle, DdmdNetworks, new_bundle, save_bundle
+from src_training.autoencoders import load_ensembles
+from src_training.diffusion import load_denoiser, model_settings
+from src_training.run import Run, Split
+
+
+def publish(run: Run) -> list[Path]:
+    """Write ``<split>/bundle/`` of every split that the run asks for."""
+    return [publish_split(split) for split in run.splits()]
+
+
+def publish_split(split: Split) -> Path:
+    """Write the bundle of one split."""
+    folder = split.folder / "bundle"
+    return save_bundle(folder, make_bundle(split))
+
+
+def make_bundle(split: Split) -> Bundle:
+    """Put the networks of a split together with settings and provenance."""
+    recipe, settings = split.run.recipe, model_settings(split)
+    networks = DdmdNetworks(settings)
+    ae_1, ae_2 = load_ensembles(split, split.training_cases)
+    networks.ae_1.load_state_dict(ae_1.state_dict())
+    networks.ae_2.load_state_dict(ae_2.state_dict())
+    networks.denoiser.load_state_dict(load_denoiser(split).state_dict())
+    metrics_path = split.run.root / "metrics.json"
+    metrics: dict[str, Any] = json.loads(metrics_path.read_text()) if metrics_path.exists() else {}
+    described = recipe.to_dict()
+    provenance = {
+        "package_version": version("napari-ddmd"),
+        "split": split.name,
+        "training_cases": split.training_cases,
+        "held_out_cases": split.test_cases,
+        "folds": split.folds,
+        "recipe": {key: described[key] for key in ("preset", "seed", "slices", "autoencoders", "discrepancies")}
+        | {"diffusion": described["diffusion"]},
+        "cross_validation": metrics.get("systems", {}),
+    }
+    return new_bundle(
+        settings, networks, name=recipe.name, version=recipe.version, provenance=provenance, card=card(split, metrics)
+    )
+
+
+def card(split: Split, metrics: dict[str, Any]) -> str:
+    """One paragraph for the person who chooses a model."""
+    recipe = split.run.recipe
+    text = (
+        f"DDMD {recipe.model.variant} for whole-tumour segmentation of skull-stripped, co-registered T1, T1ce, T2 and "
+        f"FLAIR images in BRATS form. Trained on {len(split.training_cases)} labelled patients "
+        f"({recipe.diffusion.iterations} iterations at {recipe.model.frame.size} pixels). "
+    )
+    system = next(iter(metrics.get("systems", {}).values()), None)
+    if system:
+        dice = system["dice_volume"]
+        text += (
+            f"Mean whole-lesion volume Dice of the same recipe in cross-validation: {dice['mean']:.3f} "
+            f"(sd {dice['std']:.3f} over {len(dice['per_patient'])} patients). "
+        )
+    return text + "For research; not a medical device."

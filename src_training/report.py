@@ -1,0 +1,51 @@
+"""Figures as tables for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HEADINGS = {
+    "dice_volume": "volume Dice",
+    "dice_slice": "Dice, lesion slices",
+    "dice_slice_all": "Dice, all slices",
+    "hd95": "HD95 mm",
+    "healthy_fp_rate": "false lesion on healthy slices",
+    "slice_auroc": "slice AUROC",
+    "slice_auroc_height_matched": "height-matched",
+    "ece": "ECE",
+    "dice_volume_one_sample": "Dice, one sample",
+    "volume_ml": "found mL",
+    "expert_volume_ml": "expert mL",
+}
+POOLED = ("dice_pooled", "iou_foreground", "miou", "pixel_accuracy", "class_accuracy")
+
+
+def markdown_table(summary: dict[str, Any]) -> str:
+    """One row a patient, then mean, standard deviation and bootstrap interval, for each system."""
+    parts = []
+    for system, figures in summary["systems"].items():
+        keys = [key for key in HEADINGS if key in figures]
+        rows = [
+            ["patient", *(HEADINGS[key] for key in keys)],
+            ["---", *("---:" for _ in keys)],
+        ]
+        for patient in sorted(figures["dice_volume"]["per_patient"]):
+            rows.append([patient, *(_text(key, figures[key]["per_patient"][patient]) for key in keys)])
+        rows.append(["**mean**", *(_text(key, figures[key]["mean"]) for key in keys)])
+        rows.append(["sd", *(_text(key, figures[key]["std"]) for key in keys)])
+        rows.append(
+            [
+                "95 % interval of the mean",
+                *(" to ".join(_text(key, end) for end in figures[key].get("interval", [])) for key in keys),
+            ]
+        )
+        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        pooled = ", ".join(f"{key} {figures[key]['pooled']:.4f}" for key in POOLED)
+        parts.append(f"## {system}\n\n{table}\n\nOver all pixels of the brain slices together: {pooled}.\n")
+    return "\n".join(parts)
+
+
+def _text(key: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if key in ("hd95", "volume_ml", "expert_volume_ml") else f"{value:.3f}"

@@ -1,0 +1,108 @@
+"""The folder of a run: where each stage finds what the stage before it left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src_training.recipe import Recipe, RecipeError
+
+
+@dataclass(frozen=True)
+class Run:
+    """Paths of a run.
+
+    ``slices/`` and ``ensembles/`` are shared by all splits; each split (``fold0`` … or ``final``) has a folder with its
+    ``maps/``, ``diffusion/``, ``bundle/`` and ``evaluation/``.
+    """
+
+    recipe: Recipe
+
+    @property
+    def root(self) -> Path:
+        """The folder that the user named."""
+        return self.recipe.out
+
+    @property
+    def slices(self) -> Path:
+        """The slice store."""
+        return self.root / "slices"
+
+    @property
+    def index_path(self) -> Path:
+        """The list of cases and slices in the store."""
+        return self.slices / "index.json"
+
+    @property
+    def ensembles(self) -> Path:
+        """Trained AE-1 and AE-2, a folder for each set of patients."""
+        return self.root / "ensembles"
+
+    def split(self, name: str) -> Split:
+        """One split: ``final`` or a fold's number."""
+        if not self.index_path.exists():
+            raise RecipeError(f"{self.root}: has no slice store; run the stage 'prepare' first")
+        cases = json.loads(self.index_path.read_text())["cases"]
+        folds = {case: int(entry["fold"]) for case, entry in cases.items()}
+        if name == "final":
+            return Split(self, "final", None, folds)
+        if not name.isdigit() or int(name) not in folds.values():
+            known = ", ".join(map(str, sorted(set(folds.values()))))
+            raise RecipeError(f"fold {name!r} does not exist; choose final, cv or one of {known}")
+        return Split(self, f"fold{name}", int(name), folds)
+
+    def splits(self) -> list[Split]:
+        """The splits that ``--fold`` asks for."""
+        if self.recipe.fold != "cv":
+            return [self.split(self.recipe.fold)]
+        folds = self.split("final").folds
+        return [self.split(str(fold)) for fold in sorted(set(folds.values()))]
+
+    def check_fingerprint(self, path: Path, wanted: dict[str, Any]) -> None:
+        """Refuse to build on a result that was made with other settings."""
+        made = json.loads(path.read_text())["fingerprint"]
+        wanted = json.loads(json.dumps(wanted))
+        if made != wanted:
+            changed = sorted(key for key in made.keys() | wanted.keys() if made.get(key) != wanted.get(key))
+            raise RecipeError(
+                f"{path}: was made with other settings ({', '.join(changed)}); choose another --out or the old settings"
+            )
+
+
+@dataclass(frozen=True)
+class Split:
+    """One division of the patients into those that are learned from and those that are held out."""
+
+    run: Run
+    name: str
+    held_out: int | None
+    folds: dict[str, int]
+
+    @property
+    def folder(self) -> Path:
+        """Results of this split."""
+        return self.run.root / self.name
+
+    @property
+    def training_cases(self) -> list[str]:
+        """Cases that are learned from."""
+        return self.cases_without()
+
+    @property
+    def test_cases(self) -> list[str]:
+        """Cases that are held out; none in the final training."""
+        return [case for case, fold in self.folds.items() if fold == self.held_out]
+
+    @property
+    def training_folds(self) -> list[int]:
+        """Folds that are learned from."""
+        return sorted({fold for fold in self.folds.values() if fold != self.held_out})
+
+    def cases_without(self, excluded: Sequence[int] = ()) -> list[str]:
+        """Training cases outside some folds."""
+        return [
+            case for case, fold in self.folds.items() if fold != self.held_out and fold not in set(excluded)
+        ]

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+
+from napari_ddmd.case import Case
+from napari_ddmd.volumes import Volumes
+
+from .results import slice_result
+
+
+def test_a_result_lands_on_its_slice_and_nowhere_else(small_case: Case) -> None:
+    volumes = Volumes(small_case, 3, intra=True, inter=True)
+    result = slice_result(small_case, 3)
+    volumes.add(result)
+
+    assert volumes.done == {3}
+    assert volumes.probability.shape == small_case.grid.shape
+    assert np.array_equal(volumes.probability[3], result.probability)
+    assert np.array_equal(volumes.uncertainty[3], result.uncertainty)
+    assert volumes.inter is not None
+    assert volumes.intra is not None
+    assert np.array_equal(volumes.inter[3], result.inter)
+    assert np.array_equal(volumes.intra[3], result.intra)
+    assert volumes.scores == {3: result.scores}
+    rest = np.delete(np.arange(small_case.grid.shape[0]), 3)
+    for volume in (volumes.probability, volumes.uncertainty, volumes.inter, volumes.intra):
+        assert volume.dtype == np.float32
+        assert not volume[rest].any()
+
+
+def test_samples_are_cut_at_one_half_and_the_mask_where_asked(small_case: Case) -> None:
+    volumes = Volumes(small_case, 5, intra=True, inter=True)
+    result = slice_result(small_case, 3, samples=5)
+    lesion = result.probability > 0
+    volumes.add(result)
+
+    assert volumes.samples.dtype == np.uint8
+    # The samples are 0.9, 0.8, 0.7, 0.6 and 0.5 in the lesion; one half does not exceed one half.
+    assert [bool(sample[3][lesion].all()) for sample in volumes.samples] == [True] * 4 + [False]
+    assert not volumes.samples[4].any()
+    assert np.array_equal(volumes.mask(0.6)[3], lesion)
+    assert not volumes.mask(0.75).any()
+    assert volumes.mask(0.5).dtype == np.uint8
+
+
+def test_a_second_result_replaces_the_first(small_case: Case) -> None:
+    volumes = Volumes(small_case, 3, intra=True, inter=True)
+    result = slice_result(small_case, 3)
+    volumes.add(result)
+    result.probability[:] = 0.25
+    volumes.add(result)
+
+    assert volumes.done == {3}
+    assert (volumes.probability[3] == 0.25).all()
+
+
+def test_maps_that_a_model_has_not_are_absent(small_case: Case) -> None:
+    volumes = Volumes(small_case, 3, intra=False, inter=False)
+    volumes.add(slice_result(small_case, 0, intra=False))
+
+    assert volumes.inter is None
+    assert volumes.intra is None
