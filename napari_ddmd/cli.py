@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     view = commands.add_parser("view", help="open napari with a case and the panel")
-    view.add_argument("case", nargs="?", metavar="CASE", help="folder of a case, or one of its files")
+    view.add_argument(
+        "case", nargs="?", type=Path, metavar="CASE", help="folder of a case, or one of its files"
+    )
     view.set_defaults(run=_view)
 
     predict = commands.add_parser("predict", help="segment cases and save the results, without a window")
@@ -213,9 +215,9 @@ def _result_line(done: Prediction) -> str:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from napari_ddmd.viewer.launch import can_open_windows
+    from napari_ddmd.display import window_problem
 
-    if not options.headless and can_open_windows():
+    if not options.headless and window_problem() is None:
         from napari_ddmd.viewer.launch import demo_window
 
         demo_window()
@@ -231,6 +233,14 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _view(options: argparse.Namespace) -> int:
+    from napari_ddmd.case import find_case_files
+    from napari_ddmd.display import DisplayError, window_problem
+
+    if options.case is not None:
+        find_case_files(options.case)
+    problem = window_problem()
+    if problem is not None:
+        raise DisplayError(f"no window can be opened here: {problem}; use predict, which needs none")
     from napari_ddmd.viewer.launch import view_window
 
     view_window(options.case)
@@ -267,10 +277,11 @@ def _user_errors() -> tuple[type[Exception], ...]:
     """Errors whose one line tells the user all."""
     from napari_ddmd.case import CaseError
     from napari_ddmd.device import DeviceError
+    from napari_ddmd.display import DisplayError
     from napari_ddmd.export import ExportError
     from napari_ddmd.predict import PredictError
 
-    errors: list[type[Exception]] = [CaseError, DeviceError, ExportError, PredictError, OSError]
+    errors: list[type[Exception]] = [CaseError, DeviceError, DisplayError, ExportError, PredictError, OSError]
     # These two live beside torch; where torch has not been loaded, neither can have been raised.
     for module, name in (
         ("napari_ddmd.segment", "InferenceError"),

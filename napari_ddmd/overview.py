@@ -37,8 +37,9 @@ def overview_slices(volumes: Volumes, threshold: float, rows: int = _ROWS) -> li
     done = sorted(volumes.done)
     mask = volumes.mask(threshold)
     pool = [index for index in done if mask[index].any()] or done
-    positions = np.linspace(0, len(pool) - 1, min(rows, len(pool)))
-    return [pool[round(position)] for position in positions]
+    # The middles of equal parts: the very ends of a lesion show little of it.
+    count = min(rows, len(pool))
+    return [pool[(2 * part + 1) * len(pool) // (2 * count)] for part in range(count)]
 
 
 def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: float) -> Path:
@@ -116,7 +117,7 @@ def _columns(case: Case, volumes: Volumes) -> list[_Column]:
             peak = float(np.percentile(volume[volume > 0], 99.5)) if (volume > 0).any() else 1.0
             columns.append(_Column(title, volume, "inferno", (0.0, peak), False))
     columns.append(_Column("probability", volumes.probability, "magma", (0.0, 1.0), False))
-    columns.append(_Column("uncertainty", volumes.uncertainty, "viridis", (0.0, 1.0), False))
+    columns.append(_Column("uncertainty", volumes.uncertainty, "inferno", (0.0, 1.0), False))
     return columns
 
 
@@ -140,6 +141,7 @@ def _outline(axis: Axes, mask: NDArray[Any], colour: str, style: str) -> None:
 
 
 def _bare(axis: Axes) -> None:
+    axis.autoscale(False)
     axis.set_xticks([])
     axis.set_yticks([])
     for spine in axis.spines.values():

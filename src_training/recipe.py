@@ -68,7 +68,7 @@ class DiscrepancyRecipe:
 class DiffusionRecipe:
     """Training of the denoiser."""
 
-    iterations: int = 2500
+    iterations: int = 2000
     """Optimiser steps."""
     batch_size: int = 8
     """Slices a step."""

@@ -4,7 +4,6 @@ import errno
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from napari_ddmd.case import MODALITIES, Case, load_case
 from napari_ddmd.export import (
     ExportError,
     prediction_folder,
-    save_overview,
     save_prediction,
     save_volume,
 )
@@ -222,29 +219,6 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ExportError, match="out: is a file; choose another output folder"):
         prediction_folder(tmp_path / "out" / "deeper", "case", overwrite=True)
-
-
-@pytest.mark.parametrize("slices", [None, [0]])
-def test_the_overview_is_a_picture_with_contents(small_case: Case, tmp_path: Path, slices: Any) -> None:
-    volumes = finished(small_case, slices=slices)
-    path = save_overview(tmp_path / "overview.png", small_case, volumes, 0.5)
-    picture = np.asarray(Image.open(path).convert("RGB"), dtype=int)
-
-    assert path == tmp_path / "overview.png"
-    assert min(picture.shape[:2]) > 100
-    yellow = (picture[..., 0] > 180) & (picture[..., 1] > 150) & (picture[..., 2] < 60)
-    grey = (np.ptp(picture, axis=-1) < 10) & (picture[..., 0] > 40)
-    assert grey.sum() > 1000
-    if slices is None:
-        assert yellow.sum() > 100
-
-
-def test_the_overview_does_without_an_expert_mask_and_without_intra(small_case: Case, tmp_path: Path) -> None:
-    volumes = finished(small_case, intra=False)
-
-    assert (
-        save_overview(tmp_path / "a.png", replace(small_case, mask=None), volumes, 0.5).stat().st_size > 5000
-    )
 
 
 def test_two_real_cases_come_back_on_their_own_grid(real_cases: Path, tmp_path: Path) -> None:

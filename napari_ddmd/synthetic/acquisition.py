@@ -28,7 +28,7 @@ def acquire(
     blur = np.array([rng.uniform(0.35, 0.5), rng.uniform(0.35, 0.5), rng.uniform(0.4, 1.1)])
     seen = ndimage.gaussian_filter(image, blur / grid.spacing)
     seen *= np.exp(np.float32(rng.uniform(0.03, 0.08)) * random_field(rng, grid, 45.0))
-    sigma = np.float32(rng.uniform(0.02, 0.035))
+    sigma = np.float32(rng.uniform(0.025, 0.045))
     # Rician: the magnitude of a complex signal, each part with the same Gaussian noise
     real, imaginary = (sigma * rng.standard_normal((2, *grid.shape), dtype=np.float32))
     seen = np.hypot(seen + real, imaginary)

@@ -57,7 +57,12 @@ def make_small_case(seed: int = 0, shape: tuple[int, int, int] = (60, 60, 40)) -
     seed : int
         Source of chance.
     shape : tuple of int
-        Voxels along each axis, at least 24.
+        Voxels along each axis, at least (40, 40, 26).
+
+    Raises
+    ------
+    ValueError
+        If `shape` is coarser than that.
     """
     grid = Grid.covering(shape)
     coarse = Grid.covering(_COARSE_SHAPE)
@@ -68,8 +73,9 @@ def _make(seed: int, grid: Grid, coarse: Grid) -> SyntheticCase:
     heads, tissues, lesions, looks = np.random.default_rng(seed).spawn(4)
     template = load_template()
     healthy = random_deformation(heads, template, coarse)
-    anatomy = sample_anatomy(template, healthy.template_points(coarse), coarse, tissues)
-    growth = grow(anatomy, coarse, lesions)
+    points = healthy.template_points(coarse)
+    anatomy = sample_anatomy(template, points, coarse, tissues)
+    growth = grow(anatomy, points, coarse, lesions)
     box = _box(anatomy.brain, coarse, grid)
     inner = grid.crop(box)
     deformation = healthy.pushed(growth.push)

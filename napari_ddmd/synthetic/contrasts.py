@@ -35,7 +35,7 @@ class Levels:
 
     def varied(self, rng: np.random.Generator) -> Levels:
         """Return levels as another scanner and patient have them, a few per cent off."""
-        spread = (0.015, 0.02, 0.08, 0.08, 0.06, 0.08, 0.1, 0.1, 0.1, 0.1, 0.3)
+        spread = (0.015, 0.02, 0.08, 0.14, 0.06, 0.08, 0.1, 0.1, 0.1, 0.1, 0.3)
         return Levels(*(v * np.exp(rng.normal(0, s)) for v, s in zip(astuple(self), spread, strict=True)))
 
 
@@ -60,7 +60,7 @@ def render(
         levels = typical.varied(rng)
         image = levels.white * anatomy.white + levels.grey * anatomy.grey + levels.fluid * anatomy.fluid
         image += levels.fine * anatomy.detail + levels.ageing * ageing
-        image *= 1 + 0.02 * random_field(rng, grid, 1.2) + 0.02 * random_field(rng, grid, 5.0)
+        image *= 1 + 0.025 * random_field(rng, grid, 1.2) + 0.03 * random_field(rng, grid, 5.0)
         for name, share in parts.items():
             image += share * (getattr(levels, name) - image)
         images[modality] = image

@@ -18,7 +18,7 @@ _SCALE = np.array([0.925, 0.95, 0.875])
 """Size of a BRATS brain in units of the ICBM152 average, which is larger than life."""
 _PITCH = np.radians(10.0)
 """Heads lie tilted in SRI24 space, the forehead up."""
-_ELASTIC = ((28.0, 3.0), (11.0, 2.1), (5.0, 1.0))
+_ELASTIC = ((28.0, 2.6), (11.0, 2.1), (5.0, 1.0))
 """(scale, standard deviation) of the elastic fields, mm: head shape, lobes, gyri."""
 
 
@@ -89,6 +89,10 @@ def random_deformation(rng: np.random.Generator, template: Template, grid: Grid)
     for scale, amplitude in _ELASTIC:
         for axis in range(3):
             displacement[axis] += np.float32(amplitude) * random_field(rng, grid, scale)
+    # The skull keeps the outline smooth: folds vary more inside than at the surface.
+    straight = Deformation(matrix, offset, grid, np.zeros_like(displacement))
+    inside = template.sample(template.t1, straight.template_points(grid)) > 0.02
+    displacement *= np.float32(np.clip(ndimage.distance_transform_edt(inside) * grid.spacing / 14, 0.4, 1))
     bent = Deformation(matrix, offset, grid, displacement)
     soft = template.sample(template.ventricles, bent.template_points(grid))
     return bent.pushed(outward(soft, grid, scale=6.0, peak=rng.uniform(0.0, 3.5)))

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 FIELD_OF_VIEW = (240.0, 240.0, 155.0)
 """Extent of a BRATS volume along its own axes, mm."""
+COARSEST = 6.0
+"""Largest voxel edge (mm) at which ventricles and a tumour's rim are still there."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,12 @@ class Grid:
         Raises
         ------
         ValueError
-            If an axis has fewer than 24 voxels: the ventricles would be lost.
+            If a voxel would be larger than `COARSEST`.
         """
-        if len(shape) != 3 or min(shape) < 24:
-            raise ValueError(f"shape {shape}: three axes of at least 24 voxels are needed")
         spacing = max(extent / n for extent, n in zip(FIELD_OF_VIEW, shape, strict=True))
+        if spacing > COARSEST:
+            least = tuple(int(-(-extent // COARSEST)) for extent in FIELD_OF_VIEW)
+            raise ValueError(f"shape {shape}: too coarse for a brain; take at least {least}")
         return cls(shape, spacing)
 
     @cached_property

@@ -68,17 +68,30 @@ class Tumour:
     depth: NDArray[np.float32]
 
 
-def grow(anatomy: Anatomy, grid: Grid, rng: np.random.Generator) -> Growth:
-    """Grow a tumour from a random seed in the white matter of `anatomy`, which lies on the coarse `grid`."""
+def grow(
+    anatomy: Anatomy, template_points: NDArray[np.float32], grid: Grid, rng: np.random.Generator
+) -> Growth:
+    """Grow a tumour from a random seed in the white matter of a healthy brain.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+        The brain on `grid`.
+    template_points : ndarray, shape (3, I, J, K)
+        MNI position (mm) of each voxel, which tells the hemispheres apart.
+    grid : Grid
+        A coarse grid.
+    rng : numpy.random.Generator
+        Source of chance.
+    """
     voxel_ml = grid.spacing**3 / 1000
-    seed = _draw_seed(anatomy, grid, rng)
-    # The core displaces and destroys: tissues hardly steer it, narrow sulci slow it, ventricles and the midline stop it.
+    depth = ndimage.distance_transform_edt(anatomy.brain) * grid.spacing
+    seed = _draw_seed(anatomy, template_points, depth, rng)
+    side = np.sign(template_points[0][tuple(seed)])
+    # The core displaces and destroys: tissues hardly steer it, sulci slow it, ventricles and the midline stop it.
     speed = anatomy.white + 0.8 * anatomy.grey + 0.3 * anatomy.fluid
     speed *= np.exp(0.35 * random_field(rng, grid, 5.0))
-    points = grid.points()
-    midline = points[0, anatomy.brain].mean()
-    side = np.sign(points[0][tuple(seed)] - midline)
-    open_ = anatomy.brain & (anatomy.ventricles < 0.3) & (side * (points[0] - midline) > 2)
+    open_ = anatomy.brain & (anatomy.ventricles < 0.3) & (side * template_points[0] > 0.5)
     core = _reach(speed, open_, grid, seed[None], int(rng.uniform(*_CORE_ML) / voxel_ml))
     inside = core > 0
     # Water spreads in the loose white matter and hardly enters the cortex.
@@ -91,20 +104,19 @@ def grow(anatomy: Anatomy, grid: Grid, rng: np.random.Generator) -> Growth:
     oedema = _reach(speed, open_, grid, border, int(inside.sum() + oedema_ml / voxel_ml))
     oedema[inside] = _FAR
     # The skull holds the surface of the brain where it is.
-    room = np.clip(ndimage.distance_transform_edt(anatomy.brain) * grid.spacing / 15, 0, 1)
+    room = np.clip(depth / 15, 0, 1)
     push = outward(np.float32(inside), grid, scale=9.0, peak=rng.uniform(5.0, 9.0)) * np.float32(room)
     return Growth(grid, move(core, push, grid), move(oedema, push, grid), push)
 
 
-def _draw_seed(anatomy: Anatomy, grid: Grid, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Choose a voxel of the cerebral white matter, off the midline, the brain stem and the surface."""
-    depth = ndimage.distance_transform_edt(anatomy.brain) * grid.spacing
-    points = grid.points()
-    inside = points[:, anatomy.brain]
-    lateral = np.abs(points[0] - inside[0].mean())
-    height = (points[2] - inside[2].min()) / np.ptp(inside[2])
-    place = (depth > 15) & (depth < 34) & (lateral > 20) & (height > 0.4) & (height < 0.85)
-    return np.asarray(rng.choice(np.argwhere(place & (anatomy.white > 0.5))))
+def _draw_seed(
+    anatomy: Anatomy, template_points: NDArray[np.float32], depth: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Choose a voxel of the cerebral white matter, off the midline, the surface and the brain stem."""
+    x, _, z = template_points
+    place = (depth > 14) & (depth < 34) & (np.abs(x) > 20) & (z > -18) & (z < 48)
+    white = np.quantile(anatomy.white[place], 0.6)  # of the place, not absolute: large voxels hold less pure tissue
+    return np.asarray(rng.choice(np.argwhere(place & (anatomy.white >= white))))
 
 
 def _reach(
@@ -119,26 +131,41 @@ def _reach(
     cost[tuple(starts.T)] = 1
     solver = MCP_Geometric(cost, sampling=(grid.spacing,) * 3)
     arrival = np.asarray(solver.find_costs(starts.tolist())[0])
-    front = np.partition(arrival.ravel(), volume)[volume]
+    reached = np.sort(arrival[np.isfinite(arrival)])
+    front = reached[min(volume, reached.size - 1)]
     return np.float32(np.clip(front - arrival, -_FAR, _FAR))
 
 
 def settle(growth: Growth, anatomy: Anatomy, grid: Grid, rng: np.random.Generator) -> Tumour:
-    """Label the voxels of `grid`, whose `anatomy` is that of the brain after the push."""
+    """Label the voxels of a fine grid.
+
+    Parameters
+    ----------
+    growth : Growth
+        How far the tumour has come.
+    anatomy : Anatomy
+        The brain on `grid`, after the push.
+    grid : Grid
+        Grid of the labels.
+    rng : numpy.random.Generator
+        Source of chance for borders, rim and septa.
+    """
     core = grid.resample(growth.core, growth.grid) + np.float32(0.9) * random_field(rng, grid, 2.0)
     inside = largest_part((core > 0) & anatomy.brain & (anatomy.ventricles < 0.5))
-    inside = ndimage.binary_fill_holes(ndimage.gaussian_filter(np.float32(inside), 0.8 / grid.spacing) > 0.5)
-    inside &= anatomy.brain
-    depth = ndimage.distance_transform_edt(inside) * grid.spacing
+    inside = ndimage.binary_fill_holes(_smoothed(inside, grid)) & anatomy.brain
+    depth = ndimage.distance_transform_edt(inside) * grid.spacing - grid.spacing / 2
     # A rim that is thick here and thin there, broken in places, with a few septa through the necrosis.
-    thickness = 3.2 * np.exp(0.4 * random_field(rng, grid, 4.0))
+    thickness = 2.8 * np.exp(0.4 * random_field(rng, grid, 4.0))
     broken = random_field(rng, grid, 5.0) < -1.4
-    septum = (np.abs(random_field(rng, grid, 3.5)) < 0.12) & (depth < 9)
+    septum = (np.abs(random_field(rng, grid, 3.5)) < 0.09) & (depth < 7)
     rim = (depth < thickness) & ~broken | septum
     reach = grid.resample(growth.oedema, growth.grid) + np.float32(0.8) * random_field(rng, grid, 2.0)
-    wet = (reach > 0) & (anatomy.fluid < 0.4) & anatomy.brain & ((anatomy.white > 0.25) | (reach > 6))
-    wet = largest_part((ndimage.gaussian_filter(np.float32(wet), 0.8 / grid.spacing) > 0.5) & (anatomy.fluid < 0.6) | inside)
-    labels = np.zeros(grid.shape, np.uint8)
-    labels[wet & anatomy.brain] = OEDEMA
+    wet = (reach > 0) & (anatomy.fluid < 0.4) & ((anatomy.white > 0.25) | (reach > 6))
+    wet = largest_part(_smoothed(wet, grid) & (anatomy.fluid < 0.6) | inside) & anatomy.brain
+    labels = np.where(wet, np.uint8(OEDEMA), np.uint8(0))
     labels[inside] = np.where(rim[inside], ENHANCING, NECROSIS)
     return Tumour(labels, np.clip(reach / 8, 0, 1) * np.float32(wet))
+
+
+def _smoothed(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
+    return np.asarray(ndimage.gaussian_filter(np.float32(mask), 0.8 / grid.spacing) > 0.5)

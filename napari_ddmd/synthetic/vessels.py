@@ -38,7 +38,7 @@ class Vessels:
     Parameters
     ----------
     blood : ndarray
-        Sinuses, arteries at the base and the small vessels in the sulci.
+        Sinuses, falx, arteries at the base and the small vessels in the sulci.
     choroid : ndarray
         Plexus in the lateral ventricles.
     """
@@ -82,8 +82,12 @@ def draw_vessels(
     small = np.clip(1.6 - np.hypot(first, second) / radius, 0, 1)
     sulcal = np.clip(4 * ndimage.gaussian_filter(anatomy.fluid, 1.2 / grid.spacing) - 0.5, 0, 1)
     near = np.clip(3 * ndimage.gaussian_filter(anatomy.fluid, 0.8 / grid.spacing) - 0.4, 0, 1)
-    healthy = 1 - np.clip(2 * anatomy.ventricles, 0, 1)
-    blood = np.maximum(small * sulcal, np.maximum(tubes(_SINUSES), tubes(_ARTERIES)) * near) * healthy
+    # the falx, a sheet of dura in the midline, lights up in patches
+    midline = np.clip(1.3 - np.abs(grid.resample(template_points[0], coarse)), 0, 1)
+    falx = midline * np.clip(0.3 + 0.3 * random_field(rng, grid, 6.0), 0, 0.6)
+    away = 1 - np.clip(2 * anatomy.ventricles, 0, 1)
+    large = np.maximum(np.maximum(tubes(_SINUSES), tubes(_ARTERIES)), falx) * near
+    blood = np.maximum(small * sulcal, large) * away
     return Vessels(blood, tubes(_CHOROID) * anatomy.ventricles)
 
 

@@ -47,6 +47,23 @@ def test_a_case_of_any_naming_is_loaded(write_case: WriteCase, naming: str) -> N
     assert reading_threads() == []
 
 
+@pytest.mark.parametrize("codes", ["RAS", "LAI", "PSR", "SLA"])
+def test_a_case_in_any_axis_order_comes_out_the_same(
+    write_case: WriteCase, write_nifti: WriteNifti, codes: str
+) -> None:
+    folder = write_case("patient")
+    expected = load_case(folder)
+    for path in folder.iterdir():
+        image = nibabel.load(path)
+        turned = image.as_reoriented(ornt_transform(io_orientation(image.affine), axcodes2ornt(codes)))
+        write_nifti(path, np.asarray(turned.dataobj), turned.affine)
+    case = load_case(folder)
+    assert "".join(nibabel.aff2axcodes(case.header.get_best_affine())) == codes
+    np.testing.assert_array_equal(case.images, expected.images)
+    np.testing.assert_array_equal(case.mask, expected.mask)
+    assert case.grid.translate == expected.grid.translate
+
+
 def test_spacing_header_and_affine_are_kept(write_case: WriteCase) -> None:
     affine = np.diag([-0.5, -0.75, 3.0, 1.0])
     case = load_case(write_case(affines=dict.fromkeys((*MODALITIES, "seg"), affine)))

@@ -63,8 +63,7 @@ class TestGaussianKl:
 
 
 class TestDiscretisedLikelihood:
-    @pytest.mark.parametrize("levels", [2, 3, 256])
-    @given(mean=st.floats(-1.5, 1.5), log_variance=st.floats(-4, 2))
+    @given(levels=st.sampled_from([2, 3, 256]), mean=st.floats(-1.5, 1.5), log_variance=st.floats(-4, 2))
     def test_probabilities_of_all_levels_sum_to_one(
         self, levels: int, mean: float, log_variance: float
     ) -> None:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _MEASURE_AFTER_MS = 400
 _COLUMNS = ("Lesion", "mL", "Slices", "Prob.")
-_MOST_ROWS = 50
 
 
 class LesionBox(QWidget):
@@ -60,6 +59,7 @@ class LesionBox(QWidget):
         self.measurement: Measurement | None = None
         self.mask_list = QComboBox()
         self.mask_list.setToolTip("The mask that is measured and saved")
+        self.mask_list.setPlaceholderText("no mask yet")
         self.mask_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.total = QLabel("")
         self.table = _make_table()
@@ -130,10 +130,12 @@ class LesionBox(QWidget):
         names = [layer.name for layer in self._layers]
         self.mask_list.blockSignals(True)
         self.mask_list.clear()
-        self.mask_list.addItems(names or ["no mask yet"])
+        self.mask_list.addItems(names)
         self.mask_list.setEnabled(bool(names))
-        chosen = next((layer for layer in (prefer, before) if layer in self._layers), None)
-        self.mask_list.setCurrentIndex(0 if chosen is None else self._layers.index(chosen))
+        # The expert's mask is measured only when it is asked for: it is not a result.
+        candidates = (prefer, before, *(layer for layer in self._layers if not _is_expert(layer)))
+        chosen = next((layer for layer in candidates if layer in self._layers), None)
+        self.mask_list.setCurrentIndex(-1 if chosen is None else self._layers.index(chosen))
         self.mask_list.blockSignals(False)
         self._listen()
 
@@ -175,8 +177,8 @@ class LesionBox(QWidget):
         self.total.setVisible(measurement is not None)
         self.table.setVisible(bool(lesions))
         self.table.blockSignals(True)
-        self.table.setRowCount(min(len(lesions), _MOST_ROWS))
-        for row, lesion in enumerate(lesions[:_MOST_ROWS]):
+        self.table.setRowCount(len(lesions))
+        for row, lesion in enumerate(lesions):
             first, last = lesion.slices
             probability = "" if lesion.mean_probability is None else f"{lesion.mean_probability:.2f}"
             texts = (
@@ -198,6 +200,11 @@ class LesionBox(QWidget):
             self.lesion_chosen.emit(round(self.measurement.lesions[row].centroid[0]))
 
 
+def _is_expert(layer: Labels) -> bool:
+    tag = tag_of(layer)
+    return tag is not None and tag.role == Role.EXPERT
+
+
 def _make_table() -> QTableWidget:
     table = QTableWidget(0, len(_COLUMNS))
     table.setHorizontalHeaderLabels(_COLUMNS)
@@ -210,6 +217,10 @@ def _make_table() -> QTableWidget:
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setMinimumHeight(96)
+    # As high as its rows need, within limits: the Save button below should stay in sight.
+    table.setSizeAdjustPolicy(QAbstractItemView.SizeAdjustPolicy.AdjustToContents)
+    table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
+    table.setMinimumHeight(60)
+    table.setMaximumHeight(180)
     table.hide()
     return table

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
+from napari_ddmd.viewer.torch_guard import keep_triton_out
 from napari_ddmd.viewer.widgets.background import Background
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Installed:
 
 def find_installed() -> Installed:
     """List the installed models, this computer's devices and the samplers."""
+    keep_triton_out()
     from napari_ddmd.device import available_devices
     from napari_ddmd.model import DEFAULT_MODEL, list_bundles
     from napari_ddmd.segment import SAMPLERS

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.utils.notifications import notification_manager, show_error, show_info
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
@@ -24,6 +24,7 @@ from napari_ddmd.viewer.widgets.run_bar import RunBar
 from napari_ddmd.viewer.widgets.run_controller import RunController
 from napari_ddmd.viewer.widgets.sampling_box import SamplingBox
 from napari_ddmd.viewer.widgets.save_button import Saveable, SaveButton
+from napari_ddmd.viewer.widgets.scroll import VerticalScroll
 from napari_ddmd.viewer.widgets.slice_box import SliceBox
 from napari_ddmd.viewer.widgets.view_box import ViewBox
 
@@ -112,8 +113,7 @@ class SegmentationPanel(QWidget):
         sections: tuple[tuple[str, tuple[QWidget, ...]], ...] = (
             ("Case", (self.case_box, self.view_box)),
             ("Model", (self.model_box,)),
-            ("Slices", (self.slice_box,)),
-            ("Sampling", (self.sampling_box, self.run_bar)),
+            ("Run", (self.slice_box, self.sampling_box, self.run_bar)),
             ("Result", (self.result_box, self.lesion_box, self.save_button)),
         )
         for title, widgets in sections:
@@ -121,15 +121,9 @@ class SegmentationPanel(QWidget):
             for widget in widgets:
                 column.addWidget(widget)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
-        self.setMinimumWidth(320)
+        layout.addWidget(VerticalScroll(content))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     def _connect(self, links: ViewerLinks) -> None:
@@ -176,6 +170,7 @@ class SegmentationPanel(QWidget):
 
     def _on_model_changed(self) -> None:
         self.sampling_box.set_bundle(self.model_box.bundle)
+        self.sampling_box.setEnabled(self.model_box.bundle is not None)
         self.run_bar.set_ready(self._problem())
 
     def _on_case_changed(self) -> None:

@@ -1,0 +1,76 @@
+"""A bundle is two files, whole and unchanged, or it is refused with one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_ddmd.model import BundleError, list_bundles, load_bundle, read_bundle, save_bundle, untrained_bundle
+
+
+def edit(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
+    path = folder / "model.json"
+    description = json.loads(path.read_text())
+    change(description)
+    path.write_text(json.dumps(description))
+
+
+def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
+    bundle = untrained_bundle("light", seed=3)
+    read = read_bundle(save_bundle(tmp_path / "model", bundle))
+    assert (read.settings, read.name, read.version, read.card, read.provenance, read.sha256) == (
+        bundle.settings,
+        bundle.name,
+        bundle.version,
+        bundle.card,
+        bundle.provenance,
+        bundle.sha256,
+    )
+    for (name, one), two in zip(
+        bundle.networks.state_dict().items(), read.networks.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, two), name
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "weights.safetensors").unlink(), "copy the whole model folder again"),
+        (lambda folder: (folder / "model.json").unlink(), "choose a folder with model.json"),
+        (lambda folder: (folder / "model.json").write_text("{"), "is not JSON"),
+        (lambda folder: (folder / "model.json").write_text("{}"), "is not a 'napari-ddmd bundle 1' file"),
+        (lambda folder: edit(folder, lambda d: d.pop("settings_sha256")), "has no 'settings_sha256'"),
+        (lambda folder: edit(folder, lambda d: d["settings"]["frame"].update(size=64)), "settings were changed"),
+        (lambda folder: edit(folder, lambda d: d["settings"].pop("frame")), "missing keys: frame"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
+    folder = save_bundle(tmp_path / "model", untrained_bundle())
+    damage(folder)
+    with pytest.raises(BundleError, match=message) as caught:
+        read_bundle(folder)
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value)
+
+
+def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:
+    path = save_bundle(tmp_path, untrained_bundle()) / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match="is damaged"):
+        read_bundle(tmp_path)
+
+
+def test_models_are_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_bundle(tmp_path / "mine", untrained_bundle(name="mine"))
+    monkeypatch.setenv("NAPARI_DDMD_MODELS", str(tmp_path))
+    assert folder in list_bundles()
+    assert load_bundle("mine").name == load_bundle(folder).name == "mine"
+    with pytest.raises(BundleError, match="no such model; name an installed one"):
+        load_bundle("nobody")

@@ -1,0 +1,61 @@
+"""The denoiser sees b + X + Y + x_t, by variant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from napari_ddmd.model.denoiser import Denoiser, condition
+from napari_ddmd.model.settings import DenoiserSettings, DiffusionSettings, FrameSettings, ModelSettings, Variant
+from src_training.recipe import preset
+
+SMALL = ModelSettings(frame=FrameSettings(size=16), denoiser=DenoiserSettings(channels=(8, 16)))
+
+
+@pytest.mark.parametrize(("variant", "channels"), [("mini", 5), ("light", 6), ("full", 7)])
+def test_input_channels_are_those_of_the_paper(variant: Variant, channels: int) -> None:
+    settings = replace(SMALL, variant=variant)
+    images, inter, intra = torch.rand(2, 4, 16, 16), torch.rand(2, 16, 16), torch.rand(2, 16, 16)
+    conditioning = condition(images, inter, intra, settings)
+    assert conditioning.shape[1] + 1 == channels
+    output, variance = Denoiser(settings)(torch.randn(2, 1, 16, 16), torch.tensor([0, 999]), conditioning)
+    assert output.shape == (2, 1, 16, 16)
+    assert variance is None
+
+
+def test_order_and_scales_of_the_condition() -> None:
+    diffusion = DiffusionSettings(inter_scale=0.5, intra_scale=0.25)
+    images, inter, intra = torch.rand(1, 4, 16, 16), torch.rand(1, 16, 16), torch.rand(1, 16, 16)
+    conditioning = condition(images, inter, intra, replace(SMALL, diffusion=diffusion))
+    torch.testing.assert_close(conditioning[:, :4], 2 * images - 1)
+    torch.testing.assert_close(conditioning[:, 4], inter / 0.5)
+    torch.testing.assert_close(conditioning[:, 5], intra / 0.25)
+
+
+def test_learned_variance_is_a_second_channel() -> None:
+    settings = replace(SMALL, diffusion=DiffusionSettings(prediction="epsilon", learned_variance=True))
+    output, variance = Denoiser(settings)(torch.randn(1, 1, 16, 16), torch.tensor([3]), torch.rand(1, 6, 16, 16))
+    assert variance is not None
+    assert output.shape == variance.shape == (1, 1, 16, 16)
+
+
+def test_timestep_and_condition_matter() -> None:
+    torch.manual_seed(0)
+    denoiser = Denoiser(SMALL).eval()
+    x, b = torch.randn(1, 1, 16, 16), torch.rand(1, 6, 16, 16)
+    first = denoiser(x, torch.tensor([10]), b)[0]
+    assert not torch.allclose(first, denoiser(x, torch.tensor([900]), b)[0])
+    assert not torch.allclose(first, denoiser(x, torch.tensor([10]), b * 0.5)[0])
+
+
+def test_the_paper_preset_has_the_size_of_improved_ddpm_s_network() -> None:
+    with torch.device("meta"):
+        denoiser = Denoiser(preset("paper").model)
+    assert sum(p.numel() for p in denoiser.parameters()) / 1e6 == pytest.approx(118.8, abs=0.1)
+
+
+def test_a_frame_that_cannot_be_halved_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a multiple of 4"):
+        Denoiser(replace(SMALL, frame=FrameSettings(size=18)))

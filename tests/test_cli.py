@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import napari_ddmd
+from napari_ddmd.case import load_case
+from napari_ddmd.cli import main
+from napari_ddmd.model import Bundle
+
+from .conftest import CaseWriter
+
+QUICK = ["--samples", "1", "--steps", "1", "--slices", "3:5"]
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def predict(case: Path, model: Path, out: Path, *more: str) -> int:
+    return main(["predict", str(case), "--model", str(model), "--out", str(out), *QUICK, *more])
+
+
+def one_line(text: str) -> str:
+    assert text.count("\n") == 1, text
+    assert text.startswith("napari-ddmd")
+    return text
+
+
+def test_help_comes_without_torch_and_without_qt() -> None:
+    code = (
+        "import sys\nfrom napari_ddmd.cli import main\nstatus = main(['predict', '--help'])\n"
+        "heavy = {'torch', 'napari', 'qtpy', 'diffusers', 'matplotlib'} & {m.split('.')[0] for m in sys.modules}\n"
+        "sys.exit(f'loaded {heavy}' if heavy else status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    for option in (
+        "--out",
+        "--model",
+        "--slices",
+        "--samples",
+        "--steps",
+        "--sampler",
+        "--seed",
+        "--threshold",
+    ):
+        assert option in done.stdout
+
+
+@pytest.mark.parametrize(
+    "program", [["-m", "napari_ddmd"], ["-c", "from napari_ddmd.cli import main; exit(main())"]]
+)
+def test_bad_input_is_one_line_and_status_2(program: list[str], tmp_path: Path) -> None:
+    arguments = ["predict", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, *program, *arguments], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "nowhere: no such file or folder" in one_line(done.stderr)
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "COMMAND"),
+        (["frobnicate"], "invalid choice"),
+        (["predict", "case"], "--out"),
+        (["predict", "case", "--out", "x", "--slices", "7"], "'7' is not A:B"),
+        (["predict", "case", "--out", "x", "--slices", "a:b"], "'a:b' is not A:B"),
+        (["predict", "case", "--out", "x", "--samples", "0"], "'0' is not a whole number from 1"),
+        (["predict", "case", "--out", "x", "--steps", "two"], "'two' is not a whole number from 1"),
+        (["predict", "case", "--out", "x", "--threshold", "1"], r"'1' is not a number in [0, 1)"),
+        (["predict", "case", "--out", "x", "--threshold", "high"], r"'high' is not a number in [0, 1)"),
+        (["predict", "case", "--out", "x", "--device", "tpu"], "invalid choice: 'tpu'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_status_2(
+    capsys: Captured, arguments: list[str], message: str
+) -> None:
+    assert main(arguments) == 2
+    assert message in one_line(capsys.readouterr().err)
+
+
+def test_version(capsys: Captured) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"napari-ddmd {napari_ddmd.__version__}\n"
+
+
+def test_predict_saves_and_tells(
+    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
+) -> None:
+    assert predict(small_case_folder, tiny_model_folder, out) == 0
+    printed = capsys.readouterr()
+    summary = json.loads((out / "Small_001" / "summary.json").read_text())
+
+    assert printed.out.startswith(f"Small_001: {summary['lesion_volume_ml']:.1f} mL in ")
+    assert "2 slices" in printed.out
+    assert str(out / "Small_001") in printed.out
+    assert printed.err == ""
+    assert len(list((out / "Small_001").iterdir())) == 6
+
+
+def test_json_is_the_summary_alone(
+    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
+) -> None:
+    assert (
+        predict(small_case_folder, tiny_model_folder, out, "--json", "--seed", "11", "--threshold", "0.25")
+        == 0
+    )
+    printed = json.loads(capsys.readouterr().out)
+
+    assert printed == json.loads((out / "Small_001" / "summary.json").read_text())
+    assert printed["settings"]["seed"] == 11
+    assert printed["settings"]["threshold"] == 0.25
+    assert printed["slices"]["numbers"] == [3, 4]
+
+
+def test_results_are_not_overwritten_unless_told(
+    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
+) -> None:
+    assert predict(small_case_folder, tiny_model_folder, out) == 0
+    capsys.readouterr()
+    assert predict(small_case_folder, tiny_model_folder, out, "--json") == 2
+    refusal = capsys.readouterr()
+    assert "exists already" in one_line(refusal.err)
+    assert refusal.out == ""
+    assert predict(small_case_folder, tiny_model_folder, out, "--overwrite") == 0
+
+
+def test_one_case_at_fault_does_not_lose_the_others(
+    tmp_path: Path, write_small_case: CaseWriter, tiny_model_folder: Path, out: Path, capsys: Captured
+) -> None:
+    cohort = tmp_path / "cohort"
+    write_small_case(cohort / "a")
+    write_small_case(cohort / "b", skip=("t2",))
+    cut = write_small_case(cohort / "c") / "c_flair.nii.gz"
+    cut.write_bytes(cut.read_bytes()[:-200])
+    shutil.copy(write_small_case(cohort / "d") / "d_t1.nii.gz", cohort / "d" / "twin_t1.nii.gz")
+    write_small_case(cohort / "e")
+
+    assert predict(cohort, tiny_model_folder, out, "--json") == 2
+    printed = capsys.readouterr()
+    answer = json.loads(printed.out)
+    assert [summary["case"] for summary in answer["cases"]] == ["a", "e"]
+    assert sorted(entry.name for entry in out.iterdir()) == ["a", "e"]
+    lines = printed.err.splitlines()
+    assert len(lines) == len(answer["failed"]) == 3
+    for fault in (cohort / "d", cohort / "b", cut):
+        assert any(f"{fault}:" in line for line in lines), fault
+
+
+def test_a_missing_model_is_named(small_case_folder: Path, out: Path, capsys: Captured) -> None:
+    assert predict(small_case_folder, Path("no-such-model"), out) == 2
+    assert "no-such-model: no such model" in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("option", [["--sampler", "dice"], ["--slices", "4:99"], ["--slices", "5:4"]])
+def test_settings_that_do_not_fit_the_case(
+    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured, option: list[str]
+) -> None:
+    assert predict(small_case_folder, tiny_model_folder, out, *option) == 2
+    assert "Small_001: " in one_line(capsys.readouterr().err)
+    assert not out.exists()
+
+
+def test_ctrl_c_leaves_nothing_half_written(
+    small_case_folder: Path,
+    tiny_model_folder: Path,
+    out: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(image: Any, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_ddmd.export.nibabel.save", interrupted)
+
+    assert predict(small_case_folder, tiny_model_folder, out) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert list(out.iterdir()) == []
+
+
+def test_a_run_that_fails_is_one_line(
+    small_case_folder: Path,
+    tiny_model_folder: Path,
+    out: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def out_of_memory(*arguments: object, **options: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("napari_ddmd.segment.discrepancy_maps", out_of_memory)
+
+    assert predict(small_case_folder, tiny_model_folder, out) == 2
+    assert "Small_001: not enough memory" in one_line(capsys.readouterr().err)
+
+
+def test_models_are_listed_with_their_cards(
+    tiny_model_folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_DDMD_MODELS", str(tiny_model_folder.parent))
+
+    assert main(["models"]) == 0
+    printed = capsys.readouterr().out
+    assert "tiny  version 0, variant full" in printed
+    assert "Random weights." in printed
+
+
+def test_a_damaged_model_does_not_hide_the_others(
+    tiny_model_folder: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_model_folder, tmp_path / "good")
+    shutil.copytree(tiny_model_folder, tmp_path / "bad")
+    (tmp_path / "bad" / "model.json").write_text("{")
+    monkeypatch.setenv("NAPARI_DDMD_MODELS", str(tmp_path))
+
+    assert main(["models"]) == 2
+    printed = capsys.readouterr()
+    assert "good  version 0" in printed.out
+    assert "is not JSON" in one_line(printed.err)
+
+
+def test_sample_case_is_asked_for_with_its_seed(
+    tmp_path: Path, write_small_case: CaseWriter, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = []
+
+    def write(folder: Path, seed: int) -> Path:
+        seeds.append(seed)
+        return write_small_case(folder)
+
+    monkeypatch.setattr("napari_ddmd.synthetic.write_case", write)
+
+    assert main(["sample-case", str(tmp_path / "new"), "--seed", "4"]) == 0
+    assert seeds == [4]
+    assert capsys.readouterr().out == f"{tmp_path / 'new'}\n"
+
+
+def test_sample_case_does_not_write_into_a_folder_in_use(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+
+    assert main(["sample-case", str(tmp_path)]) == 2
+    assert str(tmp_path) in one_line(capsys.readouterr().err)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("why", ["no display", "headless"])
+def test_demo_without_a_window_leaves_files_and_a_picture(
+    why: str,
+    out: Path,
+    write_small_case: CaseWriter,
+    tiny_bundle: Bundle,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("napari_ddmd.synthetic.write_case", write_small_case)
+    monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda: tiny_bundle)
+    monkeypatch.setattr(
+        "napari_ddmd.display.window_problem", lambda: "no display" if why == "no display" else None
+    )
+    arguments = ["demo", "--out", str(out), *(["--headless"] if why == "headless" else [])]
+
+    assert main(arguments) == 0
+    assert f"picture: {out / 'overview.png'}" in capsys.readouterr().out
+    assert (out / "overview.png").read_bytes().startswith(b"\x89PNG")
+    assert load_case(out / "sample-case").mask is not None
+    assert (
+        json.loads((out / "results" / "sample-case" / "summary.json").read_text())["settings"]["samples"] == 5
+    )
+
+    # A second call uses the case again and renews the results.
+    assert main(arguments) == 0
+
+
+def test_view_wants_a_case_that_is_there_and_a_display(
+    small_case_folder: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ddmd.display.window_problem", lambda: "there is no display")
+
+    assert main(["view", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere: no such file" in one_line(capsys.readouterr().err)
+    assert main(["view", str(small_case_folder)]) == 2
+    assert "no window can be opened here: there is no display" in one_line(capsys.readouterr().err)

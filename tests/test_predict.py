@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from napari_ddmd.case import CaseError, CaseWarning, find_case_files
+from napari_ddmd.model import Bundle
+from napari_ddmd.predict import PredictError, PredictSettings, collect_cases, predict_case
+from napari_ddmd.segment import Progress
+
+from .conftest import LAI_2MM, SHAPE, CaseWriter
+
+QUICK = PredictSettings(samples=2, steps=1, seed=3)
+
+
+def test_a_prediction_is_what_the_summary_says(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    reports: list[Progress] = []
+    done = predict_case(
+        find_case_files(small_case_folder), tiny_bundle, tmp_path, QUICK, progress=reports.append
+    )
+
+    assert done.folder == tmp_path / "Small_001"
+    assert done.summary == json.loads((done.folder / "summary.json").read_text())
+    assert done.summary["settings"] == {
+        "samples": 2,
+        "steps": 1,
+        "sampler": tiny_bundle.settings.sampling.sampler,
+        "seed": 3,
+        "slices": None,
+        "threshold": 0.5,
+    }
+    brain = np.asanyarray(nibabel.load(small_case_folder / "Small_001_t1.nii.gz").dataobj).any(axis=(0, 1))
+    assert done.summary["slices"]["numbers"] == np.flatnonzero(brain).tolist()
+    assert reports[-1].done == reports[-1].total == 2 * brain.sum()
+
+
+def test_slices_are_those_of_the_file(small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    settings = PredictSettings(samples=1, steps=1, slices=(5, None))
+    done = predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path, settings)
+    probability = nibabel.load(done.folder / "Small_001_probability.nii.gz")
+
+    assert done.summary["slices"]["numbers"] == [5, 6, 7]
+    assert probability.shape == SHAPE
+    assert np.array_equal(probability.affine, LAI_2MM)
+    assert np.flatnonzero(np.asanyarray(probability.dataobj).any(axis=(0, 1))).tolist() == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            PredictSettings(slices=(4, 9)),
+            r"Small_001: slices 4:9 are not in the files, which have slices 0:8",
+        ),
+        (PredictSettings(slices=(5, 5)), r"slices 5:5 are not in"),
+        (PredictSettings(slices=(8, None)), r"slices 8:8 are not in"),
+        (PredictSettings(sampler="dice"), r"Small_001: sampler must be one of"),
+        (PredictSettings(steps=1001), r"Small_001: steps must be 1 to 1000"),
+    ],
+)
+def test_settings_that_do_not_fit_leave_nothing(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path, settings: PredictSettings, message: str
+) -> None:
+    with pytest.raises(PredictError, match=message):
+        predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path, settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_remarks_on_the_files_are_passed_on_and_not_warned(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(small_case_folder, tmp_path / "moved"))
+    mask = folder / "Small_001_seg.nii.gz"
+    affine = LAI_2MM.copy()
+    affine[:3, 3] += 10
+    nibabel.save(nibabel.Nifti1Image(np.zeros(SHAPE, np.uint8), affine), mask)
+    remarks: list[str] = []
+    predict_case(find_case_files(folder), tiny_bundle, tmp_path / "out", QUICK, remark=remarks.append)
+
+    assert len(remarks) == 1
+    assert "origin" in remarks[0]
+    assert issubclass(CaseWarning, UserWarning)
+
+
+def test_cases_come_from_folders_files_and_cohorts(tmp_path: Path, write_small_case: CaseWriter) -> None:
+    for name in ("b", "a", "c"):
+        write_small_case(tmp_path / "cohort" / name)
+    alone = write_small_case(tmp_path / "alone")
+    cases, faults = collect_cases([tmp_path / "cohort", alone / "alone_t2.nii.gz", alone])
+
+    assert [files.name for files in cases] == ["a", "b", "c", "alone"]
+    assert faults == []
+
+
+def test_a_folder_at_fault_does_not_hide_the_others(tmp_path: Path, write_small_case: CaseWriter) -> None:
+    for name in ("a", "b", "c"):
+        write_small_case(tmp_path / name)
+    shutil.copy(tmp_path / "b" / "b_t1.nii.gz", tmp_path / "b" / "again_t1.nii.gz")
+    (tmp_path / ".hidden").mkdir()
+    cases, faults = collect_cases([tmp_path, tmp_path / "nowhere"])
+
+    assert [files.name for files in cases] == ["a", "c"]
+    assert [str(fault).split(":")[0] for fault in faults] == [str(tmp_path / "b"), str(tmp_path / "nowhere")]
+
+
+def test_a_case_at_fault_is_not_taken_for_a_cohort(tmp_path: Path, write_small_case: CaseWriter) -> None:
+    folder = write_small_case(tmp_path / "a")
+    shutil.copy(folder / "a_t1.nii.gz", folder / "again_t1.nii.gz")
+    (folder / "notes").mkdir()
+    cases, (fault,) = collect_cases([folder])
+
+    assert cases == []
+    assert "2 files for t1" in str(fault)
+
+
+def test_two_cases_of_one_name_are_refused(tmp_path: Path, write_small_case: CaseWriter) -> None:
+    first, second = (write_small_case(tmp_path / site / "001") for site in ("york", "leeds"))
+
+    with pytest.raises(CaseError, match="001: has the same name as") as refusal:
+        collect_cases([first, second])
+    assert str(first) in str(refusal.value)
