@@ -26,7 +26,9 @@ setup:
 
 demo:
 	@scripts/setup.sh $(VENV) $(QT) --windows-optional
-	$(BIN)/python -m napari_ddmd demo --out $(DEMO)
+	$(BIN)/python -m napari_ddmd demo --headless --out $(DEMO)
+	@echo "Pictures and files are in $(abspath $(DEMO))"
+	@if [ -t 1 ] && [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(BIN)/python -m napari_ddmd view $(DEMO)/sample-case; fi
 
 test: lint typecheck pytest
 

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 done, 2 the input is at fault (one line on standard error says why), 130 interrupted.
     """
     try:
-        options = _parser().parse_args(arguments)
+        options = build_parser().parse_args(arguments)
     except SystemExit as exit_request:
         return int(exit_request.code or 0)
     try:
@@ -57,17 +57,14 @@ class _Parser(argparse.ArgumentParser):
         self.exit(AT_FAULT, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="napari-ddmd", description="Find lesions in multi-modality brain MRI. Research use only."
-    )
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands; what it returns has the chosen command as ``run``."""
+    parser = _Parser(prog="napari-ddmd", description="Find lesions in multi-modality brain MRI. Research use only.")
     parser.add_argument("--version", action="version", version=f"napari-ddmd {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     view = commands.add_parser("view", help="open napari with a case and the panel")
-    view.add_argument(
-        "case", nargs="?", type=Path, metavar="CASE", help="folder of a case, or one of its files"
-    )
+    view.add_argument("case", nargs="?", type=Path, metavar="CASE", help="folder of a case, or one of its files")
     view.set_defaults(run=_view)
 
     predict = commands.add_parser("predict", help="segment cases and save the results, without a window")
@@ -115,9 +112,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=_positive, metavar="N", help="denoiser evaluations a mask")
     parser.add_argument("--sampler", metavar="NAME", help="ddim, dpm-solver++ or ddpm")
     parser.add_argument("--seed", type=int, default=0, help="of the sampled noise (default: 0)")
-    parser.add_argument(
-        "--threshold", type=_share, default=0.5, help="the lesion's probability (default: 0.5)"
-    )
+    parser.add_argument("--threshold", type=_share, default=0.5, help="the lesion's probability (default: 0.5)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
 
 
@@ -147,7 +142,6 @@ def _slice_range(text: str) -> tuple[int | None, int | None]:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from napari_ddmd.model import load_bundle
     from napari_ddmd.predict import PredictSettings, collect_cases
 
     cases, faults = collect_cases(options.cases)
@@ -155,6 +149,8 @@ def _predict(options: argparse.Namespace) -> int:
         _fault(fault)
     if not cases:
         return AT_FAULT
+    from napari_ddmd.model import load_bundle
+
     bundle = load_bundle(options.model)
     settings = PredictSettings(
         slices=options.slices,
@@ -209,9 +205,7 @@ def _result_line(done: Prediction) -> str:
     lesions = len(summary["lesions"])
     count = f"{lesions} lesion{'' if lesions == 1 else 's'}"
     work = f"{summary['slices']['n']} slices in {summary['seconds']:.0f} s"
-    return (
-        f"{summary['case']}: {summary['lesion_volume_ml']:.1f} mL in {count}, {work}, saved in {done.folder}"
-    )
+    return f"{summary['case']}: {summary['lesion_volume_ml']:.1f} mL in {count}, {work}, saved in {done.folder}"
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -89,20 +90,18 @@ def estimate_memory(
     """Memory that `napari_ddmd.segment` will take for its networks and one batch.
 
     The activations are counted on torch's ``meta`` device: one denoiser evaluation is traced without computing it, and
-    twice the largest pair of neighbouring outputs plus all outputs of the down path (the skip connections) are held.
+    the outputs of the down path (the skip connections) plus four times the largest output are taken to be held at once.
     """
-    import torch
-
     chosen = pick_device(device)
     samples = bundle.settings.sampling.samples if samples is None else samples
     slices = default_batch_size(chosen) if batch_size is None else batch_size
-    per_image = _activation_bytes(bundle) * (2 if inference_dtype(chosen) == torch.bfloat16 else 4)
+    per_image = 4 * _activations(bundle)  # in bfloat16 too: normalisation and the skips' copies are float32
     weights = 4 * sum(parameter.numel() for parameter in bundle.networks.parameters())
     needed = weights + per_image * samples * slices
     return MemoryEstimate(needed / _MIB, _free_memory_mb(chosen), str(chosen))
 
 
-def _activation_bytes(bundle: Bundle) -> float:
+def _activations(bundle: Bundle) -> float:
     """Numbers held at the peak of one evaluation of one image."""
     import torch
 
@@ -122,9 +121,9 @@ def _activation_bytes(bundle: Bundle) -> float:
 
     for name, module in denoiser.named_modules():
         if not list(module.children()):
-            module.register_forward_hook(record(outputs))  # type: ignore[arg-type]
+            module.register_forward_hook(record(outputs))
         if "down_blocks" in name and name.count(".") == 4:
-            module.register_forward_hook(record(skips))  # type: ignore[arg-type]
+            module.register_forward_hook(record(skips))
     settings = bundle.settings
     side = settings.frame.size
     channels = denoiser.unet.config["in_channels"] // settings.denoiser.patch**2 - 1
@@ -143,7 +142,7 @@ def _free_memory_mb(device: torch.device) -> float | None:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] / _MIB
     try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
+        with Path("/proc/meminfo").open(encoding="ascii") as lines:
             fields = dict(line.split(":", 1) for line in lines)
         return float(fields["MemAvailable"].split()[0]) / 1024
     except (OSError, KeyError):

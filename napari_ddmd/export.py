@@ -84,9 +84,7 @@ def prediction_folder(folder: str | Path, case_name: str, *, overwrite: bool) ->
         raise ExportError(f"{in_the_way}: is a file; choose another output folder")
     present = [name for name in _file_names(case_name) if (target / name).exists()]
     if present and not overwrite:
-        raise ExportError(
-            f"{target / present[0]}: exists already; choose another output folder, or ask to overwrite"
-        )
+        raise ExportError(f"{target / present[0]}: exists already; choose another output folder, or ask to overwrite")
     return target
 
 
@@ -135,9 +133,7 @@ def save_prediction(
     if not volumes.done:
         raise ExportError(f"{case.name}: no slice has been segmented; run it before saving")
     target = prediction_folder(folder, case.name, overwrite=overwrite)
-    summary = summarise(
-        case, bundle, volumes, settings=settings, device=device, seconds=seconds, threshold=threshold
-    )
+    summary = summarise(case, bundle, volumes, settings=settings, device=device, seconds=seconds, threshold=threshold)
     layers = {kind: getattr(volumes, kind) for kind in _VOLUMES if kind != "mask"}
     layers["mask"] = volumes.mask(threshold)
     with _one_line_errors(target):
@@ -200,6 +196,4 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise ExportError(
-            f"{path}: cannot be written ({reason}); choose another folder or free some space"
-        ) from error
+        raise ExportError(f"{path}: cannot be written ({reason}); choose another folder or free some space") from error

@@ -66,9 +66,7 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
     rows = overview_slices(volumes, threshold)
     columns = _columns(case, volumes)
     window = _brain_window(case)
-    height, width = (
-        (end - start) * size for (start, end), size in zip(window, case.spacing[1:], strict=True)
-    )
+    height, width = ((end - start) * size for (start, end), size in zip(window, case.spacing[1:], strict=True))
     figure = Figure(
         figsize=(_CELL_INCHES * len(columns), _CELL_INCHES * height / width * len(rows) + 0.8),
         facecolor="black",

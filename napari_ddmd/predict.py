@@ -88,9 +88,7 @@ def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[Ca
             other = found.setdefault(files.name, files)
             if other.images != files.images:
                 first, second = (_where(entry) for entry in (other, files))
-                raise CaseError(
-                    f"{second}: has the same name as {first}; run them with different --out folders"
-                )
+                raise CaseError(f"{second}: has the same name as {first}; run them with different --out folders")
     return list(found.values()), faults
 
 
@@ -184,9 +182,7 @@ def _find(path: Path) -> tuple[list[CaseFiles], list[CaseError]]:
     except CaseError as error:
         if not path.is_dir():
             return [], [error]
-        below = [
-            entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.name.startswith(".")
-        ]
+        below = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
         is_case = any(guess_modality(entry.name) for entry in path.iterdir())
         if is_case or not below:
             return [], [error]
@@ -202,9 +198,7 @@ def _axial_slices(case: Case, wanted: tuple[int | None, int | None] | None) -> l
     first = 0 if wanted[0] is None else wanted[0]
     stop = depth if wanted[1] is None else wanted[1]
     if not 0 <= first < stop <= depth:
-        raise PredictError(
-            f"{case.name}: slices {first}:{stop} are not in the files, which have slices 0:{depth}"
-        )
+        raise PredictError(f"{case.name}: slices {first}:{stop} are not in the files, which have slices 0:{depth}")
     return sorted(case.grid.axial_slice(number) for number in range(first, stop))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from threading import Event
 
 import numpy as np
@@ -18,11 +17,12 @@ from napari_ddmd.case.normalise import normalise
 from napari_ddmd.device import default_batch_size, inference_dtype, pick_device
 from napari_ddmd.model.bundle import Bundle, DdmdNetworks
 from napari_ddmd.model.denoiser import condition
-from napari_ddmd.model.discrepancy import DiscrepancyMaps, DiscrepancyScores, discrepancy_maps
+from napari_ddmd.model.discrepancy import DiscrepancyMaps, discrepancy_maps
 from napari_ddmd.model.frame import Frame
 from napari_ddmd.model.losses import logits_to_x0
 from napari_ddmd.model.samplers import SAMPLERS, sample
 from napari_ddmd.model.schedule import NoiseSchedule
+from napari_ddmd.results import Progress, SliceResult, binary_entropy
 
 __all__ = ["SAMPLERS", "InferenceError", "Progress", "SliceResult", "brain_slices", "segment"]
 
@@ -31,62 +31,8 @@ class InferenceError(Exception):
     """A run that could not be finished; the message is one line. Never a RuntimeError (threads swallow those)."""
 
 
-class _Cancelled(Exception):
+class _CancelledError(Exception):
     """Raised inside a sampler when the run is to stop."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is, in denoiser evaluations of one mask.
-
-    Attributes
-    ----------
-    done, total
-        Evaluations.
-    seconds, remaining
-        Time since the start, and the time left at the present pace (None before the first evaluation).
-    message
-        The same in words.
-    """
-
-    done: int
-    total: int
-    seconds: float
-    remaining: float | None
-    message: str
-
-
-@dataclass(frozen=True)
-class SliceResult:
-    """What the model says of one slice, on the case's axial grid.
-
-    Attributes
-    ----------
-    index
-        Slice number on the axial grid.
-    probability
-        ``(H, W)``, mean of the sampled masks.
-    samples
-        ``(K, H, W)``, the sampled masks, each soft in [0, 1].
-    uncertainty
-        ``(H, W)`` in [0, 1]: binary entropy of the probability, in bits.
-    inter, intra
-        ``(H, W)`` maps (Eq 12, Eq 13); intra is None where the model has none.
-    scores
-        Means of the maps over the model's window.
-    """
-
-    index: int
-    probability: NDArray[np.float32]
-    samples: NDArray[np.float32]
-    uncertainty: NDArray[np.float32]
-    inter: NDArray[np.float32] | None
-    intra: NDArray[np.float32] | None
-    scores: DiscrepancyScores
-
-    def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
-        """``(H, W)``, 1 where the probability exceeds the threshold."""
-        return (self.probability > threshold).astype(np.uint8)
 
 
 def brain_slices(case: Case) -> list[int]:
@@ -223,7 +169,7 @@ class _Run:
                 position += len(chunk)
                 for index in chunk:
                     yield results[index] if index in full else self._empty(index)
-        except _Cancelled:
+        except _CancelledError:
             return
         except (RuntimeError, MemoryError) as error:
             raise InferenceError(self._explain(error)) from error
@@ -249,9 +195,7 @@ class _Run:
         settings = self.bundle.settings
         slices = torch.from_numpy(self.images[:, indices].swapaxes(0, 1).copy())
         images = self.frame.to_frame(slices).to(self.device)
-        maps = discrepancy_maps(
-            images, self.networks.ae_1, self.networks.ae_2, size=settings.autoencoder.size
-        )
+        maps = discrepancy_maps(images, self.networks.ae_1, self.networks.ae_2, size=settings.autoencoder.size)
         conditioning = condition(images, maps.inter, maps.intra, settings)
         masks = self._masks(indices, conditioning)
         on_slices = self.frame.to_slice(
@@ -275,7 +219,7 @@ class _Run:
 
         def denoise(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None]:
             if self.cancel.is_set():
-                raise _Cancelled
+                raise _CancelledError
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 output, variance = self.networks.denoiser(x_t, t, rows)
             self._report(len(keys))
@@ -301,16 +245,14 @@ class _Run:
         generator = torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
         return torch.randn(1, side, side, generator=generator)
 
-    def _result(
-        self, index: int, layers: NDArray[np.float32], maps: DiscrepancyMaps, row: int
-    ) -> SliceResult:
+    def _result(self, index: int, layers: NDArray[np.float32], maps: DiscrepancyMaps, row: int) -> SliceResult:
         samples = layers[: self.samples].copy()
         probability = samples.mean(axis=0)
         return SliceResult(
             index=index,
             probability=probability,
             samples=samples,
-            uncertainty=_entropy(probability),
+            uncertainty=binary_entropy(probability),
             inter=layers[-2].copy(),
             intra=layers[-1].copy() if self.bundle.has_intra else None,
             scores=maps.scores(row, intra=self.bundle.has_intra),
@@ -349,13 +291,6 @@ class _Run:
             )
         reason = " ".join(str(error).split())[:300]
         return f"{self.case.name}: {self.bundle.name} failed on {self.device}: {reason}"
-
-
-def _entropy(probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Binary entropy in bits: 0 where the model is sure, 1 where it is a coin's toss."""
-    p = np.clip(probability, 1e-7, 1 - 1e-7).astype(np.float64)
-    entropy = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
-    return np.where(probability > 0, entropy, 0.0).astype(np.float32)
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import tyro
 
@@ -19,7 +16,14 @@ from src_training.recipe import Recipe, RecipeError, preset
 from src_training.run import Run
 from src_training.saved import read_recipe, save_recipe
 
-STAGES = ("prepare", "autoencoders", "discrepancies", "diffusion", "evaluate", "publish")
+STAGES = {
+    "prepare": "prepare:prepare",
+    "autoencoders": "autoencoders:train_autoencoders",
+    "discrepancies": "discrepancies:make_discrepancies",
+    "diffusion": "diffusion:train_diffusion",
+    "evaluate": "evaluate:evaluate",
+    "publish": "publish:publish",
+}
 USAGE = f"""python -m src_training [STAGE] --data DIR --out RUN [--preset compact|paper] [--fold final|0..4|cv] ...
 
 STAGE is one of: {", ".join(STAGES)}.
@@ -68,19 +72,10 @@ def _option(words: Sequence[str], name: str) -> str | None:
     return None
 
 
-def _stage(name: str) -> Callable[[Run], Any]:
-    if name == "prepare":
-        from src_training.prepare import prepare as stage
-    elif name == "autoencoders":
-        from src_training.autoencoders import train_autoencoders as stage
-    elif name == "discrepancies":
-        from src_training.discrepancies import make_discrepancies as stage
-    elif name == "diffusion":
-        from src_training.diffusion import train_diffusion as stage
-    elif name == "evaluate":
-        from src_training.evaluate import evaluate as stage
-    else:
-        from src_training.publish import publish as stage
+def _stage(name: str) -> Callable[[Run], object]:
+    """The function of a stage; imported late, because each stage brings much with it."""
+    module, function = STAGES[name].split(":")
+    stage: Callable[[Run], object] = getattr(import_module(f"src_training.{module}"), function)
     return stage
 
 

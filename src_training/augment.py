@@ -9,9 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def augment(
-    images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
+def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Deform images, maps and masks together, and change the images' intensities.
 
     Parameters

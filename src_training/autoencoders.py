@@ -95,9 +95,7 @@ def _train(folder: Path, kind: str, ensemble: Ensemble, slices: Slices, run: Run
         images = torch.where(flipped, images.flip(-1), images)
         return {"loss": reconstruction_loss(net(images), images)}
 
-    settings = LoopSettings(
-        steps=steps, learning_rate=recipe.learning_rate, cosine=recipe.cosine, checkpoint_every=500
-    )
+    settings = LoopSettings(steps=steps, learning_rate=recipe.learning_rate, cosine=recipe.cosine, checkpoint_every=500)
     train(
         folder / kind,
         ensemble.to(memory_format=torch.channels_last),  # a fifth faster on a CPU

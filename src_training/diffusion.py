@@ -21,7 +21,7 @@ from napari_ddmd.model.settings import ModelSettings
 from src_training.augment import augment
 from src_training.dataset import Slices, draw_balanced
 from src_training.files import write_tensors
-from src_training.loop import Loss, LoopSettings, make_fabric, train
+from src_training.loop import LoopSettings, Loss, make_fabric, train
 from src_training.recipe import DiffusionRecipe, RecipeError
 from src_training.run import Run, Split
 
@@ -157,9 +157,7 @@ def prediction_loss(
     simple = simple_loss(output, noise)
     if variance is None:
         return {"loss": simple}
-    loss = hybrid_loss(
-        output, variance.float(), x0, x_t, noise, t, schedule, lambda_vlb=recipe.lambda_vlb
-    )
+    loss = hybrid_loss(output, variance.float(), x0, x_t, noise, t, schedule, lambda_vlb=recipe.lambda_vlb)
     return {"loss": loss, "simple": simple}
 
 

@@ -106,12 +106,10 @@ def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int
 def summarise(run: Run) -> dict[str, Any]:
     """Join the patients of all evaluated splits into the form of ``metrics.json``.
 
-    ``dice_pooled``, ``iou_foreground``, ``miou``, ``pixel_accuracy`` and ``class_accuracy`` have each patient's own value
-    under ``per_patient``; the figure over the pixels of all patients together stands beside the mean as ``pooled``.
+    ``dice_pooled``, ``iou_foreground``, ``miou``, ``pixel_accuracy`` and ``class_accuracy`` have each patient's own
+    value under ``per_patient``; the figure over the pixels of all patients together stands beside it as ``pooled``.
     """
-    patients = [
-        json.loads(path.read_text()) for path in sorted(run.root.glob("fold*/evaluation/*.json"))
-    ]
+    patients = [json.loads(path.read_text()) for path in sorted(run.root.glob("fold*/evaluation/*.json"))]
     systems: dict[str, Any] = {}
     for system in sorted({patient["system"] for patient in patients}):
         own = [patient for patient in patients if patient["system"] == system]

@@ -20,9 +20,7 @@ def patient_of(case_name: str) -> str:
     return match.group(1) if match else case_name
 
 
-def assign_folds(
-    case_names: Sequence[str], *, folds: int, seed: int, fold_file: Path | None = None
-) -> dict[str, int]:
+def assign_folds(case_names: Sequence[str], *, folds: int, seed: int, fold_file: Path | None = None) -> dict[str, int]:
     """Fold of each case.
 
     A fold file (or the packaged list, where it names every case) fixes them. Otherwise patients are shuffled with the

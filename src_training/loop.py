@@ -72,19 +72,17 @@ def train(
     net, optimizer = fabric.setup(model, optimizer)
     ema = None
     if settings.ema_decay is not None:
-        ema = EMAModel(
-            model.parameters(), decay=settings.ema_decay, use_ema_warmup=True, inv_gamma=1.0, power=0.75
-        )
+        ema = EMAModel(model.parameters(), decay=settings.ema_decay, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
     start = _resume(folder / "state.pt", model, optimizer, scheduler, ema)
     loader = DataLoader(batches, batch_size=None, sampler=range(start, settings.steps), num_workers=workers)
-    loader = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+    on_device: Any = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
     board = TensorBoardLogger(folder, name=None, version="tensorboard")
     net.train()
     with (
         (folder / "log.jsonl").open("a", encoding="utf-8") as log,
         tqdm(total=settings.steps, initial=start, desc=name, unit="step", mininterval=1.0) as bar,
     ):
-        for step, batch in zip(range(start, settings.steps), loader, strict=True):
+        for step, batch in zip(range(start, settings.steps), on_device, strict=True):
             generator = torch.Generator(device=fabric.device).manual_seed((seed << 32) + step)
             losses = loss(net, batch, generator)
             if not torch.isfinite(losses["loss"]):
@@ -101,7 +99,7 @@ def train(
                 ema.step(model.parameters())
             if step % settings.log_every == 0 or step + 1 == settings.steps:
                 values = {key: float(value.detach()) for key, value in losses.items()}
-                values["learning_rate"] = scheduler.get_last_lr()[0]
+                values["learning_rate"] = float(scheduler.get_last_lr()[0])
                 log.write(json.dumps({"step": step, **values}) + "\n")
                 log.flush()
                 board.log_metrics(values, step)

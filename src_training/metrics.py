@@ -132,7 +132,10 @@ def auroc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
 
 
 def height_matched_auroc(
-    scores: NDArray[np.floating], labels: NDArray[np.bool_], heights: NDArray[np.floating], tolerance: float = 5.0
+    scores: NDArray[np.floating],
+    labels: NDArray[np.bool_],
+    heights: NDArray[np.floating],
+    tolerance: float = 5.0,
 ) -> float:
     """Share of the pairs (slice with lesion, slice without, at about the same height) that the score puts in order.
 
@@ -147,10 +150,8 @@ def height_matched_auroc(
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
 
 
-def expected_calibration_error(
-    probability: NDArray[np.floating], lesion: Mask, where: Mask, bins: int = 15
-) -> float:
-    """Mean distance between the stated probability and the frequency of lesion, in equal-width bins, inside ``where``."""
+def expected_calibration_error(probability: NDArray[np.floating], lesion: Mask, where: Mask, bins: int = 15) -> float:
+    """Mean distance between the stated probability and the frequency of lesion, in equal bins inside ``where``."""
     p, y = probability[where].astype(np.float64), lesion[where].astype(np.float64)
     place = np.minimum((p * bins).astype(int), bins - 1)
     stated = np.bincount(place, weights=p, minlength=bins)

@@ -40,9 +40,7 @@ def prepare(run: Run) -> None:
     names = [files.name for files in labelled]
     if len(set(names)) < len(names):
         raise RecipeError(f"{recipe.data}: two cases have the same name; rename one")
-    folds = assign_folds(
-        names, folds=recipe.slices.folds, seed=recipe.seed, fold_file=recipe.slices.fold_file
-    )
+    folds = assign_folds(names, folds=recipe.slices.folds, seed=recipe.seed, fold_file=recipe.slices.fold_file)
     cases: dict[str, Any] = {}
     for files in tqdm(labelled, desc="prepare", unit="case"):
         entry_path = run.slices / f"{files.name}.json"
@@ -92,9 +90,7 @@ def _store(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
     framed = frame.to_frame(torch.from_numpy(images[:, kept].swapaxes(0, 1).copy()))
     lesion = torch.from_numpy((case.mask[kept] > 0).astype(np.float32))[:, None]
     masks = (frame.to_frame(lesion)[:, 0] > 0.5).to(torch.uint8).numpy()
-    write_array(
-        folder / f"{case.name}.images.npy", (framed * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    )
+    write_array(folder / f"{case.name}.images.npy", (framed * 255).round().clamp(0, 255).to(torch.uint8).numpy())
     write_array(folder / f"{case.name}.masks.npy", masks)
     return {
         "slices": kept.tolist(),

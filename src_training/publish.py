@@ -46,7 +46,12 @@ def make_bundle(split: Split) -> Bundle:
         "cross_validation": metrics.get("systems", {}),
     }
     return new_bundle(
-        settings, networks, name=recipe.name, version=recipe.version, provenance=provenance, card=card(split, metrics)
+        settings,
+        networks,
+        name=recipe.name,
+        version=recipe.version,
+        provenance=provenance,
+        card=card(split, metrics),
     )
 
 

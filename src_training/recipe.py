@@ -68,7 +68,7 @@ class DiscrepancyRecipe:
 class DiffusionRecipe:
     """Training of the denoiser."""
 
-    iterations: int = 2000
+    iterations: int = 1000
     """Optimiser steps."""
     batch_size: int = 8
     """Slices a step."""
@@ -103,7 +103,7 @@ class Recipe:
     preset: Preset = "compact"
     """Settings to start from: compact (two CPU cores) or paper (a GPU)."""
     fold: str = "final"
-    """``final`` trains on every patient, ``0`` to ``4`` hold that fold out and evaluate on it, ``cv`` runs all folds."""
+    """``final`` trains on every patient, ``0`` to ``4`` hold that fold out and evaluate on it, ``cv`` does all."""
     name: str = "compact"
     """Name of the published model."""
     version: str = "1"

@@ -103,6 +103,4 @@ class Split:
 
     def cases_without(self, excluded: Sequence[int] = ()) -> list[str]:
         """Training cases outside some folds."""
-        return [
-            case for case, fold in self.folds.items() if fold != self.held_out and fold not in set(excluded)
-        ]
+        return [case for case, fold in self.folds.items() if fold != self.held_out and fold not in set(excluded)]

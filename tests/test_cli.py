@@ -13,6 +13,7 @@ import napari_ddmd
 from napari_ddmd.case import load_case
 from napari_ddmd.cli import main
 from napari_ddmd.model import Bundle
+from napari_ddmd.segment import segment
 
 from .conftest import CaseWriter
 
@@ -38,7 +39,7 @@ def one_line(text: str) -> str:
 def test_help_comes_without_torch_and_without_qt() -> None:
     code = (
         "import sys\nfrom napari_ddmd.cli import main\nstatus = main(['predict', '--help'])\n"
-        "heavy = {'torch', 'napari', 'qtpy', 'diffusers', 'matplotlib'} & {m.split('.')[0] for m in sys.modules}\n"
+        "heavy = {'torch', 'napari', 'qtpy', 'matplotlib'} & {m.split('.')[0] for m in sys.modules}\n"
         "sys.exit(f'loaded {heavy}' if heavy else status)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -57,9 +58,7 @@ def test_help_comes_without_torch_and_without_qt() -> None:
         assert option in done.stdout
 
 
-@pytest.mark.parametrize(
-    "program", [["-m", "napari_ddmd"], ["-c", "from napari_ddmd.cli import main; exit(main())"]]
-)
+@pytest.mark.parametrize("program", [["-m", "napari_ddmd"], ["-c", "from napari_ddmd.cli import main; exit(main())"]])
 def test_bad_input_is_one_line_and_status_2(program: list[str], tmp_path: Path) -> None:
     arguments = ["predict", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]
     done = subprocess.run([sys.executable, *program, *arguments], capture_output=True, text=True, check=False)
@@ -85,9 +84,7 @@ def test_bad_input_is_one_line_and_status_2(program: list[str], tmp_path: Path) 
         (["predict", "case", "--out", "x", "--device", "tpu"], "invalid choice: 'tpu'"),
     ],
 )
-def test_a_wrong_command_line_is_one_line_and_status_2(
-    capsys: Captured, arguments: list[str], message: str
-) -> None:
+def test_a_wrong_command_line_is_one_line_and_status_2(capsys: Captured, arguments: list[str], message: str) -> None:
     assert main(arguments) == 2
     assert message in one_line(capsys.readouterr().err)
 
@@ -97,9 +94,7 @@ def test_version(capsys: Captured) -> None:
     assert capsys.readouterr().out == f"napari-ddmd {napari_ddmd.__version__}\n"
 
 
-def test_predict_saves_and_tells(
-    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
-) -> None:
+def test_predict_saves_and_tells(small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured) -> None:
     assert predict(small_case_folder, tiny_model_folder, out) == 0
     printed = capsys.readouterr()
     summary = json.loads((out / "Small_001" / "summary.json").read_text())
@@ -114,10 +109,7 @@ def test_predict_saves_and_tells(
 def test_json_is_the_summary_alone(
     small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
 ) -> None:
-    assert (
-        predict(small_case_folder, tiny_model_folder, out, "--json", "--seed", "11", "--threshold", "0.25")
-        == 0
-    )
+    assert predict(small_case_folder, tiny_model_folder, out, "--json", "--seed", "11", "--threshold", "0.25") == 0
     printed = json.loads(capsys.readouterr().out)
 
     assert printed == json.loads((out / "Small_001" / "summary.json").read_text())
@@ -202,7 +194,7 @@ def test_a_run_that_fails_is_one_line(
     def out_of_memory(*arguments: object, **options: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("napari_ddmd.segment.discrepancy_maps", out_of_memory)
+    monkeypatch.setattr(sys.modules[segment.__module__], "discrepancy_maps", out_of_memory)
 
     assert predict(small_case_folder, tiny_model_folder, out) == 2
     assert "Small_001: not enough memory" in one_line(capsys.readouterr().err)
@@ -268,18 +260,14 @@ def test_demo_without_a_window_leaves_files_and_a_picture(
 ) -> None:
     monkeypatch.setattr("napari_ddmd.synthetic.write_case", write_small_case)
     monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda: tiny_bundle)
-    monkeypatch.setattr(
-        "napari_ddmd.display.window_problem", lambda: "no display" if why == "no display" else None
-    )
+    monkeypatch.setattr("napari_ddmd.display.window_problem", lambda: "no display" if why == "no display" else None)
     arguments = ["demo", "--out", str(out), *(["--headless"] if why == "headless" else [])]
 
     assert main(arguments) == 0
     assert f"picture: {out / 'overview.png'}" in capsys.readouterr().out
     assert (out / "overview.png").read_bytes().startswith(b"\x89PNG")
     assert load_case(out / "sample-case").mask is not None
-    assert (
-        json.loads((out / "results" / "sample-case" / "summary.json").read_text())["settings"]["samples"] == 5
-    )
+    assert json.loads((out / "results" / "sample-case" / "summary.json").read_text())["settings"]["samples"] == 5
 
     # A second call uses the case again and renews the results.
     assert main(arguments) == 0
@@ -294,3 +282,13 @@ def test_view_wants_a_case_that_is_there_and_a_display(
     assert "nowhere: no such file" in one_line(capsys.readouterr().err)
     assert main(["view", str(small_case_folder)]) == 2
     assert "no window can be opened here: there is no display" in one_line(capsys.readouterr().err)
+
+
+def test_windows_are_opened_where_they_can_be(small_case_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path | str | None] = []
+    monkeypatch.setattr("napari_ddmd.display.window_problem", lambda: None)
+    monkeypatch.setattr("napari_ddmd.viewer.launch.demo_window", lambda: opened.append("demo"))
+    monkeypatch.setattr("napari_ddmd.viewer.launch.view_window", opened.append)
+
+    assert [main(arguments) for arguments in (["demo"], ["view"], ["view", str(small_case_folder)])] == [0, 0, 0]
+    assert opened == ["demo", None, small_case_folder]

@@ -41,9 +41,7 @@ class CaseFiles:
     mask: Path | None = None
 
 
-def find_case_files(
-    path: str | os.PathLike[str], *, assignment: Mapping[str, Path] | None = None
-) -> CaseFiles:
+def find_case_files(path: str | os.PathLike[str], *, assignment: Mapping[str, Path] | None = None) -> CaseFiles:
     """Find the files of one case.
 
     Parameters

@@ -24,9 +24,7 @@ from napari_ddmd.case.nifti import NiftiFile, open_nifti
 _SAME_PLACE = 0.1
 
 
-def load_case(
-    path: str | os.PathLike[str] | CaseFiles, *, assignment: Mapping[str, Path] | None = None
-) -> Case:
+def load_case(path: str | os.PathLike[str] | CaseFiles, *, assignment: Mapping[str, Path] | None = None) -> Case:
     """Load one patient.
 
     All headers are read and checked before any voxel is, then the images and the mask are read in parallel.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +33,7 @@ class Autoencoder(nn.Module):
         side = settings.size // factor
         features = widths[-1] * side * side
         encoder: list[nn.Module] = []
-        for wide, narrow in zip(widths, widths[1:], strict=False):
+        for wide, narrow in pairwise(widths):
             encoder += [nn.Conv2d(wide, narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU(True)]
         decoder: list[nn.Module] = []
         for narrow, wide in zip(widths[:1:-1], widths[-2:0:-1], strict=False):

@@ -123,8 +123,7 @@ def untrained_bundle(
         defaults
         | {
             "variant": variant,
-            "diffusion": defaults["diffusion"]
-            | {"learned_variance": learned_variance, "prediction": prediction},
+            "diffusion": defaults["diffusion"] | {"learned_variance": learned_variance, "prediction": prediction},
         }
     )
     settings = replace(

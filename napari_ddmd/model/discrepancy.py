@@ -48,7 +48,10 @@ class DiscrepancyMaps:
 
     def scores(self, slice_index: int, *, intra: bool = True) -> DiscrepancyScores:
         """Scores of one slice of the batch; ``intra=False`` leaves the intra scores out."""
-        inter_rows, intra_rows = self.inter_scores[slice_index].tolist(), self.intra_scores[slice_index].tolist()
+        inter_rows, intra_rows = (
+            self.inter_scores[slice_index].tolist(),
+            self.intra_scores[slice_index].tolist(),
+        )
         return DiscrepancyScores(
             inter=float(self.inter[slice_index].mean()),
             intra=float(self.intra[slice_index].mean()) if intra else None,

@@ -34,9 +34,7 @@ class Frame:
     size: int
 
     @classmethod
-    def around(
-        cls, brain: NDArray[np.bool_], spacing: tuple[float, float, float], settings: FrameSettings
-    ) -> Frame:
+    def around(cls, brain: NDArray[np.bool_], spacing: tuple[float, float, float], settings: FrameSettings) -> Frame:
         """Choose the window of a case.
 
         Parameters
@@ -69,9 +67,7 @@ class Frame:
         window = F.pad(images, self._padding())
         if self.window == (self.size, self.size):
             return window
-        return F.interpolate(
-            window, (self.size, self.size), mode="bilinear", align_corners=False, antialias=True
-        )
+        return F.interpolate(window, (self.size, self.size), mode="bilinear", align_corners=False, antialias=True)
 
     def to_slice(self, maps: Tensor) -> Tensor:
         """Scale ``(B, C, size, size)`` maps to the window and lay them into ``(B, C, H, W)`` slices of zeros."""

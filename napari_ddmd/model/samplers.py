@@ -86,9 +86,7 @@ def sample(
     if name not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {name!r}")
     deterministic = sample_ddim if name == "ddim" else sample_dpm_solver_pp
-    return deterministic(
-        denoise, x_T, schedule, prediction=prediction, steps=steps, clip=clip, callback=callback
-    )
+    return deterministic(denoise, x_T, schedule, prediction=prediction, steps=steps, clip=clip, callback=callback)
 
 
 @torch.no_grad()
@@ -148,9 +146,7 @@ def sample_ddpm(
         else:
             t = torch.full((len(x),), len(times) - 1 - step, device=x.device)
             log_variance = (
-                short.posterior_log_variance(t, x)
-                if variance is None
-                else short.learned_log_variance(variance, t)
+                short.posterior_log_variance(t, x) if variance is None else short.learned_log_variance(variance, t)
             )
             x = short.posterior_mean(x0, x, t) + (0.5 * log_variance).exp() * noise(step).to(x)
     return x

@@ -190,10 +190,7 @@ class NoiseSchedule:
         With the x_0 that an ε implies, this is the mean of Eq 8 and Eq 17.
         """
         x0, x_t = at_least_float32(x0), at_least_float32(x_t)
-        return (
-            self._at(self._posterior_x0_weight, t, x0) * x0
-            + self._at(self._posterior_x_t_weight, t, x_t) * x_t
-        )
+        return self._at(self._posterior_x0_weight, t, x0) * x0 + self._at(self._posterior_x_t_weight, t, x_t) * x_t
 
     def posterior_log_variance(self, t: Tensor, like: Tensor) -> Tensor:
         """Clipped log β̃_t as (B, 1, H, W)-broadcastable tensor with the device and dtype of ``like``."""
@@ -226,9 +223,7 @@ class NoiseSchedule:
             Timesteps counted from 0, shape (steps,), int64.
         """
         if not 1 <= steps <= self.timesteps:
-            raise ValueError(
-                f"steps must lie between 1 and the {self.timesteps} trained timesteps, got {steps}"
-            )
+            raise ValueError(f"steps must lie between 1 and the {self.timesteps} trained timesteps, got {steps}")
         kept = torch.arange(steps, 0, -1, dtype=torch.float64) * self.timesteps / steps
         return kept.round().long() - 1
 

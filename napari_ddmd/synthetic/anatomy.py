@@ -1,12 +1,14 @@
 """Brain anatomy: from the ICBM152 average to tissues with the crisp folds of one person.
 
-The template is the ICBM 2009a nonlinear symmetric average of 152 adult brains [1]_, [2]_, whose licence permits use, copying and
-redistribution (copyright 1993-2009 Louis Collins, McConnell Brain Imaging Centre, McGill University). It is read
-from the installed `nilearn` package (BSD-3), which carries its T1 image and its grey and white matter maps.
+The template is the ICBM 2009a nonlinear symmetric average of 152 adult brains [1]_, [2]_. Its licence permits
+use, copying and redistribution (copyright 1993-2009 Louis Collins, McConnell Brain Imaging Centre, McGill
+University). It is read from the installed nilearn (BSD-3), which carries its T1 image and its maps of grey
+and white matter.
 
 References
 ----------
-.. [1] V. Fonov et al., "Unbiased average age-appropriate atlases for pediatric studies", NeuroImage 54 (2011).
+.. [1] V. Fonov et al., "Unbiased average age-appropriate atlases for pediatric studies",
+       NeuroImage 54 (2011).
 .. [2] V. Fonov et al., "Unbiased nonlinear average age-appropriate brain templates from birth to adulthood",
        NeuroImage 47 (2009).
 """
@@ -23,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_ddmd.synthetic.grid import Grid
+from napari_ddmd.synthetic.grid import Field, Grid, Mask
 from napari_ddmd.synthetic.noise import random_field
 
 _TEMPLATE_NAME = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
@@ -47,15 +49,16 @@ class Template:
         Voxel to MNI mm.
     """
 
-    t1: NDArray[np.float32]
-    grey: NDArray[np.float32]
-    white: NDArray[np.float32]
-    ventricles: NDArray[np.float32]
+    t1: Field
+    grey: Field
+    white: Field
+    ventricles: Field
     affine: NDArray[np.float64]
 
-    def sample(self, values: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    def sample(self, values: Field, points: Field) -> Field:
         """Interpolate one of the maps linearly at MNI mm `points`, shape (3, I, J, K); zero outside."""
-        voxels = points - np.float32(self.affine[:3, 3]).reshape(3, 1, 1, 1)  # the template is RAS at 1 mm
+        origin = self.affine[:3, 3].astype(np.float32).reshape(3, 1, 1, 1)
+        voxels = points - origin  # the template is RAS at 1 mm
         out = np.empty(points.shape[1:], np.float32)
         ndimage.map_coordinates(values, voxels, out, order=1)
         return out
@@ -77,12 +80,12 @@ class Anatomy:
         What the template's T1 shows beyond the three tissues, in units of its brightest value.
     """
 
-    brain: NDArray[np.bool_]
-    white: NDArray[np.float32]
-    grey: NDArray[np.float32]
-    fluid: NDArray[np.float32]
-    ventricles: NDArray[np.float32]
-    detail: NDArray[np.float32]
+    brain: Mask
+    white: Field
+    grey: Field
+    fluid: Field
+    ventricles: Field
+    detail: Field
 
 
 @lru_cache(maxsize=1)
@@ -96,39 +99,50 @@ def load_template() -> Template:
     """
     spec = find_spec("nilearn")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("nilearn is not installed: a synthetic case is made from its ICBM152 template")
+        raise FileNotFoundError("nilearn is not installed; a synthetic case needs its ICBM152 template")
     folder = Path(spec.origin).parent / "datasets" / "data"
     paths = {kind: folder / _TEMPLATE_NAME.format(kind) for kind in ("t1", "gm", "wm")}
     for path in paths.values():
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: not there; install nilearn >= 0.9, which carries the ICBM152 template")
+            raise FileNotFoundError(f"{path}: missing; reinstall nilearn, which carries the ICBM152 maps")
     images = {kind: nib.nifti1.load(path) for kind, path in paths.items()}
-    t1, grey, white = (np.asarray(image.dataobj, np.float32) / 255 for image in images.values())
+    t1, grey, white = (
+        np.asarray(image.dataobj).astype(np.float32) / np.float32(255) for image in images.values()
+    )
     affine = images["t1"].affine
     return Template(t1, grey, white, _find_ventricles(t1, grey, white, affine), affine)
 
 
-def _find_ventricles(
-    t1: NDArray[np.float32], grey: NDArray[np.float32], white: NDArray[np.float32], affine: NDArray[np.float64]
-) -> NDArray[np.float32]:
+def _find_ventricles(t1: Field, grey: Field, white: Field, affine: NDArray[np.float64]) -> Field:
     fluid = np.where(t1 > 0, 1 - grey - white, 0)
     parts, _ = ndimage.label(fluid > 0.6)  # lower, and they join the third ventricle and the cisterns
     found = np.zeros(t1.shape, np.float32)
     for point in _VENTRICLES:
         seed = tuple(np.round(np.array(point) - affine[:3, 3]).astype(int))
         found[parts == parts[seed]] = 1
-    return np.float32(ndimage.gaussian_filter(found, 0.7))
+    return np.asarray(ndimage.gaussian_filter(found, 0.7))
 
 
-def sample_anatomy(template: Template, points: NDArray[np.float32], grid: Grid, rng: np.random.Generator) -> Anatomy:
-    """Draw one person's tissues at MNI mm `points`, shape (3, I, J, K), of the voxels of `grid`.
+def sample_anatomy(template: Template, points: Field, grid: Grid, rng: np.random.Generator) -> Anatomy:
+    """Draw one person's tissues.
 
-    An average of 152 brains is blurred where they differ most, in the cortex. Raising its local contrast brings the
-    sulci and the white matter of the gyri back; a random field adds what is one person's own, and the tissues are read from
-    the result on the final grid, so that no interpolation softens their borders.
+    An average of 152 brains is blurred where they differ most, in the cortex. Raising its local contrast
+    brings the sulci and the white matter of the gyri back, and a random field adds what is one person's own.
+    The tissues are read from the result on the final grid, so that no interpolation softens their borders.
+
+    Parameters
+    ----------
+    template : Template
+        The average.
+    points : ndarray, shape (3, I, J, K)
+        MNI position (mm) that each voxel of `grid` shows.
+    grid : Grid
+        Where the person's brain lies.
+    rng : numpy.random.Generator
+        Source of chance.
     """
     average = template.sample(template.t1, points)
-    support = np.float32(average > 0.02)
+    support = (average > 0.02).astype(np.float32)
     blur = 2.0 / grid.spacing
     local = ndimage.gaussian_filter(average, blur) / np.maximum(ndimage.gaussian_filter(support, blur), 0.05)
     own = 0.035 * random_field(rng, grid, 1.6) + 0.02 * random_field(rng, grid, 5.0)
@@ -148,11 +162,11 @@ def sample_anatomy(template: Template, points: NDArray[np.float32], grid: Grid, 
     return Anatomy(brain, white, grey, fluid, ventricles, detail)
 
 
-def _ramp(values: NDArray[np.float32], zero: float, one: float) -> NDArray[np.float32]:
-    return np.clip((values - np.float32(zero)) / np.float32(one - zero), 0, 1)
+def _ramp(values: Field, zero: float, one: float) -> Field:
+    return np.asarray(np.clip((values - np.float32(zero)) / np.float32(one - zero), 0, 1))
 
 
-def largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def largest_part(mask: Mask) -> Mask:
     """Return the largest connected part of `mask`."""
     parts, _ = ndimage.label(mask)
     sizes = np.bincount(parts.ravel())

@@ -16,7 +16,7 @@ from napari_ddmd.synthetic.acquisition import acquire
 from napari_ddmd.synthetic.anatomy import load_template, sample_anatomy
 from napari_ddmd.synthetic.contrasts import render
 from napari_ddmd.synthetic.deformation import random_deformation
-from napari_ddmd.synthetic.grid import Grid
+from napari_ddmd.synthetic.grid import Grid, Mask
 from napari_ddmd.synthetic.tumour import grow, settle
 from napari_ddmd.synthetic.vessels import draw_vessels
 
@@ -45,7 +45,13 @@ class SyntheticCase:
 
 
 def make_case(seed: int = 0) -> SyntheticCase:
-    """Make a case of 240x240x155 voxels of 1 mm, as the BRATS challenges ship them; the same for the same seed."""
+    """Make a case of 240x240x155 voxels of 1 mm, as the BRATS challenges ship them.
+
+    Parameters
+    ----------
+    seed : int
+        Source of chance: the same seed makes the same case.
+    """
     return _make(seed, Grid.covering(BRATS_SHAPE), Grid.covering(_COARSE_SHAPE))
 
 
@@ -91,7 +97,7 @@ def _make(seed: int, grid: Grid, coarse: Grid) -> SyntheticCase:
     return SyntheticCase(images, mask, grid.affine)
 
 
-def _box(brain: NDArray[np.bool_], coarse: Grid, grid: Grid) -> tuple[slice, slice, slice]:
+def _box(brain: Mask, coarse: Grid, grid: Grid) -> tuple[slice, slice, slice]:
     """Return the part of `grid` that holds the brain of the grid `coarse`, with a margin."""
     margin, ratio = 6.0 / grid.spacing, coarse.spacing / grid.spacing
     box = ndimage.find_objects(brain.astype(np.uint8))[0]
@@ -103,7 +109,7 @@ def _box(brain: NDArray[np.bool_], coarse: Grid, grid: Grid) -> tuple[slice, sli
 
 
 def write_case(folder: str | os.PathLike[str], seed: int = 0, name: str = "Synthetic_000") -> Path:
-    """Make a full case and write `folder` in BRATS form: `<name>_t1.nii.gz`, `_t1ce`, `_t2`, `_flair` and `_seg`.
+    """Make a full case and write it in BRATS form: `<name>_t1.nii.gz`, `_t1ce`, `_t2`, `_flair`, `_seg`.
 
     The folder appears when all its files are written, or not at all.
 
@@ -119,7 +125,7 @@ def write_case(folder: str | os.PathLike[str], seed: int = 0, name: str = "Synth
     """
     folder = Path(folder).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder}: already there and not an empty folder; choose another for the synthetic case")
+        raise FileExistsError(f"{folder}: there already and not an empty folder; choose another")
     case = make_case(seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.part")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_ddmd.synthetic.anatomy import Anatomy
-from napari_ddmd.synthetic.grid import Grid
+from napari_ddmd.synthetic.grid import Field, Grid
 from napari_ddmd.synthetic.noise import random_field
 from napari_ddmd.synthetic.tumour import ENHANCING, NECROSIS, OEDEMA, Tumour
 from napari_ddmd.synthetic.vessels import Vessels
@@ -36,7 +36,7 @@ class Levels:
     def varied(self, rng: np.random.Generator) -> Levels:
         """Return levels as another scanner and patient have them, a few per cent off."""
         spread = (0.015, 0.02, 0.08, 0.14, 0.06, 0.08, 0.1, 0.1, 0.1, 0.1, 0.3)
-        return Levels(*(v * np.exp(rng.normal(0, s)) for v, s in zip(astuple(self), spread, strict=True)))
+        return Levels(*(v * math.exp(rng.normal(0, s)) for v, s in zip(astuple(self), spread, strict=True)))
 
 
 LEVELS: dict[str, Levels] = {
@@ -45,12 +45,12 @@ LEVELS: dict[str, Levels] = {
     "t2": Levels(0.85, 1.12, 2.60, 2.30, 1.70, 1.60, 0.60, 2.20, 0.10, -0.5, 0.15),
     "flair": Levels(0.93, 1.12, 0.30, 1.35, 1.80, 1.65, 0.55, 1.00, 0.10, -0.3, 0.35),
 }
-"""Medians over real glioblastomas, tissue by tissue, rounded."""
+"""Typical of the glioblastomas in the challenges."""
 
 
 def render(
     anatomy: Anatomy, tumour: Tumour, vessels: Vessels, grid: Grid, rng: np.random.Generator
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, Field]:
     """Return the ideal image of each modality in `LEVELS`, shape (I, J, K), 1 being the median of a brain."""
     parts = _soft_parts(anatomy, tumour, vessels, grid, rng)
     ageing = ndimage.gaussian_filter(anatomy.ventricles, 2.5 / grid.spacing) * (1 - anatomy.fluid)
@@ -69,14 +69,15 @@ def render(
 
 def _soft_parts(
     anatomy: Anatomy, tumour: Tumour, vessels: Vessels, grid: Grid, rng: np.random.Generator
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, Field]:
     """Return what covers the tissues, bottom first: shares around 0..1 of shape (I, J, K)."""
 
-    def soft(label: int) -> NDArray[np.float32]:
-        return ndimage.gaussian_filter(np.float32(tumour.labels == label), 0.6 / grid.spacing)
+    def soft(label: int) -> Field:
+        share = (tumour.labels == label).astype(np.float32)
+        return np.asarray(ndimage.gaussian_filter(share, 0.6 / grid.spacing))
 
     # The border voxels of a stripped brain hold, in patches, some of the dark skull.
-    border = 1 - ndimage.gaussian_filter(np.float32(anatomy.brain), 1.2 / grid.spacing)
+    border = 1 - ndimage.gaussian_filter(anatomy.brain.astype(np.float32), 1.2 / grid.spacing)
     bone = border * np.clip(0.6 + 0.6 * random_field(rng, grid, 5.0), 0, 1.4)
     # Oedema thins out towards its front; no part of a tumour is uniform.
     oedema = soft(OEDEMA) * (0.4 + 0.6 * tumour.depth) * (1 + 0.2 * random_field(rng, grid, 3.0))

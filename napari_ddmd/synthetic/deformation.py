@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_ddmd.synthetic.anatomy import Template
-from napari_ddmd.synthetic.grid import Grid
+from napari_ddmd.synthetic.grid import Field, Grid
 from napari_ddmd.synthetic.noise import random_field
 
 _CENTRE = np.array([-119.0, 127.0, 71.5])
@@ -41,24 +41,24 @@ class Deformation:
     matrix: NDArray[np.float64]
     offset: NDArray[np.float64]
     grid: Grid
-    displacement: NDArray[np.float32]
+    displacement: Field
 
-    def template_points(self, grid: Grid) -> NDArray[np.float32]:
+    def template_points(self, grid: Grid) -> Field:
         """Return the template position (mm) that each voxel of `grid` shows, shape (3, I, J, K)."""
         points = grid.points() + grid.resample(self.displacement, self.grid)
-        points -= np.float32(self.offset).reshape(3, 1, 1, 1)
-        inverse = np.float32(np.linalg.inv(self.matrix))
-        return np.einsum("ab,bijk->aijk", inverse, points)
+        points -= self.offset.astype(np.float32).reshape(3, 1, 1, 1)
+        inverse = np.linalg.inv(self.matrix).astype(np.float32)
+        return np.asarray(np.einsum("ab,bijk->aijk", inverse, points))
 
-    def pushed(self, push: NDArray[np.float32]) -> Deformation:
+    def pushed(self, push: Field) -> Deformation:
         """Return this deformation after tissue has moved by `push`, (3, I, J, K) mm on `self.grid`."""
         before = move(self.displacement, push, self.grid)
         return Deformation(self.matrix, self.offset, self.grid, before - push)
 
 
-def move(field: NDArray[np.float32], push: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
-    """Carry a field of shape (..., I, J, K) along with tissue that moves by `push` mm: value at x is that at x - push(x)."""
-    scale = np.float32(np.diag(grid.affine)[:3]).reshape(3, 1, 1, 1)
+def move(field: Field, push: Field, grid: Grid) -> Field:
+    """Carry a field (..., I, J, K) along with tissue that moves by `push` mm: x gets what was at x - push."""
+    scale = np.diag(grid.affine)[:3].astype(np.float32).reshape(3, 1, 1, 1)
     voxels = np.indices(grid.shape, dtype=np.float32) - push / scale
     stack = field.reshape(-1, *grid.shape)
     out = np.empty_like(stack)
@@ -68,7 +68,10 @@ def move(field: NDArray[np.float32], push: NDArray[np.float32], grid: Grid) -> N
 
 
 def random_deformation(rng: np.random.Generator, template: Template, grid: Grid) -> Deformation:
-    """Draw a head: its pose, size and side, its elastic shape and the width of its ventricles.
+    """Draw a head: its pose and size, its elastic shape and the width of its ventricles.
+
+    It need not be mirrored at random: the template is exactly symmetric, all that is drawn here is as likely
+    on either side.
 
     Parameters
     ----------
@@ -82,23 +85,23 @@ def random_deformation(rng: np.random.Generator, template: Template, grid: Grid)
     pitch = _PITCH + np.radians(rng.normal(0, 2.0))
     roll, yaw = np.radians(rng.normal(0, 1.0, 2))
     size = _SCALE * rng.normal(1, 0.01) * rng.normal(1, 0.015, 3)
-    size[0] *= rng.choice((-1, 1))  # which hemisphere comes out as the left one
     matrix = _rotation(pitch, roll, yaw) @ np.diag(size)
     offset = _CENTRE + rng.normal(0, 1.0, 3)
     displacement = np.zeros((3, *grid.shape), np.float32)
     for scale, amplitude in _ELASTIC:
         for axis in range(3):
-            displacement[axis] += np.float32(amplitude) * random_field(rng, grid, scale)
+            displacement[axis] += amplitude * random_field(rng, grid, scale)
     # The skull keeps the outline smooth: folds vary more inside than at the surface.
     straight = Deformation(matrix, offset, grid, np.zeros_like(displacement))
     inside = template.sample(template.t1, straight.template_points(grid)) > 0.02
-    displacement *= np.float32(np.clip(ndimage.distance_transform_edt(inside) * grid.spacing / 14, 0.4, 1))
+    depth = ndimage.distance_transform_edt(inside) * grid.spacing
+    displacement *= np.clip(depth / 14, 0.4, 1).astype(np.float32)
     bent = Deformation(matrix, offset, grid, displacement)
     soft = template.sample(template.ventricles, bent.template_points(grid))
     return bent.pushed(outward(soft, grid, scale=6.0, peak=rng.uniform(0.0, 3.5)))
 
 
-def outward(body: NDArray[np.float32], grid: Grid, scale: float, peak: float) -> NDArray[np.float32]:
+def outward(body: Field, grid: Grid, scale: float, peak: float) -> Field:
     """Return the displacement (3, I, J, K) mm with which a body that swells pushes its surroundings.
 
     It runs down the gradient of the body smoothed with `scale` mm, and is `peak` mm at most.
@@ -106,7 +109,7 @@ def outward(body: NDArray[np.float32], grid: Grid, scale: float, peak: float) ->
     blurred = ndimage.gaussian_filter(body, scale / grid.spacing)
     push = -np.stack(np.gradient(blurred)) * np.sign(np.diag(grid.affine)[:3]).reshape(3, 1, 1, 1)
     largest = np.sqrt((push**2).sum(0)).max()
-    return np.float32(push * (peak / max(largest, 1e-9)))
+    return np.asarray(push * (peak / max(largest, 1e-9)), np.float32)
 
 
 def _rotation(pitch: float, roll: float, yaw: float) -> NDArray[np.float64]:

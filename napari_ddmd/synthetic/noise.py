@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_ddmd.synthetic.grid import Grid, interpolate
+from napari_ddmd.synthetic.grid import Field, Grid, interpolate
 
 
-def random_field(rng: np.random.Generator, grid: Grid, scale: float) -> NDArray[np.float32]:
+def random_field(rng: np.random.Generator, grid: Grid, scale: float) -> Field:
     """Draw a stationary Gaussian random field of mean 0 and standard deviation 1.
 
     Parameters
@@ -19,7 +18,7 @@ def random_field(rng: np.random.Generator, grid: Grid, scale: float) -> NDArray[
     grid : Grid
         Where to draw it.
     scale : float
-        Standard deviation of the Gaussian that white noise is smoothed with, mm: detail is about twice as large.
+        Standard deviation of the Gaussian that smooths white noise, mm; detail is about twice as large.
 
     Returns
     -------
@@ -29,12 +28,11 @@ def random_field(rng: np.random.Generator, grid: Grid, scale: float) -> NDArray[
     step = max(grid.spacing, scale / 3)
     extent = np.array(grid.shape) * grid.spacing
     i, j, k = (int(n) for n in np.ceil(extent / step) + 1)
-    coarse = ndimage.gaussian_filter(
-        rng.standard_normal((i, j, k), dtype=np.float32), scale / step, mode="wrap", truncate=3.0
-    )
+    white = rng.standard_normal((i, j, k), dtype=np.float32)
+    coarse: Field = ndimage.gaussian_filter(white, scale / step, mode="wrap", truncate=3.0)
     coarse /= coarse.std()
     if step == grid.spacing:
         return np.ascontiguousarray(coarse[: grid.shape[0], : grid.shape[1], : grid.shape[2]])
     ratio = grid.spacing / step
-    i, j, k = (ratio * np.arange(n) for n in grid.shape)
-    return interpolate(coarse, (i, j, k))
+    across, along, up = (ratio * np.arange(n, dtype=np.float64) for n in grid.shape)
+    return interpolate(coarse, (across, along, up))

@@ -1,8 +1,9 @@
 """A glioma that grows: a core with a necrotic centre and an enhancing rim, oedema along the white matter.
 
-The front of a tumour that diffuses and proliferates obeys, to first order, an eikonal equation: it arrives at a point after the
-time that the cheapest path from the seed takes, and is faster in white than in grey matter [1]_. So arrival times
-are cheapest-path costs here, on a coarse grid, with a random speed that makes the front lobed.
+The front of a tumour that diffuses and proliferates obeys, to first order, an eikonal equation: it arrives
+at a point after the time that the cheapest path from the seed takes, and is faster in white than in grey
+matter [1]_. So arrival times are cheapest-path costs here, on a coarse grid, with a random speed that makes
+the front lobed.
 
 References
 ----------
@@ -20,8 +21,8 @@ from scipy import ndimage
 from skimage.graph import MCP_Geometric
 
 from napari_ddmd.synthetic.anatomy import Anatomy, largest_part
-from napari_ddmd.synthetic.deformation import Deformation, move, outward
-from napari_ddmd.synthetic.grid import Grid
+from napari_ddmd.synthetic.deformation import move, outward
+from napari_ddmd.synthetic.grid import Field, Grid, Mask
 from napari_ddmd.synthetic.noise import random_field
 
 NECROSIS, OEDEMA, ENHANCING = 1, 2, 4
@@ -47,9 +48,9 @@ class Growth:
     """
 
     grid: Grid
-    core: NDArray[np.float32]
-    oedema: NDArray[np.float32]
-    push: NDArray[np.float32]
+    core: Field
+    oedema: Field
+    push: Field
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,10 @@ class Tumour:
     """
 
     labels: NDArray[np.uint8]
-    depth: NDArray[np.float32]
+    depth: Field
 
 
-def grow(
-    anatomy: Anatomy, template_points: NDArray[np.float32], grid: Grid, rng: np.random.Generator
-) -> Growth:
+def grow(anatomy: Anatomy, template_points: Field, grid: Grid, rng: np.random.Generator) -> Growth:
     """Grow a tumour from a random seed in the white matter of a healthy brain.
 
     Parameters
@@ -88,7 +87,7 @@ def grow(
     depth = ndimage.distance_transform_edt(anatomy.brain) * grid.spacing
     seed = _draw_seed(anatomy, template_points, depth, rng)
     side = np.sign(template_points[0][tuple(seed)])
-    # The core displaces and destroys: tissues hardly steer it, sulci slow it, ventricles and the midline stop it.
+    # The core displaces and destroys: tissues hardly steer it, sulci slow it, ventricles and falx stop it.
     speed = anatomy.white + 0.8 * anatomy.grey + 0.3 * anatomy.fluid
     speed *= np.exp(0.35 * random_field(rng, grid, 5.0))
     open_ = anatomy.brain & (anatomy.ventricles < 0.3) & (side * template_points[0] > 0.5)
@@ -100,32 +99,33 @@ def grow(
     speed[inside] = 1
     open_ = (open_ & (anatomy.fluid < 0.5)) | inside
     border = np.argwhere(inside & ~ndimage.binary_erosion(inside))
-    oedema_ml = rng.uniform(*_OEDEMA_ML)
-    oedema = _reach(speed, open_, grid, border, int(inside.sum() + oedema_ml / voxel_ml))
+    volume = inside.sum() + rng.uniform(*_OEDEMA_ML) / voxel_ml
+    oedema = _reach(speed, open_, grid, border, int(volume))
     oedema[inside] = _FAR
     # The skull holds the surface of the brain where it is.
     room = np.clip(depth / 15, 0, 1)
-    push = outward(np.float32(inside), grid, scale=9.0, peak=rng.uniform(5.0, 9.0)) * np.float32(room)
+    push = outward(inside.astype(np.float32), grid, scale=9.0, peak=rng.uniform(5.0, 9.0))
+    push *= room.astype(np.float32)
     return Growth(grid, move(core, push, grid), move(oedema, push, grid), push)
 
 
 def _draw_seed(
-    anatomy: Anatomy, template_points: NDArray[np.float32], depth: NDArray[np.float64], rng: np.random.Generator
+    anatomy: Anatomy, template_points: Field, depth: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Choose a voxel of the cerebral white matter, off the midline, the surface and the brain stem."""
     x, _, z = template_points
     place = (depth > 14) & (depth < 34) & (np.abs(x) > 20) & (z > -18) & (z < 48)
-    white = np.quantile(anatomy.white[place], 0.6)  # of the place, not absolute: large voxels hold less pure tissue
+    white = np.quantile(anatomy.white[place], 0.6)  # not absolute: large voxels hold less pure tissue
     return np.asarray(rng.choice(np.argwhere(place & (anatomy.white >= white))))
 
 
 def _reach(
-    speed: NDArray[np.float32],
-    open_: NDArray[np.bool_],
+    speed: Field,
+    open_: Mask,
     grid: Grid,
     starts: NDArray[np.int64],
     volume: int,
-) -> NDArray[np.float32]:
+) -> Field:
     """Return how far (mm at speed 1) each voxel lies behind the front when that encloses `volume` voxels."""
     cost = np.where(open_, 1 / np.maximum(speed, 0.02), np.inf)
     cost[tuple(starts.T)] = 1
@@ -133,7 +133,7 @@ def _reach(
     arrival = np.asarray(solver.find_costs(starts.tolist())[0])
     reached = np.sort(arrival[np.isfinite(arrival)])
     front = reached[min(volume, reached.size - 1)]
-    return np.float32(np.clip(front - arrival, -_FAR, _FAR))
+    return np.asarray(np.clip(front - arrival, -_FAR, _FAR), np.float32)
 
 
 def settle(growth: Growth, anatomy: Anatomy, grid: Grid, rng: np.random.Generator) -> Tumour:
@@ -150,7 +150,7 @@ def settle(growth: Growth, anatomy: Anatomy, grid: Grid, rng: np.random.Generato
     rng : numpy.random.Generator
         Source of chance for borders, rim and septa.
     """
-    core = grid.resample(growth.core, growth.grid) + np.float32(0.9) * random_field(rng, grid, 2.0)
+    core = grid.resample(growth.core, growth.grid) + 0.9 * random_field(rng, grid, 2.0)
     inside = largest_part((core > 0) & anatomy.brain & (anatomy.ventricles < 0.5))
     inside = ndimage.binary_fill_holes(_smoothed(inside, grid)) & anatomy.brain
     depth = ndimage.distance_transform_edt(inside) * grid.spacing - grid.spacing / 2
@@ -159,13 +159,13 @@ def settle(growth: Growth, anatomy: Anatomy, grid: Grid, rng: np.random.Generato
     broken = random_field(rng, grid, 5.0) < -1.4
     septum = (np.abs(random_field(rng, grid, 3.5)) < 0.09) & (depth < 7)
     rim = (depth < thickness) & ~broken | septum
-    reach = grid.resample(growth.oedema, growth.grid) + np.float32(0.8) * random_field(rng, grid, 2.0)
+    reach = grid.resample(growth.oedema, growth.grid) + 0.8 * random_field(rng, grid, 2.0)
     wet = (reach > 0) & (anatomy.fluid < 0.4) & ((anatomy.white > 0.25) | (reach > 6))
     wet = largest_part(_smoothed(wet, grid) & (anatomy.fluid < 0.6) | inside) & anatomy.brain
     labels = np.where(wet, np.uint8(OEDEMA), np.uint8(0))
     labels[inside] = np.where(rim[inside], ENHANCING, NECROSIS)
-    return Tumour(labels, np.clip(reach / 8, 0, 1) * np.float32(wet))
+    return Tumour(labels, (np.clip(reach / 8, 0, 1) * wet).astype(np.float32))
 
 
-def _smoothed(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
-    return np.asarray(ndimage.gaussian_filter(np.float32(mask), 0.8 / grid.spacing) > 0.5)
+def _smoothed(mask: Mask, grid: Grid) -> Mask:
+    return np.asarray(ndimage.gaussian_filter(mask.astype(np.float32), 0.8 / grid.spacing) > 0.5)

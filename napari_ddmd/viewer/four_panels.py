@@ -1,4 +1,4 @@
-"""Four images side by side, each with the lesion's outline."""
+"""Four images side by side: the modalities, each with the lesion's outline, or the maps."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FourPanels:
     napari deals the visible layers to the grid's cells one after the other, and begins again at the first
     cell after the fourth. So four images and then four outlines of the lesion put one outline on each image.
     A layer stands in one cell only, hence three mirrors of the lesion: they share its array and are redrawn
-    with it.
+    with it. Among the maps the lesion is on FLAIR alone: an outline would hide the uncertainty beneath it.
 
     Parameters
     ----------
@@ -77,7 +77,8 @@ class FourPanels:
         for layer in images:
             layer.name_overlay.visible = True
         self._named = images
-        if lesion is not None:
+        self._lesion = lesion
+        if lesion is not None and arrangement is Arrangement.MODALITIES:
             self._mirror(lesion)
         grid = self._viewer.canvas.grid
         grid.stride, grid.shape, grid.spacing = 1, (2, 2), 3
@@ -141,11 +142,11 @@ class FourPanels:
 
     def _unmirror(self) -> None:
         mirrors, self._mirrors = self._mirrors, []
-        if self._lesion is not None:
+        if mirrors and self._lesion is not None:
             events = self._lesion.events
             for event in (events.set_data, events.paint, events.labels_update):
                 event.disconnect(self._redraw)
-            self._lesion = None
+        self._lesion = None
         for mirror in mirrors:
             if mirror in self._viewer.layers:
                 self._viewer.layers.remove(mirror)
@@ -159,10 +160,12 @@ class FourPanels:
             return
         tag = tag_of(event.value)
         if tag is not None and tag.case is self._case and tag.role == Role.LESION:
-            # A lesion that was set aside would be a ninth visible layer and cover the first panel.
+            # A lesion that was set aside would take the next cell, and push the outlines on.
             if self._lesion is not None:
                 self._lesion.visible = False
-            self._mirror(event.value)
+            if self.arrangement is Arrangement.MODALITIES:
+                self._mirror(event.value)
+            self._lesion = event.value
 
     def _on_removed(self, event: Any) -> None:
         if event.value is self._lesion:

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from napari_ddmd.case import Case
 
 KEPT_NAME = "lesion (edited)"
-_CONTOUR = 2
+CONTOUR = 2
 _COLOR = "#ffd23f"
-_KEPT_COLOR = "#3fd2ff"
+KEPT_COLOR = "#3fd2ff"
+
+
+def one_color(color: str) -> dict[int | None, str]:
+    """Colours of a mask: every label alike, nothing where there is none."""
+    return {None: color, 0: "transparent"}
 
 
 class LesionLayer:
@@ -92,11 +97,11 @@ class LesionLayer:
         self.layer = Labels(
             np.zeros_like(self._written),
             name=Role.LESION.value,
-            colormap={None: _COLOR, 0: "transparent"},
+            colormap=one_color(_COLOR),
             opacity=0.9,
             **grid_arguments(self._case, Role.LESION),
         )
-        self.layer.contour = _CONTOUR
+        self.layer.contour = CONTOUR
         self.layer.brush_size = 5
         self._viewer.layers.append(self.layer)
 
@@ -104,6 +109,6 @@ class LesionLayer:
         kept = self.layer
         assert kept is not None
         kept.name = KEPT_NAME
-        kept.colormap = {None: _KEPT_COLOR, 0: "transparent"}
+        kept.colormap = one_color(KEPT_COLOR)
         self._add()
-        self._tell(f'Your edits are kept in the layer "{kept.name}"; the new mask is in "{Role.LESION}".')
+        self._tell(f'Your edits are kept in "{kept.name}".')

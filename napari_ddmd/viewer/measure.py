@@ -40,7 +40,7 @@ class Measurement:
         if self.count == 0:
             return "No lesion"
         lesions = "lesion" if self.count == 1 else "lesions"
-        return f"{self.count} {lesions}, {millilitres(self.total_ml)} mL in total"
+        return f"{self.count} {lesions}, {millilitres(self.total_ml)} mL"
 
 
 def measure(mask: NDArray[Any], case: Case, probability: NDArray[np.float32] | None) -> Measurement:

@@ -12,6 +12,7 @@ from napari import current_viewer
 from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_files, load_case, load_mask
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
+from napari_ddmd.viewer.lesion_layer import KEPT_COLOR, one_color
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -46,7 +47,7 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     files = found[0]
     if files is None or any(other != files for other in found):
         return None
-    return lambda _path: _read_case(files)
+    return lambda _path: open_case(files) or _NOTHING
 
 
 def _find_case(path: Path) -> CaseFiles | None:
@@ -62,14 +63,25 @@ def _find_case(path: Path) -> CaseFiles | None:
     return files if is_complete and is_part else None
 
 
-def _read_case(files: CaseFiles) -> list[LayerData]:
+def open_case(files: CaseFiles) -> list[LayerData]:
+    """Return the layers of a case, less those that are open already.
+
+    Raises
+    ------
+    CaseError
+        If anything is wrong with a file.
+    """
     open_layers = _tagged_layers()
     case = next((case for case in open_layers if case.files == files), None)
     if case is None:
         return case_layers(load_case(files))
     shown = open_layers[case]
-    missing = [layer for layer in case_layers(case) if tag_of(layer[1]["metadata"]).role not in shown]  # type: ignore[union-attr]
-    return missing or _NOTHING
+    return [layer for layer in case_layers(case) if _role(layer) not in shown]
+
+
+def _role(layer: LayerData) -> str | None:
+    tag = tag_of(layer[1]["metadata"])
+    return None if tag is None else tag.role
 
 
 def _tagged_layers() -> dict[Case, set[str]]:
@@ -92,5 +104,6 @@ def _case_of_saved_mask(path: Path) -> Case | None:
 
 def _saved_mask_layer(path: Path, case: Case) -> LayerData:
     mask = load_mask(path, case.grid)
-    arguments = {"name": path.name.split(".nii")[0], "opacity": 0.5, **grid_arguments(case, Role.LESION)}
-    return mask, arguments, "labels"
+    name = path.name.split(".nii")[0]
+    looks = {"name": name, "opacity": 0.5, "colormap": one_color(KEPT_COLOR)}
+    return mask, {**looks, **grid_arguments(case, Role.LESION)}, "labels"

@@ -10,7 +10,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
-from napari_ddmd.viewer.lesion_layer import LesionLayer
+from napari_ddmd.viewer.lesion_layer import LesionLayer, one_color
 from napari_ddmd.viewer.navigation import shows_slice
 from napari_ddmd.volumes import Volumes
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # there is something to see.
 _COLORMAPS = {
     Role.INTER: "magma",
-    Role.INTRA: "bop purple",
+    Role.INTRA: "magma",
     Role.PROBABILITY: "inferno",
     Role.UNCERTAINTY: "bop blue",
 }
@@ -166,8 +166,8 @@ class ResultLayers:
     def _make_layer(self, role: Role, array: NDArray[Any]) -> Layer:
         placed = {"visible": False, **grid_arguments(self._case, role)}
         if role is Role.SAMPLE:
-            color = {None: _SAMPLE_COLOR, 0: "transparent"}
-            sample = Labels(array, name=self._sample_name(), colormap=color, opacity=0.5, **placed)
+            colors = one_color(_SAMPLE_COLOR)
+            sample = Labels(array, name=self._sample_name(), colormap=colors, opacity=0.5, **placed)
             # Samples are evidence: the layer to paint on is the lesion.
             sample.editable = False
             return sample

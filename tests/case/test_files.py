@@ -52,6 +52,12 @@ def test_a_case_is_found_by_its_folder_and_by_any_of_its_files(write_case: Write
         assert files.mask == folder / names["seg"]
 
 
+def test_a_whole_case_in_a_folder_named_after_a_modality(write_case: WriteCase) -> None:
+    folder = write_case("study t1")
+    assert find_case_files(folder / "study t1_flair.nii.gz").images["t2"] == folder / "study t1_t2.nii.gz"
+    assert find_case_files(folder / "study t1_t1.nii.gz").name == "study t1"
+
+
 def test_the_current_folder_has_a_name_too(write_case: WriteCase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write_case("patient"))
     assert find_case_files(".").name == "patient"

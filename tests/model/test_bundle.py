@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from napari_ddmd.model import BundleError, list_bundles, load_bundle, read_bundle, save_bundle, untrained_bundle
+from napari_ddmd.model import (
+    BundleError,
+    list_bundles,
+    load_bundle,
+    read_bundle,
+    save_bundle,
+    untrained_bundle,
+)
 
 
 def edit(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
@@ -30,11 +37,12 @@ def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
         bundle.provenance,
         bundle.sha256,
     )
-    for (name, one), two in zip(
-        bundle.networks.state_dict().items(), read.networks.state_dict().values(), strict=True
-    ):
+    for (name, one), two in zip(bundle.networks.state_dict().items(), read.networks.state_dict().values(), strict=True):
         assert torch.equal(one, two), name
-    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model.json", "weights.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        "model.json",
+        "weights.safetensors",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +53,10 @@ def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
         (lambda folder: (folder / "model.json").write_text("{"), "is not JSON"),
         (lambda folder: (folder / "model.json").write_text("{}"), "is not a 'napari-ddmd bundle 1' file"),
         (lambda folder: edit(folder, lambda d: d.pop("settings_sha256")), "has no 'settings_sha256'"),
-        (lambda folder: edit(folder, lambda d: d["settings"]["frame"].update(size=64)), "settings were changed"),
+        (
+            lambda folder: edit(folder, lambda d: d["settings"]["frame"].update(size=64)),
+            "settings were changed",
+        ),
         (lambda folder: edit(folder, lambda d: d["settings"].pop("frame")), "missing keys: frame"),
     ],
 )

@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from napari_ddmd.model.denoiser import Denoiser, condition
-from napari_ddmd.model.settings import DenoiserSettings, DiffusionSettings, FrameSettings, ModelSettings, Variant
+from napari_ddmd.model.settings import (
+    DenoiserSettings,
+    DiffusionSettings,
+    FrameSettings,
+    ModelSettings,
+    Variant,
+)
 from src_training.recipe import preset
 
 SMALL = ModelSettings(frame=FrameSettings(size=16), denoiser=DenoiserSettings(channels=(8, 16)))

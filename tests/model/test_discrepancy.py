@@ -49,7 +49,9 @@ def test_maps_are_scaled_up_to_the_frame_and_scores_are_their_means() -> None:
     torch.testing.assert_close(large.inter.mean((1, 2)), small.inter.mean((1, 2)), rtol=0.02, atol=0)
     scores = small.scores(1)
     assert scores.inter == pytest.approx(float(small.inter[1].mean()))
-    assert np.mean([scores.per_modality[m]["inter"] for m in scores.per_modality]) == pytest.approx(scores.inter, rel=1e-5)
+    assert np.mean([scores.per_modality[m]["inter"] for m in scores.per_modality]) == pytest.approx(
+        scores.inter, rel=1e-5
+    )
     assert list(scores.per_modality) == ["t1", "t1ce", "t2", "flair"]
     assert small.scores(0, intra=False).intra is None
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal, kl_divergence
@@ -47,14 +47,13 @@ class TestSimpleLoss:
 
 
 class TestGaussianKl:
+    @settings(deadline=None)
     @given(
         means=st.tuples(st.floats(-5, 5), st.floats(-5, 5)),
         log_variances=st.tuples(st.floats(-10, 5), st.floats(-10, 5)),
     )
     def test_agrees_with_torch(self, means: tuple[float, float], log_variances: tuple[float, float]) -> None:
-        ours = gaussian_kl(
-            double(means[0]), double(log_variances[0]), double(means[1]), double(log_variances[1])
-        )
+        ours = gaussian_kl(double(means[0]), double(log_variances[0]), double(means[1]), double(log_variances[1]))
         p, q = (Normal(double(m), (double(v) / 2).exp()) for m, v in zip(means, log_variances, strict=True))
         torch.testing.assert_close(ours, kl_divergence(p, q), rtol=1e-9, atol=1e-9)
 
@@ -63,19 +62,16 @@ class TestGaussianKl:
 
 
 class TestDiscretisedLikelihood:
+    @settings(deadline=None)
     @given(levels=st.sampled_from([2, 3, 256]), mean=st.floats(-1.5, 1.5), log_variance=st.floats(-4, 2))
-    def test_probabilities_of_all_levels_sum_to_one(
-        self, levels: int, mean: float, log_variance: float
-    ) -> None:
+    def test_probabilities_of_all_levels_sum_to_one(self, levels: int, mean: float, log_variance: float) -> None:
         grid = torch.linspace(-1, 1, levels, dtype=torch.float64)
         logs = discretised_log_likelihood(
             grid, torch.full_like(grid, mean), torch.full_like(grid, log_variance), levels
         )
         assert logs.exp().sum().item() == pytest.approx(1, abs=1e-6)
 
-    @pytest.mark.parametrize(
-        ("x", "low", "high"), [(-1.0, -math.inf, -254 / 255), (1.0, 254 / 255, math.inf)]
-    )
+    @pytest.mark.parametrize(("x", "low", "high"), [(-1.0, -math.inf, -254 / 255), (1.0, 254 / 255, math.inf)])
     def test_masks_ask_for_the_tails(self, x: float, low: float, high: float) -> None:
         normal = Normal(double(0.4), double(0.8))
         ours = discretised_log_likelihood(double(x), double(0.4), double(2 * math.log(0.8)))
@@ -136,9 +132,7 @@ class TestVlbTerms:
                 weighted = math.sqrt(before) * beta * x + math.sqrt(1 - beta) * (1 - before) * x_t[row]
                 return weighted / (1 - here)
 
-            sigma = (
-                0.25 * ((variance[row] + 1) * math.log(beta) + (1 - variance[row]) * math.log(tilde))
-            ).exp()
+            sigma = (0.25 * ((variance[row] + 1) * math.log(beta) + (1 - variance[row]) * math.log(tilde))).exp()
             true = Normal(mean(x0[row]), math.sqrt(tilde))
             expected = kl_divergence(true, Normal(mean(implied), sigma)).mean() / math.log(2)
             assert terms[row].item() == pytest.approx(expected.item(), rel=1e-8)
@@ -193,9 +187,7 @@ class TestVlbTerms:
 class TestHybridLoss:
     @pytest.mark.parametrize("timesteps", [1000, 250])
     @pytest.mark.parametrize("prediction", ["epsilon", "x0", "v"])
-    def test_is_the_sum_with_the_bound_over_all_timesteps(
-        self, timesteps: int, prediction: Prediction
-    ) -> None:
+    def test_is_the_sum_with_the_bound_over_all_timesteps(self, timesteps: int, prediction: Prediction) -> None:
         schedule = NoiseSchedule.linear(timesteps)
         t = torch.tensor([0, 17, timesteps - 1])
         x0, noise, x_t, output, variance = draws(schedule, t)
@@ -232,6 +224,7 @@ class TestHybridLoss:
 
 
 class TestLogitsToX0:
+    @settings(deadline=None)
     @given(logit=st.floats(-50, 50))
     def test_is_twice_the_probability_less_one(self, logit: float) -> None:
         logits = double(logit)
@@ -289,6 +282,7 @@ class TestDiceCrossEntropy:
         assert own.item() == pytest.approx((0 + (1 - 1 / 5)) / 2, abs=1e-6)
         assert pooled.item() == pytest.approx(1 - (2 * 2 + 1) / (2 + 2 + 4 + 1), abs=1e-6)
 
+    @settings(deadline=None)
     @given(target=st.lists(st.sampled_from([-1, 1]), min_size=6, max_size=6), extreme=st.floats(-200, 200))
     def test_is_finite_with_finite_gradients(self, target: list[int], extreme: float) -> None:
         logits = torch.full((2, 1, 1, 3), extreme, requires_grad=True)

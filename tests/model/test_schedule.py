@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -26,7 +26,9 @@ def masks_and_noise(batch: int = 3, dtype: torch.dtype = torch.float64) -> tuple
     return x0, torch.randn(batch, 1, 4, 4, generator=generator, dtype=dtype)
 
 
-def gaussian_posterior(prior_mean: float, prior_variance: float, gain: float, noise: float, seen: float):
+def gaussian_posterior(
+    prior_mean: float, prior_variance: float, gain: float, noise: float, seen: float
+) -> tuple[float, float]:
     """Bayes' rule for x ~ N(prior), y = gain x + N(0, noise): mean and variance of x given y."""
     precision = 1 / prior_variance + gain**2 / noise
     return (prior_mean / prior_variance + gain * seen / noise) / precision, 1 / precision
@@ -76,9 +78,7 @@ class TestTables:
         assert schedule.alphas_cumprod_prev[0].item() == 1
         torch.testing.assert_close(schedule.alphas_cumprod_prev[1:], schedule.alphas_cumprod[:-1])
 
-    def test_adding_noise_step_by_step_gives_the_same_variance_as_at_once(
-        self, schedule: NoiseSchedule
-    ) -> None:
+    def test_adding_noise_step_by_step_gives_the_same_variance_as_at_once(self, schedule: NoiseSchedule) -> None:
         # Eq 1 again and again: the variance goes v -> (1 - beta) v + beta.
         variance, signal = 0.0, 1.0
         for t, beta in enumerate(schedule.betas.tolist()):
@@ -92,9 +92,7 @@ class TestTables:
         # q(x_{t-1} | x_t, x_0) from the prior q(x_{t-1} | x_0) and the likelihood q(x_t | x_{t-1}).
         x0, x_t = -0.7, 1.3
         before, beta = schedule.alphas_cumprod[t - 1].item(), schedule.betas[t].item()
-        mean, variance = gaussian_posterior(
-            math.sqrt(before) * x0, 1 - before, math.sqrt(1 - beta), beta, x_t
-        )
+        mean, variance = gaussian_posterior(math.sqrt(before) * x0, 1 - before, math.sqrt(1 - beta), beta, x_t)
         ours = schedule.posterior_mean(pixel(x0), pixel(x_t), torch.tensor([t]))
         assert ours.item() == pytest.approx(mean, rel=1e-10)
         assert schedule.posterior_variance[t].item() == pytest.approx(variance, rel=1e-10)
@@ -144,9 +142,7 @@ class TestConversions:
         torch.testing.assert_close(theirs, schedule.velocity(x0, noise, t), rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize("prediction", PREDICTIONS)
-    def test_the_target_gives_mask_and_noise_back(
-        self, schedule: NoiseSchedule, prediction: Prediction
-    ) -> None:
+    def test_the_target_gives_mask_and_noise_back(self, schedule: NoiseSchedule, prediction: Prediction) -> None:
         x0, noise = masks_and_noise(4)
         t = torch.tensor([0, 1, 500, 999])
         x_t = schedule.add_noise(x0, noise, t)
@@ -154,6 +150,7 @@ class TestConversions:
         torch.testing.assert_close(schedule.predict_x0(output, x_t, t, prediction), x0)
         torch.testing.assert_close(schedule.predict_epsilon(output, x_t, t, prediction), noise)
 
+    @settings(deadline=None)
     @given(
         t=st.integers(0, 999),
         x_t=st.floats(-10, 10),
@@ -168,9 +165,7 @@ class TestConversions:
         noise = schedule.predict_epsilon(pixel(output), pixel(x_t), times, prediction)
         assert schedule.add_noise(x0, noise, times).item() == pytest.approx(x_t, abs=1e-9)
 
-    def test_noise_prediction_in_float32_is_stable_at_the_noisiest_timestep(
-        self, schedule: NoiseSchedule
-    ) -> None:
+    def test_noise_prediction_in_float32_is_stable_at_the_noisiest_timestep(self, schedule: NoiseSchedule) -> None:
         # sqrt(cumprod) is 0.006 there, so errors of x_t grow 157-fold; they must stay invisible in a mask.
         x0, noise = masks_and_noise(dtype=torch.float32)
         t = torch.full((3,), 999)
@@ -195,9 +190,7 @@ class TestConversions:
     def test_integer_masks_can_be_noised(self, schedule: NoiseSchedule) -> None:
         x0, noise = masks_and_noise(dtype=torch.float32)
         t = torch.tensor([5, 50, 500])
-        torch.testing.assert_close(
-            schedule.add_noise(x0.to(torch.int8), noise, t), schedule.add_noise(x0, noise, t)
-        )
+        torch.testing.assert_close(schedule.add_noise(x0.to(torch.int8), noise, t), schedule.add_noise(x0, noise, t))
 
     def test_each_row_has_its_own_timestep(self, schedule: NoiseSchedule) -> None:
         x0, noise = masks_and_noise(2)
@@ -243,6 +236,7 @@ class TestRespacing:
         theirs.set_timesteps(steps)
         assert torch.equal(schedule.timesteps_for(steps), theirs.timesteps)
 
+    @settings(deadline=None)
     @given(data=st.data(), total=st.integers(1, 3000))
     def test_timesteps_fall_from_the_noisiest(self, data: st.DataObject, total: int) -> None:
         steps = data.draw(st.integers(1, total))
@@ -260,6 +254,7 @@ class TestRespacing:
         with pytest.raises(ValueError, match=f"between 1 and the 1000 .* got {steps}"):
             schedule.timesteps_for(steps)
 
+    @settings(deadline=None)
     @given(steps=st.integers(1, 1000))
     def test_respaced_schedule_is_as_noisy_at_the_timesteps_kept(self, steps: int) -> None:
         schedule = NoiseSchedule.linear()

@@ -22,7 +22,10 @@ def test_settings_survive_json(settings: ModelSettings) -> None:
         ({"variant": "huge"}, "settings.variant must be one of mini, light, full"),
         ({"colour": 1}, "settings has unknown keys: colour"),
         ({"frame": {"size": 128, "extent_mm": 192.0}}, "settings.frame has missing keys: centre"),
-        ({"frame": {"size": "128", "extent_mm": 192.0, "centre": "brain"}}, "settings.frame.size must be int"),
+        (
+            {"frame": {"size": "128", "extent_mm": 192.0, "centre": "brain"}},
+            "settings.frame.size must be int",
+        ),
         ({"frame": 3}, "settings.frame must be an object"),
     ],
 )
@@ -46,7 +49,9 @@ def test_true_is_no_number() -> None:
 
 
 def test_variants_choose_the_maps() -> None:
-    assert [(ModelSettings(variant=v).uses_inter, ModelSettings(variant=v).uses_intra) for v in ("mini", "light", "full")] == [
+    assert [
+        (ModelSettings(variant=v).uses_inter, ModelSettings(variant=v).uses_intra) for v in ("mini", "light", "full")
+    ] == [
         (False, False),
         (True, False),
         (True, True),

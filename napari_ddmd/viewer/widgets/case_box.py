@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
+from napari.layers import Layer
+from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from napari_ddmd.case import MODALITIES, Case, CaseError
+from napari_ddmd.case import MODALITIES, Case, CaseError, find_case_files
 from napari_ddmd.viewer.case_choice import guess_assignment, make_case, modality_layers, open_cases
+from napari_ddmd.viewer.case_layers import LayerData
+from napari_ddmd.viewer.layer_tag import tag_of
+from napari_ddmd.viewer.reader import open_case
 from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.viewer.widgets.background import Background
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 _LABELS = {"t1": "T1", "t1ce": "T1ce", "t2": "T2", "flair": "FLAIR"}
 _OTHER = "other layers"
+
+
+def _read(path: Path) -> list[LayerData]:
+    return open_case(find_case_files(path))
 
 
 class CaseBox(QWidget):
@@ -35,13 +47,17 @@ class CaseBox(QWidget):
         self._viewer = viewer
         self._cases: list[Case | None] = []
         self._made: tuple[tuple[int, ...], Case] | None = None
+        self.setAcceptDrops(True)
         self.case_list = QComboBox()
         self.case_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.open_button = QPushButton("Open…")
-        self.open_button.setToolTip("Open the folder with a case's NIfTI files; or drop it on the window")
+        self.open_button.setToolTip("Open the folder with a case's NIfTI files; or drop it here")
         self.modalities = {
             modality: ComboBox(choices=self._choices, nullable=True, name=modality) for modality in MODALITIES
         }
+        self._reader = Background(self)
+        self._reader.done.connect(self._on_read)
+        self._reader.failed.connect(self._on_not_read)
         self._lay_out()
         self.case_list.currentIndexChanged.connect(self._on_case_chosen)
         self.open_button.clicked.connect(self._ask_for_case)
@@ -74,6 +90,24 @@ class CaseBox(QWidget):
         if self._made is None or self._made[0] != key:
             self._made = (key, make_case(layers))
         return self._made[1]
+
+    def open_case(self, path: Path) -> None:
+        """Open a case, the folder or one of its files, in the background."""
+        self.open_button.setEnabled(False)
+        self._reader.start(_read, path)
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
+        """Accept one file or folder from the file manager."""
+        mime = None if event is None else event.mimeData()
+        if event is not None and mime is not None and mime.hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802
+        """Open the case that was dropped; unlike a drop on the canvas, this never asks for a reader."""
+        mime = None if event is None else event.mimeData()
+        paths = [] if mime is None else [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]
+        if paths:
+            self.open_case(Path(paths[0]))
 
     def problem(self) -> str | None:
         """Say why there is no case, None where there is one."""
@@ -137,7 +171,22 @@ class CaseBox(QWidget):
     def _on_layer_chosen(self, _layer: Any) -> None:
         self.changed.emit()
 
+    def _on_read(self, layers: list[LayerData]) -> None:
+        self.open_button.setEnabled(True)
+        for data, arguments, kind in layers:
+            self._viewer.add_layer(Layer.create(data, arguments, kind))
+        for remark in self._case_remarks(layers):
+            show_warning(remark)
+
+    def _case_remarks(self, layers: list[LayerData]) -> tuple[str, ...]:
+        tag = tag_of(layers[0][1]["metadata"]) if layers else None
+        return () if tag is None else tag.case.warnings
+
+    def _on_not_read(self, error: Exception) -> None:
+        self.open_button.setEnabled(True)
+        show_error(" ".join(str(error).split()))
+
     def _ask_for_case(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose the folder of a case")
         if folder:
-            self._viewer.open(folder, plugin="napari-ddmd")
+            self.open_case(Path(folder))

@@ -55,6 +55,8 @@ class LesionBox(QWidget):
         self._probability: NDArray[np.float32] | None = None
         self._layers: list[Labels] = []
         self.layer_links = ViewerLinks()
+        self._coverage = ""
+        self._measuring = False
         self._seen: tuple[int, int] | None = None
         self.measurement: Measurement | None = None
         self.mask_list = QComboBox()
@@ -71,7 +73,7 @@ class LesionBox(QWidget):
         self.table.cellClicked.connect(self._on_row)
         self.table.currentCellChanged.connect(self._on_row)
         self._worker = Background(self)
-        self._worker.done.connect(self._show)
+        self._worker.done.connect(self._on_measured)
         self._clock = QTimer(self)
         self._clock.setSingleShot(True)
         self._clock.setInterval(_MEASURE_AFTER_MS)
@@ -101,6 +103,11 @@ class LesionBox(QWidget):
         self._case, self._probability = case, probability
         if is_other:
             self._fill()
+
+    def set_coverage(self, done: int, total: int) -> None:
+        """Say next to the volume that only some of the slices have been segmented; both 0 says nothing."""
+        self._coverage = f" in {done} of {total} slices" if done < total else ""
+        self._show_total()
 
     def remeasure(self) -> None:
         """Measure soon; calls in quick succession count once."""
@@ -159,22 +166,30 @@ class LesionBox(QWidget):
         layer = self.layer
         if layer is None or self._case is None:
             self._worker.forget()
-            self._seen = None
+            self._measuring, self._seen = False, None
             self._show(None)
             return
         mask = np.asarray(layer.data)
         seen = (id(layer), fingerprint(mask))
         if seen == self._seen:
             return
+        if self._measuring:
+            # A mask that changes faster than it is measured must not keep the readout from ever coming.
+            self.remeasure()
+            return
         self._seen = seen
+        self._measuring = True
         # A copy: the user may go on painting while it is measured.
         self._worker.start(measure, mask.copy(), self._case, self._probability)
+
+    def _on_measured(self, measurement: Measurement) -> None:
+        self._measuring = False
+        self._show(measurement)
 
     def _show(self, measurement: Measurement | None) -> None:
         self.measurement = measurement
         lesions = [] if measurement is None else measurement.lesions
-        self.total.setText("" if measurement is None else f"<b>{measurement.summary}</b>")
-        self.total.setVisible(measurement is not None)
+        self._show_total()
         self.table.setVisible(bool(lesions))
         self.table.blockSignals(True)
         self.table.setRowCount(len(lesions))
@@ -194,6 +209,11 @@ class LesionBox(QWidget):
         self.table.setCurrentCell(-1, -1)
         self.table.blockSignals(False)
         self.measured.emit()
+
+    def _show_total(self) -> None:
+        self.total.setVisible(self.measurement is not None)
+        if self.measurement is not None:
+            self.total.setText(f"<b>{self.measurement.summary}</b>{self._coverage}")
 
     def _on_row(self, row: int, *_: int) -> None:
         if self.measurement is not None and 0 <= row < len(self.measurement.lesions):

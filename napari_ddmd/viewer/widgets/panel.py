@@ -53,7 +53,8 @@ class SegmentationPanel(QWidget):
         links = ViewerLinks()
         self._results: dict[Case, ResultLayers] = {}
         self._request: RunRequest | None = None
-        self._come_in = 0
+        self._come_in = self._drawn = 0
+        self._runs_when_ready = False
         self.case_box = CaseBox(self._viewer, links)
         self.view_box = ViewBox()
         self.model_box = ModelBox()
@@ -88,16 +89,26 @@ class SegmentationPanel(QWidget):
             self.run_bar.say("These slices are done with these settings. Another seed gives other masks.")
             return
         results.begin()
-        self._request, self._come_in = request, 0
+        self._request, self._come_in, self._drawn = request, 0, 0
         self._set_running(True)
         self.controller.start(request)
         self._clock.start()
+
+    def run_when_ready(self) -> None:
+        """Run as soon as the model is loaded."""
+        self._runs_when_ready = True
+        self._on_model_changed()
 
     def cancel(self) -> None:
         """Stop the run; the slices that are done stay."""
         if self.controller.is_running:
             self.controller.cancel()
             self.run_bar.set_cancelling()
+
+    def arrange(self, arrangement: Arrangement) -> None:
+        """Divide the canvas."""
+        self.four_panels.show(arrangement, self._case())
+        self._show_results()
 
     @property
     def results(self) -> ResultLayers | None:
@@ -128,7 +139,7 @@ class SegmentationPanel(QWidget):
 
     def _connect(self, links: ViewerLinks) -> None:
         self.case_box.changed.connect(self._on_case_changed)
-        self.view_box.arrangement_chosen.connect(self._on_arrangement)
+        self.view_box.arrangement_chosen.connect(self.arrange)
         self.model_box.installed.connect(self._on_installed)
         self.model_box.changed.connect(self._on_model_changed)
         self.run_bar.run_wanted.connect(self.run)
@@ -136,7 +147,7 @@ class SegmentationPanel(QWidget):
         self.result_box.threshold_changed.connect(self._on_threshold)
         self.result_box.sample_chosen.connect(self._on_sample)
         self.lesion_box.lesion_chosen.connect(self._on_lesion_chosen)
-        self.lesion_box.measured.connect(self._update_save_button)
+        self.lesion_box.measured.connect(self._on_measured)
         self.controller.arrived.connect(self._on_arrived)
         self.controller.ended.connect(self._on_ended)
         self._clock.timeout.connect(self._on_clock)
@@ -172,6 +183,9 @@ class SegmentationPanel(QWidget):
         self.sampling_box.set_bundle(self.model_box.bundle)
         self.sampling_box.setEnabled(self.model_box.bundle is not None)
         self.run_bar.set_ready(self._problem())
+        if self._runs_when_ready and self._problem() is None:
+            self._runs_when_ready = False
+            self.run()
 
     def _on_case_changed(self) -> None:
         case = self._case()
@@ -188,9 +202,24 @@ class SegmentationPanel(QWidget):
         """Let the lower half of the panel speak of the case that is chosen."""
         case, results = self._case(), self.results
         volumes = None if results is None else results.volumes
+        if results is not None:
+            self.result_box.set_threshold(results.threshold)
         self.result_box.set_samples(0 if results is None else results.samples)
         self.lesion_box.set_case(case, None if volumes is None else volumes.probability)
         self.view_box.set_available(self.four_panels.available(case), self.four_panels.arrangement)
+        self._update_save_button()
+
+    def _show_coverage(self) -> None:
+        """Say beside the volume how much of the brain it covers: a part must not pass for the whole."""
+        case, results = self._case(), self.results
+        if case is None or results is None or self.lesion_box.layer is not results.lesion.layer:
+            self.lesion_box.set_coverage(0, 0)
+            return
+        brain = set(np.flatnonzero(case.brain.any(axis=(1, 2))).tolist())
+        self.lesion_box.set_coverage(len(brain & results.done), len(brain))
+
+    def _on_measured(self) -> None:
+        self._show_coverage()
         self._update_save_button()
 
     def _update_save_button(self) -> None:
@@ -219,8 +248,11 @@ class SegmentationPanel(QWidget):
         request = self._request
         if request is None:
             return
-        if request.case in self._results:
+        if request.case in self._results and self._come_in != self._drawn:
+            self._drawn = self._come_in
             self._results[request.case].refresh()
+            self.lesion_box.remeasure()
+            self._show_coverage()
         if not self.controller.is_cancelling:
             self.run_bar.show_progress(self.controller.progress, self._come_in, len(request.slices))
 
@@ -261,10 +293,6 @@ class SegmentationPanel(QWidget):
         case = self._case()
         if case is not None:
             go_to_slice(self._viewer, case, index)
-
-    def _on_arrangement(self, arrangement: Arrangement) -> None:
-        self.four_panels.show(arrangement, self._case())
-        self._show_results()
 
 
 def _heading(text: str) -> QLabel:

@@ -47,6 +47,12 @@ class ResultBox(QWidget):
         self.threshold.valueChanged.connect(self._on_threshold)
         self.sample.valueChanged.connect(self._on_sample)
 
+    def set_threshold(self, threshold: float) -> None:
+        """Show another threshold, without announcing it."""
+        self.threshold.blockSignals(True)
+        self.threshold.setValue(threshold)
+        self.threshold.blockSignals(False)
+
     def set_samples(self, count: int) -> None:
         """Let the slider browse that many sampled masks."""
         self.sample.setEnabled(count > 1)

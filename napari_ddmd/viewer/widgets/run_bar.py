@@ -28,6 +28,7 @@ class RunBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._running = False
+        self._is_problem = False
         self.button = QPushButton("Run")
         self.button.setMinimumHeight(32)
         self.bar = QProgressBar()
@@ -47,7 +48,10 @@ class RunBar(QWidget):
             return
         self.button.setEnabled(problem is None)
         self.button.setToolTip(problem or _RUN_TIP)
-        self.say(problem or "")
+        # How the last run ended stays on show until something is missing for the next one.
+        if problem is not None or self._is_problem:
+            self.say(problem or "")
+        self._is_problem = problem is not None
 
     def set_running(self, running: bool) -> None:
         """Turn the button into Cancel, or back into Run."""

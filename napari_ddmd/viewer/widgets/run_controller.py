@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,23 @@ class _RunWorker(GeneratorWorker):  # type: ignore[misc]
         super().quit()
 
 
+class _Segmentation(partial[Any]):
+    """The run's function, under the name that napari shows when its window is closed in mid-run."""
+
+    def __str__(self) -> str:
+        return f"segmentation of {self.args[0].case.name}"
+
+
+class _Stop:
+    """Stops the run that is on, if any."""
+
+    worker: Any = None
+
+    def now(self) -> None:
+        if self.worker is not None:
+            self.worker.quit()
+
+
 class RunController(QObject):
     """One run at a time.
 
@@ -45,6 +63,10 @@ class RunController(QObject):
         self._worker: Any = None
         self._cancel = Event()
         self._outcome: RunOutcome | None = None
+        # The panel's closeEvent does not come when its dock is closed, and a method of this object would be
+        # disconnected before it tells that it is destroyed.
+        self._stop = _Stop()
+        self.destroyed.connect(self._stop.now)
 
     @property
     def is_running(self) -> bool:
@@ -60,16 +82,15 @@ class RunController(QObject):
         """Start a run; only when none is on."""
         self.progress, self._outcome, self._cancel = None, None, Event()
         worker = create_worker(
-            stream, request, self._cancel, self._note, _start_thread=False, _worker_class=_RunWorker
+            _Segmentation(stream, request, self._cancel, self._note),
+            _start_thread=False,
+            _worker_class=_RunWorker,
         )
         worker.cancel = self._cancel
         worker.yielded.connect(self._on_yielded)
         worker.returned.connect(self._on_returned)
         worker.finished.connect(self._on_finished)
-        # The panel's closeEvent does not come when its dock is closed. Not a method of this object: that
-        # would be disconnected by then.
-        self.destroyed.connect(worker.quit)
-        self._worker = worker
+        self._worker = self._stop.worker = worker
         worker.start()
 
     def cancel(self) -> None:
@@ -87,6 +108,6 @@ class RunController(QObject):
         self._outcome = outcome
 
     def _on_finished(self) -> None:
-        self._worker = None
+        self._worker = self._stop.worker = None
         # A worker that was told to quit returns nothing.
         self.ended.emit(self._outcome or RunOutcome(RunState.CANCELLED))

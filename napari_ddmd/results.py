@@ -1,0 +1,71 @@
+"""What a run gives back: a result for each slice, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ddmd.model.discrepancy import DiscrepancyScores
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, in denoiser evaluations of one mask.
+
+    Attributes
+    ----------
+    done, total
+        Evaluations.
+    seconds, remaining
+        Time since the start, and the time left at the present pace (None before the first evaluation).
+    message
+        The same in words.
+    """
+
+    done: int
+    total: int
+    seconds: float
+    remaining: float | None
+    message: str
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """What the model says of one slice, on the case's axial grid.
+
+    Attributes
+    ----------
+    index
+        Slice number on the axial grid.
+    probability
+        ``(H, W)``, mean of the sampled masks.
+    samples
+        ``(K, H, W)``, the sampled masks, each soft in [0, 1].
+    uncertainty
+        ``(H, W)`` in [0, 1]: binary entropy of the probability, in bits.
+    inter, intra
+        ``(H, W)`` maps (Eq 12, Eq 13); intra is None where the model has none.
+    scores
+        Means of the maps over the model's window.
+    """
+
+    index: int
+    probability: NDArray[np.float32]
+    samples: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
+    inter: NDArray[np.float32] | None
+    intra: NDArray[np.float32] | None
+    scores: DiscrepancyScores
+
+    def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
+        """``(H, W)``, 1 where the probability exceeds the threshold."""
+        return (self.probability > threshold).astype(np.uint8)
+
+
+def binary_entropy(probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Binary entropy in bits: 0 where the model is sure, 1 where it is a coin's toss."""
+    p = np.clip(probability, 1e-7, 1 - 1e-7).astype(np.float64)
+    entropy = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+    return np.where(probability > 0, entropy, 0.0).astype(np.float32)

@@ -1,0 +1,209 @@
+"""One seed means one mask, whichever slices and batches; cancel, failures and bad settings."""
+
+from __future__ import annotations
+
+from threading import Event
+
+import numpy as np
+import pytest
+import torch
+
+from napari_ddmd.case import Case
+from napari_ddmd.model import Bundle, untrained_bundle
+from napari_ddmd.segment import SAMPLERS, InferenceError, Progress, SliceResult, brain_slices, segment
+
+
+@pytest.fixture(scope="module")
+def reference(small_case: Case, tiny_bundle: Bundle) -> dict[int, SliceResult]:
+    return {result.index: result for result in segment(small_case, tiny_bundle, samples=3, steps=2, seed=7)}
+
+
+def test_default_is_every_slice_with_brain(small_case: Case, reference: dict[int, SliceResult]) -> None:
+    assert list(reference) == brain_slices(small_case)
+    for result in reference.values():
+        shape = small_case.images.shape[2:]
+        assert result.probability.shape == result.uncertainty.shape == shape
+        assert result.samples.shape == (3, *shape)
+        assert result.inter is not None
+        assert result.intra is not None
+        assert result.inter.shape == result.intra.shape == shape
+        np.testing.assert_allclose(result.probability, result.samples.mean(axis=0), atol=1e-6)
+        assert 0 <= result.uncertainty.min() <= result.uncertainty.max() <= 1
+        outside = ~small_case.brain[result.index]
+        assert not result.probability[outside].any()
+        assert not result.inter[outside].any()
+
+
+@pytest.mark.parametrize(
+    ("places", "batch"), [([0], 1), ([5], 4), ([3, 1], 2), ([4, 0, 2], 5), ([1, 2, 3, 4], 3), ([5, 4, 3], 1)]
+)
+def test_a_mask_depends_on_its_slice_and_the_seed_alone(
+    small_case: Case,
+    tiny_bundle: Bundle,
+    reference: dict[int, SliceResult],
+    places: list[int],
+    batch: int,
+) -> None:
+    wanted = [sorted(reference)[place] for place in places]
+    found = segment(small_case, tiny_bundle, slices=wanted, samples=3, steps=2, seed=7, batch_size=batch)
+    for index, result in zip(wanted, found, strict=True):
+        assert result.index == index
+        np.testing.assert_array_equal(result.samples, reference[index].samples)
+        np.testing.assert_array_equal(result.inter, reference[index].inter)
+        assert result.scores == reference[index].scores
+
+
+def test_more_samples_keep_the_first_ones(
+    small_case: Case, tiny_bundle: Bundle, reference: dict[int, SliceResult]
+) -> None:
+    index = next(iter(reference))
+    (more,) = segment(small_case, tiny_bundle, slices=[index], samples=5, steps=2, seed=7)
+    np.testing.assert_array_equal(more.samples[:3], reference[index].samples)
+    assert not np.array_equal(more.samples[3], more.samples[4])
+
+
+def test_another_seed_gives_other_samples(
+    small_case: Case, tiny_bundle: Bundle, reference: dict[int, SliceResult]
+) -> None:
+    index = next(iter(reference))
+    (other,) = segment(small_case, tiny_bundle, slices=[index], samples=3, steps=2, seed=8)
+    assert not np.array_equal(other.samples, reference[index].samples)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(
+    ("variant", "prediction", "learned"),
+    [("mini", "epsilon", True), ("light", "v", False), ("full", "x0", False)],
+)
+def test_every_sampler_runs_every_kind_of_model(
+    small_case: Case, sampler: str, variant: str, prediction: str, learned: bool
+) -> None:
+    bundle = untrained_bundle(variant, prediction=prediction, learned_variance=learned)
+    (result,) = segment(small_case, bundle, slices=[4], samples=2, steps=3, sampler=sampler)
+    assert np.isfinite(result.samples).all()
+    assert 0 <= result.samples.min() <= result.samples.max() <= 1
+
+
+def test_one_step_is_the_prediction_from_noise(small_case: Case, tiny_bundle: Bundle) -> None:
+    runs = [
+        next(segment(small_case, tiny_bundle, slices=[4], samples=1, steps=1, sampler=sampler)).samples
+        for sampler in SAMPLERS
+    ]
+    for run in runs[1:]:
+        np.testing.assert_allclose(run, runs[0], atol=1e-5)
+
+
+def test_progress_counts_to_the_end(small_case: Case, tiny_bundle: Bundle) -> None:
+    seen: list[Progress] = []
+    slices = brain_slices(small_case)
+    list(segment(small_case, tiny_bundle, samples=2, steps=3, progress=seen.append))
+    assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
+    assert seen[-1].done == seen[-1].total == len(slices) * 2 * 3
+    assert seen[-1].remaining == 0
+    assert "evaluations" in seen[0].message
+
+
+def test_cancel_ends_the_stream_before_the_next_evaluation(small_case: Case, tiny_bundle: Bundle) -> None:
+    cancel = Event()
+    evaluations = 0
+
+    def stop_at_the_third(progress: Progress) -> None:
+        nonlocal evaluations
+        evaluations += 1
+        if evaluations == 3:
+            cancel.set()
+
+    results = list(
+        segment(
+            small_case,
+            tiny_bundle,
+            samples=1,
+            steps=2,
+            batch_size=1,
+            cancel=cancel,
+            progress=stop_at_the_third,
+        )
+    )
+    assert evaluations == 3
+    assert [result.index for result in results] == brain_slices(small_case)[:1]
+
+
+def test_slices_without_brain_are_empty_and_cost_nothing(small_case: Case, tiny_bundle: Bundle) -> None:
+    images = small_case.images.copy()
+    images[:, 2] = 0
+    case = Case.from_arrays("hollow", images)
+    seen: list[Progress] = []
+    results = list(segment(case, tiny_bundle, slices=[2, 4], samples=2, steps=1, progress=seen.append))
+    assert [result.index for result in results] == [2, 4]
+    assert not results[0].probability.any()
+    assert results[0].scores.inter == 0
+    assert results[0].scores.per_modality["t2"]["intra"] == 0
+    assert seen[-1].total == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"slices": [99]}, "slice 99 is outside"),
+        ({"samples": 0}, "samples must be at least 1"),
+        ({"steps": 0}, "steps must be 1 to 1000"),
+        ({"steps": 1001}, "steps must be 1 to 1000"),
+        ({"sampler": "euler"}, "sampler must be one of ddim"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"device": "tpu"}, "device 'tpu' is not available"),
+    ],
+)
+def test_bad_settings_are_refused_before_anything_runs(
+    small_case: Case, tiny_bundle: Bundle, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        segment(small_case, tiny_bundle, **options)  # type: ignore[arg-type]
+
+
+def test_batches_are_halved_until_they_fit(
+    small_case: Case, tiny_bundle: Bundle, reference: dict[int, SliceResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = type(tiny_bundle.networks.denoiser).forward
+    sizes: list[int] = []
+
+    def small_memory(self: torch.nn.Module, x_t: torch.Tensor, *rest: torch.Tensor) -> object:
+        sizes.append(len(x_t))
+        if len(x_t) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, x_t, *rest)
+
+    monkeypatch.setattr(type(tiny_bundle.networks.denoiser), "forward", small_memory)
+    seen: list[Progress] = []
+    results = list(segment(small_case, tiny_bundle, samples=3, steps=2, seed=7, batch_size=4, progress=seen.append))
+    assert sizes[:3] == [12, 6, 3]
+    assert [result.index for result in results] == list(reference)
+    for result in results:
+        np.testing.assert_array_equal(result.samples, reference[result.index].samples)
+    assert seen[-1].done == seen[-1].total
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory"),
+            "not enough memory on cpu for one slice with 3 samples",
+        ),
+        (RuntimeError("first line\nsecond line"), "untrained failed on cpu: first line second line"),
+    ],
+)
+def test_failures_become_one_line(
+    small_case: Case,
+    tiny_bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    error: RuntimeError,
+    message: str,
+) -> None:
+    def fail(*_: object) -> object:
+        raise error
+
+    monkeypatch.setattr(type(tiny_bundle.networks.denoiser), "forward", fail)
+    with pytest.raises(InferenceError, match=message) as caught:
+        list(segment(small_case, tiny_bundle, samples=3))
+    assert not isinstance(caught.value, RuntimeError)
+    assert "\n" not in str(caught.value)
