@@ -12,9 +12,11 @@ import tyro
 from napari_ddmd.case import CaseError
 from napari_ddmd.device import DeviceError
 from napari_ddmd.model.bundle import BundleError
-from src_training.recipe import Recipe, RecipeError, preset
+from napari_ddmd.segment import InferenceError
+from src_training.checks import check_recipe
+from src_training.recipe import PRESETS, Recipe, RecipeError, preset
 from src_training.run import Run
-from src_training.saved import read_recipe, save_recipe
+from src_training.saved import kept_recipe, read_recipe
 
 STAGES = {
     "prepare": "prepare:prepare",
@@ -40,11 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         recipe = parse(words)
-        save_recipe(recipe)
-        run = Run(recipe)
-        for name in STAGES if stage == "all" else (stage,):
-            _stage(name)(run)
-    except (RecipeError, CaseError, BundleError, DeviceError) as error:
+        check_recipe(recipe)
+        with kept_recipe(recipe):
+            run = Run(recipe)
+            for name in STAGES if stage == "all" else (stage,):
+                _stage(name)(run)
+    except (RecipeError, CaseError, BundleError, DeviceError, InferenceError) as error:
         print(f"src_training: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -55,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(words: Sequence[str]) -> Recipe:
     """The recipe of a command line: the preset, or what the run was begun with, changed by the options given."""
-    base = preset(_option(words, "--preset") or "compact")  # type: ignore[arg-type]
+    wanted = _option(words, "--preset")
+    base = next((preset(name) for name in PRESETS if name == wanted), Recipe())
     out = _option(words, "--out")
     if out is not None and "--preset" not in {word.split("=")[0] for word in words}:
         base = read_recipe(Path(out), base)

@@ -39,10 +39,20 @@ def train_autoencoders(run: Run) -> None:
 
 
 def needed_sets(split: Split) -> list[list[str]]:
-    """Sets of patients whose ensembles a split needs, its own training patients first."""
+    """Sets of patients whose ensembles a split needs, its own training patients first.
+
+    Raises
+    ------
+    RecipeError
+        If nobody is left to learn from once a fold is left out.
+    """
     sets = [split.cases_without()]
     if split.run.recipe.discrepancies.out_of_fold:
         sets += [split.cases_without([fold]) for fold in split.training_folds]
+    if not all(sets):
+        raise RecipeError(
+            f"{split.name}: too few folds to compute maps out of fold; use more folds or --discrepancies.no-out-of-fold"
+        )
     return sets
 
 

@@ -84,7 +84,10 @@ def draw_balanced(
 
 
 def draw_epochs(count: int, size: int, step: int, seed: int) -> NDArray[np.int64]:
-    """Rows of batch number ``step`` when all rows are passed through in a new order each epoch."""
+    """Rows of batch number ``step`` when all rows are passed through in a new order each epoch.
+
+    The rows that are left at an epoch's end and do not fill a batch wait for the next epoch's order.
+    """
     per_epoch = max(1, count // size)
     epoch, place = divmod(step, per_epoch)
     order = np.random.default_rng([seed, epoch]).permutation(count)

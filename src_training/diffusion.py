@@ -20,7 +20,7 @@ from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import ModelSettings
 from src_training.augment import augment
 from src_training.dataset import Slices, draw_balanced
-from src_training.files import write_tensors
+from src_training.files import write_json, write_tensors
 from src_training.loop import LoopSettings, Loss, make_fabric, train
 from src_training.recipe import DiffusionRecipe, RecipeError
 from src_training.run import Run, Split
@@ -64,8 +64,7 @@ def train_diffusion(run: Run) -> None:
         if marker.exists():
             run.check_fingerprint(marker, fingerprint)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
-            marker.write_text(json.dumps({"fingerprint": fingerprint}, indent=1) + "\n")
+            write_json(marker, {"fingerprint": fingerprint})
         if done.exists():
             continue
         recipe = run.recipe.diffusion
@@ -106,11 +105,13 @@ def model_settings(split: Split) -> ModelSettings:
 
 
 def load_denoiser(split: Split) -> Denoiser:
-    """The trained denoiser of a split."""
+    """The trained denoiser of a split; refuses settings that it was not trained with."""
     path: Path = split.folder / "diffusion" / "denoiser.safetensors"
     if not path.exists():
         raise RecipeError(f"{split.folder}: has no trained denoiser; run the stage 'diffusion' first")
-    denoiser = Denoiser(model_settings(split))
+    settings = model_settings(split)
+    split.run.check_fingerprint(path.with_name("recipe.json"), _fingerprint(split.run, settings))
+    denoiser = Denoiser(settings)
     denoiser.load_state_dict(load_file(path))
     return denoiser.eval()
 

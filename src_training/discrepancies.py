@@ -38,11 +38,15 @@ def make_discrepancies(run: Run) -> None:
                 slices = Slices.of(split, [case])
                 maps, brain = _maps(slices, ensembles, run)
                 write_array(folder / f"{case}.npy", maps.astype(np.float16))
-                inside = maps[:, :, :].astype(np.float64) * brain[:, None]
+                inside = maps.astype(np.float64) * brain[:, None]
                 sums.append(np.array([inside[:, 0].sum(), inside[:, 1].sum(), brain.sum()]))
         inter, intra, pixels = np.sum(sums, axis=0)
         scaled = run.recipe.discrepancies.scale_maps
-        scales = {"inter": inter / pixels if scaled else 1.0, "intra": intra / pixels if scaled else 1.0}
+        # A single autoencoder has no spread: its map is zero everywhere, and stays so.
+        scales = {
+            name: float(total / pixels) if scaled and total > 0 else 1.0
+            for name, total in (("inter", inter), ("intra", intra))
+        }
         write_json(summary, {"fingerprint": fingerprint, "scales": scales})
 
 

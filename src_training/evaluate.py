@@ -6,10 +6,12 @@ import json
 import math
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_ddmd.case import Case, load_case
@@ -48,12 +50,14 @@ def _evaluate_split(split: Split) -> None:
     folder = split.folder / "evaluation"
     bundle = read_bundle(publish_split(split))
     index = json.loads(split.run.index_path.read_text())["cases"]
+    made_with = {"sha256": bundle.sha256, "sampling": asdict(bundle.settings.sampling), "seed": split.run.recipe.seed}
     for name in tqdm(split.test_cases, desc=f"evaluate {split.name}", unit="case"):
         path = folder / f"{name}.json"
-        if path.exists() and json.loads(path.read_text())["sha256"] == bundle.sha256:
+        if path.exists() and json.loads(path.read_text()).get("made_with") == made_with:
             continue
         case = load_case(Path(index[name]["folder"]))
-        write_json(path, evaluate_case(case, bundle, device=split.run.recipe.device, seed=split.run.recipe.seed))
+        figures = evaluate_case(case, bundle, device=split.run.recipe.device, seed=split.run.recipe.seed)
+        write_json(path, figures | {"made_with": made_with})
 
 
 def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int = 0) -> dict[str, Any]:
@@ -90,17 +94,23 @@ def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int
         "slice_auroc_height_matched": metrics.height_matched_auroc(scores, labels, slices * case.spacing[0]),
         "dice_volume_one_sample": metrics.dice(single, lesion),
         "inter_auroc": metrics.auroc(np.array([volumes.scores[i].inter for i in slices]), labels),
+        "inter_pixel_auroc": _map_auroc(volumes.inter, lesion, case.brain),
+        "intra_pixel_auroc": _map_auroc(volumes.intra, lesion, case.brain),
         "volume_ml": float(predicted.sum() * math.prod(case.spacing) / 1000),
         "expert_volume_ml": float(lesion.sum() * math.prod(case.spacing) / 1000),
         "seconds": seconds,
     }
     return {
         "case": case.name,
-        "sha256": bundle.sha256,
         "system": SYSTEM_NAMES[bundle.variant],
         "values": {key: None if math.isnan(value) else value for key, value in values.items()},
         "confusion": vars(confusion),
     }
+
+
+def _map_auroc(values: NDArray[np.float32] | None, lesion: metrics.Mask, brain: metrics.Mask) -> float:
+    """How well a discrepancy map alone tells the lesion's voxels from the rest of the brain."""
+    return float("nan") if values is None else metrics.auroc(values[brain], lesion[brain])
 
 
 def summarise(run: Run) -> dict[str, Any]:
@@ -128,7 +138,7 @@ def summarise(run: Run) -> dict[str, Any]:
 
 def _over_patients(patients: list[dict[str, Any]], key: str) -> dict[str, Any]:
     """Mean, standard deviation and 95 % bootstrap interval over patients; undefined values are left out."""
-    per_patient = {patient["case"]: patient["values"][key] for patient in patients}
+    per_patient = {patient["case"]: patient["values"].get(key) for patient in patients}
     known = np.array([value for value in per_patient.values() if value is not None], float)
     if known.size == 0:
         return {"mean": None, "std": None, "per_patient": per_patient}

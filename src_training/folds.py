@@ -23,24 +23,21 @@ def patient_of(case_name: str) -> str:
 def assign_folds(case_names: Sequence[str], *, folds: int, seed: int, fold_file: Path | None = None) -> dict[str, int]:
     """Fold of each case.
 
-    A fold file (or the packaged list, where it names every case) fixes them. Otherwise patients are shuffled with the
-    seed and dealt out in turn, all time points of a patient together.
+    A fold file (or the packaged list, where it names every case and gives that many folds) fixes them. Otherwise
+    patients are shuffled with the seed and dealt out in turn, all time points of a patient together.
 
     Raises
     ------
     RecipeError
-        If a fold file misses a case, splits a patient, or there are fewer patients than folds.
+        If a fold file cannot be read, misses a case or splits a patient, or all cases are in one fold.
     """
     source = fold_file or PACKAGED_FOLDS
-    try:
-        listed: dict[str, int] = json.loads(source.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{source}: cannot be read as fold list ({error}); give a JSON object") from error
+    listed = _read(source)
     missing = [name for name in case_names if name not in listed]
     if fold_file and missing:
         raise RecipeError(f"{fold_file}: has no fold for {missing[0]} ({len(missing)} cases missing); add them")
-    if not missing:
-        assigned = {name: int(listed[name]) for name in case_names}
+    if fold_file or (not missing and len({listed[name] for name in case_names}) == folds):
+        assigned = {name: listed[name] for name in case_names}
     else:
         patients = sorted({patient_of(name) for name in case_names})
         order = np.random.default_rng(seed).permutation(len(patients))
@@ -54,4 +51,17 @@ def assign_folds(case_names: Sequence[str], *, folds: int, seed: int, fold_file:
             raise RecipeError(f"{source}: patient {patient} is in folds {sorted(several)}; keep a patient together")
     if len(by_patient) < 2:
         raise RecipeError("fewer than two patients with a mask; cross-fitting needs at least two")
+    if len(set(assigned.values())) < 2:
+        raise RecipeError(f"{source}: puts all cases into one fold; cross-fitting needs at least two")
     return assigned
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: cannot be read as fold list ({error}); give a JSON object") from error
+    is_list = isinstance(listed, dict) and all(type(fold) is int and fold >= 0 for fold in listed.values())
+    if not is_list:
+        raise RecipeError(f'{path}: is not a fold list; give a JSON object {{"case name": fold}} with folds from 0')
+    return dict(listed)

@@ -44,7 +44,8 @@ def make_fabric(recipe: Recipe) -> Fabric:
     precision = recipe.precision
     if precision == "auto":
         precision = "bf16-mixed" if inference_dtype(device) == torch.bfloat16 else "32-true"
-    return Fabric(accelerator=device.type, devices=1, precision=precision)
+    devices = 1 if device.index is None else [device.index]
+    return Fabric(accelerator=device.type, devices=devices, precision=precision)
 
 
 def train(
@@ -83,15 +84,17 @@ def train(
         tqdm(total=settings.steps, initial=start, desc=name, unit="step", mininterval=1.0) as bar,
     ):
         for step, batch in zip(range(start, settings.steps), on_device, strict=True):
+            torch.manual_seed((seed << 32) + step)  # of dropout, which takes no generator
             generator = torch.Generator(device=fabric.device).manual_seed((seed << 32) + step)
             losses = loss(net, batch, generator)
-            if not torch.isfinite(losses["loss"]):
-                raise RecipeError(
-                    f"{folder}: the loss is not finite at step {step}; lower the learning rate "
-                    "(the last good state is kept)"
-                )
             fabric.backward(losses["loss"])
-            fabric.clip_gradients(net, optimizer, max_norm=1.0)
+            norm = fabric.clip_gradients(net, optimizer, max_norm=1.0, error_if_nonfinite=False)
+            if not torch.isfinite(losses["loss"].detach() + norm):
+                raise RecipeError(
+                    f"{folder}: loss or gradient is not finite at step {step}; delete this folder and lower the "
+                    "learning rate (the last good state is kept until then)"
+                )
+            rate = float(scheduler.get_last_lr()[0])
             optimizer.step()
             optimizer.zero_grad()
             scheduler.step()
@@ -99,7 +102,7 @@ def train(
                 ema.step(model.parameters())
             if step % settings.log_every == 0 or step + 1 == settings.steps:
                 values = {key: float(value.detach()) for key, value in losses.items()}
-                values["learning_rate"] = float(scheduler.get_last_lr()[0])
+                values["learning_rate"] = rate
                 log.write(json.dumps({"step": step, **values}) + "\n")
                 log.flush()
                 board.log_metrics(values, step)
@@ -146,4 +149,5 @@ def _resume(path: Path, model: nn.Module, optimizer: Any, scheduler: Any, ema: A
     scheduler.load_state_dict(state["scheduler"])
     if ema is not None:
         ema.load_state_dict(state["ema"])
+        ema.to(next(model.parameters()).device)
     return int(state["step"])

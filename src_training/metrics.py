@@ -6,6 +6,7 @@ where they hold brain. Figures are fractions, distances are millimetres; a figur
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +115,9 @@ def hd95(predicted: Mask, lesion: Mask, spacing: tuple[float, float, float]) -> 
         slice(int(found.min()), int(found.max()) + 1) for found in np.nonzero(predicted | lesion)
     )  # distances do not change outside the box, and it is faster
     one, other = (torch.from_numpy(mask[box])[None, None] for mask in (predicted, lesion))
-    distance = compute_hausdorff_distance(one, other, include_background=True, percentile=95, spacing=list(spacing))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # MONAI 1.6 calls itself in a way that it has deprecated
+        distance = compute_hausdorff_distance(one, other, include_background=True, percentile=95, spacing=list(spacing))
     return float(distance)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from napari_ddmd.case import Case, CaseError, find_cases, load_case
+from napari_ddmd.case import Case, CaseFiles, find_cases, load_case
 from napari_ddmd.case.normalise import normalise
 from napari_ddmd.model.frame import Frame
 from src_training.files import write_array, write_json
@@ -26,13 +28,14 @@ def prepare(run: Run) -> None:
     A slice is unhealthy when its mask has any lesion voxel.
     """
     recipe = run.recipe
+    fingerprint = _fingerprint(recipe)
     if run.index_path.exists():
-        run.check_fingerprint(run.index_path, _fingerprint(recipe))
+        run.check_fingerprint(run.index_path, fingerprint)
         return
     labelled = []
     for files in find_cases(recipe.data):
         if files.mask is None:
-            print(f"{files.name}: no mask, left out", flush=True)
+            print(f"{files.name}: no mask, left out", file=sys.stderr)
         else:
             labelled.append(files)
     if not labelled:
@@ -44,18 +47,20 @@ def prepare(run: Run) -> None:
     cases: dict[str, Any] = {}
     for files in tqdm(labelled, desc="prepare", unit="case"):
         entry_path = run.slices / f"{files.name}.json"
-        if not entry_path.exists():
-            folder = next(iter(files.images.values())).parent
-            try:
-                case = load_case(folder)
-            except CaseError as error:
-                raise RecipeError(str(error)) from error
-            write_json(entry_path, _store(case, recipe, run.slices))
-        cases[files.name] = json.loads(entry_path.read_text()) | {
+        if entry_path.exists():
+            run.check_fingerprint(entry_path, fingerprint)
+        else:
+            write_json(entry_path, {"fingerprint": fingerprint, "case": _store(load_case(files), recipe, run.slices)})
+        cases[files.name] = json.loads(entry_path.read_text())["case"] | {
             "fold": folds[files.name],
-            "folder": str(next(iter(files.images.values())).parent.resolve()),
+            "folder": _folder(files),
         }
-    write_json(run.index_path, {"fingerprint": _fingerprint(recipe), "cases": cases})
+    write_json(run.index_path, {"fingerprint": fingerprint, "cases": cases})
+
+
+def _folder(files: CaseFiles) -> str:
+    """The folder that a case is loaded from again; some keep each image in a folder of its own below it."""
+    return os.path.commonpath([image.parent for image in files.images.values()])
 
 
 def _fingerprint(recipe: Recipe) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import Any
 
 from napari_ddmd.model.bundle import Bundle, DdmdNetworks, new_bundle, save_bundle
 from src_training.autoencoders import load_ensembles
+from src_training.card import model_card, summary_line
 from src_training.diffusion import load_denoiser, model_settings
+from src_training.files import write_bytes
 from src_training.run import Run, Split
 
 
@@ -19,9 +21,11 @@ def publish(run: Run) -> list[Path]:
 
 
 def publish_split(split: Split) -> Path:
-    """Write the bundle of one split."""
-    folder = split.folder / "bundle"
-    return save_bundle(folder, make_bundle(split))
+    """Write the bundle of one split, with its model card."""
+    bundle = make_bundle(split)
+    folder = save_bundle(split.folder / "bundle", bundle)
+    write_bytes(folder / "README.md", model_card(bundle).encode())
+    return folder
 
 
 def make_bundle(split: Split) -> Bundle:
@@ -51,23 +55,5 @@ def make_bundle(split: Split) -> Bundle:
         name=recipe.name,
         version=recipe.version,
         provenance=provenance,
-        card=card(split, metrics),
+        card=summary_line(provenance, settings.to_dict()),
     )
-
-
-def card(split: Split, metrics: dict[str, Any]) -> str:
-    """One paragraph for the person who chooses a model."""
-    recipe = split.run.recipe
-    text = (
-        f"DDMD {recipe.model.variant} for whole-tumour segmentation of skull-stripped, co-registered T1, T1ce, T2 and "
-        f"FLAIR images in BRATS form. Trained on {len(split.training_cases)} labelled patients "
-        f"({recipe.diffusion.iterations} iterations at {recipe.model.frame.size} pixels). "
-    )
-    system = next(iter(metrics.get("systems", {}).values()), None)
-    if system:
-        dice = system["dice_volume"]
-        text += (
-            f"Mean whole-lesion volume Dice of the same recipe in cross-validation: {dice['mean']:.3f} "
-            f"(sd {dice['std']:.3f} over {len(dice['per_patient'])} patients). "
-        )
-    return text + "For research; not a medical device."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from napari_ddmd.model.settings import (
     DenoiserSettings,
@@ -16,6 +16,7 @@ from napari_ddmd.model.settings import (
 )
 
 Preset = Literal["compact", "paper"]
+PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 
 class RecipeError(ValueError):

@@ -14,6 +14,9 @@ HEADINGS = {
     "slice_auroc_height_matched": "height-matched",
     "ece": "ECE",
     "dice_volume_one_sample": "Dice, one sample",
+    "inter_auroc": "AUROC of the inter score",
+    "inter_pixel_auroc": "AUROC of the inter map's voxels",
+    "intra_pixel_auroc": "AUROC of the intra map's voxels",
     "volume_ml": "found mL",
     "expert_volume_ml": "expert mL",
 }

@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from src_training.files import write_json
+from src_training.files import write_bytes, write_json
 from src_training.recipe import Recipe, RecipeError
 
+RECIPE_FILE = "recipe.json"
 
-def save_recipe(recipe: Recipe) -> None:
-    """Write ``recipe.json`` into the run's folder."""
-    write_json(recipe.out / "recipe.json", recipe.to_dict())
+
+@contextmanager
+def kept_recipe(recipe: Recipe) -> Iterator[None]:
+    """Keep the recipe in the run's folder while its stages run and after them.
+
+    A recipe that a stage refuses (a `ValueError`) must not take the place of the one that the run was begun with.
+    """
+    path = recipe.out / RECIPE_FILE
+    is_new = not recipe.out.exists()
+    before = path.read_bytes() if path.exists() else None
+    write_json(path, recipe.to_dict())
+    try:
+        yield
+    except ValueError:
+        if before is not None:
+            write_bytes(path, before)
+        elif is_new and set(recipe.out.iterdir()) == {path}:
+            path.unlink()
+            recipe.out.rmdir()
+        raise
 
 
 def read_recipe(out: Path, base: Recipe) -> Recipe:
     """The recipe that a run was begun with, or ``base`` where there is none."""
-    path = out / "recipe.json"
+    path = out / RECIPE_FILE
     if not path.exists():
         return base
     try:
         recipe: Recipe = _restore(base, json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}); delete it and give the options again") from error
-    return recipe
+    return replace(recipe, json=base.json)  # how a call reports is its own affair
 
 
 def _restore(base: Any, data: dict[str, Any]) -> Any:

@@ -106,9 +106,7 @@ def load_template() -> Template:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: missing; reinstall nilearn, which carries the ICBM152 maps")
     images = {kind: nib.nifti1.load(path) for kind, path in paths.items()}
-    t1, grey, white = (
-        np.asarray(image.dataobj).astype(np.float32) / np.float32(255) for image in images.values()
-    )
+    t1, grey, white = (np.asarray(image.dataobj).astype(np.float32) / np.float32(255) for image in images.values())
     affine = images["t1"].affine
     return Template(t1, grey, white, _find_ventricles(t1, grey, white, affine), affine)
 

@@ -92,9 +92,7 @@ class Grid:
         return interpolate(field, (i, j, k))
 
 
-def interpolate(
-    field: Field, positions: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-) -> Field:
+def interpolate(field: Field, positions: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]) -> Field:
     """Interpolate the last three axes of a field linearly.
 
     Axis by axis this takes a fraction of the time of `scipy.ndimage.zoom`, and a case takes dozens of fields.

@@ -48,9 +48,7 @@ def test_resampling_is_exact_for_what_is_linear_in_space() -> None:
     )
     weights = np.array([0.5, -1, 2], np.float32)
     linear = np.tensordot(weights, coarse.points(), 1)
-    np.testing.assert_allclose(
-        fine.resample(linear, coarse), np.tensordot(weights, fine.points(), 1), atol=1e-3
-    )
+    np.testing.assert_allclose(fine.resample(linear, coarse), np.tensordot(weights, fine.points(), 1), atol=1e-3)
 
 
 def test_interpolation_agrees_with_scipy() -> None:
@@ -58,7 +56,6 @@ def test_interpolation_agrees_with_scipy() -> None:
     field = rng.standard_normal((2, 5, 6, 7), dtype=np.float32)
     positions = (np.linspace(-1, 5, 9), np.linspace(0, 5, 4), np.linspace(0.3, 7, 8))
     expected = [
-        ndimage.map_coordinates(f, np.meshgrid(*positions, indexing="ij"), order=1, mode="nearest")
-        for f in field
+        ndimage.map_coordinates(f, np.meshgrid(*positions, indexing="ij"), order=1, mode="nearest") for f in field
     ]
     np.testing.assert_allclose(interpolate(field, positions), expected, atol=1e-6)

@@ -1,0 +1,72 @@
+"""The model card: what a model is, what it was trained on, how well it does, and where it must not be trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_ddmd.model.bundle import Bundle
+from src_training.report import markdown_table
+
+
+def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
+    """One paragraph for the person who chooses a model."""
+    text = (
+        f"DDMD {settings['variant']} for whole-tumour segmentation of skull-stripped, co-registered T1, T1ce, T2 and "
+        f"FLAIR images in BRATS form. Trained on {len(provenance['training_cases'])} labelled patients "
+        f"({provenance['recipe']['diffusion']['iterations']} iterations at {settings['frame']['size']} pixels). "
+    )
+    system = next(iter(provenance["cross_validation"].values()), None)
+    if system:
+        dice = system["dice_volume"]
+        text += (
+            f"Mean whole-lesion volume Dice of the same recipe in cross-validation: {dice['mean']:.3f} "
+            f"(sd {dice['std']:.3f} over {len(dice['per_patient'])} patients). "
+        )
+    return text + "For research; not a medical device."
+
+
+def model_card(bundle: Bundle) -> str:
+    """A page in Markdown."""
+    settings, provenance = bundle.settings, bundle.provenance
+    recipe = provenance["recipe"]
+    cross_validation: dict[str, Any] = provenance["cross_validation"]
+    results = (
+        "Cross-validation of the same recipe: every patient was segmented by a model that had not seen the patient. "
+        "The published weights come from all training patients and were judged on none of them.\n\n"
+        + markdown_table({"systems": cross_validation})
+        if cross_validation
+        else "This recipe has not been evaluated on held-out patients.\n"
+    )
+    return f"""# {bundle.name} (version {bundle.version})
+
+{bundle.card}
+
+## Use
+
+Research on whole-lesion segmentation of gliomas in pre-operative MRI: four co-registered, skull-stripped modalities
+(T1, T1ce, T2, FLAIR) of about 1 mm resolution. The mask is a first proposal for a person to check and correct.
+
+## Do not use
+
+For diagnosis or treatment; for other diseases, children, post-operative scans, scans with a skull or with a missing
+modality. None of these was in the training data. With so few training patients, expect failures on scanners and tumours
+unlike theirs; false lesions and missed slices are to be looked for in every case.
+
+## Training
+
+- data: {len(provenance["training_cases"])} labelled patients of the BRATS challenges
+  ({", ".join(provenance["training_cases"])})
+- variant {settings.variant}: {settings.autoencoder.members} + {settings.autoencoder.members} autoencoders at
+  {settings.autoencoder.size} pixels, {recipe["autoencoders"]["epochs"]} epochs
+- denoiser at {settings.frame.size} pixels over {settings.frame.extent_mm:.0f} mm,
+  channels {settings.denoiser.channels},
+  prediction {settings.diffusion.prediction}, {recipe["diffusion"]["iterations"]} iterations of
+  {recipe["diffusion"]["batch_size"]} slices
+- discrepancy maps of the training slices {"out of fold" if recipe["discrepancies"]["out_of_fold"] else "in sample"}
+- sampling: {settings.sampling.samples} masks, {settings.sampling.sampler}, {settings.sampling.steps} steps, threshold
+  {settings.sampling.threshold}
+- package version {provenance["package_version"]}, seed {recipe["seed"]}; all settings are in `model.json`
+
+## Results
+
+{results}"""

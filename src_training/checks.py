@@ -1,0 +1,72 @@
+"""What a recipe must fulfil before anything is computed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from napari_ddmd.model.autoencoder import Ensemble
+from napari_ddmd.model.denoiser import Denoiser
+from napari_ddmd.model.schedule import NoiseSchedule
+from src_training.recipe import Recipe, RecipeError
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse settings that cannot be trained, or that would be found out only hours later.
+
+    Raises
+    ------
+    RecipeError
+        One line: which setting, and what to give instead.
+    """
+    problem = next(_problems(recipe), None)
+    if problem:
+        raise RecipeError(problem)
+    model = recipe.model
+    try:
+        NoiseSchedule.linear(model.diffusion.timesteps, model.diffusion.beta_start, model.diffusion.beta_end)
+        with torch.device("meta"):  # the shapes are checked, nothing is allocated
+            Ensemble(model.autoencoder)
+            Denoiser(model)
+    except ValueError as error:
+        raise RecipeError(f"model: {' '.join(str(error).split())}") from error
+
+
+def _problems(recipe: Recipe) -> Iterator[str]:
+    slices, model, diffusion = recipe.slices, recipe.model, recipe.diffusion
+    if not (recipe.fold in ("final", "cv") or (recipe.fold.isascii() and recipe.fold.isdigit())):
+        yield f"fold {recipe.fold!r} does not exist; choose final, cv or a fold's number"
+    if not 0 <= recipe.seed < 2**31:
+        yield f"seed must be 0 to {2**31 - 1}, not {recipe.seed}"
+    if slices.folds < 2:
+        yield f"slices.folds must be at least 2, not {slices.folds}"
+    if not 0 <= slices.unhealthy_fraction <= 1:
+        yield f"slices.unhealthy-fraction must be 0 to 1, not {slices.unhealthy_fraction}"
+    if slices.first_slice > slices.last_slice:
+        yield f"slices.first-slice {slices.first_slice} is after slices.last-slice {slices.last_slice}"
+    counts = {
+        "autoencoders.epochs": recipe.autoencoders.epochs,
+        "autoencoders.batch-size": recipe.autoencoders.batch_size,
+        "diffusion.iterations": diffusion.iterations,
+        "diffusion.batch-size": diffusion.batch_size,
+        "diffusion.checkpoint-every": diffusion.checkpoint_every,
+        "model.sampling.samples": model.sampling.samples,
+        "model.autoencoder.members": model.autoencoder.members,
+    }
+    for name, value in counts.items():
+        if value < 1:
+            yield f"{name} must be at least 1, not {value}"
+    if diffusion.timestep_power <= 0:
+        yield f"diffusion.timestep-power must be more than 0, not {diffusion.timestep_power}"
+    if not 1 <= model.sampling.steps <= model.diffusion.timesteps:
+        yield f"model.sampling.steps must be 1 to {model.diffusion.timesteps}, not {model.sampling.steps}"
+    if not 0 <= model.normalisation.lower_percentile < model.normalisation.upper_percentile <= 100:
+        yield "model.normalisation needs 0 <= lower-percentile < upper-percentile <= 100"
+    if model.variant == "full" and model.autoencoder.members < 2:
+        yield "model.variant full needs model.autoencoder.members of at least 2: the intra map is their spread"
+    if model.diffusion.learned_variance and model.diffusion.prediction != "epsilon":
+        yield (
+            f"model.diffusion.learned-variance goes with prediction epsilon only, not {model.diffusion.prediction}: "
+            "nothing else trains the variance; leave one of the two out"
+        )
