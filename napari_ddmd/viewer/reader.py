@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from napari import current_viewer
 
 from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_files, load_case, load_mask
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
@@ -86,13 +85,18 @@ def _role(layer: LayerData) -> str | None:
 
 def _tagged_layers() -> dict[Case, set[str]]:
     """Return the cases that are open in the viewer, each with the roles of its layers."""
-    viewer = current_viewer()
-    layers: Sequence[Layer] = viewer.layers if viewer is not None else ()
     cases: dict[Case, set[str]] = {}
-    for layer in layers:
+    for layer in _open_layers():
         if (tag := tag_of(layer)) is not None:
             cases.setdefault(tag.case, set()).add(tag.role)
     return cases
+
+
+def _open_layers() -> Sequence[Layer]:
+    # Where nobody has loaded napari's viewer there is none, and reading a file should not load Qt.
+    module = sys.modules.get("napari.viewer")
+    viewer = None if module is None else module.current_viewer()
+    return () if viewer is None else viewer.layers
 
 
 def _case_of_saved_mask(path: Path) -> Case | None:

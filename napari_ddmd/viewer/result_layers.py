@@ -113,8 +113,7 @@ class ResultLayers:
         layer = self._layers.get(Role.SAMPLE)
         if self.volumes is None or layer is None or number >= self.samples:
             return
-        layer.data = self.volumes.samples[number]
-        layer.name = self._sample_name()
+        self._show_sample_in(layer)
 
     def _renew(self, recipe: Recipe, result: SliceResult) -> None:
         """Start empty volumes for another recipe, in the layers that are there."""
@@ -130,14 +129,15 @@ class ResultLayers:
         self.lesion.replace(np.zeros(self._case.grid.shape, np.uint8))
         arrays = self._arrays()
         for role, layer in list(self._layers.items()):
+            if role is Role.SAMPLE:
+                self._show_sample_in(layer)
+                continue
             if role in arrays:
                 layer.data = arrays[role]
                 continue
             del self._layers[role]
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
-        if Role.SAMPLE in self._layers:
-            self._layers[Role.SAMPLE].name = self._sample_name()
 
     def _arrays(self) -> dict[Role, NDArray[Any]]:
         """Return what each role shows, bottom layer first."""
@@ -168,7 +168,6 @@ class ResultLayers:
         if role is Role.SAMPLE:
             colors = one_color(_SAMPLE_COLOR)
             sample = Labels(array, name=self._sample_name(), colormap=colors, opacity=0.5, **placed)
-            # Samples are evidence: the layer to paint on is the lesion.
             sample.editable = False
             return sample
         limits = (0.0, 1.0) if role in (Role.PROBABILITY, Role.UNCERTAINTY) else (0.0, _TINY)
@@ -182,6 +181,13 @@ class ResultLayers:
             opacity=0.8,
             **placed,
         )
+
+    def _show_sample_in(self, layer: Labels) -> None:
+        assert self.volumes is not None
+        layer.data = self.volumes.samples[self.sample]
+        layer.name = self._sample_name()
+        # Samples are evidence, the layer to paint on is the lesion; new data makes a layer editable again.
+        layer.editable = False
 
     def _sample_name(self) -> str:
         return f"{Role.SAMPLE} {self.sample + 1} of {self.samples}"

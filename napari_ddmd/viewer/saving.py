@@ -20,9 +20,7 @@ def result_files(folder: Path, case: Case, *, with_probability: bool) -> list[Pa
     return [folder / f"{case.name}_{kind}.nii.gz" for kind in kinds]
 
 
-def save_results(
-    folder: Path, case: Case, mask: NDArray[Any], probability: NDArray[np.float32] | None
-) -> list[Path]:
+def save_results(folder: Path, case: Case, mask: NDArray[Any], probability: NDArray[np.float32] | None) -> list[Path]:
     """Save a mask as it stands on screen, and the probability, on the grid of the case's files.
 
     Parameters

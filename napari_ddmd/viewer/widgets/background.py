@@ -48,9 +48,7 @@ class Background(QObject):
             self.failed.emit(error)
 
 
-def _answer(
-    number: int, job: Callable[..., Any], arguments: tuple[Any, ...]
-) -> tuple[int, Any, Exception | None]:
+def _answer(number: int, job: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[int, Any, Exception | None]:
     try:
         return number, job(*arguments), None
     except Exception as error:

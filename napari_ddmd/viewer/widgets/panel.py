@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.utils.notifications import notification_manager, show_error, show_info
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.case_choice import open_cases
@@ -49,6 +49,7 @@ class SegmentationPanel(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._was_docked = False
         self._viewer = real_viewer(napari_viewer)
         links = ViewerLinks()
         self._results: dict[Case, ResultLayers] = {}
@@ -115,6 +116,15 @@ class SegmentationPanel(QWidget):
         """Results of the case that the panel shows."""
         case = self._case()
         return None if case is None else self._results.get(case)
+
+    def event(self, event: QEvent | None) -> bool:
+        """End with the dock: napari takes the panel out of a dock that is closed, and leaves it to itself."""
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None and self._was_docked:
+                self.controller.cancel()
+                self.deleteLater()
+            self._was_docked = self.parent() is not None
+        return bool(super().event(event))
 
     def _lay_out(self) -> None:
         content = QWidget()
@@ -264,13 +274,11 @@ class SegmentationPanel(QWidget):
         self.run_bar.set_ready(self._problem())
         if request is None:
             return
-        count, total = self._come_in, len(request.slices)
         if outcome.state is RunState.FAILED:
             self._report_failure(outcome)
-        elif count < total:
-            self.run_bar.say(f"Cancelled: {count} of {total} slices are done. Run goes on from there.")
-        else:
-            self.run_bar.say(f"Done: {count} {'slice' if count == 1 else 'slices'}.")
+        elif self._problem() is None:
+            # Else the case was closed meanwhile, and what is missing now matters more.
+            self.run_bar.say(_ending(self._come_in, len(request.slices)))
         self._show_results()
 
     def _report_failure(self, outcome: RunOutcome) -> None:
@@ -299,3 +307,9 @@ def _heading(text: str) -> QLabel:
     label = QLabel(f"<b>{text}</b>")
     label.setContentsMargins(0, 4, 0, 0)
     return label
+
+
+def _ending(done: int, total: int) -> str:
+    if done < total:
+        return f"Cancelled: {done} of {total} slices are done. Run goes on from there."
+    return f"Done: {done} {'slice' if done == 1 else 'slices'}."

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from threading import Event, Semaphore
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Layer
+from napari.utils.notifications import Notification, notification_manager
+
+from napari_ddmd.case import Case
+from napari_ddmd.segment import Progress, SliceResult
+from napari_ddmd.viewer.case_layers import case_layers
+from tests.results import slice_result
+
+
+@pytest.fixture
+def case(small_case: Case) -> Case:
+    """A case of 8 slices whose arrays belong to this test alone."""
+    return dataclasses.replace(small_case, images=small_case.images.copy())
+
+
+@pytest.fixture
+def viewer(case: Case) -> ViewerModel:
+    """A viewer without a window, with the case."""
+    model = ViewerModel()
+    add_case(model, case)
+    return model
+
+
+@pytest.fixture
+def add() -> Callable[[Any, Case], None]:
+    return add_case
+
+
+def add_case(viewer: Any, case: Case) -> None:
+    for data, arguments, kind in case_layers(case):
+        viewer.add_layer(Layer.create(data, arguments, kind))
+
+
+@pytest.fixture
+def notifications() -> Iterator[list[Notification]]:
+    """What the user is told while the test runs."""
+    told: list[Notification] = []
+
+    def note(event: Any) -> None:
+        told.append(event)
+
+    notification_manager.notification_ready.connect(note)
+    yield told
+    notification_manager.notification_ready.disconnect(note)
+
+
+class GatedSegment:
+    """Stands in for `segment`: lets a slice pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.gate = Semaphore(0)
+        self.requests: list[dict[str, Any]] = []
+        self.error: Exception | None = None
+        self.stopped = Event()
+
+    def allow(self, count: int = 1) -> None:
+        """Let that many slices pass."""
+        self.gate.release(count)
+
+    def fail(self, error: Exception) -> None:
+        """Raise at the next slice."""
+        self.error = error
+        self.gate.release()
+
+    def __call__(
+        self,
+        case: Case,
+        bundle: Any,
+        *,
+        slices: tuple[int, ...],
+        samples: int,
+        cancel: Event,
+        progress: Callable[[Progress], None],
+        **settings: Any,
+    ) -> Iterator[SliceResult]:
+        self.stopped.clear()
+        self.requests.append({"slices": tuple(slices), "samples": samples, **settings})
+        try:
+            for number, index in enumerate(slices):
+                while not self.gate.acquire(timeout=0.01):
+                    if cancel.is_set():
+                        return
+                if self.error is not None:
+                    error, self.error = self.error, None
+                    raise error
+                progress(Progress(number + 1, len(slices), 1.0 + number, 65.0, ""))
+                yield slice_result(case, index, samples=samples)
+        finally:
+            self.stopped.set()
+
+
+@pytest.fixture
+def gated(monkeypatch: pytest.MonkeyPatch) -> Iterator[GatedSegment]:
+    fake = GatedSegment()
+    # Not by the name "napari_ddmd.segment": the package gives the function for it.
+    monkeypatch.setattr(import_module("napari_ddmd.segment"), "segment", fake)
+    yield fake
+    # A run that the test left behind must not outlive it.
+    fake.allow(1000)
+
+
+@pytest.fixture
+def lesion_slices(case: Case) -> list[int]:
+    assert case.mask is not None
+    return [int(index) for index in np.flatnonzero(case.mask.any(axis=(1, 2)))]
+
+
+@pytest.fixture
+def saved_mask(case: Case, tmp_path: Path) -> Path:
+    from napari_ddmd.viewer.saving import save_results
+
+    assert case.mask is not None
+    return save_results(tmp_path, case, case.mask, None)[0]

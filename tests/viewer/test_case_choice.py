@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_ddmd.case import MODALITIES, Case, CaseError
+from napari_ddmd.viewer.case_choice import guess_assignment, make_case, modality_layers, open_cases
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from tests.viewer.conftest import add_case
+
+
+def foreign_layers(case: Case, names: tuple[str, ...] = MODALITIES) -> dict[str, Image]:
+    """Layers as another plugin would open them: no tag, but scale and position."""
+    return {
+        modality: Image(image.copy(), name=name, scale=case.spacing, translate=case.grid.translate)
+        for modality, name, image in zip(MODALITIES, names, case.images, strict=True)
+    }
+
+
+def test_only_three_dimensional_images_can_be_modalities(viewer: ViewerModel, case: Case) -> None:
+    viewer.add_image(np.zeros((5, 5)))
+    viewer.add_image(np.zeros((5, 5, 5, 3)), rgb=True)
+    viewer.add_labels(np.zeros(case.grid.shape, int))
+    viewer.add_image(np.zeros(case.grid.shape), **grid_arguments(case, Role.PROBABILITY))
+    assert [layer.name for layer in modality_layers(viewer.layers)] == list(MODALITIES)
+
+
+def test_layers_as_opened_give_their_own_case(viewer: ViewerModel, case: Case) -> None:
+    assert open_cases(viewer.layers) == [case]
+    assert make_case(guess_assignment(viewer.layers, case)) is case
+
+
+def test_renamed_layers_are_still_known(viewer: ViewerModel, case: Case) -> None:
+    viewer.layers["t1"].name = "flair (my copy)"
+    assert make_case(guess_assignment(viewer.layers, case)) is case
+
+
+def test_of_two_cases_each_gets_its_own_layers(viewer: ViewerModel, case: Case) -> None:
+    other = dataclasses.replace(case, name="Other", images=case.images * 2)
+    add_case(viewer, other)
+    assert open_cases(viewer.layers) == [case, other]
+    assert make_case(guess_assignment(viewer.layers, other)) is other
+
+
+def test_layers_of_other_plugins_are_guessed_by_name(case: Case) -> None:
+    names = ("P1_T1", "P1_t1gd", "P1-t2w", "P1 FLAIR")
+    layers = foreign_layers(case, names)
+    guess = guess_assignment([*layers.values(), Image(np.zeros(case.grid.shape), name="P1_seg")], None)
+    assert guess == layers
+
+
+def test_layers_of_other_plugins_make_a_case_where_they_lie(case: Case) -> None:
+    made = make_case(foreign_layers(case))
+    np.testing.assert_array_equal(made.images, case.images)
+    assert made.spacing == pytest.approx(case.spacing)
+    assert made.grid.translate == pytest.approx(case.grid.translate)
+    assert made.grid.shape == case.grid.shape
+
+
+def test_a_corrected_assignment_keeps_the_grid_of_the_files(viewer: ViewerModel, case: Case) -> None:
+    assignment = guess_assignment(viewer.layers, case)
+    swapped = {**assignment, "t1": assignment["t2"], "t2": assignment["t1"]}
+    made = make_case(swapped)
+    np.testing.assert_array_equal(made.images, case.images[[2, 1, 0, 3]])
+    assert made.grid == case.grid
+    assert made.name == case.name
+
+
+def test_other_data_in_a_layer_makes_another_case(viewer: ViewerModel, case: Case) -> None:
+    viewer.layers["t2"].data = case.images[2] + 1
+    made = make_case(guess_assignment(viewer.layers, case))
+    assert made is not case
+    np.testing.assert_array_equal(made.images[2], case.images[2] + 1)
+
+
+def test_a_missing_modality_is_named(case: Case) -> None:
+    layers = foreign_layers(case)
+    with pytest.raises(CaseError, match="t2: no layer chosen"):
+        make_case({**layers, "t2": None})
+
+
+def test_one_layer_for_two_modalities_is_refused(case: Case) -> None:
+    layers = foreign_layers(case)
+    with pytest.raises(CaseError, match='"t1" stands for t1 and t1ce'):
+        make_case({**layers, "t1ce": layers["t1"]})
+
+
+def test_layers_that_do_not_fit_together_are_refused(case: Case) -> None:
+    layers = foreign_layers(case)
+    small = Image(np.zeros((2, 3, 4)), name="small")
+    with pytest.raises(CaseError, match='"small" has shape 2×3×4, "t1" has 8×28×24'):
+        make_case({**layers, "t2": small})
+    layers["t2"].translate = (0, 0, 0)
+    with pytest.raises(CaseError, match='"t2" lies elsewhere than "t1"'):
+        make_case(layers)
+
+
+def test_rotated_layers_are_refused(case: Case) -> None:
+    layers = foreign_layers(case)
+    layers["t1"].rotate = [[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]]
+    with pytest.raises(CaseError, match="rotated or sheared"):
+        make_case(layers)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Layer
+
+from napari_ddmd.case import MODALITIES, CaseError, find_case_files, load_case
+from napari_ddmd.viewer import reader
+from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.reader import get_reader
+
+
+def read(path: Any) -> list[Any]:
+    function = get_reader(path)
+    assert function is not None
+    return list(function(path))
+
+
+@pytest.fixture
+def in_viewer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], ViewerModel]:
+    """Read into a viewer that is the current one."""
+    viewer = ViewerModel()
+    monkeypatch.setattr(reader, "_open_layers", lambda: viewer.layers)
+
+    def open_(path: Any) -> ViewerModel:
+        for layer in read(path):
+            if layer[0] is not None:
+                viewer.add_layer(Layer.create(*layer))
+        return viewer
+
+    return open_
+
+
+def test_a_folder_is_read_as_the_whole_case(small_case_folder: Path) -> None:
+    layers = read(str(small_case_folder))
+    case = load_case(small_case_folder)
+    assert [arguments["name"] for _data, arguments, _kind in layers] == [*MODALITIES, "expert mask"]
+    np.testing.assert_array_equal(np.stack([layer[0] for layer in layers[:4]]), case.images)
+
+
+@pytest.mark.parametrize("kind", [*MODALITIES, "seg"])
+def test_any_file_opens_the_whole_case(small_case_folder: Path, kind: str) -> None:
+    file = next(small_case_folder.glob(f"*_{kind}.nii.gz"))
+    assert len(read(str(file))) == 5
+
+
+def test_all_files_at_once_are_one_case(small_case_folder: Path) -> None:
+    assert len(read([str(file) for file in sorted(small_case_folder.iterdir())])) == 5
+
+
+def test_files_dropped_together_open_the_case_once(
+    small_case_folder: Path, in_viewer: Callable[[Any], ViewerModel]
+) -> None:
+    for file in sorted(small_case_folder.iterdir()):
+        viewer = in_viewer(str(file))
+    assert len(viewer.layers) == 5
+
+
+def test_a_layer_that_was_closed_comes_back_alone(
+    small_case_folder: Path, in_viewer: Callable[[Any], ViewerModel]
+) -> None:
+    viewer = in_viewer(str(small_case_folder))
+    tag = tag_of(viewer.layers["flair"])
+    viewer.layers.remove("flair")
+    in_viewer(str(small_case_folder))
+    assert sorted(layer.name for layer in viewer.layers) == sorted([*MODALITIES, "expert mask"])
+    returned = tag_of(viewer.layers["flair"])
+    assert tag is not None
+    assert returned is not None
+    assert returned.case is tag.case
+
+
+def test_a_nifti_of_no_case_is_left_to_others(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+    for name in ("brain.nii.gz", "scan_t1.nii"):
+        nibabel.save(image, tmp_path / name)
+        assert get_reader(str(tmp_path / name)) is None
+
+
+def test_a_stranger_beside_a_case_is_left_to_others(tmp_path: Path, write_small_case: Callable[..., Path]) -> None:
+    folder = write_small_case(tmp_path / "Case_1")
+    stranger = folder / "atlas.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)), stranger)
+    assert get_reader(str(stranger)) is None
+
+
+@pytest.mark.parametrize("name", ["", "notes.txt", "missing_t1.nii.gz"])
+def test_what_is_no_case_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+    assert get_reader(str(tmp_path / name)) is None
+
+
+def test_files_of_two_cases_are_not_mixed(tmp_path: Path, write_small_case: Callable[..., Path]) -> None:
+    folders = [write_small_case(tmp_path / name) for name in ("A_1", "B_2")]
+    assert get_reader([str(folder) for folder in folders]) is None
+    assert get_reader([]) is None
+
+
+def test_a_folder_with_a_missing_modality_says_which(tmp_path: Path, write_small_case: Callable[..., Path]) -> None:
+    folder = write_small_case(tmp_path / "Case_1", skip=("t2",))
+    with pytest.raises(CaseError, match="no image for t2"):
+        read(str(folder))
+
+
+def test_a_saved_mask_opens_on_its_case(
+    small_case_folder: Path, saved_mask: Path, in_viewer: Callable[[Any], ViewerModel]
+) -> None:
+    assert get_reader(str(saved_mask)) is None
+    viewer = in_viewer(str(small_case_folder))
+    in_viewer(str(saved_mask))
+    layer = viewer.layers["Small_001_mask"]
+    tag = tag_of(layer)
+    assert tag is not None
+    assert tag.role == Role.LESION
+    np.testing.assert_array_equal(layer.data, tag.case.mask)
+    assert tag.case.files == find_case_files(small_case_folder)
+
+
+def test_reading_loads_neither_torch_nor_qt(small_case_folder: Path) -> None:
+    code = (
+        "import sys\n"
+        "from napari_ddmd.viewer.reader import get_reader\n"
+        f"layers = get_reader({str(small_case_folder)!r})('')\n"
+        "loaded = {name.split('.')[0] for name in sys.modules}\n"
+        "print(len(layers), sorted(loaded & {'torch', 'PyQt6', 'PySide6', 'diffusers'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "5 []"

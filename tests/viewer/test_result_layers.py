@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_ddmd.case import Case
+from napari_ddmd.model import Bundle
+from napari_ddmd.viewer.navigation import go_to_slice
+from napari_ddmd.viewer.result_layers import ResultLayers
+from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling
+from tests.results import slice_result
+
+NAMES = ["inter discrepancy", "intra discrepancy", "uncertainty", "probability", "sample 1 of 3", "lesion"]
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def results(viewer: ViewerModel, case: Case, told: list[str]) -> ResultLayers:
+    return ResultLayers(viewer, case, told.append)
+
+
+@pytest.fixture
+def recipe(case: Case, tiny_bundle: Bundle) -> Recipe:
+    return RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe
+
+
+@pytest.fixture
+def other_recipe(recipe: Recipe) -> Recipe:
+    return dataclasses.replace(recipe, sampling=dataclasses.replace(recipe.sampling, seed=9))
+
+
+def result_names(viewer: ViewerModel) -> list[str]:
+    return [layer.name for layer in viewer.layers][5:]
+
+
+def test_layers_appear_with_the_first_result(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    results.begin()
+    assert result_names(viewer) == []
+    result = slice_result(case, 4)
+    results.add(recipe, result)
+    assert result_names(viewer) == NAMES
+    for name, expected in zip(
+        NAMES,
+        (result.inter, result.intra, result.uncertainty, result.probability, result.samples[0] > 0.5, result.mask()),
+        strict=True,
+    ):
+        layer = viewer.layers[name]
+        np.testing.assert_array_equal(layer.data[4], expected)
+        assert tuple(layer.scale) == case.spacing
+        assert tuple(layer.translate) == case.grid.translate
+    assert results.done == {4}
+    assert results.samples == 3
+
+
+def test_the_lesion_alone_is_visible_at_first(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["flair", "lesion"]
+
+
+def test_the_selection_stays(results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe) -> None:
+    viewer.layers.selection.active = viewer.layers["t2"]
+    results.add(recipe, slice_result(case, 4))
+    assert viewer.layers.selection.active is viewer.layers["t2"]
+
+
+def test_a_model_without_intra_map_makes_no_such_layer(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    results.add(other_recipe, slice_result(case, 4, intra=False))
+    assert result_names(viewer) == [name for name in NAMES if not name.startswith("intra")]
+
+
+def test_runs_of_one_recipe_complete_each_other(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    for index in (4, 3):
+        results.begin()
+        results.add(recipe, slice_result(case, index))
+    assert results.done == {3, 4}
+    assert result_names(viewer) == NAMES
+    assert viewer.layers["lesion"].data[3].any()
+    assert viewer.layers["lesion"].data[4].any()
+
+
+def test_another_recipe_starts_anew_in_the_same_layers(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe, told: list[str]
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    before = list(viewer.layers)
+    viewer.layers["probability"].opacity = 0.3
+    results.begin()
+    results.add(other_recipe, slice_result(case, 3, samples=2))
+    assert list(viewer.layers) == before
+    assert viewer.layers["probability"].opacity == 0.3
+    assert results.done == {3}
+    assert not viewer.layers["probability"].data[4].any()
+    assert not viewer.layers["lesion"].data[4].any()
+    assert viewer.layers["sample 1 of 2"].data[3].any()
+    assert told == []
+
+
+def test_hand_edits_survive_another_recipe(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe, told: list[str]
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    edited = viewer.layers["lesion"]
+    edited.paint((4, 20, 20), 1)
+    painted = edited.data.copy()
+    results.begin()
+    results.add(other_recipe, slice_result(case, 4))
+    assert edited.name == "lesion (edited)"
+    np.testing.assert_array_equal(edited.data, painted)
+    np.testing.assert_array_equal(viewer.layers["lesion"].data[4], slice_result(case, 4).mask())
+    assert len(told) == 1
+
+
+def test_hand_edits_survive_more_slices_of_the_same_recipe(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, told: list[str]
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    viewer.layers["lesion"].paint((4, 20, 20), 1)
+    painted = viewer.layers["lesion"].data[4].copy()
+    results.begin()
+    results.add(recipe, slice_result(case, 3))
+    assert viewer.layers["lesion"].data[3].any()
+    np.testing.assert_array_equal(viewer.layers["lesion"].data[4], painted)
+    assert told == []
+
+
+def test_the_threshold_makes_the_lesion_anew(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, told: list[str]
+) -> None:
+    # The probability of the lesion is 0.8.
+    results.add(recipe, slice_result(case, 4))
+    results.set_threshold(0.85)
+    assert not viewer.layers["lesion"].data.any()
+    results.set_threshold(0.5)
+    np.testing.assert_array_equal(viewer.layers["lesion"].data[4], slice_result(case, 4).mask())
+    viewer.layers["lesion"].data[0, 0, 0] = 1
+    results.set_threshold(0.5)
+    assert told == []
+    results.set_threshold(0.85)
+    assert viewer.layers["lesion (edited)"].data[0, 0, 0] == 1
+    assert not viewer.layers["lesion"].data.any()
+    assert len(told) == 1
+
+
+def test_the_threshold_counts_for_results_to_come(results: ResultLayers, case: Case, recipe: Recipe) -> None:
+    results.set_threshold(0.85)
+    results.add(recipe, slice_result(case, 4))
+    assert results.lesion.layer is not None
+    assert not results.lesion.layer.data.any()
+
+
+def test_samples_can_be_browsed(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe
+) -> None:
+    results.show_sample(0)
+    results.add(recipe, slice_result(case, 4))
+    assert results.volumes is not None
+    layer = viewer.layers["sample 1 of 3"]
+    for number in (2, 0, 1):
+        results.show_sample(number)
+        assert layer.name == f"sample {number + 1} of 3"
+        np.testing.assert_array_equal(layer.data, results.volumes.samples[number])
+    results.show_sample(7)
+    assert layer.name == "sample 2 of 3"
+    assert not layer.editable
+    results.add(other_recipe, slice_result(case, 4, samples=1))
+    assert layer.name == "sample 1 of 1"
+
+
+def test_removed_layers_stay_away_until_the_next_run(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    results.begin()
+    results.add(recipe, slice_result(case, 4))
+    for name in NAMES:
+        viewer.layers.remove(name)
+    results.add(recipe, slice_result(case, 3))
+    results.refresh()
+    results.set_threshold(0.6)
+    results.show_sample(1)
+    assert result_names(viewer) == []
+    results.begin()
+    results.add(recipe, slice_result(case, 5))
+    assert sorted(result_names(viewer)) == sorted([*NAMES[:4], "sample 2 of 3", "lesion"])
+    assert viewer.layers["probability"].data[3].any()
+
+
+def test_only_what_is_on_screen_is_redrawn(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    results.refresh()
+    drawn: list[object] = []
+    viewer.layers["lesion"].events.set_data.connect(drawn.append)
+    go_to_slice(viewer, case, 4)
+    drawn.clear()
+    results.refresh()
+    assert drawn == []
+    results.add(recipe, slice_result(case, 3))
+    results.refresh()
+    assert drawn == []
+    results.add(recipe, slice_result(case, 4))
+    results.refresh()
+    assert len(drawn) == 1
+
+
+def test_limits_of_the_maps_grow_until_they_are_set_by_hand(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    results.add(recipe, slice_result(case, 2))
+    inter = viewer.layers["inter discrepancy"]
+    assert inter.contrast_limits == pytest.approx([0, 0.03])
+    results.add(recipe, slice_result(case, 5))
+    results.add(recipe, slice_result(case, 1))
+    assert inter.contrast_limits == pytest.approx([0, 0.06])
+    assert viewer.layers["intra discrepancy"].contrast_limits == pytest.approx([0, 0.03])
+    inter.contrast_limits = (0.01, 0.05)
+    results.add(recipe, slice_result(case, 7))
+    assert inter.contrast_limits == pytest.approx([0.01, 0.05])
+    assert viewer.layers["probability"].contrast_limits == [0, 1]

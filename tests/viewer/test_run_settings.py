@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from napari_ddmd.case import Case
+from napari_ddmd.model import Bundle
+from napari_ddmd.viewer.run_settings import RunRequest, Sampling, SliceChoice, SliceMode
+
+BRAIN = np.zeros((10, 2, 2), bool)
+BRAIN[2:8, 0, 0] = True
+
+
+@pytest.mark.parametrize(
+    ("choice", "current", "expected"),
+    [
+        (SliceChoice(SliceMode.CURRENT), 9, [9]),
+        (SliceChoice(SliceMode.RANGE, 3, 6), 5, [5, 4, 6, 3]),
+        (SliceChoice(SliceMode.RANGE, 6, 3), 0, [3, 4, 5, 6]),
+        (SliceChoice(SliceMode.RANGE, 8, 20), 0, [8, 9]),
+        (SliceChoice(SliceMode.BRAIN), 7, [7, 6, 5, 4, 3, 2]),
+        (SliceChoice(SliceMode.BRAIN), 3, [3, 2, 4, 5, 6, 7]),
+    ],
+)
+def test_slices_come_nearest_first(choice: SliceChoice, current: int, expected: list[int]) -> None:
+    assert choice.slices(BRAIN, current) == expected
+
+
+def test_a_brain_without_voxels_has_no_slices() -> None:
+    assert SliceChoice(SliceMode.BRAIN).slices(np.zeros_like(BRAIN), 3) == []
+
+
+def test_a_request_goes_on_where_another_stopped(case: Case, tiny_bundle: Bundle) -> None:
+    request = RunRequest(case, tiny_bundle, Sampling(), (4, 3, 5, 2))
+    assert request.without({3, 4}).slices == (5, 2)
+    assert request.without({3}).recipe == request.recipe
+
+
+@pytest.mark.parametrize("change", [{"samples": 4}, {"steps": 3}, {"sampler": "ddpm"}, {"seed": 1}, {"device": "cpu"}])
+def test_any_setting_makes_another_recipe(case: Case, tiny_bundle: Bundle, change: dict[str, object]) -> None:
+    request = RunRequest(case, tiny_bundle, Sampling(), (4,))
+    other = RunRequest(case, tiny_bundle, dataclasses.replace(Sampling(), **change), (4,))
+    assert other.recipe != request.recipe
+
+
+def test_another_case_or_model_makes_another_recipe(case: Case, tiny_bundle: Bundle) -> None:
+    recipe = RunRequest(case, tiny_bundle, Sampling(), (4,)).recipe
+    other_case = dataclasses.replace(case)
+    other_model = dataclasses.replace(tiny_bundle, sha256="0")
+    assert RunRequest(other_case, tiny_bundle, Sampling(), (4,)).recipe != recipe
+    assert RunRequest(case, other_model, Sampling(), (4,)).recipe != recipe

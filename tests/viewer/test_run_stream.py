@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Generator
+from threading import Event
+from typing import Any
+
+import pytest
+import torch
+
+from napari_ddmd.case import Case, CaseError
+from napari_ddmd.model import Bundle
+from napari_ddmd.segment import InferenceError, SliceResult
+from napari_ddmd.viewer.run_settings import RunRequest, Sampling
+from napari_ddmd.viewer.run_stream import RunOutcome, RunState, stream
+from tests.viewer.conftest import GatedSegment
+
+
+def drain(
+    running: Generator[SliceResult, None, RunOutcome],
+) -> tuple[list[SliceResult], RunOutcome]:
+    results = []
+    while True:
+        try:
+            results.append(next(running))
+        except StopIteration as end:
+            return results, end.value
+
+
+@pytest.fixture
+def request_(case: Case, tiny_bundle: Bundle) -> RunRequest:
+    return RunRequest(case, tiny_bundle, Sampling(samples=2, steps=1), (4, 3, 5))
+
+
+def test_the_pipeline_itself_is_streamed(request_: RunRequest) -> None:
+    reports: list[Any] = []
+    results, outcome = drain(stream(request_, Event(), reports.append))
+    assert [result.index for result in results] == [4, 3, 5]
+    assert all(len(result.samples) == 2 for result in results)
+    assert outcome == RunOutcome(RunState.FINISHED)
+    assert reports[-1].done == reports[-1].total == 6
+
+
+def test_all_settings_reach_the_pipeline(case: Case, tiny_bundle: Bundle, gated: GatedSegment) -> None:
+    sampling = Sampling(samples=2, steps=7, sampler="ddpm", seed=11, device="cpu")
+    gated.allow(1)
+    drain(stream(RunRequest(case, tiny_bundle, sampling, (2,)), Event(), lambda _: None))
+    assert gated.requests == [
+        {"slices": (2,), "samples": 2, "steps": 7, "sampler": "ddpm", "seed": 11, "device": "cpu"}
+    ]
+
+
+def test_a_cancelled_run_keeps_what_came_in(request_: RunRequest, gated: GatedSegment) -> None:
+    cancel = Event()
+    running = stream(request_, cancel, lambda _: None)
+    gated.allow(1)
+    assert next(running).index == 4
+    cancel.set()
+    results, outcome = drain(running)
+    assert results == []
+    assert outcome.state is RunState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("x"), torch.OutOfMemoryError("CUDA out of memory"), InferenceError("y"), KeyError("z")],
+)
+def test_no_error_escapes(request_: RunRequest, gated: GatedSegment, error: Exception) -> None:
+    gated.fail(error)
+    results, outcome = drain(stream(request_, Event(), lambda _: None))
+    assert results == []
+    assert outcome.state is RunState.FAILED
+    assert outcome.error is error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "reason"),
+    [
+        (CaseError("flair: no\nfile"), True, "flair: no file"),
+        (InferenceError("no memory"), True, "no memory"),
+        (MemoryError(), True, "MemoryError"),
+        (TypeError("a bug"), False, "a bug"),
+    ],
+)
+def test_the_reason_is_one_line(error: Exception, expected: bool, reason: str) -> None:
+    outcome = RunOutcome(RunState.FAILED, error)
+    assert outcome.reason == reason
+    assert outcome.is_expected is expected
+
+
+def test_a_run_that_did_not_fail_has_no_reason() -> None:
+    assert RunOutcome(RunState.FINISHED).reason == ""

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+from napari.utils.notifications import Notification
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QMimeData, QPoint, Qt, QUrl
+from qtpy.QtGui import QDropEvent
+
+from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.viewer.widgets.case_box import CaseBox
+from tests.viewer.conftest import add_case
+
+
+@pytest.fixture
+def empty(qtbot: QtBot) -> tuple[ViewerModel, CaseBox]:
+    viewer = ViewerModel()
+    box = CaseBox(viewer, ViewerLinks())
+    qtbot.addWidget(box)
+    return viewer, box
+
+
+@pytest.fixture
+def filled(empty: tuple[ViewerModel, CaseBox], case: Case) -> tuple[ViewerModel, CaseBox]:
+    add_case(empty[0], case)
+    return empty
+
+
+def test_modalities_are_guessed(filled: tuple[ViewerModel, CaseBox], case: Case) -> None:
+    viewer, box = filled
+    assert box.case_list.currentText() == "Small_001"
+    assert {name: combo.value for name, combo in box.modalities.items()} == {
+        name: viewer.layers[name] for name in MODALITIES
+    }
+    assert box.problem() is None
+    assert box.case() is case
+
+
+def test_layers_of_other_plugins_are_guessed_too(empty: tuple[ViewerModel, CaseBox], case: Case) -> None:
+    viewer, box = empty
+    for name, image in zip(("a_t1n", "a_t1c", "a_t2w", "a_t2f"), case.images, strict=True):
+        viewer.add_layer(Image(image, name=name, scale=case.spacing))
+    assert box.case_list.currentText() == "other layers"
+    assert box.problem() is None
+    np.testing.assert_array_equal(box.case().images, case.images)
+    assert box.case() is box.case()
+
+
+def test_a_guess_can_be_corrected(filled: tuple[ViewerModel, CaseBox], case: Case, qtbot: QtBot) -> None:
+    viewer, box = filled
+    with qtbot.waitSignal(box.changed):
+        box.modalities["t1"].value = viewer.layers["t2"]
+    assert "stands for t1 and t2" in (box.problem() or "")
+    box.modalities["t2"].value = viewer.layers["t1"]
+    assert box.problem() is None
+    np.testing.assert_array_equal(box.case().images, case.images[[2, 1, 0, 3]])
+    # The correction outlasts what else happens to the layers.
+    viewer.add_image(np.zeros((3, 3)))
+    viewer.layers["t1ce"].name = "renamed"
+    assert box.modalities["t1"].value is viewer.layers["t2"]
+    assert box.modalities["t1ce"].value is viewer.layers["renamed"]
+
+
+def test_a_removed_layer_leaves_a_gap(filled: tuple[ViewerModel, CaseBox]) -> None:
+    viewer, box = filled
+    viewer.layers.remove("flair")
+    assert box.modalities["flair"].value is None
+    assert box.problem() == "flair: no layer chosen; choose one, or open a case"
+    viewer.layers.clear()
+    assert box.case_list.currentText() == "no case is open"
+    assert "Open a case" in (box.problem() or "")
+
+
+def test_the_newest_case_is_chosen(filled: tuple[ViewerModel, CaseBox], case: Case, qtbot: QtBot) -> None:
+    viewer, box = filled
+    other = dataclasses.replace(case, name="Other", images=case.images * 2)
+    add_case(viewer, other)
+    assert box.case_list.currentText() == "Other"
+    assert box.case() is other
+    with qtbot.waitSignal(box.changed):
+        box.case_list.setCurrentIndex(0)
+    assert box.case() is case
+
+
+def test_a_case_is_opened_in_the_background(
+    empty: tuple[ViewerModel, CaseBox], small_case_folder: Path, qtbot: QtBot
+) -> None:
+    viewer, box = empty
+    box.open_case(small_case_folder)
+    assert not box.open_button.isEnabled()
+    qtbot.waitUntil(box.open_button.isEnabled, timeout=10_000)
+    assert len(viewer.layers) == 5
+    assert box.problem() is None
+
+
+def test_a_case_that_cannot_be_opened_says_why_once(
+    empty: tuple[ViewerModel, CaseBox],
+    tmp_path: Path,
+    write_small_case: Callable[..., Path],
+    notifications: list[Notification],
+    qtbot: QtBot,
+) -> None:
+    viewer, box = empty
+    box.open_case(write_small_case(tmp_path / "Case_1", skip=("flair",)))
+    qtbot.waitUntil(box.open_button.isEnabled, timeout=10_000)
+    assert [note.severity for note in notifications] == ["error"]
+    assert "no image for flair" in notifications[0].message
+    assert len(viewer.layers) == 0
+
+
+def test_a_folder_can_be_dropped_on_the_box(
+    empty: tuple[ViewerModel, CaseBox], small_case_folder: Path, qtbot: QtBot
+) -> None:
+    viewer, box = empty
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(small_case_folder))])
+    box.dropEvent(
+        QDropEvent(
+            QPoint(5, 5).toPointF(),
+            Qt.DropAction.CopyAction,
+            mime,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+    )
+    qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=10_000)

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.case import Case
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.measure import Measurement
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.viewer.widgets import lesion_box
+from napari_ddmd.viewer.widgets.lesion_box import LesionBox
+
+
+@pytest.fixture
+def box(viewer: ViewerModel, case: Case, qtbot: QtBot) -> LesionBox:
+    box = LesionBox(viewer, ViewerLinks())
+    qtbot.addWidget(box)
+    box.set_case(case, None)
+    return box
+
+
+def add_mask(viewer: ViewerModel, case: Case, name: str = "lesion") -> Any:
+    mask = np.zeros(case.grid.shape, np.uint8)
+    mask[2:4, 5:9, 5:9] = 1
+    mask[6, 20, 20] = 1
+    return viewer.add_labels(mask, name=name, **grid_arguments(case, Role.LESION))
+
+
+def cells(box: LesionBox) -> list[list[str]]:
+    table = box.table
+    rows = []
+    for row in range(table.rowCount()):
+        items = [table.item(row, column) for column in range(table.columnCount())]
+        rows.append([item.text() for item in items if item is not None])
+    return rows
+
+
+def test_each_lesion_has_a_row(viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot) -> None:
+    add_mask(viewer, case)
+    with qtbot.waitSignal(box.measured, timeout=10_000):
+        pass
+    # Voxels of 2 mm × 2 mm × 3 mm.
+    assert "2 lesions, 0.40 mL" in box.total.text()
+    assert cells(box) == [["1", "0.38", "2-3", ""], ["2", "0.01", "6", ""]]
+
+
+def test_paint_and_undo_are_measured(viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot) -> None:
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    layer.paint((6, 10, 10), 1)
+    qtbot.waitUntil(lambda: len(cells(box)) == 3, timeout=10_000)
+    layer.undo()
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+
+
+def test_redrawing_alone_measures_nothing(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    asked: list[object] = []
+    monkeypatch.setattr(lesion_box, "measure", lambda *_: asked.append(1))
+    layer.refresh()
+    qtbot.wait(700)
+    assert asked == []
+
+
+def test_a_mask_that_keeps_changing_is_measured_all_the_same(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    begun: list[int] = []
+
+    def slow(mask: Any, *_: object) -> Measurement:
+        begun.append(int(mask.sum()))
+        gate.wait(5)
+        return Measurement(float(mask.sum()), 1, [])
+
+    monkeypatch.setattr(lesion_box, "measure", slow)
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(begun) == 1, timeout=5000)
+    layer.data[0, 0, 0] = 1
+    layer.refresh()
+    qtbot.wait(600)
+    # The first one is still being measured; a second one must not push it aside.
+    assert begun == [33]
+    with qtbot.waitSignal(box.measured, timeout=5000):
+        gate.set()
+    qtbot.waitUntil(lambda: begun == [33, 34], timeout=5000)
+
+
+def test_a_click_goes_to_the_middle_of_the_lesion(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    with qtbot.waitSignal(box.lesion_chosen) as signal:
+        box.table.setCurrentCell(1, 2)
+    assert signal.args == [6]
+    with qtbot.waitSignal(box.lesion_chosen) as signal:
+        box.table.cellClicked.emit(1, 0)
+    assert signal.args == [6]
+
+
+def test_the_newest_mask_is_measured_and_others_can_be_chosen(viewer: ViewerModel, case: Case, box: LesionBox) -> None:
+    assert box.layer is None
+    first = add_mask(viewer, case, "first")
+    second = add_mask(viewer, case, "second")
+    assert box.layer is second
+    names = [box.mask_list.itemText(index) for index in range(box.mask_list.count())]
+    assert names == ["second", "first", "expert mask"]
+    box.mask_list.setCurrentIndex(1)
+    assert box.layer is first
+    first.name = "renamed"
+    assert box.layer is first
+    viewer.layers.remove(first)
+    assert box.layer is second
+
+
+def test_labels_that_somebody_drew_on_the_case_count_too(viewer: ViewerModel, case: Case, box: LesionBox) -> None:
+    drawn = viewer.add_labels(np.zeros(case.grid.shape, int))
+    assert box.layer is drawn
+    viewer.add_labels(np.zeros((3, 4, 5), int))
+    assert box.mask_list.count() == 2
+
+
+def test_the_expert_is_measured_only_when_asked_for(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    assert box.layer is None
+    box.mask_list.setCurrentIndex(0)
+    assert box.layer is viewer.layers["expert mask"]
+    qtbot.waitUntil(lambda: box.measurement is not None and box.measurement.count == 1, timeout=10_000)
+    box.set_case(None, None)
+    qtbot.waitUntil(lambda: box.measurement is None, timeout=5000)
+    assert not box.total.isVisible()
+
+
+def test_coverage_is_told_only_where_something_is_missing(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    box.set_coverage(3, 6)
+    assert box.total.text().endswith("in 3 of 6 slices")
+    box.set_coverage(6, 6)
+    assert box.total.text().endswith("mL</b>")

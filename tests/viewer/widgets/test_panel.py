@@ -1,0 +1,441 @@
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from napari.utils.notifications import Notification
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QThreadPool, QTimer
+
+from napari_ddmd.case import Case
+from napari_ddmd.segment import InferenceError, segment
+from napari_ddmd.viewer.four_panels import Arrangement
+from napari_ddmd.viewer.navigation import current_slice, go_to_slice
+from napari_ddmd.viewer.run_settings import SliceMode
+from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from tests.viewer.conftest import GatedSegment, add_case
+from tests.viewer.widgets.conftest import OpenPanel
+
+Window = tuple[Any, SegmentationPanel]
+
+
+def run_to_end(panel: SegmentationPanel, gated: GatedSegment, qtbot: QtBot) -> None:
+    gated.allow(100)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        panel.run_bar.button.click()
+
+
+def come_in(panel: SegmentationPanel, qtbot: QtBot, count: int) -> None:
+    qtbot.waitUntil(lambda: panel.results is not None and len(panel.results.done) == count, timeout=10_000)
+
+
+def choose(panel: SegmentationPanel, first: int, last: int) -> None:
+    panel.slice_box.set_mode(SliceMode.RANGE)
+    panel.slice_box.range_slider.setValue((first, last))
+
+
+def test_a_case_and_a_model_are_all_it_takes(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    assert panel.run_bar.button.isEnabled()
+    assert panel.run_bar.button.text() == "Run"
+    run_to_end(panel, gated, qtbot)
+    names = [layer.name for layer in viewer.layers]
+    assert names[:5] == ["t1", "t1ce", "t2", "flair", "expert mask"]
+    assert names[5:] == [
+        "inter discrepancy",
+        "intra discrepancy",
+        "uncertainty",
+        "probability",
+        "sample 1 of 5",
+        "lesion",
+    ]
+    case = panel.case_box.case()
+    np.testing.assert_array_equal(viewer.layers["lesion"].data, case.mask > 0)
+    assert panel.run_bar.status.text() == f"Done: {len(gated.requests[0]['slices'])} slices."
+
+
+def test_the_real_pipeline_runs_in_the_window(window: Window, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot) -> None:
+    viewer, panel = window
+    # The pipeline itself, under the name that the gate had taken.
+    module = import_module("napari_ddmd.segment")
+    monkeypatch.undo()
+    assert module.segment is segment
+    choose(panel, 3, 4)
+    panel.sampling_box.samples.setValue(2)
+    with qtbot.waitSignal(panel.controller.ended, timeout=30_000):
+        panel.run()
+    case, bundle = panel.case_box.case(), panel.model_box.bundle
+    assert bundle is not None
+    expected = {result.index: result for result in segment(case, bundle, slices=[3, 4], samples=2)}
+    for index, result in expected.items():
+        np.testing.assert_array_equal(viewer.layers["probability"].data[index], result.probability)
+        np.testing.assert_array_equal(viewer.layers["inter discrepancy"].data[index], result.inter)
+    assert panel.results is not None
+    assert panel.results.done == {3, 4}
+
+
+def test_results_show_while_the_rest_still_runs(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    choose(panel, 2, 6)
+    go_to_slice(viewer, panel.case_box.case(), 4)
+    panel.run_bar.button.click()
+    gated.allow(2)
+    come_in(panel, qtbot, 2)
+    assert gated.requests[0]["slices"] == (4, 3, 5, 2, 6)
+    assert panel.controller.is_running
+    assert viewer.layers["lesion"].data[4].any()
+    assert viewer.layers["lesion"].data[3].any()
+    qtbot.waitUntil(lambda: "2 of 5" in panel.run_bar.status.text())
+    assert panel.run_bar.bar.isVisible()
+    assert "1 min 05 s left" in panel.run_bar.bar.format()
+    qtbot.waitUntil(lambda: panel.lesion_box.measurement is not None)
+    assert panel.run_bar.button.text() == "Cancel"
+    assert not panel.sampling_box.isEnabled()
+    gated.allow(3)
+    qtbot.waitSignal(panel.controller.ended, timeout=10_000).wait()
+    assert panel.sampling_box.isEnabled()
+    assert not panel.run_bar.bar.isVisible()
+
+
+def test_the_window_lives_while_a_run_is_stuck(window: Window, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    beats: list[float] = []
+    heart = QTimer(panel)
+    heart.timeout.connect(lambda: beats.append(time.perf_counter()))
+    panel.run()
+    heart.start(20)
+    qtbot.wait(1000)
+    heart.stop()
+    assert panel.controller.is_running
+    # Far fewer than fifty, since the machine may be busy; a window that waits for the run has none.
+    assert len(beats) >= 5
+    panel.cancel()
+    qtbot.waitUntil(lambda: not panel.controller.is_running)
+
+
+def test_cancel_keeps_what_is_done_and_run_goes_on(
+    window: Window, gated: GatedSegment, qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    viewer, panel = window
+    choose(panel, 2, 6)
+    go_to_slice(viewer, panel.case_box.case(), 2)
+    panel.run_bar.button.click()
+    gated.allow(2)
+    come_in(panel, qtbot, 2)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        panel.run_bar.button.click()
+        assert panel.run_bar.button.text() == "Cancelling…"
+        assert not panel.run_bar.button.isEnabled()
+    assert panel.run_bar.status.text().startswith("Cancelled: 2 of 5 slices")
+    assert panel.run_bar.button.text() == "Run"
+    probability = viewer.layers["probability"].data
+    assert [bool(probability[index].any()) for index in (2, 3, 4)] == [True, True, False]
+    run_to_end(panel, gated, qtbot)
+    assert gated.requests[1]["slices"] == (4, 5, 6)
+    assert notifications == []
+
+
+def test_what_is_done_is_not_done_again(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    choose(panel, 3, 4)
+    run_to_end(panel, gated, qtbot)
+    panel.run()
+    assert not panel.controller.is_running
+    assert "done with these settings" in panel.run_bar.status.text()
+    panel.sampling_box.seed.setValue(7)
+    run_to_end(panel, gated, qtbot)
+    assert gated.requests[1]["seed"] == 7
+    assert set(gated.requests[1]["slices"]) == {3, 4}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (InferenceError("not enough memory on cuda"), "not enough memory on cuda"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "CUDA out of memory"),
+        (RuntimeError("mat1 and mat2"), "mat1 and mat2"),
+        (TypeError("a bug"), "a bug"),
+    ],
+)
+def test_a_failing_run_says_why_exactly_once(
+    window: Window,
+    gated: GatedSegment,
+    qtbot: QtBot,
+    notifications: list[Notification],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    message: str,
+) -> None:
+    from napari.utils.notifications import notification_manager
+
+    # As in napari itself; the test fixture's viewer leaves it off.
+    monkeypatch.setattr(notification_manager, "exit_on_error", False)
+    monkeypatch.setattr(notification_manager, "catch_error", True)
+    viewer, panel = window
+    choose(panel, 3, 5)
+    panel.run()
+    gated.allow(1)
+    come_in(panel, qtbot, 1)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        gated.fail(error)
+    qtbot.wait(50)
+    assert len(notifications) == 1
+    assert message in notifications[0].message
+    assert notifications[0].severity == "error"
+    assert message in panel.run_bar.status.text()
+    # What had come in stays, and the panel is ready for another try.
+    assert viewer.layers["probability"].data.any()
+    assert panel.run_bar.button.text() == "Run"
+    run_to_end(panel, gated, qtbot)
+    assert panel.results is not None
+    assert panel.results.done == {3, 4, 5}
+
+
+def test_a_setting_that_the_pipeline_refuses_is_a_failed_run(
+    window: Window, gated: GatedSegment, qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    _viewer, panel = window
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        panel.run()
+        gated.fail(ValueError("steps must be 1 to 1000, not 0"))
+    assert [note.message for note in notifications] == ["steps must be 1 to 1000, not 0"]
+
+
+def test_the_viewer_moves_to_the_first_result_only_if_it_stands_outside(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    viewer, panel = window
+    case = panel.case_box.case()
+    choose(panel, 3, 5)
+    go_to_slice(viewer, case, 5)
+    row = viewer.dims.point[1]
+    run_to_end(panel, gated, qtbot)
+    assert current_slice(viewer, case) == 5
+    panel.sampling_box.seed.setValue(1)
+    go_to_slice(viewer, case, 0)
+    run_to_end(panel, gated, qtbot)
+    assert current_slice(viewer, case) == 3
+    assert viewer.dims.point[1] == row
+
+
+def test_hand_edits_survive_a_second_run(
+    window: Window, gated: GatedSegment, qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    viewer, panel = window
+    choose(panel, 3, 5)
+    run_to_end(panel, gated, qtbot)
+    edited = viewer.layers["lesion"]
+    edited.paint((4, 20, 20), 1)
+    painted = edited.data.copy()
+    panel.sampling_box.seed.setValue(1)
+    run_to_end(panel, gated, qtbot)
+    assert edited.name == "lesion (edited)"
+    np.testing.assert_array_equal(edited.data, painted)
+    assert [note.message for note in notifications] == ['Your edits are kept in "lesion (edited)".']
+    assert panel.lesion_box.layer is viewer.layers["lesion"]
+
+
+def test_the_threshold_acts_after_the_run(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    run_to_end(panel, gated, qtbot)
+    assert viewer.layers["lesion"].data.any()
+    # The probability of the lesion is 0.7 with five samples.
+    panel.result_box.threshold.setValue(0.8)
+    qtbot.waitUntil(lambda: not viewer.layers["lesion"].data.any())
+    assert len(gated.requests) == 1
+
+
+def test_samples_are_browsed_with_the_slider(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    assert not panel.result_box.sample.isEnabled()
+    run_to_end(panel, gated, qtbot)
+    panel.result_box.sample.setValue(5)
+    assert "sample 5 of 5" in viewer.layers
+    assert viewer.dims.ndim == 3
+
+
+def test_a_lesion_in_the_table_is_gone_to(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    case = panel.case_box.case()
+    go_to_slice(viewer, case, 0)
+    choose(panel, 0, 7)
+    run_to_end(panel, gated, qtbot)
+    qtbot.waitUntil(lambda: panel.lesion_box.table.rowCount() == 1)
+    measurement = panel.lesion_box.measurement
+    assert measurement is not None
+    assert measurement.total_ml == pytest.approx(np.count_nonzero(case.mask) * 12 / 1000)
+    assert current_slice(viewer, case) == 0
+    panel.lesion_box.table.setCurrentCell(0, 0)
+    assert current_slice(viewer, case) == round(measurement.lesions[0].centroid[0])
+
+
+def test_a_part_does_not_pass_for_the_whole(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    choose(panel, 3, 4)
+    run_to_end(panel, gated, qtbot)
+    brain = int(panel.case_box.case().brain.any(axis=(1, 2)).sum())
+    qtbot.waitUntil(lambda: panel.lesion_box.total.text().endswith(f"in 2 of {brain} slices"))
+    panel.slice_box.set_mode(SliceMode.BRAIN)
+    run_to_end(panel, gated, qtbot)
+    qtbot.waitUntil(lambda: panel.lesion_box.total.text().endswith("mL</b>"))
+    assert "lesion" in viewer.layers
+
+
+@pytest.mark.parametrize("name", ["t1", "lesion", "probability", "sample 1 of 5", "inter discrepancy"])
+def test_any_layer_may_be_removed_in_mid_run(
+    window: Window, gated: GatedSegment, qtbot: QtBot, notifications: list[Notification], name: str
+) -> None:
+    viewer, panel = window
+    choose(panel, 2, 6)
+    panel.run()
+    gated.allow(1)
+    come_in(panel, qtbot, 1)
+    viewer.layers.remove(name)
+    gated.allow(10)
+    qtbot.waitUntil(lambda: not panel.controller.is_running, timeout=10_000)
+    qtbot.wait(200)
+    assert name not in viewer.layers
+    assert notifications == []
+
+
+def test_all_layers_may_be_removed_in_mid_run(
+    window: Window, gated: GatedSegment, qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    viewer, panel = window
+    panel.run()
+    gated.allow(1)
+    come_in(panel, qtbot, 1)
+    viewer.layers.clear()
+    gated.allow(10)
+    qtbot.waitUntil(lambda: not panel.controller.is_running, timeout=10_000)
+    assert len(viewer.layers) == 0
+    assert not panel.run_bar.button.isEnabled()
+    assert "Open a case" in panel.run_bar.status.text()
+    assert notifications == []
+
+
+def test_the_window_may_be_closed_in_mid_run(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    panel.run()
+    gated.allow(1)
+    come_in(panel, qtbot, 1)
+    viewer.close()
+    assert gated.stopped.wait(5)
+
+
+def test_the_panel_may_be_closed_in_mid_run(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    panel.run()
+    gated.allow(1)
+    come_in(panel, qtbot, 1)
+    deleted: list[object] = []
+    panel.destroyed.connect(deleted.append)
+    panel.parent().destroyOnClose()
+    qtbot.waitUntil(gated.stopped.is_set, timeout=5000)
+    qtbot.waitUntil(lambda: bool(deleted), timeout=5000)
+    assert QThreadPool.globalInstance().waitForDone(5000)
+    # The viewer goes on without the panel: its events reach no dead widget.
+    viewer.layers.remove("t1")
+    viewer.layers["lesion"].paint((4, 20, 20), 1)
+    qtbot.wait(50)
+
+
+def test_nothing_can_run_without_a_case(open_panel: OpenPanel, case: Case) -> None:
+    viewer, panel = open_panel()
+    assert not panel.run_bar.button.isEnabled()
+    assert "Open a case" in panel.run_bar.status.text()
+    panel.run()
+    assert not panel.controller.is_running
+    add_case(viewer, case)
+    assert panel.run_bar.button.isEnabled()
+    assert panel.run_bar.status.text() == ""
+    viewer.layers.remove("t2")
+    assert not panel.run_bar.button.isEnabled()
+    assert "t2: no layer chosen" in panel.run_bar.status.text()
+
+
+def test_two_cases_keep_their_own_results(open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot) -> None:
+    other = dataclasses.replace(case, name="Other", images=case.images * 2)
+    viewer, panel = open_panel(case, other)
+    assert panel.case_box.case() is other
+    choose(panel, 3, 4)
+    run_to_end(panel, gated, qtbot)
+    first = panel.lesion_box.layer
+    panel.case_box.case_list.setCurrentIndex(0)
+    assert panel.case_box.case() is case
+    assert panel.results is None
+    assert panel.lesion_box.layer is None
+    run_to_end(panel, gated, qtbot)
+    assert panel.lesion_box.layer is not first
+    panel.case_box.case_list.setCurrentIndex(1)
+    assert panel.lesion_box.layer is first
+    viewer.layers.clear()
+    assert panel.results is None
+
+
+def test_mask_and_probability_are_saved(
+    window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path, notifications: list[Notification]
+) -> None:
+    viewer, panel = window
+    assert not panel.save_button.isEnabled()
+    run_to_end(panel, gated, qtbot)
+    case = panel.case_box.case()
+    viewer.layers["lesion"].data[1, 2, 3] = 1
+    qtbot.waitUntil(panel.save_button.isEnabled)
+    panel.save_button.save(tmp_path)
+    qtbot.waitUntil(lambda: bool(notifications), timeout=10_000)
+    saved = case.grid.to_axial(np.asarray(nibabel.load(tmp_path / "Small_001_mask.nii.gz").dataobj))
+    np.testing.assert_array_equal(saved, viewer.layers["lesion"].data)
+    probability = np.asarray(nibabel.load(tmp_path / "Small_001_probability.nii.gz").dataobj)
+    np.testing.assert_array_equal(case.grid.to_axial(probability), viewer.layers["probability"].data)
+    assert "Saved Small_001_mask.nii.gz" in notifications[0].message
+
+
+def test_the_canvas_is_divided_at_the_push_of_a_button(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    buttons = panel.view_box.buttons
+    assert not buttons[Arrangement.MAPS].isEnabled()
+    run_to_end(panel, gated, qtbot)
+    buttons[Arrangement.MAPS].click()
+    assert viewer.canvas.grid.enabled
+    assert viewer.canvas.grid.actual_shape(viewer.layers) == (2, 2)
+    buttons[Arrangement.SINGLE].click()
+    assert not viewer.canvas.grid.enabled
+
+
+def test_the_panel_starts_by_itself_when_it_is_told_to(
+    make_napari_viewer: Callable[..., Any],
+    installed: object,
+    case: Case,
+    gated: GatedSegment,
+    qtbot: QtBot,
+) -> None:
+    viewer = make_napari_viewer()
+    add_case(viewer, case)
+    panel = SegmentationPanel(viewer)
+    viewer.window.add_dock_widget(panel)
+    panel.run_when_ready()
+    gated.allow(100)
+    with qtbot.waitSignal(panel.controller.ended, timeout=20_000):
+        pass
+    assert "lesion" in viewer.layers
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_panel_fits_its_width(window: Window, qtbot: QtBot, theme: str) -> None:
+    viewer, panel = window
+    viewer.theme = theme
+    panel.slice_box.set_mode(SliceMode.RANGE)
+    qtbot.wait(50)
+    assert panel.width() <= 420
+    for box in (panel.case_box, panel.view_box, panel.model_box, panel.slice_box, panel.save_button):
+        right = box.mapTo(panel, box.rect().topRight()).x()
+        assert right <= panel.width()

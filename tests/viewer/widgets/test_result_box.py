@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.viewer.widgets.result_box import ResultBox
+
+
+@pytest.fixture
+def box(qtbot: QtBot) -> ResultBox:
+    box = ResultBox()
+    qtbot.addWidget(box)
+    return box
+
+
+def test_the_threshold_is_told_when_the_slider_rests(box: ResultBox, qtbot: QtBot) -> None:
+    heard: list[float] = []
+    box.threshold_changed.connect(heard.append)
+    for value in (0.4, 0.35, 0.3):
+        box.threshold.setValue(value)
+    qtbot.waitUntil(lambda: bool(heard), timeout=5000)
+    assert heard == [pytest.approx(0.3)]
+
+
+def test_a_threshold_that_is_only_shown_is_not_told(box: ResultBox, qtbot: QtBot) -> None:
+    heard: list[float] = []
+    box.threshold_changed.connect(heard.append)
+    box.set_threshold(0.7)
+    qtbot.wait(150)
+    assert heard == []
+    assert box.threshold.value() == pytest.approx(0.7)
+
+
+def test_samples_count_from_one(box: ResultBox, qtbot: QtBot) -> None:
+    assert not box.sample.isEnabled()
+    box.set_samples(5)
+    assert box.sample.isEnabled()
+    with qtbot.waitSignal(box.sample_chosen) as signal:
+        box.sample.setValue(4)
+    assert signal.args == [3]
+    box.set_samples(1)
+    assert not box.sample.isEnabled()
