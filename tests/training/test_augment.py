@@ -1,0 +1,94 @@
+"""Augmentation: image and mask stay together, and nothing leaves its range."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from src_training import augment as augment_module
+from src_training.augment import augment, change_intensities, deform
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def masks() -> Tensor:
+    """Eight discs, off centre, ``(8, 1, 48, 48)``."""
+    rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    disc = (rows - 20) ** 2 + (columns - 28) ** 2 < 81
+    return disc.float().expand(8, 1, 48, 48).contiguous()
+
+
+@pytest.fixture
+def images() -> Tensor:
+    """Noise inside a head, zero outside, ``(8, 4, 48, 48)``."""
+    rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    head = (rows - 24) ** 2 + (columns - 24) ** 2 < 300
+    return (torch.rand(8, 4, 48, 48, generator=generator(0)) * 0.8 + 0.2) * head
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_images_that_equal_their_mask_still_do(seed: int, masks: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(augment_module, "change_intensities", lambda images, generator: images)
+    images, maps, moved = augment(masks.repeat(1, 4, 1, 1), masks.repeat(1, 2, 1, 1), masks, generator(seed))
+
+    assert torch.equal((images > 0.5).float(), moved.expand_as(images))
+    assert torch.equal((maps > 0.5).float(), moved.expand_as(maps))
+    assert not torch.equal(moved, masks)
+
+
+def test_ranges_and_shapes(images: Tensor, masks: Tensor) -> None:
+    maps = torch.rand(8, 2, 48, 48, generator=generator(1))
+    for seed in range(5):
+        new_images, new_maps, new_masks = augment(images, maps, masks, generator(seed))
+        assert (new_images.shape, new_maps.shape, new_masks.shape) == (images.shape, maps.shape, masks.shape)
+        assert 0 <= new_images.min() < new_images.max() <= 1
+        assert 0 <= new_maps.min() < new_maps.max() <= maps.max()
+        assert set(new_masks.unique().tolist()) == {0.0, 1.0}
+
+
+def test_background_stays_zero(images: Tensor) -> None:
+    outside = images.amax(dim=1, keepdim=True) == 0
+    changed = change_intensities(images, generator(0))
+
+    assert not changed[outside.expand_as(changed)].any()
+    assert not torch.allclose(changed, images, atol=0.02)
+
+
+def test_an_empty_slice_stays_empty(images: Tensor) -> None:
+    empty = torch.zeros_like(images)
+    new_images, new_maps, new_masks = augment(empty, empty[:, :2], empty[:, :1], generator(0))
+
+    assert not new_images.any()
+    assert not new_maps.any()
+    assert not new_masks.any()
+
+
+def test_deformations_are_moderate(masks: Tensor) -> None:
+    moved = deform(masks, generator(2))
+
+    share = (moved > 0.5).float().mean(dim=(1, 2, 3)) / masks.mean(dim=(1, 2, 3))
+    assert share.min() > 0.5
+    assert share.max() < 1.9
+    assert share.std() > 0.05
+
+
+def test_half_of_the_slices_are_mirrored() -> None:
+    left = torch.zeros(400, 1, 16, 16)
+    left[..., :8] = 1
+    moved = deform(left, generator(0))
+    mirrored = moved[..., 8:].sum(dim=(1, 2, 3)) > moved[..., :8].sum(dim=(1, 2, 3))
+
+    assert 0.4 < mirrored.float().mean() < 0.6
+
+
+def test_a_generator_tells_all(images: Tensor, masks: Tensor) -> None:
+    def run(seed: int) -> Tensor:
+        torch.rand(1)  # the global generator has no say
+        return torch.cat(augment(images, images[:, :2], masks, generator(seed)), dim=1)
+
+    assert torch.equal(run(4), run(4))
+    assert not torch.equal(run(4), run(5))

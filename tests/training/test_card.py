@@ -1,0 +1,46 @@
+"""The model card says what was trained on what, and how well it does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from napari_ddmd.model import Bundle, load_bundle
+from src_training.card import model_card, summary_line
+
+from .conftest import PATIENTS
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_out: Path) -> Bundle:
+    return load_bundle(tiny_out / "final" / "bundle")
+
+
+def test_the_paragraph_has_the_result_of_the_cross_validation(bundle: Bundle, tiny_out: Path) -> None:
+    dice = json.loads((tiny_out / "metrics.json").read_text())["systems"]["ddmd"]["dice_volume"]
+
+    assert bundle.card == summary_line(bundle.provenance, bundle.settings.to_dict())
+    assert "\n" not in bundle.card
+    assert "DDMD full" in bundle.card
+    assert "4 labelled patients (6 iterations at 16 pixels)" in bundle.card
+    assert f"cross-validation: {dice['mean']:.3f} (sd {dice['std']:.3f} over 4 patients)" in bundle.card
+    assert bundle.card.endswith("not a medical device.")
+
+
+def test_the_page_lies_beside_the_weights(bundle: Bundle, tiny_out: Path) -> None:
+    page = (tiny_out / "final" / "bundle" / "README.md").read_text()
+
+    assert page == model_card(bundle)
+    for text in (bundle.card, "## Do not use", "out of fold", "## ddmd", *PATIENTS):
+        assert text in page
+
+
+def test_nothing_is_claimed_without_evaluation(bundle: Bundle) -> None:
+    provenance = bundle.provenance | {"cross_validation": {}}
+
+    assert "cross-validation" not in summary_line(provenance, bundle.settings.to_dict())
+    page = model_card(replace(bundle, provenance=provenance, card="A model."))
+    assert "has not been evaluated on held-out patients" in page

@@ -1,0 +1,65 @@
+"""What cannot be trained is refused at once and in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from src_training.__main__ import parse
+from src_training.checks import check_recipe
+from src_training.recipe import PRESETS, RecipeError, preset
+
+from .conftest import tiny_recipe
+
+
+def test_presets_are_sound() -> None:
+    for name in PRESETS:
+        check_recipe(preset(name))
+    check_recipe(tiny_recipe(Path("data"), Path("run")))
+
+
+@pytest.mark.parametrize("prediction", ["x0", "v"])
+def test_learned_variance_goes_with_epsilon_only(prediction: str) -> None:
+    options = ["--model.diffusion.learned-variance", "--model.diffusion.prediction"]
+
+    check_recipe(parse([*options, "epsilon"]))
+    with pytest.raises(RecipeError, match=rf"^model.diffusion.learned-variance .*, not {prediction}: [^\n]*$"):
+        check_recipe(parse([*options, prediction]))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ("--fold five", "fold 'five' does not exist; choose final, cv or a fold's number"),
+        ("--fold ²", "fold '²' does not exist"),
+        ("--seed -1", "seed must be 0 to 2147483647, not -1"),
+        ("--slices.folds 1", "slices.folds must be at least 2"),
+        ("--slices.unhealthy-fraction 1.5", "slices.unhealthy-fraction must be 0 to 1, not 1.5"),
+        ("--slices.first-slice 9 --slices.last-slice 8", "slices.first-slice 9 is after"),
+        ("--autoencoders.epochs 0", "autoencoders.epochs must be at least 1"),
+        ("--autoencoders.batch-size 0", "autoencoders.batch-size must be at least 1"),
+        ("--diffusion.iterations 0", "diffusion.iterations must be at least 1"),
+        ("--diffusion.batch-size 0", "diffusion.batch-size must be at least 1"),
+        ("--diffusion.checkpoint-every 0", "diffusion.checkpoint-every must be at least 1"),
+        ("--diffusion.timestep-power 0", "diffusion.timestep-power must be more than 0"),
+        ("--model.sampling.samples 0", "model.sampling.samples must be at least 1"),
+        ("--model.sampling.steps 1001", "model.sampling.steps must be 1 to 1000, not 1001"),
+        ("--model.autoencoder.members 0", "model.autoencoder.members must be at least 1"),
+        ("--model.autoencoder.members 1", "model.variant full needs model.autoencoder.members of at least 2"),
+        ("--model.normalisation.lower-percentile 100", "model.normalisation needs"),
+        ("--model.frame.size 100", "model: frame size 100 is not a multiple of 16"),
+        ("--model.autoencoder.size 40", "model: autoencoder size 40 is not a multiple of 16"),
+        ("--model.denoiser.channels 30 64", "model: num_channels"),
+        ("--model.diffusion.timesteps 5 --model.sampling.steps 1", "model: .*more timesteps"),
+    ],
+)
+def test_each_fault_is_named_in_one_line(options: str, complaint: str) -> None:
+    with pytest.raises(RecipeError, match=f"^{complaint}") as caught:
+        check_recipe(parse(options.split()))
+
+    assert "\n" not in str(caught.value)
+
+
+def test_one_autoencoder_is_enough_where_no_spread_is_asked_for() -> None:
+    check_recipe(parse(["--model.autoencoder.members", "1", "--model.variant", "light"]))

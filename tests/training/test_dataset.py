@@ -1,0 +1,94 @@
+"""Batches: balanced, complete, and told by the step alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src_training.dataset import Slices, draw_balanced, draw_epochs
+from src_training.run import Run
+
+from .conftest import PATIENTS
+
+MIXED = np.array([True] * 5 + [False] * 20)
+
+
+def test_slices_of_several_cases_are_laid_end_to_end(tiny_run: Run) -> None:
+    split = tiny_run.split("final")
+    both, second = Slices.of(split, PATIENTS[:2]), Slices.of(split, PATIENTS[1:2])
+    first = len(both.rows) - len(second.rows)
+    rows = np.arange(len(both.rows))
+
+    assert both.cases == PATIENTS[:2]
+    assert both.images[0].flags.writeable is False
+    assert torch.equal(both.image(rows)[first:], second.image(np.arange(len(second.rows))))
+    assert torch.equal(both.mask(rows)[first:], second.mask(np.arange(len(second.rows))))
+    np.testing.assert_array_equal(both.unhealthy[first:], second.unhealthy)
+    image, mask = both.image(rows[:3]), both.mask(rows[:3])
+    assert image.shape == (3, 4, 16, 16)
+    assert mask.shape == (3, 1, 16, 16)
+    assert image.dtype == mask.dtype == torch.float32
+    assert 0 <= image.min() < image.max() <= 1
+    assert set(both.mask(rows).unique().tolist()) == {0.0, 1.0}
+
+
+@settings(deadline=None, max_examples=40)
+@given(size=st.integers(1, 12), fraction=st.floats(0, 1), step=st.integers(0, 10**6))
+def test_a_batch_has_its_share_of_lesions(size: int, fraction: float, step: int) -> None:
+    rows = draw_balanced(MIXED, size, fraction, (0, step))
+
+    assert rows.shape == (size,)
+    assert abs(MIXED[rows].sum() - size * fraction) < 1
+
+
+def test_the_share_is_right_on_average() -> None:
+    shares = [MIXED[draw_balanced(MIXED, 3, 0.5, (0, step))].mean() for step in range(2000)]
+
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.015)
+    assert set(np.round(shares, 3)) == {0.333, 0.667}
+
+
+def test_every_row_is_drawn_sometime() -> None:
+    drawn = {int(row) for step in range(300) for row in draw_balanced(MIXED, 4, 0.5, (0, step))}
+
+    assert drawn == set(range(25))
+
+
+@pytest.mark.parametrize("unhealthy", [True, False])
+def test_one_kind_alone_fills_the_batch(unhealthy: bool) -> None:
+    rows = draw_balanced(np.full(6, unhealthy), 4, 0.5, (0, 1))
+
+    assert rows.shape == (4,)
+
+
+def test_a_step_always_draws_the_same() -> None:
+    first = draw_balanced(MIXED, 8, 0.5, (3, 17))
+
+    np.testing.assert_array_equal(draw_balanced(MIXED, 8, 0.5, (3, 17)), first)
+    assert not np.array_equal(draw_balanced(MIXED, 8, 0.5, (3, 18)), first)
+    assert not np.array_equal(draw_balanced(MIXED, 8, 0.5, (4, 17)), first)
+
+
+@settings(deadline=None, max_examples=60)
+@given(count=st.integers(1, 60), size=st.integers(1, 20), epoch=st.integers(0, 5))
+def test_an_epoch_meets_no_row_twice(count: int, size: int, epoch: int) -> None:
+    per_epoch = max(1, count // size)
+    batches = [draw_epochs(count, size, epoch * per_epoch + place, seed=1) for place in range(per_epoch)]
+    rows = np.concatenate(batches)
+
+    assert {len(batch) for batch in batches} == {min(size, count)}
+    assert len(set(rows.tolist())) == len(rows)
+    if count % size == 0 or count < size:
+        assert sorted(rows.tolist()) == list(range(count))
+
+
+def test_epochs_have_their_own_orders_and_leave_nobody_out() -> None:
+    epochs = [np.concatenate([draw_epochs(10, 4, 2 * epoch + place, seed=0) for place in (0, 1)]) for epoch in range(9)]
+
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert set(np.concatenate(epochs).tolist()) == set(range(10))
+    np.testing.assert_array_equal(draw_epochs(10, 4, 3, seed=0), epochs[1][4:])
+    assert not np.array_equal(draw_epochs(10, 4, 3, seed=1), epochs[1][4:])

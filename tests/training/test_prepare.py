@@ -1,0 +1,182 @@
+"""The slice store: what is in it, how it goes on, and when it is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_ddmd.case import CaseError, CaseFiles, load_case
+from napari_ddmd.case.normalise import normalise
+from napari_ddmd.model.frame import Frame
+from src_training import prepare as prepare_module
+from src_training.prepare import prepare
+from src_training.recipe import RecipeError
+from src_training.run import Run
+
+from .conftest import PATIENTS, tiny_recipe, write_patient
+
+
+@pytest.fixture
+def fresh(cohort: Path, tmp_path: Path) -> Run:
+    return Run(tiny_recipe(cohort, tmp_path / "run"))
+
+
+def count_loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    loaded: list[str] = []
+
+    def load(files: CaseFiles) -> object:
+        loaded.append(files.name)
+        return load_case(files)
+
+    monkeypatch.setattr(prepare_module, "load_case", load)
+    return loaded
+
+
+@pytest.mark.parametrize("name", PATIENTS)
+def test_slices_are_those_that_the_networks_see(name: str, cohort: Path, tiny_run: Run) -> None:
+    entry = json.loads(tiny_run.index_path.read_text())["cases"][name]
+    images = np.load(tiny_run.slices / f"{name}.images.npy", mmap_mode="r")
+    masks = np.load(tiny_run.slices / f"{name}.masks.npy", mmap_mode="r")
+    count, size = len(entry["slices"]), tiny_run.recipe.model.frame.size
+    assert images.dtype == masks.dtype == np.uint8
+    assert images.shape == (count, 4, size, size)
+    assert masks.shape == (count, size, size)
+    assert set(np.unique(masks)) == {0, 1}
+
+    case = load_case(cohort / name)
+    assert case.mask is not None
+    assert Path(entry["folder"]) == cohort / name
+    assert entry["unhealthy"] == [bool((case.mask[number] > 0).any()) for number in entry["slices"]]
+    assert any(entry["unhealthy"])
+    assert not all(entry["unhealthy"])
+    assert not masks[~np.array(entry["unhealthy"])].any()
+
+    settings = tiny_run.recipe.model
+    scaled = normalise(case.images, case.brain, lower=0.5, upper=99.5)[:, entry["slices"]].swapaxes(0, 1)
+    framed = Frame.around(case.brain, case.spacing, settings.frame).to_frame(torch.from_numpy(scaled.copy()))
+    np.testing.assert_allclose(images / 255, framed.numpy(), atol=0.5 / 255 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ("--slices.min-brain-mm2 1", range(1, 8)),
+        ("--slices.min-brain-mm2 1000", range(2, 7)),
+        ("--slices.min-brain-mm2 1 --slices.first-slice 3 --slices.last-slice 5", range(3, 6)),
+    ],
+)
+def test_slices_hold_enough_brain_and_lie_in_the_band(options: str, kept: range, cohort: Path, tmp_path: Path) -> None:
+    area = load_case(cohort / PATIENTS[0]).brain.sum(axis=(1, 2)) * 4.0  # voxels are 2 mm wide
+    run = Run(tiny_recipe(cohort, tmp_path, *options.split()))
+    prepare(run)
+
+    assert (area[1:8] > 0).all()
+    assert area[1] < 1000 <= area[2]
+    assert json.loads(run.index_path.read_text())["cases"][PATIENTS[0]]["slices"] == list(kept)
+
+
+def test_a_finished_store_is_left_alone(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = count_loads(monkeypatch)
+    before = tiny_run.index_path.stat().st_mtime_ns
+    prepare(tiny_run)
+
+    assert loaded == []
+    assert tiny_run.index_path.stat().st_mtime_ns == before
+
+
+def test_an_interrupted_store_keeps_its_finished_cases(
+    fresh: Run, tiny_out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die_at_third(files: CaseFiles) -> object:
+        if files.name == PATIENTS[2]:
+            raise KeyboardInterrupt
+        return load_case(files)
+
+    monkeypatch.setattr(prepare_module, "load_case", die_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(fresh)
+    assert not fresh.index_path.exists()
+    loaded = count_loads(monkeypatch)
+    prepare(fresh)
+
+    assert loaded == list(PATIENTS[2:])
+    for file in (tiny_out / "slices").iterdir():
+        assert (fresh.slices / file.name).read_bytes() == file.read_bytes()
+
+
+def test_other_settings_are_refused(cohort: Path, tiny_out: Path) -> None:
+    for option in (
+        ("--model.frame.size", "32"),
+        ("--model.normalisation.upper-percentile", "99"),
+        ("--slices.folds", "4"),
+    ):
+        with pytest.raises(RecipeError, match=r"index\.json: was made with other settings"):
+            prepare(Run(tiny_recipe(cohort, tiny_out, *option)))
+
+
+def test_other_settings_are_refused_for_a_half_made_store(cohort: Path, tiny_out: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_out / "slices", tmp_path / "slices", ignore=shutil.ignore_patterns("index.json"))
+
+    with pytest.raises(RecipeError, match=rf"{PATIENTS[0]}\.json: was made with other settings \(frame\)"):
+        prepare(Run(tiny_recipe(cohort, tmp_path, "--model.frame.size", "32")))
+
+
+def test_cases_without_mask_are_left_out_aloud(
+    cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    write_patient(data / "Unlabelled", 9, mask=False)
+    run = Run(tiny_recipe(data, tmp_path / "run"))
+    prepare(run)
+    said = capsys.readouterr()
+
+    assert sorted(json.loads(run.index_path.read_text())["cases"]) == sorted(PATIENTS)
+    assert "Unlabelled: no mask, left out\n" in said.err
+    assert said.out == ""
+
+
+def test_no_mask_at_all_is_refused(tmp_path: Path) -> None:
+    write_patient(tmp_path / "data" / "Unlabelled", 9, mask=False)
+
+    with pytest.raises(RecipeError, match=r"data: no case has a mask; training needs \*_seg\.nii\.gz files"):
+        prepare(Run(tiny_recipe(tmp_path / "data", tmp_path / "run")))
+
+
+def test_a_band_without_brain_is_refused(cohort: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=f"{PATIENTS[0]}: no slice between the first and last slice"):
+        prepare(Run(tiny_recipe(cohort, tmp_path, "--slices.first-slice", "50")))
+
+
+def test_two_cases_of_one_name_are_refused(tmp_path: Path) -> None:
+    for group in ("HGG", "LGG"):
+        write_patient(tmp_path / "data" / group / "Same", 1)
+
+    with pytest.raises(RecipeError, match="two cases have the same name"):
+        prepare(Run(tiny_recipe(tmp_path / "data", tmp_path / "run")))
+
+
+def test_a_damaged_image_is_named(cohort: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    broken = data / PATIENTS[1] / f"{PATIENTS[1]}_t2.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:100])
+
+    with pytest.raises(CaseError, match=f"{PATIENTS[1]}_t2"):
+        prepare(Run(tiny_recipe(data, tmp_path / "run")))
+
+
+def test_images_in_folders_of_their_own_are_found_again(cohort: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    case = data / PATIENTS[0]
+    for file in list(case.iterdir()):
+        kind = file.name.removesuffix(".nii.gz").rsplit("_", 1)[1]
+        (case / kind).mkdir()
+        file.rename(case / kind / file.name)
+    run = Run(tiny_recipe(data, tmp_path / "run"))
+    prepare(run)
+
+    assert json.loads(run.index_path.read_text())["cases"][PATIENTS[0]]["folder"] == str(case)

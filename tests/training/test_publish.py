@@ -1,0 +1,86 @@
+"""A trained run becomes a model that loads, tells what it is, and segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_ddmd import load_bundle, load_case, segment
+from napari_ddmd.case import Case
+from napari_ddmd.segment import brain_slices
+from src_training.autoencoders import load_ensembles
+from src_training.diffusion import load_denoiser, model_settings
+from src_training.publish import publish
+from src_training.recipe import RecipeError
+from src_training.run import Run
+
+from .conftest import PATIENTS, tiny_recipe
+
+
+@pytest.fixture(scope="module")
+def case(cohort: Path) -> Case:
+    return load_case(cohort / PATIENTS[0])
+
+
+@pytest.mark.parametrize("name", ["final", "fold0"])
+def test_the_bundle_loads_and_segments(name: str, tiny_out: Path, case: Case) -> None:
+    bundle = load_bundle(tiny_out / name / "bundle")
+    results = list(segment(case, bundle, device="cpu", seed=1))
+
+    assert [result.index for result in results] == brain_slices(case)
+    for result in results:
+        assert result.samples.shape == (2, *case.images.shape[2:])
+        assert np.isfinite(result.probability).all()
+        assert result.inter is not None
+        assert result.intra is not None
+    assert any(result.probability.any() for result in results)
+
+
+def test_the_bundle_has_the_networks_of_its_split(tiny_out: Path, tiny_run: Run) -> None:
+    split = tiny_run.split("final")
+    bundle = load_bundle(tiny_out / "final" / "bundle")
+    ae_1, ae_2 = load_ensembles(split, split.training_cases)
+
+    for published, trained in (
+        (bundle.networks.ae_1, ae_1),
+        (bundle.networks.ae_2, ae_2),
+        (bundle.networks.denoiser, load_denoiser(split)),
+    ):
+        for own, other in zip(published.state_dict().values(), trained.state_dict().values(), strict=True):
+            assert torch.equal(own, other.half().float() if other.is_floating_point() else other)
+    assert bundle.settings == model_settings(split)
+
+
+def test_provenance_tells_who_was_seen(tiny_out: Path, tiny_run: Run) -> None:
+    final, fold = (load_bundle(tiny_out / name / "bundle").provenance for name in ("final", "fold0"))
+
+    assert sorted(final["training_cases"]) == sorted(PATIENTS)
+    assert final["held_out_cases"] == []
+    assert sorted(fold["held_out_cases"]) == [PATIENTS[2], PATIENTS[3]]
+    assert fold["split"] == "fold0"
+    assert final["recipe"]["diffusion"]["iterations"] == 6
+    assert final["cross_validation"]["ddmd"]["dice_volume"]["per_patient"].keys() == set(PATIENTS)
+
+
+def test_a_bundle_names_no_place_on_this_computer(tiny_out: Path, cohort: Path) -> None:
+    text = (tiny_out / "final" / "bundle" / "model.json").read_text()
+
+    assert str(cohort) not in text
+    assert str(tiny_out) not in text
+
+
+def test_publishing_again_gives_the_same_model(tiny_copy: Path, cohort: Path) -> None:
+    before = load_bundle(tiny_copy / "final" / "bundle").sha256
+    folders = publish(Run(tiny_recipe(cohort, tiny_copy, "--fold", "final", "--name", "mine", "--version", "2")))
+    bundle = load_bundle(folders[0])
+
+    assert folders == [tiny_copy / "final" / "bundle"]
+    assert (bundle.name, bundle.version, bundle.sha256) == ("mine", "2", before)
+
+
+def test_settings_that_were_not_trained_are_not_published(tiny_out: Path, cohort: Path) -> None:
+    with pytest.raises(RecipeError, match="was made with other settings"):
+        publish(Run(tiny_recipe(cohort, tiny_out, "--fold", "final", "--model.diffusion.prediction", "v")))

@@ -1,0 +1,95 @@
+"""A run's recipe stays with the run, and a refused one does not take its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from src_training.recipe import PRESETS, Preset, Recipe, RecipeError, preset
+from src_training.saved import RECIPE_FILE, kept_recipe, read_recipe
+
+
+def keep(recipe: Recipe) -> None:
+    with kept_recipe(recipe):
+        pass
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_is_kept_is_read_again(name: Preset, tmp_path: Path) -> None:
+    recipe = preset(name)
+    recipe = replace(
+        recipe,
+        data=Path("elsewhere"),
+        out=tmp_path,
+        seed=7,
+        slices=replace(recipe.slices, fold_file=Path("folds.json")),
+        model=replace(recipe.model, denoiser=replace(recipe.model.denoiser, channels=(8, 24))),
+    )
+    keep(recipe)
+
+    assert read_recipe(tmp_path, Recipe()) == recipe
+    assert read_recipe(tmp_path, preset("paper")) == recipe
+
+
+def test_no_fold_file_stays_no_fold_file(tmp_path: Path) -> None:
+    keep(Recipe(out=tmp_path))
+
+    assert read_recipe(tmp_path, Recipe()).slices.fold_file is None
+
+
+def test_a_new_run_starts_from_its_base(tmp_path: Path) -> None:
+    assert read_recipe(tmp_path / "new", preset("paper")) == preset("paper")
+
+
+def test_printing_json_is_asked_for_in_each_call(tmp_path: Path) -> None:
+    keep(Recipe(out=tmp_path, json=True))
+
+    assert not read_recipe(tmp_path, Recipe()).json
+
+
+@pytest.mark.parametrize("content", ["{", '{"slices": 3}'])
+def test_a_damaged_recipe_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / RECIPE_FILE).write_text(content)
+
+    with pytest.raises(RecipeError, match=r"recipe\.json: cannot be read .*; delete it [^\n]*$"):
+        read_recipe(tmp_path, Recipe())
+
+
+def test_a_refused_recipe_leaves_the_earlier_one(tmp_path: Path) -> None:
+    keep(Recipe(out=tmp_path, seed=1))
+    with pytest.raises(RecipeError, match="refused"), kept_recipe(Recipe(out=tmp_path, seed=2)):
+        raise RecipeError("refused")
+
+    assert read_recipe(tmp_path, Recipe()).seed == 1
+
+
+def test_a_refused_first_recipe_leaves_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(RecipeError, match="refused"), kept_recipe(Recipe(out=out)):
+        raise RecipeError("refused")
+
+    assert not out.exists()
+
+
+def test_the_recipe_stays_with_what_was_made_with_it(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+
+    def make_something() -> None:
+        with kept_recipe(Recipe(out=out, seed=3)):
+            (out / "slices").mkdir()
+            raise RecipeError("later")
+
+    with pytest.raises(RecipeError, match="later"):
+        make_something()
+
+    assert read_recipe(out, Recipe()).seed == 3
+
+
+def test_an_interruption_keeps_the_recipe(tmp_path: Path) -> None:
+    keep(Recipe(out=tmp_path, seed=1))
+    with pytest.raises(KeyboardInterrupt), kept_recipe(Recipe(out=tmp_path, seed=2)):
+        raise KeyboardInterrupt
+
+    assert read_recipe(tmp_path, Recipe()).seed == 2
