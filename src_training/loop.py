@@ -44,7 +44,7 @@ def make_fabric(recipe: Recipe) -> Fabric:
     precision = recipe.precision
     if precision == "auto":
         precision = "bf16-mixed" if inference_dtype(device) == torch.bfloat16 else "32-true"
-    devices = 1 if device.index is None else [device.index]
+    devices = [device.index] if device.type == "cuda" and ":" in str(device) else 1
     return Fabric(accelerator=device.type, devices=devices, precision=precision)
 
 
@@ -89,7 +89,7 @@ def train(
             losses = loss(net, batch, generator)
             fabric.backward(losses["loss"])
             norm = fabric.clip_gradients(net, optimizer, max_norm=1.0, error_if_nonfinite=False)
-            if not torch.isfinite(losses["loss"].detach() + norm):
+            if norm is None or not torch.isfinite(losses["loss"].detach() + norm):
                 raise RecipeError(
                     f"{folder}: loss or gradient is not finite at step {step}; delete this folder and lower the "
                     "learning rate (the last good state is kept until then)"

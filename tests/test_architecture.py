@@ -54,9 +54,7 @@ def package_of(module: Path) -> str:
 
 def loaded_by(statement: str, names: tuple[str, ...]) -> list[str]:
     """Modules of `names` that are loaded in a fresh interpreter once it has run a statement."""
-    code = (
-        f"import sys\n{statement}\nprint(*sorted({{m.split('.')[0] for m in sys.modules}} & set({names!r})))"
-    )
+    code = f"import sys\n{statement}\nprint(*sorted({{m.split('.')[0] for m in sys.modules}} & set({names!r})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
@@ -86,9 +84,7 @@ def forbidden_to(room: str) -> tuple[str, ...]:
 
 
 def test_each_room_hides_what_is_above_it() -> None:
-    assert {"napari_ddmd.model", "napari_ddmd.segment", "napari_ddmd.viewer", "torch"} <= {
-        *forbidden_to("case")
-    }
+    assert {"napari_ddmd.model", "napari_ddmd.segment", "napari_ddmd.viewer", "torch"} <= {*forbidden_to("case")}
     assert "napari_ddmd.case" not in forbidden_to("model")
     assert {"napari_ddmd.viewer", "src_training", "qtpy"} <= {*forbidden_to("segment")}
 

@@ -14,9 +14,7 @@ from .results import finished
 
 
 @pytest.mark.parametrize("slices", [None, [0]])
-def test_the_overview_shows_images_and_outlines(
-    small_case: Case, tmp_path: Path, slices: list[int] | None
-) -> None:
+def test_the_overview_shows_images_and_outlines(small_case: Case, tmp_path: Path, slices: list[int] | None) -> None:
     volumes = finished(small_case, slices=slices)
     path = save_overview(tmp_path / "overview.png", small_case, volumes, 0.5)
     picture = imread(path)[..., :3].astype(int)
@@ -32,9 +30,7 @@ def test_the_overview_shows_images_and_outlines(
 
 def test_the_overview_does_without_an_expert_mask_and_without_intra(small_case: Case, tmp_path: Path) -> None:
     whole = save_overview(tmp_path / "a.png", small_case, finished(small_case), 0.5)
-    part = save_overview(
-        tmp_path / "b.png", replace(small_case, mask=None), finished(small_case, intra=False), 0.5
-    )
+    part = save_overview(tmp_path / "b.png", replace(small_case, mask=None), finished(small_case, intra=False), 0.5)
 
     assert imread(part).shape[1] < imread(whole).shape[1]
 

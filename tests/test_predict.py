@@ -18,13 +18,9 @@ from .conftest import LAI_2MM, SHAPE, CaseWriter
 QUICK = PredictSettings(samples=2, steps=1, seed=3)
 
 
-def test_a_prediction_is_what_the_summary_says(
-    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path
-) -> None:
+def test_a_prediction_is_what_the_summary_says(small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
     reports: list[Progress] = []
-    done = predict_case(
-        find_case_files(small_case_folder), tiny_bundle, tmp_path, QUICK, progress=reports.append
-    )
+    done = predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path, QUICK, progress=reports.append)
 
     assert done.folder == tmp_path / "Small_001"
     assert done.summary == json.loads((done.folder / "summary.json").read_text())

@@ -47,9 +47,7 @@ def test_a_terminal_has_one_line_that_is_cleared_in_the_end(clock: list[float]) 
         clock[0] += 1
         line.update(progress(200, remaining=None))
 
-    assert terminal.getvalue() == (
-        "Case: 50%, 5 s so far, 1 min 05 s left\r\033[Ka remark\nCase: 100%\r\033[K"
-    )
+    assert terminal.getvalue() == ("Case: 50%, 5 s so far, 1 min 05 s left\r\033[Ka remark\nCase: 100%\r\033[K")
 
 
 def test_the_line_is_cleared_when_the_run_fails(clock: list[float]) -> None:

@@ -31,8 +31,10 @@ def normalise(
         voxels = image[brain & (image != 0)]
         if voxels.size == 0:
             continue
-        low, high = np.percentile(voxels, (lower, upper))
-        scale = 1.0 / max(float(high - low), float(np.finfo(np.float32).tiny))
-        scaled[channel] = np.clip((image - np.float32(low)) * np.float32(scale), 0.0, 1.0)
+        low, high = np.percentile(voxels, (lower, upper)).astype(np.float32)
+        own = scaled[channel]
+        np.clip(image, low, high, out=own)  # first of all, so that nothing overflows where both are almost the same
+        own -= low
+        own /= max(high - low, np.finfo(np.float32).tiny)
     scaled *= brain
     return scaled

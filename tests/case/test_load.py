@@ -106,9 +106,7 @@ def test_an_image_of_another_shape_is_named(write_case: WriteCase, kind: str) ->
         load_case(folder)
 
 
-@pytest.mark.parametrize(
-    "affine", [moved(0, 0, 1), LPS @ np.diag([-1, 1, 1, 1]), LPS @ np.diag([1, 1, 1.1, 1])]
-)
+@pytest.mark.parametrize("affine", [moved(0, 0, 1), LPS @ np.diag([-1, 1, 1, 1]), LPS @ np.diag([1, 1, 1.1, 1])])
 def test_an_image_that_lies_elsewhere_is_named(write_case: WriteCase, affine: NDArray[Any]) -> None:
     folder = write_case("patient", affines={"flair": affine})
     with pytest.raises(CaseError, match=r"patient_flair\.nii\.gz: lies elsewhere in space than patient_t1"):
@@ -127,9 +125,7 @@ def test_an_oblique_case_is_named(write_case: WriteCase) -> None:
         load_case(folder)
 
 
-def test_headers_are_checked_before_any_voxel_is_read(
-    write_case: WriteCase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_headers_are_checked_before_any_voxel_is_read(write_case: WriteCase, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_case("patient", data={"flair": volume("flair", (6, 7, 4))})
     reads: list[Path] = []
     monkeypatch.setattr(NiftiFile, "_read", lambda self, dtype: reads.append(self.path))
@@ -138,9 +134,7 @@ def test_headers_are_checked_before_any_voxel_is_read(
     assert reads == []
 
 
-def test_the_four_images_are_read_at_the_same_time(
-    write_case: WriteCase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_four_images_are_read_at_the_same_time(write_case: WriteCase, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_case()
     together = threading.Barrier(len(MODALITIES))
     read = NiftiFile.read_image
@@ -186,9 +180,7 @@ def test_an_empty_modality_is_named(write_case: WriteCase) -> None:
 
 def test_a_mask_with_another_origin_is_taken_with_a_warning(write_case: WriteCase) -> None:
     folder = write_case("patient", affines={"seg": moved(0, -6, 0)})
-    with pytest.warns(
-        CaseWarning, match=r"patient_seg\.nii\.gz: the mask's origin \(0, 0, 0\) is not"
-    ) as caught:
+    with pytest.warns(CaseWarning, match=r"patient_seg\.nii\.gz: the mask's origin \(0, 0, 0\) is not") as caught:
         case = load_case(folder)
     assert len(case.warnings) == 1
     assert case.warnings[0] == str(caught[0].message)

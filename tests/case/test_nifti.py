@@ -48,9 +48,7 @@ def test_a_scale_factor_is_applied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "what"), [((6, 7, 5, 2), "4-D"), ((6, 7, 5, 1), "4-D"), ((6, 7), "2-D"), ((6,), "1-D")]
 )
-def test_only_volumes_are_taken(
-    tmp_path: Path, write_nifti: WriteNifti, shape: tuple[int, ...], what: str
-) -> None:
+def test_only_volumes_are_taken(tmp_path: Path, write_nifti: WriteNifti, shape: tuple[int, ...], what: str) -> None:
     path = write_nifti(tmp_path / "x.nii.gz", np.ones(shape, np.int16))
     with pytest.raises(CaseError, match=rf"x\.nii\.gz: the image is {what}; give one 3-D volume"):
         open_nifti(path)
@@ -83,9 +81,7 @@ def test_colours_are_refused(tmp_path: Path, write_nifti: WriteNifti) -> None:
         open_nifti(write_nifti(tmp_path / "y.nii", np.ones(SHAPE, np.complex64)))
 
 
-def test_a_plain_file_that_ends_early_is_seen_before_it_is_read(
-    tmp_path: Path, write_nifti: WriteNifti
-) -> None:
+def test_a_plain_file_that_ends_early_is_seen_before_it_is_read(tmp_path: Path, write_nifti: WriteNifti) -> None:
     path = write_nifti(tmp_path / "x.nii", volume("t1"))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CaseError, match=r"x\.nii: the file is cut short; copy or download it again"):
@@ -144,9 +140,7 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path, write_nifti: WriteNifti) -> No
 )
 def test_files_that_are_no_nifti(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(
-        CaseError, match=rf"{name}: (not a NIfTI file|the compressed data is damaged)"
-    ) as caught:
+    with pytest.raises(CaseError, match=rf"{name}: (not a NIfTI file|the compressed data is damaged)") as caught:
         open_nifti(tmp_path / name)
     assert "\n" not in str(caught.value)
 
@@ -207,9 +201,7 @@ def test_labels_that_went_through_a_scale_factor(tmp_path: Path) -> None:
         (260, "label 260"),
     ],
 )
-def test_values_that_are_no_labels(
-    tmp_path: Path, write_nifti: WriteNifti, value: float, message: str
-) -> None:
+def test_values_that_are_no_labels(tmp_path: Path, write_nifti: WriteNifti, value: float, message: str) -> None:
     data = np.ones(SHAPE, np.float32)
     data[2, 2, 2] = value
     with pytest.raises(CaseError, match=rf"seg\.nii: holds {message}; give .* 0 to 4"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -175,9 +174,9 @@ def test_json_goes_to_standard_output(cohort: Path, tiny_copy: Path, capsys: pyt
 
 
 def test_the_final_model_holds_nobody_out(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    before = os.stat(tiny_run.root / "metrics.json").st_size
+    before = (tiny_run.root / "metrics.json").stat().st_size
     evaluate(tiny_run)
 
     assert "final: no patient is held out; nothing to evaluate" in capsys.readouterr().err
-    assert os.stat(tiny_run.root / "metrics.json").st_size == before
+    assert (tiny_run.root / "metrics.json").stat().st_size == before
     assert not (tiny_run.root / "final" / "evaluation").exists()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
@@ -24,7 +24,7 @@ from napari_ddmd.viewer.widgets.run_bar import RunBar
 from napari_ddmd.viewer.widgets.run_controller import RunController
 from napari_ddmd.viewer.widgets.sampling_box import SamplingBox
 from napari_ddmd.viewer.widgets.save_button import Saveable, SaveButton
-from napari_ddmd.viewer.widgets.scroll import VerticalScroll
+from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 from napari_ddmd.viewer.widgets.slice_box import SliceBox
 from napari_ddmd.viewer.widgets.view_box import ViewBox
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # How often the screen follows a run: often enough to look alive, seldom enough to stay out of its way.
 _CLOCK_MS = 120
+_NO_BRAIN = "No slice holds brain: every modality is zero everywhere."
+_ALL_DONE = "These slices are done with these settings. Another seed gives other masks."
 
 
 class SegmentationPanel(QWidget):
@@ -87,7 +89,7 @@ class SegmentationPanel(QWidget):
         if request.recipe == results.recipe:
             request = request.without(results.done)
         if not request.slices:
-            self.run_bar.say("These slices are done with these settings. Another seed gives other masks.")
+            self.run_bar.say(_NO_BRAIN if not slices else _ALL_DONE)
             return
         results.begin()
         self._request, self._come_in, self._drawn = request, 0, 0
@@ -127,21 +129,12 @@ class SegmentationPanel(QWidget):
         return bool(super().event(event))
 
     def _lay_out(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(8, 4, 8, 8)
-        column.setSpacing(6)
-        sections: tuple[tuple[str, tuple[QWidget, ...]], ...] = (
+        content = column(
             ("Case", (self.case_box, self.view_box)),
             ("Model", (self.model_box,)),
             ("Run", (self.slice_box, self.sampling_box, self.run_bar)),
             ("Result", (self.result_box, self.lesion_box, self.save_button)),
         )
-        for title, widgets in sections:
-            column.addWidget(_heading(title))
-            for widget in widgets:
-                column.addWidget(widget)
-        column.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(VerticalScroll(content))
@@ -190,8 +183,11 @@ class SegmentationPanel(QWidget):
         self.sampling_box.set_choices(installed.samplers, installed.devices)
 
     def _on_model_changed(self) -> None:
-        self.sampling_box.set_bundle(self.model_box.bundle)
-        self.sampling_box.setEnabled(self.model_box.bundle is not None)
+        bundle = self.model_box.bundle
+        self.sampling_box.set_bundle(bundle)
+        self.sampling_box.setEnabled(bundle is not None)
+        if bundle is not None and self.results is None:
+            self.result_box.set_threshold(bundle.settings.sampling.threshold)
         self.run_bar.set_ready(self._problem())
         if self._runs_when_ready and self._problem() is None:
             self._runs_when_ready = False
@@ -301,12 +297,6 @@ class SegmentationPanel(QWidget):
         case = self._case()
         if case is not None:
             go_to_slice(self._viewer, case, index)
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(f"<b>{text}</b>")
-    label.setContentsMargins(0, 4, 0, 0)
-    return label
 
 
 def _ending(done: int, total: int) -> str:

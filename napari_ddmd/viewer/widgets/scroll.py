@@ -1,9 +1,9 @@
-"""A scroll area that scrolls up and down only."""
+"""A column of titled sections, and a scroll area for it that scrolls up and down only."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 
 class VerticalScroll(QScrollArea):
@@ -29,3 +29,18 @@ class VerticalScroll(QScrollArea):
         if event is not None and watched is content and event.type() in changed and content and bar:
             self.setMinimumWidth(content.minimumSizeHint().width() + bar.sizeHint().width())
         return bool(super().eventFilter(watched, event))
+
+
+def column(*sections: tuple[str, tuple[QWidget, ...]]) -> QWidget:
+    """Put titled groups of widgets one below the other."""
+    content = QWidget()
+    layout = QVBoxLayout(content)
+    layout.setContentsMargins(8, 4, 8, 8)
+    layout.setSpacing(6)
+    for title, widgets in sections:
+        heading = QLabel(f"<b>{title}</b>")
+        heading.setContentsMargins(0, 4, 0, 0)
+        for widget in (heading, *widgets):
+            layout.addWidget(widget)
+    layout.addStretch(1)
+    return content

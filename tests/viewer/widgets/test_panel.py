@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool, QTimer
 
 from napari_ddmd.case import Case
+from napari_ddmd.model import Bundle
 from napari_ddmd.segment import InferenceError, segment
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.navigation import current_slice, go_to_slice
@@ -253,6 +254,19 @@ def test_the_threshold_acts_after_the_run(window: Window, gated: GatedSegment, q
     assert len(gated.requests) == 1
 
 
+def test_the_threshold_begins_at_the_models_own(
+    window: Window, gated: GatedSegment, tiny_bundle: Bundle, qtbot: QtBot
+) -> None:
+    viewer, panel = window
+    settings = tiny_bundle.settings
+    own = dataclasses.replace(settings.sampling, threshold=0.8)
+    panel.model_box.bundle = dataclasses.replace(tiny_bundle, settings=dataclasses.replace(settings, sampling=own))
+    panel.model_box.changed.emit()
+    run_to_end(panel, gated, qtbot)
+    # With five samples the probability of the lesion is 0.7.
+    assert not viewer.layers["lesion"].data.any()
+
+
 def test_samples_are_browsed_with_the_slider(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     viewer, panel = window
     assert not panel.result_box.sample.isEnabled()
@@ -336,8 +350,8 @@ def test_the_panel_may_be_closed_in_mid_run(window: Window, gated: GatedSegment,
     panel.run()
     gated.allow(1)
     come_in(panel, qtbot, 1)
-    deleted: list[object] = []
-    panel.destroyed.connect(deleted.append)
+    deleted: list[bool] = []
+    panel.destroyed.connect(lambda *_: deleted.append(True))
     panel.parent().destroyOnClose()
     qtbot.waitUntil(gated.stopped.is_set, timeout=5000)
     qtbot.waitUntil(lambda: bool(deleted), timeout=5000)
@@ -439,3 +453,10 @@ def test_the_panel_fits_its_width(window: Window, qtbot: QtBot, theme: str) -> N
     for box in (panel.case_box, panel.view_box, panel.model_box, panel.slice_box, panel.save_button):
         right = box.mapTo(panel, box.rect().topRight()).x()
         assert right <= panel.width()
+
+
+def test_a_case_without_brain_says_so(open_panel: OpenPanel, case: Case) -> None:
+    _viewer, panel = open_panel(dataclasses.replace(case, images=np.zeros_like(case.images)))
+    panel.run()
+    assert not panel.controller.is_running
+    assert "No slice holds brain" in panel.run_bar.status.text()

@@ -1,0 +1,1 @@
+"""Speed, memory and accuracy, each one command that prints a table and writes JSON."""

@@ -1,0 +1,152 @@
+"""Dice of held-out patients by sampler, steps and samples.
+
+Takes a run of ``python -m src_training --fold cv``: each fold's model segments the patients that it has not seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.shared import (
+    USER_ERRORS,
+    Row,
+    count,
+    fault,
+    finish,
+    machine,
+    model_line,
+    parser,
+    sampler,
+)
+from napari_ddmd.case import Case, CaseError, CaseFiles, find_cases, load_case
+from napari_ddmd.device import pick_device
+from napari_ddmd.model.bundle import Bundle, BundleError, read_bundle
+from napari_ddmd.segment import segment
+from src_training.metrics import bootstrap_interval, dice
+
+DATA = "NAPARI_DDMD_DATA"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Figures of one patient under one sampler and number of steps."""
+
+    case: str
+    sampler: str
+    steps: int
+    dices: dict[int, float]
+    """Volume Dice of the mean of the first k masks, by k."""
+    seconds: float
+
+
+def main() -> int:
+    """Measure and report; the exit status."""
+    options = parser(__doc__.split("\n", 1)[0] if __doc__ else "")
+    options.add_argument("run", type=Path, help="folder of a training, with fold*/bundle")
+    options.add_argument("--data", type=Path, help=f"folder of cases with masks; without it, ${DATA}/brats")
+    options.add_argument("--samplers", type=sampler, nargs="+", default=["ddim", "dpm-solver++", "ddpm"])
+    options.add_argument("--steps", type=count, nargs="+", default=[1, 2, 3, 5, 10])
+    options.add_argument("--samples", type=count, nargs="+", default=[1, 2, 5])
+    options.add_argument("--cases", type=count, help="stop after this many patients")
+    options.add_argument("--batch-size", type=count, help="slices at once; by default what the device takes")
+    arguments = options.parse_args()
+    try:
+        return measure(arguments)
+    except USER_ERRORS as error:
+        return fault(error)
+
+
+def measure(arguments: argparse.Namespace) -> int:
+    """Take the figures that the arguments ask for."""
+    device = pick_device(arguments.device)
+    outcomes: list[Outcome] = []
+    pairs = list(_held_out(arguments.run, _data(arguments.data)))[: arguments.cases]
+    for place, (bundle, files) in enumerate(pairs):
+        case = load_case(files)
+        for name in arguments.samplers:
+            for steps in arguments.steps:
+                print(f"{place + 1} of {len(pairs)}: {case.name}, {name}, {steps} steps", file=sys.stderr, flush=True)
+                outcomes.append(_judge(case, bundle, name, steps, str(device), arguments))
+    rows: list[Row] = [
+        _row([outcome for outcome in outcomes if (outcome.sampler, outcome.steps) == (name, steps)])
+        for name in arguments.samplers
+        for steps in arguments.steps
+    ]
+    judged = {"run": arguments.run.name, "patients": len(pairs), "seed": arguments.seed}
+    heading = {"machine": machine(device), "model": model_line(pairs[0][0]), "cases": judged}
+    finish(rows, heading, arguments.json, details=[asdict(outcome) for outcome in outcomes])
+    return 0
+
+
+def _data(folder: Path | None) -> Path:
+    if folder is not None:
+        return folder
+    root = os.environ.get(DATA)
+    if not root:
+        raise CaseError(f"{DATA} is not set; set it, or give the folder of cases with --data")
+    return Path(root) / "brats"
+
+
+def _held_out(run: Path, data: Path) -> Iterator[tuple[Bundle, CaseFiles]]:
+    """Each fold's model with the patients that it has not seen."""
+    folders = sorted(path.parent for path in run.glob("fold*/bundle/model.json"))
+    if not folders:
+        raise BundleError(f"{run}: holds no fold*/bundle; run python -m src_training --fold cv first")
+    known = {files.name: files for files in find_cases(data)}
+    for folder in folders:
+        bundle = read_bundle(folder)
+        for name in bundle.provenance["held_out_cases"]:
+            if name not in known:
+                raise CaseError(f"{data}: has no case {name}, which {folder} holds out; give the training's data")
+            if known[name].mask is None:
+                raise CaseError(f"{data}: {name} has no expert mask; give the training's data")
+            yield bundle, known[name]
+
+
+def _judge(case: Case, bundle: Bundle, name: str, steps: int, device: str, arguments: argparse.Namespace) -> Outcome:
+    """Segment once with the most samples: fewer of them are its first ones, since each has noise of its own."""
+    assert case.mask is not None  # _held_out has seen to it
+    kept = sorted(set(arguments.samples))
+    lesion = case.mask > 0
+    found = {k: np.zeros(lesion.shape, bool) for k in kept}
+    started = time.perf_counter()
+    for result in segment(
+        case,
+        bundle,
+        samples=kept[-1],
+        steps=steps,
+        sampler=name,
+        seed=arguments.seed,
+        device=device,
+        batch_size=arguments.batch_size,
+    ):
+        for k in kept:
+            found[k][result.index] = result.samples[:k].mean(axis=0) > bundle.settings.sampling.threshold
+    seconds = time.perf_counter() - started
+    return Outcome(case.name, name, steps, {k: dice(found[k], lesion) for k in kept}, seconds)
+
+
+def _row(outcomes: list[Outcome]) -> Row:
+    first = outcomes[0]
+    row: dict[str, object] = {"sampler": first.sampler, "steps": first.steps}
+    for k in first.dices:
+        values = np.array([outcome.dices[k] for outcome in outcomes])
+        low, high = bootstrap_interval(values)
+        row[f"Dice of {k}"] = round(float(values.mean()), 4)
+        row[f"95 % of {k}"] = f"{low:.3f} to {high:.3f}"
+    row["gain"] = round(float(np.mean([o.dices[max(o.dices)] - o.dices[min(o.dices)] for o in outcomes])), 4)
+    row["s / case"] = float(np.mean([outcome.seconds for outcome in outcomes]))
+    row["patients"] = len(outcomes)
+    return row
+
+
+if __name__ == "__main__":
+    sys.exit(main())
