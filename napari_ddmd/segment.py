@@ -17,7 +17,7 @@ from napari_ddmd.case.normalise import normalise
 from napari_ddmd.device import default_batch_size, inference_dtype, pick_device
 from napari_ddmd.model.bundle import Bundle, DdmdNetworks
 from napari_ddmd.model.denoiser import condition
-from napari_ddmd.model.discrepancy import DiscrepancyMaps, discrepancy_maps
+from napari_ddmd.model.discrepancy import DiscrepancyMaps, discrepancy_maps, join_maps
 from napari_ddmd.model.frame import Frame
 from napari_ddmd.model.losses import logits_to_x0
 from napari_ddmd.model.samplers import SAMPLERS, sample
@@ -195,7 +195,7 @@ class _Run:
         settings = self.bundle.settings
         slices = torch.from_numpy(self.images[:, indices].swapaxes(0, 1).copy())
         images = self.frame.to_frame(slices).to(self.device)
-        maps = discrepancy_maps(images, self.networks.ae_1, self.networks.ae_2, size=settings.autoencoder.size)
+        maps = self._maps(images)
         conditioning = condition(images, maps.inter, maps.intra, settings)
         masks = self._masks(indices, conditioning)
         on_slices = self.frame.to_slice(
@@ -206,6 +206,12 @@ class _Run:
             index: self._result(index, layers.numpy(), maps, row)
             for row, (index, layers) in enumerate(zip(indices, on_slices, strict=True))
         }
+
+    def _maps(self, images: Tensor) -> DiscrepancyMaps:
+        """Maps slice by slice: in a batch, the order of the sums and so the last digit depends on its size."""
+        ae_1, ae_2 = self.networks.ae_1, self.networks.ae_2
+        size = self.bundle.settings.autoencoder.size
+        return join_maps([discrepancy_maps(image, ae_1, ae_2, size=size) for image in images.split(1)])
 
     def _masks(self, indices: list[int], conditioning: Tensor) -> Tensor:
         """Sampled masks in [0, 1], ``(B, K, size, size)``."""

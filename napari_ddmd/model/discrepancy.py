@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -60,6 +61,12 @@ class DiscrepancyMaps:
                 for c, name in enumerate(MODALITIES)
             },
         )
+
+
+def join_maps(parts: Sequence[DiscrepancyMaps]) -> DiscrepancyMaps:
+    """Batches of maps as one batch."""
+    names = [entry.name for entry in fields(DiscrepancyMaps)]
+    return DiscrepancyMaps(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
 def inter_discrepancy(mean_1: Tensor, mean_2: Tensor) -> Tensor:
