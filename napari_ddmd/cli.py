@@ -106,7 +106,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--slices",
         type=_slice_range,
         metavar="A:B",
-        help="slices A to B-1, counted from 0 as in the files (default: all that hold brain)",
+        help="slices A to B-1, counted from 0 along the files' inferior-superior axis (default: all that hold brain)",
     )
     parser.add_argument("--samples", type=_positive, default=5, help="masks a slice (default: 5)")
     parser.add_argument("--steps", type=_positive, metavar="N", help="denoiser evaluations a mask")

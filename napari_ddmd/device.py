@@ -76,7 +76,8 @@ def inference_dtype(device: torch.device) -> torch.dtype:
 
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    if device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False):
+    capabilities = getattr(torch.cpu, "get_capabilities", None)  # older torch cannot tell
+    if device.type == "cpu" and capabilities is not None and capabilities().get("avx512_bf16", False):
         return torch.bfloat16
     return torch.float32
 
@@ -100,7 +101,8 @@ def estimate_memory(
     per_image = 4 * _activations(bundle)  # in bfloat16 too: normalisation and the skips' copies are float32
     weights = 4 * sum(parameter.numel() for parameter in bundle.networks.parameters())
     needed = weights + per_image * samples * slices
-    return MemoryEstimate(_FIXED_MB + needed / _MIB, _free_memory_mb(chosen), str(chosen))
+    fixed = 0.0 if chosen.type == "cuda" else _FIXED_MB
+    return MemoryEstimate(fixed + needed / _MIB, _free_memory_mb(chosen), str(chosen))
 
 
 def _activations(bundle: Bundle) -> float:

@@ -19,7 +19,7 @@ from napari_ddmd.case import (
     guess_modality,
     load_case,
 )
-from napari_ddmd.device import pick_device
+from napari_ddmd.device import estimate_memory, pick_device
 from napari_ddmd.export import prediction_folder, save_prediction
 from napari_ddmd.volumes import Volumes
 
@@ -134,6 +134,9 @@ def predict_case(
     for text in case.warnings:
         if remark is not None:
             remark(text)
+    estimate = estimate_memory(bundle, samples=settings.samples, device=str(device))
+    if not estimate.fits and remark is not None:
+        remark(f"{case.name}: {estimate}")
     defaults = bundle.settings.sampling
     steps = defaults.steps if settings.steps is None else settings.steps
     sampler = defaults.sampler if settings.sampler is None else settings.sampler

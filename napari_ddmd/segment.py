@@ -211,7 +211,7 @@ class _Run:
         """Maps slice by slice: in a batch, the order of the sums and so the last digit depends on its size."""
         ae_1, ae_2 = self.networks.ae_1, self.networks.ae_2
         size = self.bundle.settings.autoencoder.size
-        return join_maps([discrepancy_maps(image, ae_1, ae_2, size=size) for image in images.split(1)])
+        return join_maps([discrepancy_maps(image, ae_1, ae_2, size=size) for image in torch.split(images, 1)])
 
     def _masks(self, indices: list[int], conditioning: Tensor) -> Tensor:
         """Sampled masks in [0, 1], ``(B, K, size, size)``."""

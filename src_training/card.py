@@ -25,13 +25,18 @@ def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
     return text + "For research; not a medical device."
 
 
+def _evaluated(cross_validation: dict[str, Any]) -> int:
+    return len(next(iter(cross_validation.values()))["dice_volume"]["per_patient"])
+
+
 def model_card(bundle: Bundle) -> str:
     """A page in Markdown."""
     settings, provenance = bundle.settings, bundle.provenance
     recipe = provenance["recipe"]
     cross_validation: dict[str, Any] = provenance["cross_validation"]
     results = (
-        "Cross-validation of the same recipe: every patient was segmented by a model that had not seen the patient. "
+        f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
+        "patients): each was segmented by a model that had not seen the patient. "
         "The published weights come from all training patients and were judged on none of them.\n\n"
         + markdown_table({"systems": cross_validation})
         if cross_validation

@@ -94,11 +94,12 @@ def train_diffusion(run: Run) -> None:
 
 
 def model_settings(split: Split) -> ModelSettings:
-    """The recipe's model settings with the scales of the maps of this split."""
+    """The recipe's model settings with the scales of this split's maps; refuses maps made with other settings."""
     settings = split.run.recipe.model
     summary = split.folder / "maps" / "summary.json"
     if not summary.exists():
         raise RecipeError(f"{split.folder}: has no discrepancy maps; run the stage 'discrepancies' first")
+    split.run.check_fingerprint(summary, split.run.maps_fingerprint)
     scales = json.loads(summary.read_text())["scales"]
     diffusion = replace(settings.diffusion, inter_scale=scales["inter"], intra_scale=scales["intra"])
     return replace(settings, diffusion=diffusion)

@@ -24,9 +24,7 @@ def make_discrepancies(run: Run) -> None:
     """
     for split in run.splits():
         folder = split.folder / "maps"
-        recipe = run.recipe.to_dict()
-        fingerprint = {key: recipe[key] for key in ("discrepancies", "autoencoders", "slices", "seed")}
-        fingerprint["autoencoder"] = recipe["model"]["autoencoder"]
+        fingerprint = run.maps_fingerprint
         summary = folder / "summary.json"
         if summary.exists():
             run.check_fingerprint(summary, fingerprint)

@@ -31,7 +31,7 @@ def evaluate(run: Run) -> None:
     """Evaluate the held-out patients of every split, and write ``metrics.json`` and ``metrics.md`` of all of them.
 
     A patient's figures are kept in ``<split>/evaluation/<case>.json``; ``metrics.json`` joins those of all splits that
-    have been evaluated so far, so that it covers every patient once after ``--fold cv``.
+    have been evaluated so far in the same way, so that it covers every patient once after ``--fold cv``.
     """
     for split in run.splits():
         if not split.test_cases:
@@ -119,7 +119,7 @@ def summarise(run: Run) -> dict[str, Any]:
     ``dice_pooled``, ``iou_foreground``, ``miou``, ``pixel_accuracy`` and ``class_accuracy`` have each patient's own
     value under ``per_patient``; the figure over the pixels of all patients together stands beside it as ``pooled``.
     """
-    patients = [json.loads(path.read_text()) for path in sorted(run.root.glob("fold*/evaluation/*.json"))]
+    patients = _judged_alike(run)
     systems: dict[str, Any] = {}
     for system in sorted({patient["system"] for patient in patients}):
         own = [patient for patient in patients if patient["system"] == system]
@@ -134,6 +134,16 @@ def summarise(run: Run) -> dict[str, Any]:
         }.items():
             systems[system][key]["pooled"] = value
     return {"systems": systems, "patients": len({patient["case"] for patient in patients})}
+
+
+def _judged_alike(run: Run) -> list[dict[str, Any]]:
+    """Figures of all patients that were sampled as this run asks for; others cannot be joined with them."""
+    found = [json.loads(path.read_text()) for path in sorted(run.root.glob("fold*/evaluation/*.json"))]
+    wanted = (asdict(run.recipe.model.sampling), run.recipe.seed)
+    alike = [p for p in found if (p["made_with"]["sampling"], p["made_with"]["seed"]) == wanted]
+    if len(alike) < len(found):
+        print(f"{len(found) - len(alike)} patients were judged with other sampling and are left out", file=sys.stderr)
+    return alike
 
 
 def _over_patients(patients: list[dict[str, Any]], key: str) -> dict[str, Any]:

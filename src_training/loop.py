@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from napari_ddmd.device import inference_dtype, pick_device
+from src_training.files import write_bytes
 from src_training.recipe import Recipe, RecipeError
 
 Loss = Callable[[nn.Module, tuple[Tensor, ...], torch.Generator], dict[str, Tensor]]
@@ -77,7 +78,8 @@ def train(
     start = _resume(folder / "state.pt", model, optimizer, scheduler, ema)
     loader = DataLoader(batches, batch_size=None, sampler=range(start, settings.steps), num_workers=workers)
     on_device: Any = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
-    board = TensorBoardLogger(folder, name=None, version="tensorboard")
+    _forget_steps(folder / "log.jsonl", start)
+    board = TensorBoardLogger(folder, name=None, version="tensorboard", purge_step=start)
     net.train()
     with (
         (folder / "log.jsonl").open("a", encoding="utf-8") as log,
@@ -124,6 +126,14 @@ def _learning_rate(step: int, settings: LoopSettings) -> float:
         return 1.0
     progress = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
     return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def _forget_steps(path: Path, start: int) -> None:
+    """Drop the log's lines of steps that were taken after the last saved state, and are taken again."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]  # a kill can tear the last one
+        write_bytes(path, "".join(line for line in whole if json.loads(line)["step"] < start).encode())
 
 
 def _save(path: Path, step: int, model: nn.Module, optimizer: Any, scheduler: Any, ema: Any) -> None:

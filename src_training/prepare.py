@@ -28,10 +28,9 @@ def prepare(run: Run) -> None:
     A slice is unhealthy when its mask has any lesion voxel.
     """
     recipe = run.recipe
-    fingerprint = _fingerprint(recipe)
+    fingerprint = run.slices_fingerprint
     if run.index_path.exists():
         run.check_fingerprint(run.index_path, fingerprint)
-        return
     labelled = []
     for files in find_cases(recipe.data):
         if files.mask is None:
@@ -43,6 +42,14 @@ def prepare(run: Run) -> None:
     names = [files.name for files in labelled]
     if len(set(names)) < len(names):
         raise RecipeError(f"{recipe.data}: two cases have the same name; rename one")
+    if run.index_path.exists():
+        stored = set(json.loads(run.index_path.read_text())["cases"])
+        if stored != set(names):
+            raise RecipeError(
+                f"{recipe.data}: has other cases than the slice store in {run.root} "
+                f"({', '.join(sorted(stored ^ set(names))[:3])}); choose another --out for the new data"
+            )
+        return
     folds = assign_folds(names, folds=recipe.slices.folds, seed=recipe.seed, fold_file=recipe.slices.fold_file)
     cases: dict[str, Any] = {}
     for files in tqdm(labelled, desc="prepare", unit="case"):
@@ -61,15 +68,6 @@ def prepare(run: Run) -> None:
 def _folder(files: CaseFiles) -> str:
     """The folder that a case is loaded from again; some keep each image in a folder of its own below it."""
     return os.path.commonpath([image.parent for image in files.images.values()])
-
-
-def _fingerprint(recipe: Recipe) -> dict[str, Any]:
-    settings = recipe.to_dict()
-    return {
-        "slices": settings["slices"],
-        "frame": settings["model"]["frame"],
-        "normalisation": settings["model"]["normalisation"],
-    }
 
 
 def _store(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:

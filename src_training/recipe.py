@@ -158,7 +158,7 @@ def _paper() -> Recipe:
         slices=DataRecipe(first_slice=80, last_slice=128),
         model=replace(model, autoencoder=replace(model.autoencoder, size=128)),
         autoencoders=AutoencoderRecipe(epochs=200, batch_size=64, learning_rate=1e-4, cosine=False),
-        discrepancies=DiscrepancyRecipe(scale_maps=False),
+        discrepancies=DiscrepancyRecipe(out_of_fold=False, scale_maps=False),
         diffusion=DiffusionRecipe(
             iterations=120_000,
             batch_size=10,

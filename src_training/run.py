@@ -41,10 +41,28 @@ class Run:
         """Trained AE-1 and AE-2, a folder for each set of patients."""
         return self.root / "ensembles"
 
+    @property
+    def slices_fingerprint(self) -> dict[str, Any]:
+        """The settings that the slice store depends on."""
+        recipe = self.recipe.to_dict()
+        return {
+            "slices": recipe["slices"],
+            "frame": recipe["model"]["frame"],
+            "normalisation": recipe["model"]["normalisation"],
+        }
+
+    @property
+    def maps_fingerprint(self) -> dict[str, Any]:
+        """The settings that the discrepancy maps depend on, beside the slice store."""
+        recipe = self.recipe.to_dict()
+        kept = {key: recipe[key] for key in ("discrepancies", "autoencoders", "slices", "seed")}
+        return kept | {"autoencoder": recipe["model"]["autoencoder"]}
+
     def split(self, name: str) -> Split:
-        """One split: ``final`` or a fold's number."""
+        """One split: ``final`` or a fold's number; refuses a slice store that was made with other settings."""
         if not self.index_path.exists():
             raise RecipeError(f"{self.root}: has no slice store; run the stage 'prepare' first")
+        self.check_fingerprint(self.index_path, self.slices_fingerprint)
         cases = json.loads(self.index_path.read_text())["cases"]
         folds = {case: int(entry["fold"]) for case, entry in cases.items()}
         if name == "final":

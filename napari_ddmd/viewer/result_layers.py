@@ -75,6 +75,11 @@ class ResultLayers:
         """Announce a run: with its first result, layers that the user removed are made again."""
         self._starting = True
 
+    def restore(self) -> None:
+        """Make the layers that the user removed again, with all results so far."""
+        if self.volumes is not None:
+            self._ensure_layers()
+
     def add(self, recipe: Recipe, result: SliceResult) -> None:
         """Take in one slice; results of another recipe are replaced first, hand edits are kept aside."""
         if recipe != self.recipe:
@@ -152,13 +157,20 @@ class ResultLayers:
         return {role: array for role, array in arrays.items() if array is not None}
 
     def _ensure_layers(self) -> None:
+        assert self.volumes is not None
         active = self._viewer.layers.selection.active
         for role, array in self._arrays().items():
             layer = self._layers.get(role)
             if layer is None or layer not in self._viewer.layers:
                 self._layers[role] = self._make_layer(role, array)
                 self._viewer.layers.append(self._layers[role])
-        self.lesion.ensure()
+                if role in (Role.INTER, Role.INTRA):
+                    for index in sorted(self.volumes.done):
+                        self._widen_limits(role, array[index])
+        if not self.lesion.is_shown:
+            self.lesion.ensure()
+            # Slices that are done are not run again, so a new layer has to hold them from the start.
+            self.lesion.replace(self.volumes.mask(self.threshold))
         # Adding a layer selects it; the user's own choice stays, or the lesion, which is there to be edited.
         still_there = active is not None and active in self._viewer.layers
         self._viewer.layers.selection.active = active if still_there else self.lesion.layer

@@ -23,10 +23,21 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended, and why where it failed."""
+    """How a run ended, and why where it failed.
+
+    Attributes
+    ----------
+    state : RunState
+        How it ended.
+    error : Exception or None
+        What made it fail.
+    is_refused : bool
+        Whether the pipeline turned the settings down before it computed anything.
+    """
 
     state: RunState
     error: Exception | None = None
+    is_refused: bool = False
 
     @property
     def reason(self) -> str:
@@ -39,9 +50,13 @@ class RunOutcome:
     @property
     def is_expected(self) -> bool:
         """Whether the error is one that the package words for the user, so that a traceback adds nothing."""
+        from napari_ddmd.case import CaseError
+        from napari_ddmd.device import DeviceError
+        from napari_ddmd.model import BundleError
         from napari_ddmd.segment import InferenceError
 
-        return isinstance(self.error, InferenceError | ValueError | OSError | MemoryError)
+        worded = InferenceError | DeviceError | CaseError | BundleError | OSError | MemoryError
+        return self.is_refused or isinstance(self.error, worded)
 
 
 def stream(
@@ -71,11 +86,12 @@ def stream(
     RunOutcome
         How the run ended.
     """
+    is_accepted = False
     try:
         from napari_ddmd.segment import segment
 
         sampling = request.sampling
-        yield from segment(
+        results = segment(
             request.case,
             request.bundle,
             slices=request.slices,
@@ -87,6 +103,9 @@ def stream(
             cancel=cancel,
             progress=report,
         )
+        is_accepted = True
+        yield from results
     except Exception as error:
-        return RunOutcome(RunState.FAILED, error)
+        # The call checks the settings; a ValueError that comes later is a bug, and needs its traceback.
+        return RunOutcome(RunState.FAILED, error, is_refused=not is_accepted and isinstance(error, ValueError))
     return RunOutcome(RunState.CANCELLED if cancel.is_set() else RunState.FINISHED)

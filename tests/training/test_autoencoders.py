@@ -25,8 +25,9 @@ from .conftest import PATIENTS, tiny_recipe
 def run_of(out: Path, folds: int, *, out_of_fold: bool = True) -> Run:
     """A run of three patients a fold, with a slice store in name only."""
     cases = {f"case{number}": {"fold": number % folds} for number in range(3 * folds)}
-    write_json(out / "slices" / "index.json", {"fingerprint": {}, "cases": cases})
-    return Run(Recipe(out=out, discrepancies=DiscrepancyRecipe(out_of_fold=out_of_fold)))
+    run = Run(Recipe(out=out, discrepancies=DiscrepancyRecipe(out_of_fold=out_of_fold)))
+    write_json(run.index_path, {"fingerprint": run.slices_fingerprint, "cases": cases})
+    return run
 
 
 def all_splits(run: Run) -> list[Split]:

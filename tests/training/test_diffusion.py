@@ -206,7 +206,7 @@ def test_a_trained_split_knows_the_scales_of_its_maps(tiny_run: Run) -> None:
 )
 def test_other_settings_are_refused(option: tuple[str, ...], cohort: Path, tiny_out: Path) -> None:
     run = Run(tiny_recipe(cohort, tiny_out, *option, "--fold", "final"))
-    refusal = r"diffusion/recipe\.json: was made with other settings \((model|diffusion|seed)\); [^\n]*$"
+    refusal = r"(diffusion/recipe|maps/summary)\.json: was made with other settings \((model|diffusion|seed)\); [^\n]*$"
 
     with pytest.raises(RecipeError, match=refusal):
         train_diffusion(run)

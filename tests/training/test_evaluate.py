@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,12 +119,15 @@ def test_a_case_without_mask_cannot_be_judged(cohort: Path, tiny_bundle: Bundle)
         evaluate_case(replace(load_case(cohort / PATIENTS[0]), mask=None), tiny_bundle)
 
 
-def patient(name: str, dice: float | None, counts: tuple[int, int, int, int], system: str = "ddmd") -> dict[str, Any]:
+def patient(
+    name: str, dice: float | None, counts: tuple[int, int, int, int], system: str = "ddmd", seed: int = 0
+) -> dict[str, Any]:
     keys = ("true_positive", "false_positive", "false_negative", "true_negative")
     pooled = ("dice_pooled", "iou_foreground", "miou", "pixel_accuracy", "class_accuracy")
     return {
         "case": name,
         "system": system,
+        "made_with": {"sampling": asdict(Recipe().model.sampling), "seed": seed},
         "values": {"dice_volume": dice} | dict.fromkeys(pooled, 0.5),
         "confusion": dict(zip(keys, counts, strict=True)),
     }
@@ -135,9 +138,10 @@ def test_patients_of_all_folds_are_joined(tmp_path: Path) -> None:
     write_json(tmp_path / "fold1" / "evaluation" / "b.json", patient("b", None, (3, 0, 0, 2)))
     write_json(tmp_path / "fold1" / "evaluation" / "c.json", patient("c", 0.9, (0, 0, 4, 4)))
     write_json(tmp_path / "fold2" / "evaluation" / "d.json", patient("d", None, (1, 0, 0, 0), "ddmd-mini"))
+    write_json(tmp_path / "fold2" / "evaluation" / "e.json", patient("e", 0.1, (1, 0, 0, 0), seed=1))
     found = summarise(Run(Recipe(out=tmp_path)))
 
-    assert found["patients"] == 4
+    assert found["patients"] == 4, "another seed's figures are not joined with these"
     assert list(found["systems"]) == ["ddmd", "ddmd-mini"]
     dice = found["systems"]["ddmd"]["dice_volume"]
     assert dice["per_patient"] == {"a": 0.5, "b": None, "c": 0.9}

@@ -98,7 +98,7 @@ def test_an_interruption_leaves_no_trace(step: int, whole: nn.Module, tmp_path: 
     resumed = run(tmp_path)
 
     assert same(resumed, whole)
-    assert [entry["step"] for entry in log_of(tmp_path)] == [*range(step), *range(step // 4 * 4, STEPS)]
+    assert [entry["step"] for entry in log_of(tmp_path)] == [*range(STEPS)]
 
 
 def test_two_interruptions_leave_no_trace_without_averaging(tmp_path: Path) -> None:

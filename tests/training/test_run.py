@@ -47,6 +47,12 @@ def test_splits_need_a_slice_store(tmp_path: Path) -> None:
         Run(Recipe(out=tmp_path)).splits()
 
 
+def test_a_store_of_other_settings_is_refused(tiny_run: Run) -> None:
+    model = replace(tiny_run.recipe.model, frame=replace(tiny_run.recipe.model.frame, extent_mm=99.0))
+    with pytest.raises(RecipeError, match=r"index.json: was made with other settings \(frame\)"):
+        Run(replace(tiny_run.recipe, model=model)).split("final")
+
+
 def test_other_settings_are_named(tmp_path: Path) -> None:
     path = tmp_path / "made.json"
     write_json(path, {"fingerprint": {"same": [1], "changed": 2, "gone": 3}})

@@ -198,6 +198,38 @@ def test_removed_layers_stay_away_until_the_next_run(
     results.add(recipe, slice_result(case, 5))
     assert sorted(result_names(viewer)) == sorted([*NAMES[:4], "sample 2 of 3", "lesion"])
     assert viewer.layers["probability"].data[3].any()
+    for index in (3, 4, 5):
+        np.testing.assert_array_equal(viewer.layers["lesion"].data[index], slice_result(case, index).mask(0.6))
+    assert viewer.layers["lesion"].data[3].any()
+    assert viewer.layers["lesion"].data[4].any()
+    assert not results.lesion.is_edited
+
+
+def test_removed_layers_are_restored_with_all_results(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    results.restore()
+    assert result_names(viewer) == []
+    for index in (5, 4):
+        results.add(recipe, slice_result(case, index))
+    limits = viewer.layers["inter discrepancy"].contrast_limits
+    for name in ("inter discrepancy", "lesion"):
+        viewer.layers.remove(name)
+    results.restore()
+    for index in (4, 5):
+        np.testing.assert_array_equal(viewer.layers["lesion"].data[index], slice_result(case, index).mask())
+    assert viewer.layers["inter discrepancy"].contrast_limits == pytest.approx(limits)
+
+
+def test_restoring_leaves_hand_edits_alone(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, told: list[str]
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    viewer.layers["lesion"].paint((4, 20, 20), 1)
+    painted = viewer.layers["lesion"].data.copy()
+    results.restore()
+    np.testing.assert_array_equal(viewer.layers["lesion"].data, painted)
+    assert told == []
 
 
 def test_only_what_is_on_screen_is_redrawn(

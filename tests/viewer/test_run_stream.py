@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from importlib import import_module
 from threading import Event
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 import torch
 
 from napari_ddmd.case import Case, CaseError
-from napari_ddmd.model import Bundle
+from napari_ddmd.device import DeviceError
+from napari_ddmd.model import Bundle, BundleError
 from napari_ddmd.segment import InferenceError, SliceResult
 from napari_ddmd.viewer.run_settings import RunRequest, Sampling
 from napari_ddmd.viewer.run_stream import RunOutcome, RunState, stream
@@ -72,12 +74,31 @@ def test_no_error_escapes(request_: RunRequest, gated: GatedSegment, error: Exce
     assert outcome.error is error
 
 
+def test_refused_settings_are_told_apart_from_a_bug(
+    case: Case, tiny_bundle: Bundle, request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = RunRequest(case, tiny_bundle, Sampling(samples=0, steps=1), (4,))
+    _results, outcome = drain(stream(refused, Event(), lambda _: None))
+    assert outcome.is_expected
+    assert "samples must be at least 1" in outcome.reason
+    fake = GatedSegment()
+    monkeypatch.setattr(import_module("napari_ddmd.segment"), "segment", fake)
+    fake.fail(ValueError("shapes differ"))
+    _results, outcome = drain(stream(request_, Event(), lambda _: None))
+    assert outcome.state is RunState.FAILED
+    assert not outcome.is_expected
+
+
 @pytest.mark.parametrize(
     ("error", "expected", "reason"),
     [
         (CaseError("flair: no\nfile"), True, "flair: no file"),
         (InferenceError("no memory"), True, "no memory"),
         (MemoryError(), True, "MemoryError"),
+        (DeviceError("no cuda"), True, "no cuda"),
+        (BundleError("no weights"), True, "no weights"),
+        (OSError("disk"), True, "disk"),
+        (ValueError("shapes differ"), False, "shapes differ"),
         (TypeError("a bug"), False, "a bug"),
     ],
 )

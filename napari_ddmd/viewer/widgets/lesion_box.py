@@ -57,7 +57,8 @@ class LesionBox(QWidget):
         self.layer_links = ViewerLinks()
         self._coverage = ""
         self._measuring = False
-        self._seen: tuple[int, int] | None = None
+        self._revision = 0
+        self._seen: tuple[int, int, int] | None = None
         self.measurement: Measurement | None = None
         self.mask_list = QComboBox()
         self.mask_list.setToolTip("The mask that is measured and saved")
@@ -99,10 +100,17 @@ class LesionBox(QWidget):
         probability : (S, H, W) ndarray or None
             Averaged over each lesion.
         """
-        is_other = case is not self._case
+        is_other, is_other_probability = case is not self._case, probability is not self._probability
         self._case, self._probability = case, probability
         if is_other:
             self._fill()
+        if is_other_probability:
+            self.probability_changed()
+
+    def probability_changed(self) -> None:
+        """Measure soon, even where the mask has stayed: the probability was filled in place."""
+        self._revision += 1
+        self.remeasure()
 
     def set_coverage(self, done: int, total: int) -> None:
         """Say next to the volume that only some of the slices have been segmented; both 0 says nothing."""
@@ -170,7 +178,7 @@ class LesionBox(QWidget):
             self._show(None)
             return
         mask = np.asarray(layer.data)
-        seen = (id(layer), fingerprint(mask))
+        seen = (id(layer), fingerprint(mask), self._revision)
         if seen == self._seen:
             return
         if self._measuring:

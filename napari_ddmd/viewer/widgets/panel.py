@@ -89,6 +89,8 @@ class SegmentationPanel(QWidget):
         if request.recipe == results.recipe:
             request = request.without(results.done)
         if not request.slices:
+            results.restore()
+            self._show_results()
             self.run_bar.say(_NO_BRAIN if not slices else _ALL_DONE)
             return
         results.begin()
@@ -257,7 +259,7 @@ class SegmentationPanel(QWidget):
         if request.case in self._results and self._come_in != self._drawn:
             self._drawn = self._come_in
             self._results[request.case].refresh()
-            self.lesion_box.remeasure()
+            self.lesion_box.probability_changed()
             self._show_coverage()
         if not self.controller.is_cancelling:
             self.run_bar.show_progress(self.controller.progress, self._come_in, len(request.slices))

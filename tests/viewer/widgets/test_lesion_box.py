@@ -70,6 +70,19 @@ def test_redrawing_alone_measures_nothing(
     assert asked == []
 
 
+def test_another_probability_is_shown_though_the_mask_stays(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    add_mask(viewer, case)
+    qtbot.waitUntil(lambda: [row[3] for row in cells(box)] == ["", ""], timeout=10_000)
+    probability = np.full(case.grid.shape, 0.5, np.float32)
+    box.set_case(case, probability)
+    qtbot.waitUntil(lambda: [row[3] for row in cells(box)] == ["0.50", "0.50"], timeout=10_000)
+    probability[6] = 0.75
+    box.probability_changed()
+    qtbot.waitUntil(lambda: [row[3] for row in cells(box)] == ["0.50", "0.75"], timeout=10_000)
+
+
 def test_a_mask_that_keeps_changing_is_measured_all_the_same(
     viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

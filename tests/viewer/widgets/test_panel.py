@@ -157,6 +157,22 @@ def test_what_is_done_is_not_done_again(window: Window, gated: GatedSegment, qtb
     assert set(gated.requests[1]["slices"]) == {3, 4}
 
 
+def test_run_restores_a_removed_lesion_where_everything_is_done(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    viewer, panel = window
+    run_to_end(panel, gated, qtbot)
+    before = viewer.layers["lesion"].data.copy()
+    assert before.any()
+    viewer.layers.remove("lesion")
+    panel.run()
+    assert not panel.controller.is_running
+    assert len(gated.requests) == 1
+    np.testing.assert_array_equal(viewer.layers["lesion"].data, before)
+    assert panel.lesion_box.layer is viewer.layers["lesion"]
+    assert panel.save_button.isEnabled()
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
