@@ -215,10 +215,11 @@ class _Run:
 
     def _masks(self, indices: list[int], conditioning: Tensor) -> Tensor:
         """Sampled masks in [0, 1], ``(B, K, size, size)``."""
-        rows = conditioning.repeat_interleave(self.samples, dim=0)
+        settings = self.bundle.settings
         keys = [(index, number) for index in indices for number in range(self.samples)]
+        mirrored = torch.tensor([settings.sampling.mirror and number % 2 == 1 for _, number in keys])
+        rows = _mirror(conditioning.repeat_interleave(self.samples, dim=0), mirrored)
         side = conditioning.shape[-1]
-        prediction = self.bundle.settings.diffusion.prediction
 
         def noise(step: int) -> Tensor:
             return torch.stack([self._noise(key, step, side) for key in keys]).to(self.device)
@@ -230,7 +231,7 @@ class _Run:
                 output, variance = self.networks.denoiser(x_t, t, rows)
             self._report(len(keys))
             output = output.float()
-            if prediction == "x0":
+            if settings.diffusion.prediction == "x0":
                 output = logits_to_x0(output)
             return output, None if variance is None else variance.float()
 
@@ -239,11 +240,12 @@ class _Run:
             denoise,
             noise(-1),
             self.schedule,
-            prediction=prediction,
+            prediction=settings.diffusion.prediction,
             noise=noise,
             steps=self.steps,
         )
-        return ((x_0 + 1) / 2).clamp(0, 1).reshape(len(indices), self.samples, side, side)
+        masks = _mirror((x_0 + 1) / 2, mirrored)
+        return masks.clamp(0, 1).reshape(len(indices), self.samples, side, side)
 
     def _noise(self, key: tuple[int, int], step: int, side: int) -> Tensor:
         """Noise of one mask at one step; drawn on the CPU, so that every device gets the same."""
@@ -297,6 +299,11 @@ class _Run:
             )
         reason = " ".join(str(error).split())[:300]
         return f"{self.case.name}: {self.bundle.name} failed on {self.device}: {reason}"
+
+
+def _mirror(slices: Tensor, chosen: Tensor) -> Tensor:
+    """``(B, C, h, w)`` with the chosen ones flipped left to right."""
+    return torch.where(chosen.to(slices.device)[:, None, None, None], slices.flip(-1), slices)
 
 
 def _out_of_memory(error: BaseException) -> bool:

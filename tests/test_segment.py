@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle, untrained_bundle
+from napari_ddmd.model.library import load_bundle
 from napari_ddmd.segment import SAMPLERS, InferenceError, Progress, SliceResult, brain_slices, segment
 
 
@@ -53,6 +55,26 @@ def test_a_mask_depends_on_its_slice_and_the_seed_alone(
         assert result.scores == reference[index].scores
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_shipped_model_gives_one_mask_whatever_the_batch_and_threads(small_case: Case, threads: int) -> None:
+    shipped = load_bundle("compact")
+    wanted = brain_slices(small_case)
+
+    def run(batch_size: int, slices: list[int]) -> list[SliceResult]:
+        return list(segment(small_case, shipped, slices=slices, samples=2, seed=3, batch_size=batch_size))
+
+    together = {result.index: result for result in run(4, wanted)}
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        alone = run(1, wanted[::-2])
+    finally:
+        torch.set_num_threads(before)
+    for result in alone:
+        np.testing.assert_array_equal(result.samples, together[result.index].samples)
+        np.testing.assert_array_equal(result.inter, together[result.index].inter)
+
+
 def test_more_samples_keep_the_first_ones(
     small_case: Case, tiny_bundle: Bundle, reference: dict[int, SliceResult]
 ) -> None:
@@ -60,6 +82,24 @@ def test_more_samples_keep_the_first_ones(
     (more,) = segment(small_case, tiny_bundle, slices=[index], samples=5, steps=2, seed=7)
     np.testing.assert_array_equal(more.samples[:3], reference[index].samples)
     assert not np.array_equal(more.samples[3], more.samples[4])
+
+
+def test_every_second_mask_sees_the_mirrored_slice(small_case: Case) -> None:
+    without_maps = untrained_bundle("mini")
+    images = np.maximum(small_case.images, small_case.images[..., ::-1])  # the mirrored slice looks the same ...
+    case = Case.from_arrays("symmetric", images)
+    sampling = without_maps.settings.sampling
+    plain = replace(without_maps, settings=replace(without_maps.settings, sampling=replace(sampling, mirror=False)))
+    as_they_come, mirrored = (
+        np.stack([result.samples for result in segment(case, bundle, samples=4, seed=1)])
+        for bundle in (plain, without_maps)
+    )
+
+    assert sampling.mirror
+    np.testing.assert_array_equal(mirrored[:, ::2], as_they_come[:, ::2])
+    # ... so that its mask is the same, turned
+    np.testing.assert_allclose(mirrored[:, 1::2], as_they_come[:, 1::2, :, ::-1], atol=1e-5)
+    assert np.abs(mirrored[:, 1::2] - as_they_come[:, 1::2]).max() > 0.01
 
 
 def test_another_seed_gives_other_samples(

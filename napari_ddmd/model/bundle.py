@@ -151,7 +151,7 @@ def save_bundle(folder: Path | str, bundle: Bundle) -> Path:
         "version": bundle.version,
         "card": bundle.card,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "settings_sha256": _settings_hash(bundle.settings),
+        "settings_sha256": _settings_hash(bundle.settings.to_dict()),
         "settings": bundle.settings.to_dict(),
         "provenance": bundle.provenance,
     }
@@ -183,7 +183,7 @@ def read_bundle(folder: Path | str) -> Bundle:
         raise BundleError(f"{path}: is damaged (its hash is not the one in {SETTINGS_FILE}); copy it again")
     try:
         settings = ModelSettings.from_dict(description["settings"])
-        if _settings_hash(settings) != description["settings_sha256"]:
+        if _settings_hash(description["settings"]) != description["settings_sha256"]:
             raise ValueError("settings were changed after the model was published (their hash differs)")
         networks = DdmdNetworks(settings)
         networks.load_state_dict({key: value.float() for key, value in load_tensors(content).items()})
@@ -237,5 +237,5 @@ def _weights(networks: nn.Module) -> dict[str, torch.Tensor]:
     }
 
 
-def _settings_hash(settings: ModelSettings) -> str:
-    return hashlib.sha256(json.dumps(settings.to_dict(), sort_keys=True).encode()).hexdigest()
+def _settings_hash(settings: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

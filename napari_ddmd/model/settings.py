@@ -96,6 +96,8 @@ class SamplingSettings:
     """Denoiser evaluations a mask."""
     samples: int = 5
     """Masks a slice (five in the paper)."""
+    mirror: bool = True
+    """Sample every second mask from the slice mirrored left to right, and mirror it back (not in the paper)."""
     threshold: float = 0.5
     """The lesion is where the mean of the masks exceeds this."""
 
@@ -134,10 +136,15 @@ class ModelSettings:
         Raises
         ------
         ValueError
-            If a key is unknown or missing, or a value has the wrong type.
+            If a key is unknown or missing, or a value has the wrong type. A key that models of an earlier version do
+            not have may be missing and stands for what they did.
         """
         settings: ModelSettings = _build(cls, data, "settings")
         return settings
+
+
+_BEFORE: dict[str, dict[str, Any]] = {"settings.sampling": {"mirror": False}}
+"""What models did before a setting was there."""
 
 
 def _build(kind: Any, data: Any, where: str) -> Any:
@@ -145,6 +152,7 @@ def _build(kind: Any, data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         raise ValueError(f"{where} must be an object, not {data!r}")
     hints = get_type_hints(kind)
+    data = _BEFORE.get(where, {}) | data
     names = [entry.name for entry in fields(kind)]
     for problem, keys in (("unknown", set(data) - set(names)), ("missing", set(names) - set(data))):
         if keys:
