@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from src_training.augment_lesions import recolour
 
 
 def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -27,7 +30,7 @@ def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Genera
     count = images.shape[1]
     stacked = deform(torch.cat([images, maps, masks], dim=1), generator)
     images, maps, masks = stacked[:, :count], stacked[:, count:-1], (stacked[:, -1:] > 0.5).float()
-    return change_intensities(images, generator), maps, masks
+    return change_intensities(recolour(images, masks, generator), generator), maps, masks
 
 
 def deform(stacked: Tensor, generator: torch.Generator) -> Tensor:
@@ -55,7 +58,7 @@ def deform(stacked: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def change_intensities(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Gain, gamma, offset, a smooth bias field and noise, drawn for each modality of each slice."""
+    """Gamma, contrast, offset, bias field, blur, noise and lost parts, drawn for each modality of each slice."""
     batch, channels, height, width = images.shape
     device = images.device
 
@@ -63,14 +66,45 @@ def change_intensities(images: Tensor, generator: torch.Generator) -> Tensor:
         return torch.rand(batch, channels, 1, 1, generator=generator, device=device) * (high - low) + low
 
     brain = images.amax(dim=1, keepdim=True) > 0
+    changed = images.clamp(0, 1) ** torch.exp(uniform(-0.5, 0.5))
+    mean = (changed * brain).sum((2, 3), keepdim=True) / brain.sum((2, 3), keepdim=True).clamp(min=1)
     bias = F.interpolate(
         torch.randn(batch, channels, 3, 3, generator=generator, device=device),
         (height, width),
         mode="bicubic",
         align_corners=False,
     )
-    changed = images.clamp(0, 1) ** torch.exp(uniform(-0.35, 0.35))
-    changed = changed * uniform(0.85, 1.15) * (1 + 0.08 * bias) + uniform(-0.06, 0.06)
+    changed = (changed - mean) * uniform(0.7, 1.35) + mean * uniform(0.8, 1.25)
+    changed = changed * (1 + 0.12 * bias)
+    changed = torch.where(uniform(0, 1) < 0.2, blur(changed), changed)
     noise = torch.randn(images.shape, generator=generator, device=device)
-    changed = changed + noise * uniform(0.0, 0.04)
-    return changed.clamp(0, 1) * brain
+    changed = changed + noise * 0.06 * uniform(0, 1) ** 2
+    return changed.clamp(0, 1) * brain * ~lost(images.shape, generator)
+
+
+def blur(images: Tensor) -> Tensor:
+    """Halve the resolution and bring back the size, as of an image from a coarser scan."""
+    coarse = F.avg_pool2d(images, 2, ceil_mode=True)
+    return F.interpolate(coarse, images.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def lost(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Where a modality is missing: in one slice of ten a whole one, in one of ten a rectangle of one.
+
+    Returns
+    -------
+    Tensor
+        ``(B, C, h, w)``, bool.
+    """
+    batch, channels, height, width = shape
+    device = generator.device
+
+    def uniform() -> Tensor:
+        return torch.rand(batch, 1, 1, 1, generator=generator, device=device)
+
+    kind = uniform()
+    chosen = (uniform() * channels).long() == torch.arange(channels, device=device).view(1, -1, 1, 1)
+    y = torch.arange(height, device=device).view(1, 1, -1, 1) / height
+    x = torch.arange(width, device=device).view(1, 1, 1, -1) / width
+    inside = ((y - uniform()).abs() < 0.3 * uniform()) & ((x - uniform()).abs() < 0.3 * uniform())
+    return chosen & ((kind < 0.1) | ((kind < 0.2) & inside))

@@ -69,21 +69,21 @@ class DiscrepancyRecipe:
 class DiffusionRecipe:
     """Training of the denoiser."""
 
-    iterations: int = 1000
+    iterations: int = 1500
     """Optimiser steps."""
-    batch_size: int = 8
+    batch_size: int = 16
     """Slices a step."""
     learning_rate: float = 1e-3
     """Peak of AdamW's learning rate."""
     weight_decay: float = 1e-4
     """Of AdamW (0 makes it Adam)."""
-    warmup: int = 100
+    warmup: int = 200
     """Steps over which the learning rate rises."""
     cosine: bool = True
     """Let the learning rate fall to zero along a cosine after the warm-up."""
     ema_decay: float = 0.999
     """Largest decay of the exponential moving average of the weights."""
-    timestep_power: float = 3.0
+    timestep_power: float = 10.0
     """Timesteps are drawn as T u^(1/power): 1 is uniform, more favours the noisy end, where few-step sampling works."""
     lambda_vlb: float = 0.001
     """Weight of the variational bound where the variance is learned."""
@@ -150,7 +150,7 @@ def _paper() -> Recipe:
             norm_groups=32,
         ),
         diffusion=diffusion,
-        sampling=SamplingSettings(sampler="ddpm", steps=diffusion.timesteps),
+        sampling=SamplingSettings(sampler="ddpm", steps=diffusion.timesteps, mirror=False),
     )
     return Recipe(
         preset="paper",

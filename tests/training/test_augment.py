@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from src_training import augment as augment_module
-from src_training.augment import augment, change_intensities, deform
+from src_training.augment import augment, blur, change_intensities, deform, lost
 
 
 def generator(seed: int) -> torch.Generator:
@@ -32,6 +32,7 @@ def images() -> Tensor:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_images_that_equal_their_mask_still_do(seed: int, masks: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(augment_module, "recolour", lambda images, masks, generator: images)
     monkeypatch.setattr(augment_module, "change_intensities", lambda images, generator: images)
     images, maps, moved = augment(masks.repeat(1, 4, 1, 1), masks.repeat(1, 2, 1, 1), masks, generator(seed))
 
@@ -92,3 +93,29 @@ def test_a_generator_tells_all(images: Tensor, masks: Tensor) -> None:
 
     assert torch.equal(run(4), run(4))
     assert not torch.equal(run(4), run(5))
+
+
+def test_one_slice_in_ten_lacks_a_modality_and_one_in_ten_a_rectangle_of_one() -> None:
+    missing = lost((2000, 4, 16, 16), generator(3))
+    share = missing.float().mean(dim=(2, 3))
+
+    assert ((share > 0).sum(dim=1) <= 1).all()  # never two modalities of a slice
+    whole, part = (share == 1).any(dim=1), ((share > 0) & (share < 1)).any(dim=1)
+    assert 0.08 < whole.float().mean() < 0.12
+    assert 0.06 < part.float().mean() < 0.12
+    assert (share == 1).float().mean(dim=0).min() > 0.015  # each of the four is met
+
+
+def test_a_lost_modality_is_zero_and_the_others_stay(images: Tensor) -> None:
+    batch = images[:1].expand(200, -1, -1, -1)
+    gone = change_intensities(batch, generator(0)).amax(dim=(2, 3)) == 0
+
+    assert 0.04 < gone.any(dim=1).float().mean() < 0.17
+    assert gone.sum(dim=1).max() == 1
+
+
+@pytest.mark.parametrize("size", [(16, 16), (15, 17)])
+def test_blurring_keeps_what_is_flat_and_loses_what_is_fine(size: tuple[int, int]) -> None:
+    checks = (torch.arange(size[0])[:, None] + torch.arange(size[1])) % 2 * 1.0
+    assert torch.allclose(blur(torch.ones(1, 1, *size)), torch.ones(1, 1, *size))
+    assert blur(checks[None, None])[..., 2:-2, 2:-2].std() < 0.1 * checks.std()
