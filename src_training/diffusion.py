@@ -169,6 +169,11 @@ def draw_timesteps(count: int, timesteps: int, power: float, generator: torch.Ge
     return (timesteps * u ** (1 / power)).long().clamp(max=timesteps - 1)
 
 
+def training_fingerprint(run: Run) -> dict[str, Any]:
+    """What must be equal of two splits whose figures are said to be of the same recipe."""
+    return {"denoiser": _fingerprint(run, run.recipe.model), "maps": run.maps_fingerprint}
+
+
 def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
     recipe = run.recipe.to_dict()
     return {

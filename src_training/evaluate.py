@@ -19,6 +19,7 @@ from napari_ddmd.model.bundle import Bundle, read_bundle
 from napari_ddmd.segment import brain_slices, segment
 from napari_ddmd.volumes import Volumes
 from src_training import metrics
+from src_training.diffusion import training_fingerprint
 from src_training.files import write_bytes, write_json
 from src_training.publish import publish_split
 from src_training.report import markdown_table
@@ -50,7 +51,7 @@ def _evaluate_split(split: Split) -> None:
     folder = split.folder / "evaluation"
     bundle = read_bundle(publish_split(split))
     index = json.loads(split.run.index_path.read_text())["cases"]
-    made_with = {"sha256": bundle.sha256, "sampling": asdict(bundle.settings.sampling), "seed": split.run.recipe.seed}
+    made_with = {"sha256": bundle.sha256, **_how(split.run)}
     for name in tqdm(split.test_cases, desc=f"evaluate {split.name}", unit="case"):
         path = folder / f"{name}.json"
         if path.exists() and json.loads(path.read_text()).get("made_with") == made_with:
@@ -133,17 +134,31 @@ def summarise(run: Run) -> dict[str, Any]:
             "class_accuracy": pooled.class_accuracy,
         }.items():
             systems[system][key]["pooled"] = value
-    return {"systems": systems, "patients": len({patient["case"] for patient in patients})}
+    return {"systems": systems, "patients": len({patient["case"] for patient in patients}), "made_with": _how(run)}
 
 
 def _judged_alike(run: Run) -> list[dict[str, Any]]:
     """Figures of all patients that were sampled as this run asks for; others cannot be joined with them."""
     found = [json.loads(path.read_text()) for path in sorted(run.root.glob("fold*/evaluation/*.json"))]
-    wanted = (asdict(run.recipe.model.sampling), run.recipe.seed)
-    alike = [p for p in found if (p["made_with"]["sampling"], p["made_with"]["seed"]) == wanted]
+    wanted = _how(run)
+    alike = [p for p in found if {key: p["made_with"].get(key) for key in wanted} == wanted]
     if len(alike) < len(found):
-        print(f"{len(found) - len(alike)} patients were judged with other sampling and are left out", file=sys.stderr)
+        print(
+            f"{len(found) - len(alike)} patients were judged with another training or sampling and are left out",
+            file=sys.stderr,
+        )
     return alike
+
+
+def _how(run: Run) -> dict[str, Any]:
+    """Training and sampling that figures must share to be joined; as it comes back from JSON."""
+    how = {
+        "training": training_fingerprint(run),
+        "sampling": asdict(run.recipe.model.sampling),
+        "seed": run.recipe.seed,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(how))
+    return plain
 
 
 def _over_patients(patients: list[dict[str, Any]], key: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from napari_ddmd.model.bundle import Bundle, DdmdNetworks, new_bundle, save_bundle
 from src_training.autoencoders import load_ensembles
 from src_training.card import model_card, summary_line
-from src_training.diffusion import load_denoiser, model_settings
+from src_training.diffusion import load_denoiser, model_settings, training_fingerprint
 from src_training.files import write_bytes
 from src_training.run import Run, Split
 
@@ -36,8 +36,6 @@ def make_bundle(split: Split) -> Bundle:
     networks.ae_1.load_state_dict(ae_1.state_dict())
     networks.ae_2.load_state_dict(ae_2.state_dict())
     networks.denoiser.load_state_dict(load_denoiser(split).state_dict())
-    metrics_path = split.run.root / "metrics.json"
-    metrics: dict[str, Any] = json.loads(metrics_path.read_text()) if metrics_path.exists() else {}
     described = recipe.to_dict()
     provenance = {
         "package_version": version("napari-ddmd"),
@@ -47,7 +45,7 @@ def make_bundle(split: Split) -> Bundle:
         "folds": split.folds,
         "recipe": {key: described[key] for key in ("preset", "seed", "slices", "autoencoders", "discrepancies")}
         | {"diffusion": described["diffusion"]},
-        "cross_validation": metrics.get("systems", {}),
+        "cross_validation": _cross_validation(split.run),
     }
     return new_bundle(
         settings,
@@ -57,3 +55,13 @@ def make_bundle(split: Split) -> Bundle:
         provenance=provenance,
         card=summary_line(provenance, settings.to_dict()),
     )
+
+
+def _cross_validation(run: Run) -> dict[str, Any]:
+    """Figures of the run's evaluation, if it was of the very recipe that is published."""
+    path = run.root / "metrics.json"
+    metrics: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    trained = json.loads(json.dumps(training_fingerprint(run)))
+    same = metrics.get("made_with", {}).get("training") == trained
+    systems: dict[str, Any] = metrics["systems"] if same else {}
+    return systems

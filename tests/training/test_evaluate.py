@@ -14,6 +14,7 @@ from napari_ddmd.case import Case, load_case
 from napari_ddmd.model import Bundle, load_bundle
 from napari_ddmd.segment import SliceResult, brain_slices
 from src_training import evaluate as evaluate_module
+from src_training.diffusion import training_fingerprint
 from src_training.evaluate import evaluate, evaluate_case, summarise
 from src_training.files import write_json
 from src_training.metrics import METRICS
@@ -120,14 +121,26 @@ def test_a_case_without_mask_cannot_be_judged(cohort: Path, tiny_bundle: Bundle)
 
 
 def patient(
-    name: str, dice: float | None, counts: tuple[int, int, int, int], system: str = "ddmd", seed: int = 0
+    name: str,
+    dice: float | None,
+    counts: tuple[int, int, int, int],
+    *,
+    system: str = "ddmd",
+    seed: int = 0,
+    recipe: Recipe | None = None,
 ) -> dict[str, Any]:
+    recipe = recipe or Recipe()
     keys = ("true_positive", "false_positive", "false_negative", "true_negative")
     pooled = ("dice_pooled", "iou_foreground", "miou", "pixel_accuracy", "class_accuracy")
     return {
         "case": name,
         "system": system,
-        "made_with": {"sampling": asdict(Recipe().model.sampling), "seed": seed},
+        "made_with": {
+            "sha256": name,
+            "training": training_fingerprint(Run(recipe)),
+            "sampling": asdict(recipe.model.sampling),
+            "seed": seed,
+        },
         "values": {"dice_volume": dice} | dict.fromkeys(pooled, 0.5),
         "confusion": dict(zip(keys, counts, strict=True)),
     }
@@ -137,11 +150,13 @@ def test_patients_of_all_folds_are_joined(tmp_path: Path) -> None:
     write_json(tmp_path / "fold0" / "evaluation" / "a.json", patient("a", 0.5, (1, 1, 1, 1)))
     write_json(tmp_path / "fold1" / "evaluation" / "b.json", patient("b", None, (3, 0, 0, 2)))
     write_json(tmp_path / "fold1" / "evaluation" / "c.json", patient("c", 0.9, (0, 0, 4, 4)))
-    write_json(tmp_path / "fold2" / "evaluation" / "d.json", patient("d", None, (1, 0, 0, 0), "ddmd-mini"))
+    write_json(tmp_path / "fold2" / "evaluation" / "d.json", patient("d", None, (1, 0, 0, 0), system="ddmd-mini"))
     write_json(tmp_path / "fold2" / "evaluation" / "e.json", patient("e", 0.1, (1, 0, 0, 0), seed=1))
+    longer = replace(Recipe(), diffusion=replace(Recipe().diffusion, iterations=9999))
+    write_json(tmp_path / "fold3" / "evaluation" / "f.json", patient("f", 0.1, (1, 0, 0, 0), recipe=longer))
     found = summarise(Run(Recipe(out=tmp_path)))
 
-    assert found["patients"] == 4, "another seed's figures are not joined with these"
+    assert found["patients"] == 4, "figures of another seed or another training are not joined with these"
     assert list(found["systems"]) == ["ddmd", "ddmd-mini"]
     dice = found["systems"]["ddmd"]["dice_volume"]
     assert dice["per_patient"] == {"a": 0.5, "b": None, "c": 0.9}

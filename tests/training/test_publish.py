@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,17 @@ def test_provenance_tells_who_was_seen(tiny_out: Path, tiny_run: Run) -> None:
     assert fold["split"] == "fold0"
     assert final["recipe"]["diffusion"]["iterations"] == 6
     assert final["cross_validation"]["ddmd"]["dice_volume"]["per_patient"].keys() == set(PATIENTS)
+
+
+def test_figures_of_another_recipe_are_not_quoted(tiny_copy: Path, cohort: Path) -> None:
+    path = tiny_copy / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["made_with"]["training"]["denoiser"]["diffusion"]["iterations"] += 1
+    path.write_text(json.dumps(metrics))
+    (folder,) = publish(Run(tiny_recipe(cohort, tiny_copy, "--fold", "final")))
+
+    assert load_bundle(folder).provenance["cross_validation"] == {}
+    assert "has not been evaluated" in (folder / "README.md").read_text()
 
 
 def test_a_bundle_names_no_place_on_this_computer(tiny_out: Path, cohort: Path) -> None:
