@@ -17,7 +17,7 @@ BIN = $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo       segment a synthetic case with the bundled model and leave pictures in $(DEMO)/"
+	@echo "make demo       segment a synthetic case with the bundled model and leave a picture in $(DEMO)/"
 	@echo "make test       ruff, mypy and all tests"
 	@echo "make lint | format | typecheck | pytest | clean"
 

@@ -7,7 +7,11 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-import tyro
+try:
+    import tyro
+except ModuleNotFoundError as error:
+    print(f"src_training: {error}; install what training needs with: pip install 'napari-ddmd[train]'", file=sys.stderr)
+    raise SystemExit(2) from None
 
 from napari_ddmd.case import CaseError
 from napari_ddmd.device import DeviceError
@@ -53,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"src_training: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("src_training: interrupted; the same command goes on from the last saved state", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -46,6 +46,30 @@ def test_all_stages_in_one_go(tiny_out: Path) -> None:
     assert not list(tiny_out.rglob("state.pt"))
 
 
+def test_an_interruption_is_no_crash(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prepare_module, "load_case", stop)
+
+    assert main(["prepare", *tiny_words(cohort, tmp_path)]) == 130
+    assert "interrupted; the same command goes on" in capsys.readouterr().err
+
+
+def test_training_without_its_packages_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "tyro", None)
+    monkeypatch.delitem(sys.modules, "src_training.__main__")
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("src_training", run_name="__main__")
+
+    assert caught.value.code == 2
+    assert "pip install 'napari-ddmd[train]'" in capsys.readouterr().err
+
+
 def test_calling_again_computes_nothing(tiny_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
