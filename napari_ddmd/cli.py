@@ -91,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     sample = commands.add_parser("sample-case", help="write a synthetic case in BRATS form")
     sample.add_argument("folder", type=Path, metavar="DIR", help="folder of the case; must not hold anything")
-    sample.add_argument("--seed", type=int, default=0, help="another seed gives another head (default: 0)")
+    sample.add_argument("--seed", type=_whole, default=0, help="another seed gives another head (default: 0)")
     sample.set_defaults(run=_sample_case)
     return parser
 
@@ -114,6 +114,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sampled noise (default: 0)")
     parser.add_argument("--threshold", type=_share, default=0.5, help="the lesion's probability (default: 0.5)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
 
 
 def _positive(text: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -145,9 +144,9 @@ def _free_memory_mb(device: torch.device) -> float | None:
 
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] / _MIB
+    import psutil
+
     try:
-        with Path("/proc/meminfo").open(encoding="ascii") as lines:
-            fields = dict(line.split(":", 1) for line in lines)
-        return float(fields["MemAvailable"].split()[0]) / 1024
-    except (OSError, KeyError):
+        return float(psutil.virtual_memory().available) / _MIB
+    except (OSError, RuntimeError):  # a system that does not tell
         return None

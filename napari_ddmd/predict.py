@@ -15,8 +15,8 @@ from napari_ddmd.case import (
     CaseError,
     CaseFiles,
     CaseWarning,
-    find_cases,
-    guess_modality,
+    case_places,
+    find_case_files,
     load_case,
 )
 from napari_ddmd.device import estimate_memory, pick_device
@@ -74,22 +74,32 @@ def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[Ca
     paths
         Each the folder of a case, one of its files, or a folder of such folders.
 
-    Raises
-    ------
-    CaseError
-        If two different cases have one name, so that their results would have one place.
+    Returns
+    -------
+    tuple of list
+        The cases, and the faults. Different cases of one name are all at fault: their results would have one place.
     """
-    found: dict[str, CaseFiles] = {}
+    found: dict[str, list[CaseFiles]] = {}
     faults: list[CaseError] = []
     for path in paths:
         cases, errors = _find(Path(path))
         faults += errors
         for files in cases:
-            other = found.setdefault(files.name, files)
-            if other.images != files.images:
-                first, second = (_where(entry) for entry in (other, files))
-                raise CaseError(f"{second}: has the same name as {first}; run them with different --out folders")
-    return list(found.values()), faults
+            namesakes = found.setdefault(files.name, [])
+            if all(other.images != files.images for other in namesakes):
+                namesakes.append(files)
+    usable: list[CaseFiles] = []
+    for namesakes in found.values():
+        for files in namesakes:
+            twin = next((other for other in namesakes if other is not files), None)
+            if twin is None:
+                usable.append(files)
+            else:
+                first, second = _where(files), _where(twin)
+                faults.append(
+                    CaseError(f"{first}: has the same name as {second}; run them with different --out folders")
+                )
+    return usable, faults
 
 
 def predict_case(
@@ -181,17 +191,17 @@ def predict_case(
 def _find(path: Path) -> tuple[list[CaseFiles], list[CaseError]]:
     """Find the cases under a path; one folder at fault does not hide the others of a cohort."""
     try:
-        return find_cases(path), []
+        places = case_places(path)
     except CaseError as error:
-        if not path.is_dir():
-            return [], [error]
-        below = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
-        is_case = any(guess_modality(entry.name) for entry in path.iterdir())
-        if is_case or not below:
-            return [], [error]
-        parts = [_find(entry) for entry in below]
-        cases = [files for found, _ in parts for files in found]
-        return cases, [fault for _, faults in parts for fault in faults] if cases else [error]
+        return [], [error]
+    cases: list[CaseFiles] = []
+    faults: list[CaseError] = []
+    for place in places:
+        try:
+            cases.append(find_case_files(place))
+        except CaseError as error:
+            faults.append(error)
+    return sorted(cases, key=lambda files: files.name), faults
 
 
 def _axial_slices(case: Case, wanted: tuple[int | None, int | None] | None) -> list[int] | None:

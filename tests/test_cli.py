@@ -82,6 +82,8 @@ def test_bad_input_is_one_line_and_status_2(program: list[str], tmp_path: Path) 
         (["predict", "case", "--out", "x", "--threshold", "1"], r"'1' is not a number in [0, 1)"),
         (["predict", "case", "--out", "x", "--threshold", "high"], r"'high' is not a number in [0, 1)"),
         (["predict", "case", "--out", "x", "--device", "tpu"], "invalid choice: 'tpu'"),
+        (["sample-case", "x", "--seed", "-1"], "'-1' is not a whole number from 0"),
+        (["sample-case", "x", "--seed", "1.5"], "'1.5' is not a whole number from 0"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_status_2(capsys: Captured, arguments: list[str], message: str) -> None:
@@ -150,6 +152,22 @@ def test_one_case_at_fault_does_not_lose_the_others(
     assert len(lines) == len(answer["failed"]) == 3
     for fault in (cohort / "d", cohort / "b", cut):
         assert any(f"{fault}:" in line for line in lines), fault
+
+
+def test_cases_of_one_name_and_unnamed_images_do_not_lose_the_others(
+    tmp_path: Path, write_small_case: CaseWriter, tiny_model_folder: Path, out: Path, capsys: Captured
+) -> None:
+    cohort = tmp_path / "cohort"
+    twins = [write_small_case(cohort / site / "001") for site in ("leeds", "york")]
+    write_small_case(cohort / "002")
+    scan = cohort / "odd" / "scan.nii.gz"
+    scan.parent.mkdir()
+    shutil.copy(twins[0] / "001_t1.nii.gz", scan)
+
+    assert predict(cohort, tiny_model_folder, out) == 2
+    assert [entry.name for entry in out.iterdir()] == ["002"]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in lines] == [str(place) for place in (scan, *twins)]
 
 
 def test_a_missing_model_is_named(small_case_folder: Path, out: Path, capsys: Captured) -> None:
@@ -237,8 +255,9 @@ def test_sample_case_is_asked_for_with_its_seed(
     monkeypatch.setattr("napari_ddmd.synthetic.write_case", write)
 
     assert main(["sample-case", str(tmp_path / "new"), "--seed", "4"]) == 0
-    assert seeds == [4]
     assert capsys.readouterr().out == f"{tmp_path / 'new'}\n"
+    assert main(["sample-case", str(tmp_path / "other"), "--seed", "0"]) == 0
+    assert seeds == [4, 0]
 
 
 def test_sample_case_does_not_write_into_a_folder_in_use(tmp_path: Path, capsys: Captured) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -48,6 +49,23 @@ def test_what_does_not_fit_is_said() -> None:
     assert not small.fits
     assert "expect smaller batches" in str(small)
     assert replace(estimate, available_mb=None).fits
+
+
+def test_free_memory_is_what_the_system_tells(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=3 * 2**20))
+    estimate = estimate_memory(tiny_bundle, samples=1, batch_size=1, device="cpu")
+    assert estimate.available_mb == 3
+    assert not estimate.fits
+
+
+def test_free_memory_may_be_unknown(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise PermissionError("not told")
+
+    monkeypatch.setattr("psutil.virtual_memory", refuse)
+    estimate = estimate_memory(tiny_bundle, samples=1, batch_size=1, device="cpu")
+    assert estimate.available_mb is None
+    assert estimate.fits
 
 
 def test_batches_are_larger_off_the_cpu() -> None:

@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_ddmd.case import CaseError, CaseWarning, find_case_files
+from napari_ddmd.case import CaseWarning, find_case_files
 from napari_ddmd.model import Bundle
 from napari_ddmd.predict import PredictError, PredictSettings, collect_cases, predict_case
 from napari_ddmd.segment import Progress
@@ -116,9 +116,25 @@ def test_a_case_at_fault_is_not_taken_for_a_cohort(tmp_path: Path, write_small_c
     assert "2 files for t1" in str(fault)
 
 
-def test_two_cases_of_one_name_are_refused(tmp_path: Path, write_small_case: CaseWriter) -> None:
-    first, second = (write_small_case(tmp_path / site / "001") for site in ("york", "leeds"))
+def test_a_patient_whose_images_have_other_names_is_a_fault(tmp_path: Path, write_small_case: CaseWriter) -> None:
+    folder = write_small_case(tmp_path / "a")
+    scan = tmp_path / "b" / "scan.nii.gz"
+    scan.parent.mkdir()
+    shutil.copy(folder / "a_t1.nii.gz", scan)
+    (tmp_path / "logs").mkdir()
+    cases, faults = collect_cases([tmp_path])
 
-    with pytest.raises(CaseError, match="001: has the same name as") as refusal:
-        collect_cases([first, second])
-    assert str(first) in str(refusal.value)
+    assert [files.name for files in cases] == ["a"]
+    assert [str(fault).split(":")[0] for fault in faults] == [str(scan)]
+
+
+def test_cases_of_one_name_are_faults_and_do_not_stop_the_others(tmp_path: Path, write_small_case: CaseWriter) -> None:
+    first, second = (write_small_case(tmp_path / site / "001") for site in ("york", "leeds"))
+    write_small_case(tmp_path / "york" / "002")
+    cases, faults = collect_cases([tmp_path / "york", second, first])
+
+    assert [files.name for files in cases] == ["002"]
+    assert [str(fault) for fault in faults] == [
+        f"{one}: has the same name as {other}; run them with different --out folders"
+        for one, other in ((first, second), (second, first))
+    ]

@@ -2,7 +2,7 @@
 
 from napari_ddmd.case.case import Case
 from napari_ddmd.case.errors import CaseError, CaseWarning
-from napari_ddmd.case.files import CaseFiles, find_case_files, find_cases
+from napari_ddmd.case.files import CaseFiles, case_places, find_case_files, find_cases
 from napari_ddmd.case.grid import AxialGrid
 from napari_ddmd.case.load import load_case, load_mask
 from napari_ddmd.case.naming import MODALITIES, guess_modality
@@ -14,6 +14,7 @@ __all__ = [
     "CaseError",
     "CaseFiles",
     "CaseWarning",
+    "case_places",
     "find_case_files",
     "find_cases",
     "guess_modality",

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_ddmd.case.files import CaseFiles
 from napari_ddmd.case.grid import AxialGrid
 from napari_ddmd.case.naming import MODALITIES
+from napari_ddmd.case.nifti import refuse_unusable
 
 # From (S, H, W) at 1 mm to RAS: what arrays that are on the axial grid already have for an affine.
 _AXIAL_AFFINE = np.array([[0, 0, -1, 0], [0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
@@ -79,14 +80,28 @@ class Case:
         Raises
         ------
         CaseError
-            If the affine is oblique.
+            If the affine is oblique, or a modality is not finite or zero throughout.
         ValueError
             If the arrays' shapes do not fit.
         """
-        volumes = np.asarray(images, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+            volumes = np.asarray(images, dtype=np.float32)
         if volumes.ndim != 4 or len(volumes) != len(MODALITIES):
             raise ValueError(f"images must be ({len(MODALITIES)}, S, H, W), not {volumes.shape}")
         grid = AxialGrid.from_affine(_AXIAL_AFFINE if affine is None else affine, volumes.shape[1:])
         header = nibabel.Nifti1Image(np.broadcast_to(np.uint8(0), grid.source_shape), grid.affine).header
         labels = None if mask is None else grid.to_axial(np.asarray(mask, dtype=np.uint8))
+        refuse_unusable_images(volumes, name)
         return cls(name, grid.to_axial(volumes), grid, CaseFiles(name, {}), header, labels)
+
+
+def refuse_unusable_images(images: NDArray[np.float32], name: str) -> None:
+    """Refuse the images ``(C, ...)`` of a case as those of files are refused.
+
+    Raises
+    ------
+    CaseError
+        If a modality is not finite, or zero throughout.
+    """
+    for modality, image in zip(MODALITIES, images, strict=True):
+        refuse_unusable(image, f"{name}, {modality}", again="give the image again")

@@ -20,6 +20,8 @@ _NIFTI: Final = (".nii", ".nii.gz")
 _FOREIGN: Final = (".mha", ".mhd", ".nrrd", ".img", ".hdr")
 # HGG/case and LGG/case under the training folder, as up to 2018, is the deepest layout that was shipped.
 _DEEPEST: Final = 3
+# What `napari-ddmd predict` leaves beside its results, and last of all.
+_SUMMARY: Final = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,29 @@ def find_cases(path: str | os.PathLike[str]) -> list[CaseFiles]:
     CaseError
         If there is no case, or one of the cases is at fault as in :func:`find_case_files`.
     """
+    return sorted((find_case_files(place) for place in case_places(path)), key=lambda files: files.name)
+
+
+def case_places(path: str | os.PathLike[str]) -> list[Path]:
+    """Tell where the cases under a folder are, those that :func:`find_case_files` will refuse among them.
+
+    Parameters
+    ----------
+    path : path-like
+        As for :func:`find_cases`.
+
+    Returns
+    -------
+    list of Path
+        The folders of the cases; the path itself where none is found. Folders with results of ours are left out.
+
+    Raises
+    ------
+    CaseError
+        If there is no such path.
+    """
     location = _existing(path)
-    folders = _case_folders(location, _DEEPEST) if location.is_dir() else []
-    if not folders:
-        return [find_case_files(location)]
-    return sorted((find_case_files(folder) for folder in folders), key=lambda files: files.name)
+    return (_case_folders(location, _DEEPEST) if location.is_dir() else []) or [location]
 
 
 def is_nifti(name: str) -> bool:
@@ -194,13 +214,19 @@ def _list_around(file: Path) -> tuple[Path, _Listing]:
 
 
 def _case_folders(folder: Path, depth: int) -> list[Path]:
-    if _list_case(folder).has_images:
+    try:
+        listing = _list_case(folder)
+    except CaseError:
+        return [folder]  # find_case_files tells why
+    if listing.has_images:
         return [folder]
-    if depth == 0:
-        return []
     # What may not be opened (a drive's "lost+found") is no reason to give up on the rest.
-    below = (e for e in _entries(folder) if e.is_dir() and os.access(e, os.R_OK | os.X_OK))
-    return [case for entry in below for case in _case_folders(entry, depth - 1)]
+    below = [e for e in _entries(folder) if e.is_dir() and os.access(e, os.R_OK | os.X_OK)] if depth > 0 else []
+    cases = [case for entry in below for case in _case_folders(entry, depth - 1)]
+    # Images beside case folders (an atlas) are no case; images alone are a patient whose files have other names.
+    if not cases and listing.unnamed and not (folder / _SUMMARY).is_file():
+        return [folder]
+    return cases
 
 
 def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str, Path]) -> CaseFiles:

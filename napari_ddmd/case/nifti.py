@@ -72,10 +72,7 @@ class NiftiFile:
         """
         with np.errstate(over="ignore"):
             voxels = self._read(np.float32)
-        if not np.isfinite(voxels).all():
-            raise CaseError(f"{self.path}: holds NaN or infinite values; replace them and save it again")
-        if not voxels.any():
-            raise CaseError(f"{self.path}: all voxels are zero; export the image again")
+        refuse_unusable(voxels, str(self.path), again="export the image again")
         return voxels
 
     def read_labels(self) -> NDArray[np.uint8]:
@@ -107,6 +104,29 @@ class NiftiFile:
                 # At one go: nibabel stops before the checksum, and would pass damaged voxels on.
                 image = type(image).from_bytes(gzip.decompress(self.path.read_bytes()))
             return np.asanyarray(image.dataobj, dtype=dtype)
+
+
+def refuse_unusable(voxels: NDArray[np.float32], where: str, *, again: str) -> None:
+    """Refuse intensities in which no lesion could be found.
+
+    Parameters
+    ----------
+    voxels : ndarray of float32
+        One modality.
+    where : str
+        What the error names: the file, or case and modality.
+    again : str
+        What the user is to do.
+
+    Raises
+    ------
+    CaseError
+        If they are not finite, or zero throughout.
+    """
+    if not np.isfinite(voxels).all():
+        raise CaseError(f"{where}: holds NaN or infinite values; replace them and {again}")
+    if not voxels.any():
+        raise CaseError(f"{where}: all voxels are zero; {again}")
 
 
 def open_nifti(path: Path) -> NiftiFile:

@@ -41,8 +41,8 @@ def test_arrays_with_an_affine_are_reordered() -> None:
 
 def test_the_brain_is_where_any_modality_is_not_zero() -> None:
     images = np.zeros((4, 2, 3, 3))
-    images[1, 0, 1, 1] = 5
-    images[3, 1, 2, 0] = -1
+    images[:2, 0, 1, 1] = 5
+    images[2:, 1, 2, 0] = -1
     brain = Case.from_arrays("made", images).brain
     assert brain.dtype == np.bool_
     assert np.argwhere(brain).tolist() == [[0, 1, 1], [1, 2, 0]]
@@ -64,3 +64,18 @@ def test_an_oblique_affine_is_refused() -> None:
     tilted[0, 1] = 0.5
     with pytest.raises(CaseError, match="oblique"):
         Case.from_arrays("made", np.zeros((4, 2, 3, 3)), tilted)
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e300])
+def test_values_that_are_not_finite_are_refused(value: float) -> None:
+    images = RNG.normal(size=(4, 3, 5, 6))
+    images[2, 1, 2, 3] = value
+    with pytest.raises(CaseError, match=r"^made, t2: holds NaN or infinite values; [^\n]+$"):
+        Case.from_arrays("made", images)
+
+
+def test_an_empty_modality_is_refused() -> None:
+    images = RNG.normal(size=(4, 3, 5, 6))
+    images[1] = 0
+    with pytest.raises(CaseError, match=r"^made, t1ce: all voxels are zero; [^\n]+$"):
+        Case.from_arrays("made", images)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from napari_ddmd.case import MODALITIES, CaseError, find_case_files, find_cases
+from napari_ddmd.case import MODALITIES, CaseError, case_places, find_case_files, find_cases
 
 from .conftest import WriteCase, WriteNifti, volume
 
@@ -172,3 +174,56 @@ def test_one_bad_case_is_told_before_any_is_run(write_case: WriteCase, tmp_path:
     shutil.copy(bad / "b_t1.nii.gz", bad / "copy_t1.nii.gz")
     with pytest.raises(CaseError, match="2 files for t1"):
         find_cases(tmp_path)
+
+
+def test_a_patient_whose_images_have_other_names_is_told(write_case: WriteCase, tmp_path: Path) -> None:
+    write_case("a")
+    odd = write_case("HGG/odd", {"t1": "scan_1.nii.gz", "t2": "scan_2.nii.gz"})
+    (tmp_path / "logs").mkdir()
+    assert case_places(tmp_path) == [odd, tmp_path / "a"]
+    with pytest.raises(CaseError, match=r"scan_1\.nii\.gz: its name tells no modality; rename it"):
+        find_cases(tmp_path)
+
+
+def test_images_beside_case_folders_are_no_case(write_case: WriteCase, write_nifti: WriteNifti, tmp_path: Path) -> None:
+    write_nifti(tmp_path / "atlas.nii.gz", volume("t1"))
+    write_nifti(tmp_path / "HGG" / "atlas.nii.gz", volume("t1"))
+    write_case("HGG/case_b")
+    assert [files.name for files in find_cases(tmp_path)] == ["case_b"]
+
+
+def test_results_are_no_patient(write_case: WriteCase, write_nifti: WriteNifti, tmp_path: Path) -> None:
+    results = tmp_path / "results" / "a"
+    write_nifti(results / "a_mask.nii.gz", volume("seg"))
+    (results / "summary.json").write_text("{}")
+    folder = write_case("a")
+    assert case_places(tmp_path) == [folder]
+    (results / "summary.json").unlink()
+    assert case_places(tmp_path) == [folder, results]
+
+
+def test_a_case_that_cannot_be_listed_does_not_hide_the_others(
+    write_case: WriteCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = write_case("a"), write_case("b")
+    (bad / "t2").mkdir()
+    iterdir = Path.iterdir
+
+    def refuse(self: Path) -> Iterator[Path]:
+        if self.name == "t2":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return iterdir(self)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert case_places(tmp_path) == [good, bad]
+    with pytest.raises(CaseError, match=r"t2: cannot be opened \(Permission denied\)"):
+        find_cases(tmp_path)
+
+
+@pytest.mark.parametrize("start", [".", "patient_t1.nii.gz"])
+def test_a_case_and_each_of_its_files_stand_for_themselves(
+    write_case: WriteCase, monkeypatch: pytest.MonkeyPatch, start: str
+) -> None:
+    folder = write_case("patient")
+    monkeypatch.chdir(folder)
+    assert case_places(start) == [folder / start]
