@@ -11,10 +11,16 @@ from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, Case, CaseError, guess_modality
+from napari_ddmd.case.case import refuse_unusable_images
 from napari_ddmd.viewer.layer_tag import tag_of
 
 if TYPE_CHECKING:
     Assignment = Mapping[str, Image | None]
+
+_ASSUMED = (
+    "orientation is assumed from the layers' axes; open the files with napari-ddmd so that what is saved "
+    "lies on their grid"
+)
 
 
 def modality_layers(layers: Iterable[Layer]) -> list[Image]:
@@ -71,12 +77,14 @@ def make_case(assignment: Assignment) -> Case:
 
     Layers as they were opened give back their own case. Otherwise the case is put together from the
     layers' data: on the grid of the first layer that knows its case, or, where none does, on the grid that
-    the layers' scale and position describe, taken as axial slices, rows to the back and columns to the left.
+    the layers' scale and position describe, taken as axial slices, rows to the back and columns to the left;
+    the case's warnings say so.
 
     Raises
     ------
     CaseError
-        If a modality has no layer, one layer stands for two, or the layers do not fit together.
+        If a modality has no layer, one layer stands for two, the layers do not fit together, or one of them
+        is not finite or zero throughout.
     """
     layers: dict[str, Image] = {}
     for modality in MODALITIES:
@@ -117,14 +125,18 @@ def _own_case(layers: Mapping[str, Image]) -> Case | None:
 
 
 def _assembled_case(layers: Mapping[str, Image]) -> Case:
-    images = np.stack([np.asarray(layer.data, dtype=np.float32) for layer in layers.values()])
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+        images = np.stack([np.asarray(layer.data, dtype=np.float32) for layer in layers.values()])
     tags = [tag for layer in layers.values() if (tag := tag_of(layer)) is not None]
     if tags:
         known = tags[0].case
         if known.grid.shape != images.shape[1:]:
             raise CaseError(f"the layers no longer have the shape of {known.name}; open the case again")
+        refuse_unusable_images(images, known.name)
         return replace(known, images=images, mask=None, warnings=())
-    return Case.from_arrays("layers", images, _axial_affine(layers[MODALITIES[0]]))
+    first = layers[MODALITIES[0]]
+    made = Case.from_arrays("layers", images, _axial_affine(first))
+    return replace(made, warnings=(f'layer "{first.name}": {_ASSUMED}',))
 
 
 def _axial_affine(layer: Image) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_files, load_case, load_mask
+from napari_ddmd.case.files import is_nifti
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
 from napari_ddmd.viewer.lesion_layer import KEPT_COLOR, one_color
@@ -29,7 +30,7 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     ----------
     path : str or sequence of str
         A case's folder or any one of its files; several paths have to belong to one case. Also a mask that
-        was saved for a case that is open.
+        was saved for a case that is open. A folder of images that is no case gets a reader that says why.
 
     Returns
     -------
@@ -44,6 +45,9 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
         return lambda _path: [_saved_mask_layer(paths[0], case)]
     found = [_find_case(entry) for entry in paths]
     files = found[0]
+    if files is None and len(paths) == 1 and _holds_images(paths[0]):
+        # Searched once more, so that the reader raises what is wrong with the folder.
+        return lambda _path: open_case(find_case_files(paths[0])) or _NOTHING
     if files is None or any(other != files for other in found):
         return None
     return lambda _path: open_case(files) or _NOTHING
@@ -60,6 +64,15 @@ def _find_case(path: Path) -> CaseFiles | None:
     is_complete = set(files.images) == set(MODALITIES)
     is_part = any(path.samefile(file) for file in (*files.images.values(), files.mask) if file is not None)
     return files if is_complete and is_part else None
+
+
+def _holds_images(path: Path) -> bool:
+    """Tell whether a path is a folder with images in it, as the challenge has or had them."""
+    try:
+        names = [entry.name for entry in path.iterdir() if not entry.name.startswith(".") and entry.is_file()]
+    except OSError:
+        return False
+    return any(is_nifti(name) or name.lower().endswith(".mha") for name in names)
 
 
 def open_case(files: CaseFiles) -> list[LayerData]:

@@ -61,6 +61,15 @@ def test_layers_of_other_plugins_make_a_case_where_they_lie(case: Case) -> None:
     assert made.grid.shape == case.grid.shape
 
 
+def test_an_assumed_orientation_is_owned_up_to(viewer: ViewerModel, case: Case) -> None:
+    (remark,) = make_case(foreign_layers(case, ("P1_t1n", "P1_t1c", "P1_t2w", "P1_t2f"))).warnings
+    assert remark.startswith('layer "P1_t1n": orientation is assumed')
+    assert "\n" not in remark
+    # With layers of a case there is nothing to assume.
+    assignment = guess_assignment(viewer.layers, case)
+    assert make_case({**assignment, "t1": assignment["t2"], "t2": assignment["t1"]}).warnings == ()
+
+
 def test_a_corrected_assignment_keeps_the_grid_of_the_files(viewer: ViewerModel, case: Case) -> None:
     assignment = guess_assignment(viewer.layers, case)
     swapped = {**assignment, "t1": assignment["t2"], "t2": assignment["t1"]}
@@ -97,6 +106,16 @@ def test_layers_that_do_not_fit_together_are_refused(case: Case) -> None:
     layers["t2"].translate = (0, 0, 0)
     with pytest.raises(CaseError, match='"t2" lies elsewhere than "t1"'):
         make_case(layers)
+
+
+@pytest.mark.parametrize(("value", "what"), [(np.nan, "holds NaN or infinite values"), (0, "all voxels are zero")])
+def test_layers_without_usable_values_are_refused(viewer: ViewerModel, case: Case, value: float, what: str) -> None:
+    foreign = foreign_layers(case)
+    viewer.layers["t2"].data = case.images[2] + 1
+    for assignment, name in ((foreign, "layers"), (guess_assignment(viewer.layers, case), case.name)):
+        assignment["t2"].data[:] = value  # in place, so that napari does not look at it
+        with pytest.raises(CaseError, match=rf"^{name}, t2: {what}; [^\n]+$"):
+            make_case(assignment)
 
 
 def test_rotated_layers_are_refused(case: Case) -> None:

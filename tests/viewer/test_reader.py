@@ -110,6 +110,37 @@ def test_a_folder_with_a_missing_modality_says_which(tmp_path: Path, write_small
         read(str(folder))
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("scan.nii", "tells no modality"),
+        ("scan.nii.gz", "tells no modality"),
+        ("Case_1_t1.MHA", "convert it to NIfTI"),
+    ],
+)
+def test_a_folder_of_images_that_is_no_case_says_why(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(CaseError, match=reason):
+        read(str(tmp_path))
+
+
+def test_a_folder_with_two_files_for_a_modality_says_which(
+    tmp_path: Path, write_small_case: Callable[..., Path]
+) -> None:
+    folder = write_small_case(tmp_path / "Case_1")
+    (folder / "copy_t1.nii.gz").write_bytes(b"")
+    with pytest.raises(CaseError, match="2 files for t1"):
+        read(str(folder))
+
+
+@pytest.mark.parametrize("name", ["below/scan.nii", "._scan.nii.gz", "scan.nrrd"])
+def test_a_folder_without_such_images_is_left_to_others(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"")
+    assert get_reader(str(tmp_path)) is None
+
+
 def test_a_saved_mask_opens_on_its_case(
     small_case_folder: Path, saved_mask: Path, in_viewer: Callable[[Any], ViewerModel]
 ) -> None:

@@ -88,7 +88,9 @@ class CaseBox(QWidget):
         # The data's identity, not the layer's: someone may have put other data into the layer.
         key = tuple(0 if layer is None else id(layer.data) for layer in layers.values())
         if self._made is None or self._made[0] != key:
+            told: tuple[str, ...] = () if self._made is None else self._made[1].warnings
             self._made = (key, make_case(layers))
+            self._tell_assumptions(self._made[1], told)
         return self._made[1]
 
     def open_case(self, path: Path) -> None:
@@ -118,6 +120,13 @@ class CaseBox(QWidget):
         except CaseError as error:
             return str(error)
         return None
+
+    def _tell_assumptions(self, case: Case, told: tuple[str, ...]) -> None:
+        # The remarks on a case that was opened were shown when it was.
+        if case not in self._cases:
+            for remark in case.warnings:
+                if remark not in told:
+                    show_warning(remark)
 
     def _lay_out(self) -> None:
         layout = QGridLayout(self)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
+from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -42,7 +43,7 @@ class LesionBox(QWidget):
     lesion_chosen
         The axial slice to go to.
     measured
-        A `Measurement` is on show.
+        A `Measurement` is on show, or none any more.
     """
 
     lesion_chosen = Signal(int)
@@ -56,7 +57,7 @@ class LesionBox(QWidget):
         self._layers: list[Labels] = []
         self.layer_links = ViewerLinks()
         self._coverage = ""
-        self._measuring = False
+        self._measuring = self._has_failed = False
         self._revision = 0
         self._seen: tuple[int, int, int] | None = None
         self.measurement: Measurement | None = None
@@ -75,6 +76,7 @@ class LesionBox(QWidget):
         self.table.currentCellChanged.connect(self._on_row)
         self._worker = Background(self)
         self._worker.done.connect(self._on_measured)
+        self._worker.failed.connect(self._on_not_measured)
         self._clock = QTimer(self)
         self._clock.setSingleShot(True)
         self._clock.setInterval(_MEASURE_AFTER_MS)
@@ -191,8 +193,17 @@ class LesionBox(QWidget):
         self._worker.start(measure, mask.copy(), self._case, self._probability)
 
     def _on_measured(self, measurement: Measurement) -> None:
-        self._measuring = False
+        self._measuring = self._has_failed = False
         self._show(measurement)
+
+    def _on_not_measured(self, error: Exception) -> None:
+        # The figures of the mask before must not pass for this one's.
+        self._measuring = False
+        self._show(None)
+        # Told once, not again at each stroke of the brush.
+        if not self._has_failed:
+            show_error(f"The lesions could not be measured: {' '.join(str(error).split()) or type(error).__name__}")
+        self._has_failed = True
 
     def _show(self, measurement: Measurement | None) -> None:
         self.measurement = measurement

@@ -127,6 +127,8 @@ class SegmentationPanel(QWidget):
             if self.parent() is None and self._was_docked:
                 self.controller.cancel()
                 self.deleteLater()
+                # The buttons that would put the layers back go with the panel.
+                self.four_panels.show(Arrangement.SINGLE, None)
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
 
@@ -231,7 +233,7 @@ class SegmentationPanel(QWidget):
         self._update_save_button()
 
     def _update_save_button(self) -> None:
-        self.save_button.setEnabled(self.lesion_box.layer is not None)
+        self.save_button.set_available(self.lesion_box.layer is not None)
 
     def _saveable(self) -> Saveable | None:
         case, layer, results = self._case(), self.lesion_box.layer, self.results

@@ -31,22 +31,32 @@ class SaveButton(QPushButton):
     def __init__(self, source: Callable[[], Saveable | None], parent: QWidget | None = None) -> None:
         super().__init__("Save…", parent)
         self._source = source
+        self._available, self._saving = True, False
         self.setToolTip("Save the mask and the probability as NIfTI, on the grid of the case's own files")
         self.clicked.connect(self._ask)
         self._writer = Background(self)
         self._writer.done.connect(self._on_saved)
         self._writer.failed.connect(self._on_failed)
 
+    def set_available(self, available: bool) -> None:
+        """Say whether there is anything to save; the button waits for a save that is being written."""
+        self._available = available
+        self.setEnabled(available and not self._saving)
+
     def save(self, folder: Path) -> None:
-        """Save into a folder, in the background; replaces files of the same names."""
+        """Save into a folder, in the background; replaces files of the same names. One save at a time."""
         source = self._source()
-        if source is None:
+        if source is None or self._saving:
             return
         case, mask, probability = source
-        self.setEnabled(False)
         # Copies: what is saved is what was on screen when the button was pressed.
-        copied = None if probability is None else probability.copy()
-        self._writer.start(save_results, folder, case, mask.copy(), copied)
+        copies = mask.copy(), None if probability is None else probability.copy()
+        self._set_saving(True)
+        self._writer.start(save_results, folder, case, *copies)
+
+    def _set_saving(self, saving: bool) -> None:
+        self._saving = saving
+        self.set_available(self._available)
 
     def _ask(self) -> None:
         source = self._source()
@@ -68,9 +78,9 @@ class SaveButton(QPushButton):
         return bool(QMessageBox.question(self, "Replace files?", question) == QMessageBox.StandardButton.Yes)
 
     def _on_saved(self, files: list[Path]) -> None:
-        self.setEnabled(True)
+        self._set_saving(False)
         show_info(f"Saved {' and '.join(file.name for file in files)} in {files[0].parent}")
 
     def _on_failed(self, error: Exception) -> None:
-        self.setEnabled(True)
+        self._set_saving(False)
         show_error(" ".join(str(error).split()))

@@ -53,6 +53,33 @@ def test_layers_of_other_plugins_are_guessed_too(empty: tuple[ViewerModel, CaseB
     assert box.case() is box.case()
 
 
+def test_an_assumed_orientation_is_warned_of_once(
+    empty: tuple[ViewerModel, CaseBox], case: Case, notifications: list[Notification]
+) -> None:
+    viewer, box = empty
+    for modality, image in zip(MODALITIES, case.images, strict=True):
+        viewer.add_layer(Image(image, name=f"a_{modality}", scale=case.spacing))
+    assert box.problem() is None
+    assert [note.severity for note in notifications] == ["warning"]
+    assert "orientation is assumed" in notifications[0].message
+    # Neither when it is asked for again, nor when another layer takes a part.
+    box.case()
+    box.modalities["t2"].value = viewer.layers["a_flair"]
+    box.modalities["flair"].value = viewer.layers["a_t2"]
+    np.testing.assert_array_equal(box.case().images, case.images[[0, 1, 3, 2]])
+    assert len(notifications) == 1
+
+
+def test_remarks_on_a_case_that_was_opened_are_not_repeated(
+    empty: tuple[ViewerModel, CaseBox], case: Case, notifications: list[Notification]
+) -> None:
+    viewer, box = empty
+    odd = dataclasses.replace(case, warnings=("the header is odd",))
+    add_case(viewer, odd)
+    assert box.case() is odd
+    assert notifications == []
+
+
 def test_a_guess_can_be_corrected(filled: tuple[ViewerModel, CaseBox], case: Case, qtbot: QtBot) -> None:
     viewer, box = filled
     with qtbot.waitSignal(box.changed):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
@@ -105,6 +106,36 @@ def test_a_mask_that_keeps_changing_is_measured_all_the_same(
     with qtbot.waitSignal(box.measured, timeout=5000):
         gate.set()
     qtbot.waitUntil(lambda: begun == [33, 34], timeout=5000)
+
+
+def test_a_measurement_that_fails_is_told_once_and_leaves_no_old_figures(
+    viewer: ViewerModel,
+    case: Case,
+    box: LesionBox,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    notifications: list[Notification],
+) -> None:
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+
+    def fail(*_: object) -> Measurement:
+        raise MemoryError("no memory left")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(lesion_box, "measure", fail)
+        with qtbot.waitSignal(box.measured, timeout=10_000):
+            layer.paint((6, 10, 10), 1)
+        assert box.measurement is None
+        assert cells(box) == []
+        assert box.total.isHidden()
+        # The next stroke is tried again, and its failure is no news.
+        with qtbot.waitSignal(box.measured, timeout=10_000):
+            layer.undo()
+        assert [note.severity for note in notifications] == ["error"]
+        assert "no memory left" in notifications[0].message
+    layer.paint((6, 10, 10), 1)
+    qtbot.waitUntil(lambda: len(cells(box)) == 3, timeout=10_000)
 
 
 def test_a_click_goes_to_the_middle_of_the_lesion(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -15,12 +16,14 @@ from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool, QTimer
 
-from napari_ddmd.case import Case
+from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import InferenceError, segment
 from napari_ddmd.viewer.four_panels import Arrangement
+from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.navigation import current_slice, go_to_slice
 from napari_ddmd.viewer.run_settings import SliceMode
+from napari_ddmd.viewer.widgets import save_button
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from tests.viewer.conftest import GatedSegment, add_case
 from tests.viewer.widgets.conftest import OpenPanel
@@ -378,6 +381,23 @@ def test_the_panel_may_be_closed_in_mid_run(window: Window, gated: GatedSegment,
     qtbot.wait(50)
 
 
+def test_a_panel_that_is_closed_puts_the_layers_back(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    run_to_end(panel, gated, qtbot)
+    viewer.layers["t2"].visible = True
+    viewer.layers["flair"].visible = False
+    before = {layer: layer.visible for layer in viewer.layers}
+    panel.view_box.buttons[Arrangement.MODALITIES].click()
+    assert len([layer for layer in viewer.layers if (tag := tag_of(layer)) and tag.role == Role.MIRROR]) == 3
+    deleted: list[bool] = []
+    panel.destroyed.connect(lambda *_: deleted.append(True))
+    panel.parent().destroyOnClose()
+    qtbot.waitUntil(lambda: bool(deleted), timeout=5000)
+    assert {layer: layer.visible for layer in viewer.layers} == before
+    assert not viewer.canvas.grid.enabled
+    assert not any(layer.name_overlay.visible for layer in viewer.layers)
+
+
 def test_nothing_can_run_without_a_case(open_panel: OpenPanel, case: Case) -> None:
     viewer, panel = open_panel()
     assert not panel.run_bar.button.isEnabled()
@@ -390,6 +410,17 @@ def test_nothing_can_run_without_a_case(open_panel: OpenPanel, case: Case) -> No
     viewer.layers.remove("t2")
     assert not panel.run_bar.button.isEnabled()
     assert "t2: no layer chosen" in panel.run_bar.status.text()
+
+
+def test_layers_of_other_plugins_are_warned_of(
+    open_panel: OpenPanel, case: Case, notifications: list[Notification]
+) -> None:
+    viewer, panel = open_panel()
+    for modality, image in zip(MODALITIES, case.images, strict=True):
+        viewer.add_image(image, name=f"a_{modality}", scale=case.spacing)
+    assert panel.run_bar.button.isEnabled()
+    assert [note.severity for note in notifications] == ["warning"]
+    assert "orientation is assumed" in notifications[0].message
 
 
 def test_two_cases_keep_their_own_results(open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot) -> None:
@@ -427,6 +458,31 @@ def test_mask_and_probability_are_saved(
     probability = np.asarray(nibabel.load(tmp_path / "Small_001_probability.nii.gz").dataobj)
     np.testing.assert_array_equal(case.grid.to_axial(probability), viewer.layers["probability"].data)
     assert "Saved Small_001_mask.nii.gz" in notifications[0].message
+
+
+def test_a_save_is_waited_for_whatever_is_measured_meanwhile(
+    window: Window,
+    gated: GatedSegment,
+    qtbot: QtBot,
+    tmp_path: Path,
+    notifications: list[Notification],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _viewer, panel = window
+    run_to_end(panel, gated, qtbot)
+    gate = threading.Event()
+
+    def fail(*_: object) -> None:
+        gate.wait(10)
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(save_button, "save_results", fail)
+    panel.save_button.save(tmp_path)
+    panel.lesion_box.measured.emit()
+    assert not panel.save_button.isEnabled()
+    gate.set()
+    qtbot.waitUntil(panel.save_button.isEnabled, timeout=10_000)
+    assert [note.message for note in notifications] == ["the disk is full"]
 
 
 def test_the_canvas_is_divided_at_the_push_of_a_button(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_ddmd.case import Case
+from napari_ddmd.viewer.widgets import save_button
 from napari_ddmd.viewer.widgets.save_button import SaveButton
 
 
@@ -79,6 +81,44 @@ def test_a_failure_is_told_once(
     button.save(tmp_path / "file")
     qtbot.waitUntil(lambda: bool(notifications), timeout=10_000)
     assert [note.severity for note in notifications] == ["error"]
+    assert button.isEnabled()
+
+
+def test_a_second_save_waits_for_the_first(
+    button: SaveButton,
+    tmp_path: Path,
+    notifications: list[Notification],
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = threading.Event()
+    begun: list[Path] = []
+
+    def fail(folder: Path, *_: object) -> None:
+        begun.append(folder)
+        gate.wait(10)
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(save_button, "save_results", fail)
+    button.save(tmp_path / "first")
+    button.set_available(True)
+    assert not button.isEnabled()
+    button.save(tmp_path / "second")
+    gate.set()
+    qtbot.waitUntil(button.isEnabled, timeout=10_000)
+    # The first one's failure is told.
+    assert begun == [tmp_path / "first"]
+    assert [note.message for note in notifications] == ["the disk is full"]
+
+
+def test_what_became_of_the_mask_meanwhile_counts_after_the_save(
+    button: SaveButton, tmp_path: Path, notifications: list[Notification], qtbot: QtBot
+) -> None:
+    button.save(tmp_path)
+    button.set_available(False)
+    qtbot.waitUntil(lambda: bool(notifications), timeout=10_000)
+    assert not button.isEnabled()
+    button.set_available(True)
     assert button.isEnabled()
 
 
