@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src_training.augment_lesions import recolour
+from src_training.augment_lesions import brain_mean, recolour
 
 
 def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -67,7 +67,7 @@ def change_intensities(images: Tensor, generator: torch.Generator) -> Tensor:
 
     brain = images.amax(dim=1, keepdim=True) > 0
     changed = images.clamp(0, 1) ** torch.exp(uniform(-0.5, 0.5))
-    mean = (changed * brain).sum((2, 3), keepdim=True) / brain.sum((2, 3), keepdim=True).clamp(min=1)
+    mean = brain_mean(changed)
     bias = F.interpolate(
         torch.randn(batch, channels, 3, 3, generator=generator, device=device),
         (height, width),

@@ -7,6 +7,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def brain_mean(images: Tensor) -> Tensor:
+    """Mean of each modality over the brain, ``(B, C, 1, 1)``, of images ``(B, C, h, w)`` that are zero outside it."""
+    brain = images.amax(dim=1, keepdim=True) > 0
+    return images.sum((2, 3), keepdim=True) / brain.sum((2, 3), keepdim=True).clamp(min=1)
+
+
 def recolour(images: Tensor, masks: Tensor, generator: torch.Generator, *, share: float = 0.4) -> Tensor:
     """Change the intensities inside lesions, modality by modality: cysts, haemorrhage, solid and mixed cores.
 
@@ -39,8 +45,7 @@ def recolour(images: Tensor, masks: Tensor, generator: torch.Generator, *, share
     core = 1 - F.max_pool2d(1 - masks, 5, stride=1, padding=2)
     where = core * ((field(12, 1) > 0) | (uniform() < 0.5)) * (uniform() < share)
     weight = F.avg_pool2d(where, 3, stride=1, padding=1) * masks * (uniform(channels) < 0.6)
-    brain = images.amax(dim=1, keepdim=True) > 0
-    mean = images.sum((2, 3), keepdim=True) / brain.sum((2, 3), keepdim=True).clamp(min=1)
+    mean = brain_mean(images)
     shifted = images + mean * (uniform(channels) * 1.4 - 0.8)
     painted = mean * (uniform(channels) * 1.8 + 0.05) + 0.3 * (images - mean)
     new = torch.where(uniform(channels) < 0.5, shifted, painted) + 0.06 * field(24, channels) * uniform(channels)

@@ -277,8 +277,15 @@ def test_at_least_float32_keeps_double_precision() -> None:
     assert at_least_float32(torch.zeros(1, dtype=torch.uint8)).dtype == torch.float32
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_tables_follow_the_tensors_device(schedule: NoiseSchedule) -> None:
+    x0, noise = masks_and_noise(dtype=torch.float32)
+    there = schedule.add_noise(x0.to("meta"), noise.to("meta"), torch.tensor([1, 500, 999], device="meta"))
+    assert there.is_meta
+    assert there.shape == x0.shape
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_another_device_adds_the_same_noise(schedule: NoiseSchedule) -> None:
     x0, noise = masks_and_noise(dtype=torch.float32)
     t = torch.tensor([1, 500, 999])
     there = schedule.add_noise(x0.cuda(), noise.cuda(), t.cuda())
