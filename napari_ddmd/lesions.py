@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 from skimage.measure import label, regionprops_table
 
 _MM3_PER_ML = 1000.0
@@ -91,6 +92,33 @@ def find_lesions(
             )
         )
     return renumber[components], lesions
+
+
+def drop_small_parts(mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+    """Leave out the connected parts of a mask that are smaller than a share of the largest part.
+
+    Parameters
+    ----------
+    mask
+        ``(S, H, W)``. Voxels that touch by a face, an edge or a corner belong together.
+    share
+        0 keeps all, 1 keeps the largest alone.
+
+    Returns
+    -------
+    ndarray of bool
+        ``(S, H, W)``.
+    """
+    kept = np.zeros_like(mask)
+    if not mask.any():
+        return kept
+    box = ndimage.find_objects(mask.astype(np.uint8))[0]  # labelling takes as long as the array is large
+    parts: NDArray[np.int64] = label(mask[box], connectivity=3)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    large = sizes >= max(1, share * sizes.max())
+    kept[box] = large[parts]
+    return kept
 
 
 def lesion_volume_ml(mask: ArrayLike, spacing: Sequence[float]) -> float:

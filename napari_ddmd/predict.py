@@ -164,7 +164,8 @@ def predict_case(
         )
     except ValueError as error:
         raise PredictError(f"{case.name}: {error}") from error
-    volumes = Volumes(case, settings.samples, intra=bundle.has_intra, inter=bundle.has_inter)
+    min_part = bundle.settings.sampling.min_part
+    volumes = Volumes(case, settings.samples, intra=bundle.has_intra, inter=bundle.has_inter, min_part=min_part)
     for result in results:
         volumes.add(result)
     summary_file = save_prediction(
@@ -177,6 +178,7 @@ def predict_case(
             "steps": steps,
             "sampler": sampler,
             "seed": settings.seed,
+            "min_part": min_part,
             "slices": None if settings.slices is None else list(settings.slices),
         },
         device=str(device),

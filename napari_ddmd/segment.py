@@ -217,8 +217,7 @@ class _Run:
         """Sampled masks in [0, 1], ``(B, K, size, size)``."""
         settings = self.bundle.settings
         keys = [(index, number) for index in indices for number in range(self.samples)]
-        mirrored = torch.tensor([settings.sampling.mirror and number % 2 == 1 for _, number in keys])
-        rows = _mirror(conditioning.repeat_interleave(self.samples, dim=0), mirrored)
+        rows = conditioning.repeat_interleave(self.samples, dim=0)
         side = conditioning.shape[-1]
 
         def noise(step: int) -> Tensor:
@@ -244,8 +243,7 @@ class _Run:
             noise=noise,
             steps=self.steps,
         )
-        masks = _mirror((x_0 + 1) / 2, mirrored)
-        return masks.clamp(0, 1).reshape(len(indices), self.samples, side, side)
+        return ((x_0 + 1) / 2).clamp(0, 1).reshape(len(indices), self.samples, side, side)
 
     def _noise(self, key: tuple[int, int], step: int, side: int) -> Tensor:
         """Noise of one mask at one step; drawn on the CPU, so that every device gets the same."""
@@ -299,11 +297,6 @@ class _Run:
             )
         reason = " ".join(str(error).split())[:300]
         return f"{self.case.name}: {self.bundle.name} failed on {self.device}: {reason}"
-
-
-def _mirror(slices: Tensor, chosen: Tensor) -> Tensor:
-    """``(B, C, h, w)`` with the chosen ones flipped left to right."""
-    return torch.where(chosen.to(slices.device)[:, None, None, None], slices.flip(-1), slices)
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import Case
+from napari_ddmd.lesions import drop_small_parts
 
 if TYPE_CHECKING:
     from napari_ddmd.model.discrepancy import DiscrepancyScores
@@ -27,6 +28,8 @@ class Volumes:
         K, the masks a slice.
     intra, inter
         Whether the model makes these maps.
+    min_part
+        Parts of the mask that are smaller than this share of the largest one are left out of it.
 
     Attributes
     ----------
@@ -42,7 +45,7 @@ class Volumes:
         The axial slices that have come in.
     """
 
-    def __init__(self, case: Case, samples: int, *, intra: bool, inter: bool) -> None:
+    def __init__(self, case: Case, samples: int, *, intra: bool, inter: bool, min_part: float = 0.0) -> None:
         shape = case.grid.shape
         self.probability: NDArray[np.float32] = np.zeros(shape, np.float32)
         self.uncertainty: NDArray[np.float32] = np.zeros(shape, np.float32)
@@ -51,6 +54,7 @@ class Volumes:
         self.samples: NDArray[np.uint8] = np.zeros((samples, *shape), np.uint8)
         self.scores: dict[int, DiscrepancyScores] = {}
         self.done: set[int] = set()
+        self.min_part = min_part
 
     def add(self, result: SliceResult) -> None:
         """Put a slice in its place; a slice that was there already is replaced."""
@@ -65,5 +69,5 @@ class Volumes:
         self.done.add(index)
 
     def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
-        """``(S, H, W)``, 1 where the probability exceeds the threshold."""
-        return (self.probability > threshold).astype(np.uint8)
+        """``(S, H, W)``, 1 where the probability exceeds the threshold, without parts that are too small."""
+        return drop_small_parts(self.probability > threshold, self.min_part).astype(np.uint8)

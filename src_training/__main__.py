@@ -26,6 +26,7 @@ STAGES = {
     "prepare": "prepare:prepare",
     "autoencoders": "autoencoders:train_autoencoders",
     "discrepancies": "discrepancies:make_discrepancies",
+    "pretrain": "pretraining:pretrain",
     "diffusion": "diffusion:train_diffusion",
     "evaluate": "evaluate:evaluate",
     "publish": "publish:publish",

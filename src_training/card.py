@@ -10,10 +10,13 @@ from src_training.report import markdown_table
 
 def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
     """One paragraph for the person who chooses a model."""
+    pretraining = provenance["recipe"]["pretraining"]
+    synthetic, beside = pretraining["patients"], "and beside " if pretraining["share"] else ""
     text = (
         f"DDMD {settings['variant']} for whole-tumour segmentation of skull-stripped, co-registered T1, T1ce, T2 and "
         f"FLAIR images in BRATS form. Trained on {len(provenance['training_cases'])} labelled patients "
-        f"({provenance['recipe']['diffusion']['iterations']} iterations at {settings['frame']['size']} pixels). "
+        f"({provenance['recipe']['diffusion']['iterations']} iterations at {settings['frame']['size']} pixels)"
+        + (f" after {beside}{synthetic} synthetic ones. " if synthetic else ". ")
     )
     system = next(iter(provenance["cross_validation"].values()), None)
     if system:
@@ -34,6 +37,13 @@ def model_card(bundle: Bundle) -> str:
     settings, provenance = bundle.settings, bundle.provenance
     recipe = provenance["recipe"]
     cross_validation: dict[str, Any] = provenance["cross_validation"]
+    pretraining = recipe["pretraining"]
+    synthetic = (
+        f"{pretraining['iterations']} iterations on {pretraining['patients']} synthetic patients, "
+        f"who fill {100 * pretraining['share']:.0f} % of each later batch"
+        if pretraining["patients"]
+        else "none"
+    )
     results = (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
         "patients): each was segmented by a model that had not seen the patient. "
@@ -67,6 +77,7 @@ unlike theirs; false lesions and missed slices are to be looked for in every cas
   channels {settings.denoiser.channels},
   prediction {settings.diffusion.prediction}, {recipe["diffusion"]["iterations"]} iterations of
   {recipe["diffusion"]["batch_size"]} slices
+- pre-training: {synthetic}
 - discrepancy maps of the training slices {"out of fold" if recipe["discrepancies"]["out_of_fold"] else "in sample"}
 - sampling: {settings.sampling.samples} masks, {settings.sampling.sampler}, {settings.sampling.steps} steps, threshold
   {settings.sampling.threshold}

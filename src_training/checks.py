@@ -9,7 +9,7 @@ import torch
 from napari_ddmd.model.autoencoder import Ensemble
 from napari_ddmd.model.denoiser import Denoiser
 from napari_ddmd.model.schedule import NoiseSchedule
-from src_training.recipe import Recipe, RecipeError
+from src_training.recipe import Recipe, RecipeError, synthetic_slices
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -48,6 +48,8 @@ def _problems(recipe: Recipe) -> Iterator[str]:
     counts = {
         "autoencoders.epochs": recipe.autoencoders.epochs,
         "autoencoders.batch-size": recipe.autoencoders.batch_size,
+        "pretraining.autoencoder-epochs": recipe.pretraining.autoencoder_epochs,
+        "pretraining.iterations": recipe.pretraining.iterations,
         "diffusion.iterations": diffusion.iterations,
         "diffusion.batch-size": diffusion.batch_size,
         "diffusion.checkpoint-every": diffusion.checkpoint_every,
@@ -57,10 +59,23 @@ def _problems(recipe: Recipe) -> Iterator[str]:
     for name, value in counts.items():
         if value < 1:
             yield f"{name} must be at least 1, not {value}"
+    if recipe.pretraining.patients == 1 or recipe.pretraining.patients < 0:
+        yield f"pretraining.patients must be 0 (none) or at least 2, not {recipe.pretraining.patients}"
+    if not 0 <= recipe.pretraining.share < 1:
+        yield f"pretraining.share must be 0 or more and less than 1, not {recipe.pretraining.share}"
+    elif recipe.pretraining.patients and recipe.pretraining.share:
+        mixed = synthetic_slices(recipe)
+        if mixed in (0, diffusion.batch_size):
+            yield (
+                f"pretraining.share {recipe.pretraining.share} makes {mixed} of diffusion.batch-size "
+                f"{diffusion.batch_size} slices synthetic; choose a share that leaves some of both kinds, or 0"
+            )
     if diffusion.timestep_power <= 0:
         yield f"diffusion.timestep-power must be more than 0, not {diffusion.timestep_power}"
     if not 1 <= model.sampling.steps <= model.diffusion.timesteps:
         yield f"model.sampling.steps must be 1 to {model.diffusion.timesteps}, not {model.sampling.steps}"
+    if not 0 <= model.sampling.min_part <= 1:
+        yield f"model.sampling.min-part must be 0 to 1, not {model.sampling.min_part}"
     if not 0 <= model.normalisation.lower_percentile < model.normalisation.upper_percentile <= 100:
         yield "model.normalisation needs 0 <= lower-percentile < upper-percentile <= 100"
     if model.variant == "full" and model.autoencoder.members < 2:

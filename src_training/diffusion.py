@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,35 +22,59 @@ from src_training.augment import augment
 from src_training.dataset import Slices, draw_balanced
 from src_training.files import write_json, write_tensors
 from src_training.loop import LoopSettings, Loss, make_fabric, train
-from src_training.recipe import DiffusionRecipe, RecipeError
+from src_training.recipe import DiffusionRecipe, RecipeError, synthetic_slices
 from src_training.run import Run, Split
 
 
+@dataclass(frozen=True)
+class ConditionedSlices:
+    """Slices of some patients with their maps."""
+
+    slices: Slices
+    maps: tuple[NDArray[np.float16], ...]
+    """One array a case: ``(n, 2, size, size)``."""
+    scales: NDArray[np.float32]
+    """Mean of the inter and the intra map over the patients' brains, ``(2,)``."""
+
+    @classmethod
+    def of(cls, split: Split) -> ConditionedSlices:
+        """The patients that a split learns from."""
+        slices, diffusion = Slices.of(split, split.training_cases), model_settings(split).diffusion
+        maps = tuple(np.load(split.folder / "maps" / f"{case}.npy", mmap_mode="r") for case in slices.cases)
+        return cls(slices, maps, np.array([diffusion.inter_scale, diffusion.intra_scale], np.float32))
+
+    def map(self, rows: NDArray[np.int64], scales: NDArray[np.float32]) -> Tensor:
+        """Maps ``(B, 2, size, size)`` of some rows, brought to the scales of other patients."""
+        stacked = np.stack([self.maps[case][number] for case, number in self.slices.rows[rows]])
+        return torch.from_numpy(stacked.astype(np.float32) * (scales / self.scales)[:, None, None])
+
+
 class ConditionedBatches(Dataset[tuple[Tensor, ...]]):
-    """Batches of images, maps and masks; an index is a step."""
+    """Batches of images, maps and masks, the share of the recipe from synthetic patients; an index is a step."""
 
     def __init__(self, split: Split) -> None:
         self.recipe = split.run.recipe
-        self.slices = Slices.of(split, split.training_cases)
-        folder = split.folder / "maps"
-        self.maps = [np.load(folder / f"{case}.npy", mmap_mode="r") for case in self.slices.cases]
+        self.real = ConditionedSlices.of(split)
+        mixed = synthetic_slices(self.recipe) > 0
+        self.synthetic = ConditionedSlices.of(split.run.synthetic().split("final")) if mixed else None
 
     def __len__(self) -> int:
         return self.recipe.diffusion.iterations
 
     def __getitem__(self, step: int) -> tuple[Tensor, ...]:
-        recipe = self.recipe
-        rows = draw_balanced(
-            self.slices.unhealthy,
-            recipe.diffusion.batch_size,
-            recipe.slices.unhealthy_fraction,
-            (recipe.seed, step),
+        size, seed = self.recipe.diffusion.batch_size, self.recipe.seed
+        if self.synthetic is None:
+            return self._draw(self.real, size, (seed, step))
+        count = synthetic_slices(self.recipe)
+        parts = (
+            self._draw(self.real, size - count, (seed, step)),
+            self._draw(self.synthetic, count, (seed, step, 1)),
         )
-        return self.slices.image(rows), self._maps(rows), self.slices.mask(rows)
+        return tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True))
 
-    def _maps(self, rows: NDArray[np.int64]) -> Tensor:
-        stacked = np.stack([self.maps[case][number] for case, number in self.slices.rows[rows]])
-        return torch.from_numpy(stacked).float()
+    def _draw(self, source: ConditionedSlices, size: int, seed: tuple[int, ...]) -> tuple[Tensor, ...]:
+        rows = draw_balanced(source.slices.unhealthy, size, self.recipe.slices.unhealthy_fraction, seed)
+        return source.slices.image(rows), source.map(rows, self.real.scales), source.slices.mask(rows)
 
 
 def train_diffusion(run: Run) -> None:
@@ -63,13 +87,14 @@ def train_diffusion(run: Run) -> None:
         marker = folder / "recipe.json"
         if marker.exists():
             run.check_fingerprint(marker, fingerprint)
-        else:
-            write_json(marker, {"fingerprint": fingerprint})
         if done.exists():
             continue
         recipe = run.recipe.diffusion
         torch.manual_seed(run.recipe.seed)
         denoiser = Denoiser(settings)
+        if run.recipe.pretraining.patients:
+            denoiser.load_state_dict(_pretrained(run))
+        write_json(marker, {"fingerprint": fingerprint})  # after all that can be refused
         train(
             folder,
             denoiser,
@@ -115,6 +140,15 @@ def load_denoiser(split: Split) -> Denoiser:
     denoiser = Denoiser(settings)
     denoiser.load_state_dict(load_file(path))
     return denoiser.eval()
+
+
+def _pretrained(run: Run) -> dict[str, Tensor]:
+    """The weights that the stage ``pretrain`` left; refuses those of other settings."""
+    try:
+        run.check_patients()
+        return load_denoiser(run.synthetic().split("final")).state_dict()
+    except RecipeError as error:
+        raise RecipeError(f"{error}; the stage 'pretrain' makes what is missing") from error
 
 
 def diffusion_loss(settings: ModelSettings, recipe: DiffusionRecipe) -> Loss:
@@ -179,6 +213,7 @@ def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
     return {
         "model": {key: value for key, value in settings.to_dict().items() if key != "sampling"},
         "diffusion": {key: value for key, value in recipe["diffusion"].items() if key != "checkpoint_every"},
+        "pretraining": recipe["pretraining"],
         "slices": recipe["slices"],
         "seed": recipe["seed"],
     }

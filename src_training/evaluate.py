@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_ddmd.case import Case, load_case
+from napari_ddmd.lesions import drop_small_parts
 from napari_ddmd.model.bundle import Bundle, read_bundle
 from napari_ddmd.segment import brain_slices, segment
 from napari_ddmd.volumes import Volumes
@@ -66,19 +67,22 @@ def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int
     if case.mask is None:
         raise ValueError(f"{case.name}: has no expert mask to be compared with")
     started = time.perf_counter()
-    samples = bundle.settings.sampling.samples
-    volumes = Volumes(case, samples, inter=bundle.has_inter, intra=bundle.has_intra)
+    sampling = bundle.settings.sampling
+    volumes = Volumes(
+        case, sampling.samples, inter=bundle.has_inter, intra=bundle.has_intra, min_part=sampling.min_part
+    )
     for result in segment(case, bundle, device=device, seed=seed):
         volumes.add(result)
     seconds = time.perf_counter() - started
-    predicted = volumes.mask(bundle.settings.sampling.threshold).astype(bool)
+    predicted = volumes.mask(sampling.threshold).astype(bool)
     lesion = case.mask > 0
     slices = np.array(brain_slices(case))
     labels = lesion[slices].any(axis=(1, 2))
     scores = volumes.probability[slices].sum(axis=(1, 2))
     confusion = metrics.Confusion.of(predicted[slices], lesion[slices])
     dices = metrics.slice_dices(predicted, lesion, slices)
-    single = volumes.samples[0].astype(bool)
+    single = drop_small_parts(volumes.samples[0].astype(bool), sampling.min_part)
+    uncleaned = volumes.probability > sampling.threshold
     values = {
         "dice_volume": metrics.dice(predicted, lesion),
         "dice_slice": float(dices[labels].mean()) if labels.any() else float("nan"),
@@ -94,6 +98,8 @@ def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int
         "ece": metrics.expected_calibration_error(volumes.probability, lesion, case.brain),
         "slice_auroc_height_matched": metrics.height_matched_auroc(scores, labels, slices * case.spacing[0]),
         "dice_volume_one_sample": metrics.dice(single, lesion),
+        "dice_volume_all_parts": metrics.dice(uncleaned, lesion),
+        "healthy_fp_rate_all_parts": metrics.healthy_false_positive_rate(uncleaned, lesion, slices),
         "inter_auroc": metrics.auroc(np.array([volumes.scores[i].inter for i in slices]), labels),
         "inter_pixel_auroc": _map_auroc(volumes.inter, lesion, case.brain),
         "intra_pixel_auroc": _map_auroc(volumes.intra, lesion, case.brain),

@@ -43,8 +43,10 @@ def make_bundle(split: Split) -> Bundle:
         "training_cases": split.training_cases,
         "held_out_cases": split.test_cases,
         "folds": split.folds,
-        "recipe": {key: described[key] for key in ("preset", "seed", "slices", "autoencoders", "discrepancies")}
-        | {"diffusion": described["diffusion"]},
+        "recipe": {
+            key: described[key]
+            for key in ("preset", "seed", "slices", "autoencoders", "discrepancies", "pretraining", "diffusion")
+        },
         "cross_validation": _cross_validation(split.run),
     }
     return new_bundle(

@@ -66,18 +66,34 @@ class DiscrepancyRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PretrainingRecipe:
+    """What the denoiser learns from synthetic patients, before and beside the real ones; not in the paper."""
+
+    patients: int = 80
+    """Synthetic patients to make; 0 leaves the pre-training out."""
+    autoencoder_epochs: int = 2
+    """Passes of the synthetic patients' own autoencoders over their slices."""
+    iterations: int = 3000
+    """Optimiser steps; all else is as in the training of the denoiser."""
+    learning_rate: float = 1e-3
+    """Peak of the learning rate."""
+    share: float = 0.5
+    """Share of synthetic slices in the batches of the training that follows."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DiffusionRecipe:
     """Training of the denoiser."""
 
-    iterations: int = 1500
+    iterations: int = 500
     """Optimiser steps."""
     batch_size: int = 16
     """Slices a step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     """Peak of AdamW's learning rate."""
     weight_decay: float = 1e-4
     """Of AdamW (0 makes it Adam)."""
-    warmup: int = 200
+    warmup: int = 100
     """Steps over which the learning rate rises."""
     cosine: bool = True
     """Let the learning rate fall to zero along a cosine after the warm-up."""
@@ -116,19 +132,25 @@ class Recipe:
     precision: Literal["auto", "bf16-mixed", "32-true"] = "auto"
     """Of the training; auto is bfloat16 where the hardware multiplies it."""
     workers: int = 0
-    """Processes that read slices ahead."""
+    """Processes that read slices ahead and make synthetic patients; 0 does both in the main process."""
     json: bool = False
     """Print the evaluation as one JSON object on standard output."""
     slices: DataRecipe = field(default_factory=DataRecipe)
     model: ModelSettings = field(default_factory=ModelSettings)
     autoencoders: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
     discrepancies: DiscrepancyRecipe = field(default_factory=DiscrepancyRecipe)
+    pretraining: PretrainingRecipe = field(default_factory=PretrainingRecipe)
     diffusion: DiffusionRecipe = field(default_factory=DiffusionRecipe)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, ready for JSON."""
         data: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
         return data
+
+
+def synthetic_slices(recipe: Recipe) -> int:
+    """Number of synthetic slices in a batch of the denoiser's training on real patients."""
+    return round(recipe.diffusion.batch_size * recipe.pretraining.share) if recipe.pretraining.patients else 0
 
 
 def preset(name: Preset) -> Recipe:
@@ -150,7 +172,7 @@ def _paper() -> Recipe:
             norm_groups=32,
         ),
         diffusion=diffusion,
-        sampling=SamplingSettings(sampler="ddpm", steps=diffusion.timesteps, mirror=False),
+        sampling=SamplingSettings(sampler="ddpm", steps=diffusion.timesteps, min_part=0.0),
     )
     return Recipe(
         preset="paper",
@@ -159,6 +181,7 @@ def _paper() -> Recipe:
         model=replace(model, autoencoder=replace(model.autoencoder, size=128)),
         autoencoders=AutoencoderRecipe(epochs=200, batch_size=64, learning_rate=1e-4, cosine=False),
         discrepancies=DiscrepancyRecipe(out_of_fold=False, scale_maps=False),
+        pretraining=PretrainingRecipe(patients=0),
         diffusion=DiffusionRecipe(
             iterations=120_000,
             batch_size=10,

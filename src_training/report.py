@@ -14,6 +14,8 @@ HEADINGS = {
     "slice_auroc_height_matched": "height-matched",
     "ece": "ECE",
     "dice_volume_one_sample": "Dice, one sample",
+    "dice_volume_all_parts": "Dice, small parts kept",
+    "healthy_fp_rate_all_parts": "false lesion, small parts kept",
     "inter_auroc": "AUROC of the inter score",
     "inter_pixel_auroc": "AUROC of the inter map's voxels",
     "intra_pixel_auroc": "AUROC of the intra map's voxels",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from src_training.recipe import Recipe, RecipeError
+from src_training.recipe import PretrainingRecipe, Recipe, RecipeError
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,40 @@ class Run:
     def ensembles(self) -> Path:
         """Trained AE-1 and AE-2, a folder for each set of patients."""
         return self.root / "ensembles"
+
+    def synthetic(self) -> Run:
+        """The run over synthetic patients that lies in ``synthetic/`` and has this run's settings."""
+        recipe, settings, root = self.recipe, self.recipe.pretraining, self.root / "synthetic"
+        return Run(
+            replace(
+                recipe,
+                data=root / "patients",
+                out=root,
+                fold="final",
+                slices=replace(recipe.slices, folds=2, fold_file=None),
+                autoencoders=replace(recipe.autoencoders, epochs=settings.autoencoder_epochs),
+                diffusion=replace(
+                    recipe.diffusion, iterations=settings.iterations, learning_rate=settings.learning_rate
+                ),
+                pretraining=PretrainingRecipe(patients=0),
+            )
+        )
+
+    @property
+    def patients_path(self) -> Path:
+        """How many synthetic patients there are to be, and of which seed."""
+        return self.root / "synthetic" / "patients.json"
+
+    @property
+    def patients_fingerprint(self) -> dict[str, Any]:
+        """The settings that the synthetic patients depend on."""
+        return {"patients": self.recipe.pretraining.patients, "seed": self.recipe.seed}
+
+    def check_patients(self) -> None:
+        """Refuse synthetic patients that are missing, or other ones than the recipe asks for."""
+        if not self.patients_path.exists():
+            raise RecipeError(f"{self.patients_path.parent}: has no synthetic patients")
+        self.check_fingerprint(self.patients_path, self.patients_fingerprint)
 
     @property
     def slices_fingerprint(self) -> dict[str, Any]:

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_ddmd.lesions import find_lesions, lesion_volume_ml
+from napari_ddmd.lesions import drop_small_parts, find_lesions, lesion_volume_ml
 
 SPACING = (3.0, 2.0, 1.0)
 
@@ -72,3 +73,36 @@ def test_lesions_partition_the_mask(mask: np.ndarray) -> None:
     for lesion in lesions:
         slices = np.flatnonzero((labels == lesion.label).any(axis=(1, 2)))
         assert lesion.slices == (slices[0], slices[-1])
+
+
+def parts() -> NDArray[np.bool_]:
+    """Parts of 64, 8 and 6 voxels; the last one touches nothing but by a corner of its own two halves."""
+    mask = np.zeros((12, 12, 12), bool)
+    mask[:4, :4, :4] = True
+    mask[6:8, 6:8, 6:8] = True
+    mask[10, 0, :3] = True
+    mask[11, 1, 3:6] = True
+    return mask
+
+
+@pytest.mark.parametrize(("share", "left"), [(0.0, 78), (0.09, 78), (0.1, 72), (0.125, 72), (0.13, 64), (1.0, 64)])
+def test_parts_below_a_share_of_the_largest_are_dropped(share: float, left: int) -> None:
+    mask = parts()
+    kept = drop_small_parts(mask, share)
+
+    assert kept.dtype == bool
+    assert kept.sum() == left
+    assert not (kept & ~mask).any()
+    assert kept[:4, :4, :4].all()
+
+
+def test_parts_are_connected_across_slices() -> None:
+    mask = np.zeros((9, 5, 5), bool)
+    mask[:, 2, 2] = True  # one voxel a slice, nine in all
+    mask[0, 0, 0:1] = True
+    assert drop_small_parts(mask, 0.5).sum() == 9
+
+
+def test_of_nothing_nothing_is_dropped() -> None:
+    assert not drop_small_parts(np.zeros((3, 4, 5), bool), 0.1).any()
+    assert drop_small_parts(np.ones((3, 4, 5), bool), 1.0).all()

@@ -29,6 +29,7 @@ def test_a_prediction_is_what_the_summary_says(small_case_folder: Path, tiny_bun
         "steps": 1,
         "sampler": tiny_bundle.settings.sampling.sampler,
         "seed": 3,
+        "min_part": 0.1,
         "slices": None,
         "threshold": 0.5,
     }

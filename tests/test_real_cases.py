@@ -13,7 +13,7 @@ from napari_ddmd.case import find_case_files
 from napari_ddmd.cli import main
 
 
-@pytest.mark.parametrize("name", ["BraTS20_Training_002", "BraTS-GLI-00001-000"])
+@pytest.mark.parametrize("name", ["BraTS20_Training_002", "BraTS-GLI-00000-000"])
 def test_predict_saves_on_the_grid_of_the_source(
     name: str, real_cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -82,24 +81,6 @@ def test_more_samples_keep_the_first_ones(
     (more,) = segment(small_case, tiny_bundle, slices=[index], samples=5, steps=2, seed=7)
     np.testing.assert_array_equal(more.samples[:3], reference[index].samples)
     assert not np.array_equal(more.samples[3], more.samples[4])
-
-
-def test_every_second_mask_sees_the_mirrored_slice(small_case: Case) -> None:
-    without_maps = untrained_bundle("mini")
-    images = np.maximum(small_case.images, small_case.images[..., ::-1])  # the mirrored slice looks the same ...
-    case = Case.from_arrays("symmetric", images)
-    sampling = without_maps.settings.sampling
-    plain = replace(without_maps, settings=replace(without_maps.settings, sampling=replace(sampling, mirror=False)))
-    as_they_come, mirrored = (
-        np.stack([result.samples for result in segment(case, bundle, samples=4, seed=1)])
-        for bundle in (plain, without_maps)
-    )
-
-    assert sampling.mirror
-    np.testing.assert_array_equal(mirrored[:, ::2], as_they_come[:, ::2])
-    # ... so that its mask is the same, turned
-    np.testing.assert_allclose(mirrored[:, 1::2], as_they_come[:, 1::2, :, ::-1], atol=1e-5)
-    assert np.abs(mirrored[:, 1::2] - as_they_come[:, 1::2]).max() > 0.01
 
 
 def test_another_seed_gives_other_samples(

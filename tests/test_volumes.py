@@ -60,3 +60,17 @@ def test_maps_that_a_model_has_not_are_absent(small_case: Case) -> None:
 
     assert volumes.inter is None
     assert volumes.intra is None
+
+
+def test_small_parts_stay_out_of_the_mask_alone(small_case: Case) -> None:
+    volumes = Volumes(small_case, 3, intra=True, inter=True, min_part=0.2)
+    result = slice_result(small_case, 3)
+    result.probability[:] = 0
+    result.probability[2:6, 2:6] = 0.9
+    result.probability[10, 10:13] = 0.9
+    volumes.add(result)
+
+    assert volumes.mask().sum() == 16
+    assert np.count_nonzero(volumes.probability > 0.5) == 19
+    volumes.min_part = 0.1
+    assert volumes.mask().sum() == 19

@@ -96,10 +96,10 @@ class SamplingSettings:
     """Denoiser evaluations a mask."""
     samples: int = 5
     """Masks a slice (five in the paper)."""
-    mirror: bool = True
-    """Sample every second mask from the slice mirrored left to right, and mirror it back (not in the paper)."""
     threshold: float = 0.5
     """The lesion is where the mean of the masks exceeds this."""
+    min_part: float = 0.1
+    """Connected parts of the lesion, in 3D, that are smaller than this share of the largest are left out (0: none)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,15 +136,10 @@ class ModelSettings:
         Raises
         ------
         ValueError
-            If a key is unknown or missing, or a value has the wrong type. A key that models of an earlier version do
-            not have may be missing and stands for what they did.
+            If a key is unknown or missing, or a value has the wrong type.
         """
         settings: ModelSettings = _build(cls, data, "settings")
         return settings
-
-
-_BEFORE: dict[str, dict[str, Any]] = {"settings.sampling": {"mirror": False}}
-"""What models did before a setting was there."""
 
 
 def _build(kind: Any, data: Any, where: str) -> Any:
@@ -152,7 +147,6 @@ def _build(kind: Any, data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         raise ValueError(f"{where} must be an object, not {data!r}")
     hints = get_type_hints(kind)
-    data = _BEFORE.get(where, {}) | data
     names = [entry.name for entry in fields(kind)]
     for problem, keys in (("unknown", set(data) - set(names)), ("missing", set(names) - set(data))):
         if keys:

@@ -165,8 +165,10 @@ def _ramp(values: Field, zero: float, one: float) -> Field:
 
 
 def largest_part(mask: Mask) -> Mask:
-    """Return the largest connected part of `mask`."""
-    parts, _ = ndimage.label(mask)
+    """Return the largest connected part of `mask`; nothing of an empty one."""
+    parts, count = ndimage.label(mask)
+    if count == 0:
+        return np.zeros_like(mask)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     return np.asarray(parts == sizes.argmax())

@@ -18,6 +18,7 @@ from napari_ddmd.synthetic.contrasts import render
 from napari_ddmd.synthetic.deformation import random_deformation
 from napari_ddmd.synthetic.grid import Grid, Mask
 from napari_ddmd.synthetic.tumour import grow, settle
+from napari_ddmd.synthetic.variety import TYPICAL, draw_variety
 from napari_ddmd.synthetic.vessels import draw_vessels
 
 BRATS_SHAPE = (240, 240, 155)
@@ -44,18 +45,20 @@ class SyntheticCase:
     affine: NDArray[np.float64]
 
 
-def make_case(seed: int = 0) -> SyntheticCase:
+def make_case(seed: int = 0, *, wide: bool = False) -> SyntheticCase:
     """Make a case of 240x240x155 voxels of 1 mm, as the BRATS challenges ship them.
 
     Parameters
     ----------
     seed : int
         Source of chance: the same seed makes the same case.
+    wide : bool
+        Draw the patient from a widely varied cohort, for training, instead of a typical one.
     """
-    return _make(seed, Grid.covering(BRATS_SHAPE), Grid.covering(_COARSE_SHAPE))
+    return _make(seed, Grid.covering(BRATS_SHAPE), Grid.covering(_COARSE_SHAPE), wide)
 
 
-def make_small_case(seed: int = 0, shape: tuple[int, int, int] = (60, 60, 40)) -> SyntheticCase:
+def make_small_case(seed: int = 0, shape: tuple[int, int, int] = (60, 60, 40), *, wide: bool = False) -> SyntheticCase:
     """Make a case of few and large voxels that cover the same field of view, for quick tests.
 
     Parameters
@@ -64,6 +67,8 @@ def make_small_case(seed: int = 0, shape: tuple[int, int, int] = (60, 60, 40)) -
         Source of chance.
     shape : tuple of int
         Voxels along each axis, at least (40, 40, 26).
+    wide : bool
+        As for `make_case`.
 
     Raises
     ------
@@ -72,24 +77,25 @@ def make_small_case(seed: int = 0, shape: tuple[int, int, int] = (60, 60, 40)) -
     """
     grid = Grid.covering(shape)
     coarse = Grid.covering(_COARSE_SHAPE)
-    return _make(seed, grid, grid if grid.spacing > coarse.spacing else coarse)
+    return _make(seed, grid, grid if grid.spacing > coarse.spacing else coarse, wide)
 
 
-def _make(seed: int, grid: Grid, coarse: Grid) -> SyntheticCase:
-    heads, tissues, lesions, looks = np.random.default_rng(seed).spawn(4)
+def _make(seed: int, grid: Grid, coarse: Grid, wide: bool) -> SyntheticCase:
+    heads, tissues, lesions, looks, cohort = np.random.default_rng(seed).spawn(5)
+    variety = draw_variety(cohort) if wide else TYPICAL
     template = load_template()
     healthy = random_deformation(heads, template, coarse)
     points = healthy.template_points(coarse)
     anatomy = sample_anatomy(template, points, coarse, tissues)
-    growth = grow(anatomy, points, coarse, lesions)
+    growth = grow(anatomy, points, coarse, lesions, variety)
     box = _box(anatomy.brain, coarse, grid)
     inner = grid.crop(box)
     deformation = healthy.pushed(growth.push)
     anatomy = sample_anatomy(template, deformation.template_points(inner), inner, tissues)
-    tumour = settle(growth, anatomy, inner, lesions)
+    tumour = settle(growth, anatomy, inner, lesions, variety)
     vessels = draw_vessels(anatomy, inner, deformation.template_points(coarse), coarse, looks)
     images = {}
-    for modality, ideal in render(anatomy, tumour, vessels, inner, looks).items():
+    for modality, ideal in render(anatomy, tumour, vessels, inner, looks, variety).items():
         images[modality] = np.zeros(grid.shape, np.int16)
         images[modality][box] = acquire(ideal, anatomy.brain, inner, looks)
     mask = np.zeros(grid.shape, np.uint8)
@@ -108,10 +114,12 @@ def _box(brain: Mask, coarse: Grid, grid: Grid) -> tuple[slice, slice, slice]:
     return i, j, k
 
 
-def write_case(folder: str | os.PathLike[str], seed: int = 0, name: str = "Synthetic_000") -> Path:
+def write_case(
+    folder: str | os.PathLike[str], seed: int = 0, name: str = "Synthetic_000", *, wide: bool = False
+) -> Path:
     """Make a full case and write it in BRATS form: `<name>_t1.nii.gz`, `_t1ce`, `_t2`, `_flair`, `_seg`.
 
-    The folder appears when all its files are written, or not at all.
+    The folder appears when all its files are written, or not at all. `seed` and `wide` are those of `make_case`.
 
     Returns
     -------
@@ -126,7 +134,7 @@ def write_case(folder: str | os.PathLike[str], seed: int = 0, name: str = "Synth
     folder = Path(folder).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder}: there already and not an empty folder; choose another")
-    case = make_case(seed)
+    case = make_case(seed, wide=wide)
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     staging.mkdir()

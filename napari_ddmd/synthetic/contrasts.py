@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -12,6 +12,7 @@ from napari_ddmd.synthetic.anatomy import Anatomy
 from napari_ddmd.synthetic.grid import Field, Grid
 from napari_ddmd.synthetic.noise import random_field
 from napari_ddmd.synthetic.tumour import ENHANCING, NECROSIS, OEDEMA, Tumour
+from napari_ddmd.synthetic.variety import TYPICAL, Variety
 from napari_ddmd.synthetic.vessels import Vessels
 
 
@@ -33,10 +34,10 @@ class Levels:
     ageing: float
     """Added next to the ventricles."""
 
-    def varied(self, rng: np.random.Generator) -> Levels:
-        """Return levels as another scanner and patient have them, a few per cent off."""
-        spread = (0.015, 0.02, 0.08, 0.14, 0.06, 0.08, 0.1, 0.1, 0.1, 0.1, 0.3)
-        return Levels(*(v * math.exp(rng.normal(0, s)) for v, s in zip(astuple(self), spread, strict=True)))
+    def varied(self, rng: np.random.Generator, variety: Variety = TYPICAL) -> Levels:
+        """Return levels as another scanner and patient have them; of a typical patient, a few per cent off."""
+        spread = variety.level_spread
+        return Levels(**{name: value * math.exp(rng.normal(0, spread[name])) for name, value in asdict(self).items()})
 
 
 LEVELS: dict[str, Levels] = {
@@ -49,7 +50,12 @@ LEVELS: dict[str, Levels] = {
 
 
 def render(
-    anatomy: Anatomy, tumour: Tumour, vessels: Vessels, grid: Grid, rng: np.random.Generator
+    anatomy: Anatomy,
+    tumour: Tumour,
+    vessels: Vessels,
+    grid: Grid,
+    rng: np.random.Generator,
+    variety: Variety = TYPICAL,
 ) -> dict[str, Field]:
     """Return the ideal image of each modality in `LEVELS`, shape (I, J, K), 1 being the median of a brain."""
     parts = _soft_parts(anatomy, tumour, vessels, grid, rng)
@@ -57,7 +63,7 @@ def render(
     ageing *= np.clip(1 + 0.5 * random_field(rng, grid, 5.0), 0, 3)
     images = {}
     for modality, typical in LEVELS.items():
-        levels = typical.varied(rng)
+        levels = typical.varied(rng, variety)
         image = levels.white * anatomy.white + levels.grey * anatomy.grey + levels.fluid * anatomy.fluid
         image += levels.fine * anatomy.detail + levels.ageing * ageing
         image *= 1 + 0.025 * random_field(rng, grid, 1.2) + 0.03 * random_field(rng, grid, 5.0)

@@ -24,11 +24,10 @@ from napari_ddmd.synthetic.anatomy import Anatomy, largest_part
 from napari_ddmd.synthetic.deformation import move, outward
 from napari_ddmd.synthetic.grid import Field, Grid, Mask
 from napari_ddmd.synthetic.noise import random_field
+from napari_ddmd.synthetic.variety import TYPICAL, Variety
 
 NECROSIS, OEDEMA, ENHANCING = 1, 2, 4
 """Labels of a BRATS mask up to 2021."""
-_CORE_ML, _OEDEMA_ML = (10.0, 30.0), (45.0, 110.0)
-"""Range of the volumes before the core swells, ml: those of the challenges' glioblastomas."""
 _FAR = 12.0
 """Where reach is cut off on both sides of the front, mm."""
 
@@ -69,7 +68,9 @@ class Tumour:
     depth: Field
 
 
-def grow(anatomy: Anatomy, template_points: Field, grid: Grid, rng: np.random.Generator) -> Growth:
+def grow(
+    anatomy: Anatomy, template_points: Field, grid: Grid, rng: np.random.Generator, variety: Variety = TYPICAL
+) -> Growth:
     """Grow a tumour from a random seed in the white matter of a healthy brain.
 
     Parameters
@@ -82,24 +83,26 @@ def grow(anatomy: Anatomy, template_points: Field, grid: Grid, rng: np.random.Ge
         A coarse grid.
     rng : numpy.random.Generator
         Source of chance.
+    variety : Variety
+        Where the seed may lie and how large the tumour may be.
     """
     voxel_ml = grid.spacing**3 / 1000
     depth = ndimage.distance_transform_edt(anatomy.brain) * grid.spacing
-    seed = _draw_seed(anatomy, template_points, depth, rng)
+    seed = _draw_seed(anatomy, template_points, depth, rng, variety)
     side = np.sign(template_points[0][tuple(seed)])
     # The core displaces and destroys: tissues hardly steer it, sulci slow it, ventricles and falx stop it.
     speed = anatomy.white + 0.8 * anatomy.grey + 0.3 * anatomy.fluid
     speed *= np.exp(0.35 * random_field(rng, grid, 5.0))
     open_ = anatomy.brain & (anatomy.ventricles < 0.3) & (side * template_points[0] > 0.5)
-    core = _reach(speed, open_, grid, seed[None], int(rng.uniform(*_CORE_ML) / voxel_ml))
+    core = _reach(speed, open_, grid, seed[None], int(rng.uniform(*variety.core_ml) / voxel_ml))
     inside = core > 0
-    # Water spreads in the loose white matter and hardly enters the cortex.
-    speed = anatomy.white**2 + 0.06 * anatomy.grey
+    # Water spreads in the loose white matter and in most patients hardly enters the cortex.
+    speed = anatomy.white**2 + (0.06 + variety.cortex) * anatomy.grey
     speed *= np.exp(0.35 * random_field(rng, grid, 6.0))
     speed[inside] = 1
     open_ = (open_ & (anatomy.fluid < 0.5)) | inside
     border = np.argwhere(inside & ~ndimage.binary_erosion(inside))
-    volume = inside.sum() + rng.uniform(*_OEDEMA_ML) / voxel_ml
+    volume = inside.sum() + rng.uniform(*variety.oedema_ml) / voxel_ml
     oedema = _reach(speed, open_, grid, border, int(volume))
     oedema[inside] = _FAR
     # The skull holds the surface of the brain where it is.
@@ -110,12 +113,17 @@ def grow(anatomy: Anatomy, template_points: Field, grid: Grid, rng: np.random.Ge
 
 
 def _draw_seed(
-    anatomy: Anatomy, template_points: Field, depth: NDArray[np.float64], rng: np.random.Generator
+    anatomy: Anatomy,
+    template_points: Field,
+    depth: NDArray[np.float64],
+    rng: np.random.Generator,
+    variety: Variety,
 ) -> NDArray[np.int64]:
-    """Choose a voxel of the cerebral white matter, off the midline, the surface and the brain stem."""
+    """Choose a voxel of the white matter, off the midline and the surface; of a typical patient, off the stem too."""
     x, _, z = template_points
-    place = (depth > 14) & (depth < 34) & (np.abs(x) > 20) & (z > -18) & (z < 48)
-    white = np.quantile(anatomy.white[place], 0.6)  # not absolute: large voxels hold less pure tissue
+    (shallow, deep), (low, high) = variety.depth_mm, variety.height_mm
+    place = (depth > shallow) & (depth < deep) & (np.abs(x) > variety.off_midline_mm) & (z > low) & (z < high)
+    white = np.quantile(anatomy.white[place], variety.white)  # not absolute: large voxels hold less pure tissue
     return np.asarray(rng.choice(np.argwhere(place & (anatomy.white >= white))))
 
 
@@ -136,7 +144,9 @@ def _reach(
     return np.asarray(np.clip(front - arrival, -_FAR, _FAR), np.float32)
 
 
-def settle(growth: Growth, anatomy: Anatomy, grid: Grid, rng: np.random.Generator) -> Tumour:
+def settle(
+    growth: Growth, anatomy: Anatomy, grid: Grid, rng: np.random.Generator, variety: Variety = TYPICAL
+) -> Tumour:
     """Label the voxels of a fine grid.
 
     Parameters
@@ -149,6 +159,8 @@ def settle(growth: Growth, anatomy: Anatomy, grid: Grid, rng: np.random.Generato
         Grid of the labels.
     rng : numpy.random.Generator
         Source of chance for borders, rim and septa.
+    variety : Variety
+        How readily oedema enters grey matter.
     """
     core = grid.resample(growth.core, growth.grid) + 0.9 * random_field(rng, grid, 2.0)
     inside = largest_part((core > 0) & anatomy.brain & (anatomy.ventricles < 0.5))
@@ -160,7 +172,8 @@ def settle(growth: Growth, anatomy: Anatomy, grid: Grid, rng: np.random.Generato
     septum = (np.abs(random_field(rng, grid, 3.5)) < 0.09) & (depth < 7)
     rim = (depth < thickness) & ~broken | septum
     reach = grid.resample(growth.oedema, growth.grid) + 0.8 * random_field(rng, grid, 2.0)
-    wet = (reach > 0) & (anatomy.fluid < 0.4) & ((anatomy.white > 0.25) | (reach > 6))
+    loose = anatomy.white + variety.cortex * anatomy.grey
+    wet = (reach > 0) & (anatomy.fluid < 0.4) & ((loose > 0.25) | (reach > 6))
     wet = largest_part(_smoothed(wet, grid) & (anatomy.fluid < 0.6) | inside) & anatomy.brain
     labels = np.where(wet, np.uint8(OEDEMA), np.uint8(0))
     labels[inside] = np.where(rim[inside], ENHANCING, NECROSIS)

@@ -133,7 +133,10 @@ def _assembled_case(layers: Mapping[str, Image]) -> Case:
         if known.grid.shape != images.shape[1:]:
             raise CaseError(f"the layers no longer have the shape of {known.name}; open the case again")
         refuse_unusable_images(images, known.name)
-        return replace(known, images=images, mask=None, warnings=())
+        strangers = [layer.name for layer in layers.values() if (tag := tag_of(layer)) is None or tag.case is not known]
+        lies = f"is not of {known.name} and is taken to lie as its images do; if it does not, open its file"
+        remarks = tuple(f'layer "{name}" {lies}' for name in strangers)
+        return replace(known, images=images, mask=None, warnings=remarks)
     first = layers[MODALITIES[0]]
     made = Case.from_arrays("layers", images, _axial_affine(first))
     return replace(made, warnings=(f'layer "{first.name}": {_ASSUMED}',))

@@ -104,6 +104,16 @@ class ResultLayers:
             if layer is not None and layer.visible and layer in self._viewer.layers:
                 layer.refresh(extent=False)
 
+    def settle(self) -> None:
+        """Take parts that are too small out of the lesion, now that all slices are in; hand edits stay."""
+        if self.volumes is None:
+            return
+        mask = self.volumes.mask(self.threshold)
+        for index in sorted(self.volumes.done):
+            self.lesion.write(index, mask[index])
+            self._dirty.add(index)
+        self.refresh()
+
     def set_threshold(self, threshold: float) -> None:
         """Make the lesion anew from the probability."""
         if threshold == self.threshold:
@@ -128,6 +138,7 @@ class ResultLayers:
             len(result.samples),
             inter=result.inter is not None,
             intra=result.intra is not None,
+            min_part=recipe.min_part,
         )
         self.sample = min(self.sample, self.samples - 1)
         self._limits.clear()

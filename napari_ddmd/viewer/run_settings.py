@@ -92,6 +92,7 @@ class Recipe:
     case: Case
     model_sha256: str
     sampling: Sampling
+    min_part: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class RunRequest:
     @property
     def recipe(self) -> Recipe:
         """What this run's results depend on."""
-        return Recipe(self.case, self.bundle.sha256, self.sampling)
+        return Recipe(self.case, self.bundle.sha256, self.sampling, self.bundle.settings.sampling.min_part)
 
     def without(self, done: Collection[int]) -> RunRequest:
         """Return the request less the slices that are done already."""

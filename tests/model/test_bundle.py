@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -69,19 +68,6 @@ def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], object], messa
         read_bundle(folder)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
-
-
-def test_a_model_from_before_mirrored_samples_does_what_it_did(tmp_path: Path) -> None:
-    folder = save_bundle(tmp_path, untrained_bundle())
-
-    def make_older(description: dict[str, Any]) -> None:
-        del description["settings"]["sampling"]["mirror"]
-        text = json.dumps(description["settings"], sort_keys=True)
-        description["settings_sha256"] = hashlib.sha256(text.encode()).hexdigest()
-
-    edit(folder, make_older)
-
-    assert read_bundle(folder).settings.sampling.mirror is False
 
 
 def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:

@@ -73,6 +73,10 @@ def test_tissues_are_crisper_than_the_average_they_come_from(patient: Patient, t
     assert np.corrcoef(average, sampled)[0, 1] > 0.7
 
 
+def test_nothing_is_the_largest_part_of_nothing() -> None:
+    assert not largest_part(np.zeros((3, 4, 5), bool)).any()
+
+
 def test_the_largest_part_is_kept() -> None:
     mask = np.zeros((9, 9, 9), bool)
     mask[0, 0, :3] = mask[4:8, 4:8, 4:8] = True

@@ -29,6 +29,7 @@ TINY = (
     *("--autoencoders.epochs", "2", "--autoencoders.batch-size", "8"),
     *("--diffusion.iterations", "6", "--diffusion.batch-size", "4", "--diffusion.warmup", "2"),
     *("--diffusion.checkpoint-every", "4"),
+    *("--pretraining.patients", "0"),
 )
 
 

@@ -44,3 +44,18 @@ def test_nothing_is_claimed_without_evaluation(bundle: Bundle) -> None:
     assert "cross-validation" not in summary_line(provenance, bundle.settings.to_dict())
     page = model_card(replace(bundle, provenance=provenance, card="A model."))
     assert "has not been evaluated on held-out patients" in page
+
+
+def test_synthetic_patients_are_owned_up_to(bundle: Bundle) -> None:
+    recipe = bundle.provenance["recipe"]
+    assert recipe["pretraining"]["patients"] == 0
+    assert "synthetic" not in bundle.card
+    assert "pre-training: none" in model_card(bundle)
+
+    pretraining = recipe["pretraining"] | {"patients": 80, "iterations": 3000, "share": 0.25}
+    provenance = bundle.provenance | {"recipe": recipe | {"pretraining": pretraining}}
+    assert "after and beside 80 synthetic ones" in summary_line(provenance, bundle.settings.to_dict())
+    alone = bundle.provenance | {"recipe": recipe | {"pretraining": pretraining | {"share": 0.0}}}
+    assert "after 80 synthetic ones" in summary_line(alone, bundle.settings.to_dict())
+    page = model_card(replace(bundle, provenance=provenance))
+    assert "3000 iterations on 80 synthetic patients, who fill 25 % of each later batch" in page

@@ -174,7 +174,7 @@ def test_batches_hold_slices_with_their_own_maps(tiny_run: Run) -> None:
     assert not torch.equal(batches[4][0], images)
     assert masks.flatten(1).amax(1).sum() <= 2
     stored = {case: np.load(split.folder / "maps" / f"{case}.npy") for case in split.training_cases}
-    slices = batches.slices
+    slices = batches.real.slices
     for image, own in zip(images, maps, strict=True):
         everything = slices.image(np.arange(len(slices.rows)))
         row = int((everything - image).abs().flatten(1).amax(1).argmin())

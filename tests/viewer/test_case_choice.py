@@ -70,6 +70,22 @@ def test_an_assumed_orientation_is_owned_up_to(viewer: ViewerModel, case: Case) 
     assert make_case({**assignment, "t1": assignment["t2"], "t2": assignment["t1"]}).warnings == ()
 
 
+def test_a_layer_from_elsewhere_is_taken_and_named(viewer: ViewerModel, case: Case) -> None:
+    assignment = guess_assignment(viewer.layers, case)
+    made = make_case({**assignment, "flair": foreign_layers(case)["flair"]})
+    (remark,) = made.warnings
+    assert remark.startswith(
+        f'layer "flair" is not of {case.name} and is taken to lie as its images do; if it does not, open its file'
+    )
+    assert made.grid == case.grid
+
+    other = dataclasses.replace(case, name="Other", images=case.images * 2)
+    add_case(viewer, other)
+    mixed = {**assignment, "t2": guess_assignment(viewer.layers, other)["t2"]}
+    (remark,) = make_case(mixed).warnings
+    assert f"is not of {case.name}" in remark
+
+
 def test_a_corrected_assignment_keeps_the_grid_of_the_files(viewer: ViewerModel, case: Case) -> None:
     assignment = guess_assignment(viewer.layers, case)
     swapped = {**assignment, "t1": assignment["t2"], "t2": assignment["t1"]}

@@ -265,3 +265,26 @@ def test_limits_of_the_maps_grow_until_they_are_set_by_hand(
     results.add(recipe, slice_result(case, 7))
     assert inter.contrast_limits == pytest.approx([0.01, 0.05])
     assert viewer.layers["probability"].contrast_limits == [0, 1]
+
+
+def test_small_parts_go_when_the_run_is_over_and_edits_stay(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    assert recipe.min_part == 0.1
+    results.settle()  # before any run there is nothing to settle
+    for index in (4, 7):
+        result = slice_result(case, index)
+        result.probability[:] = 0
+        result.probability[2:9, 2:9] = 0.9
+        result.probability[12, 12] = 0.9
+        results.add(recipe, result)
+    lesion = viewer.layers["lesion"]
+    assert lesion.data[4, 12, 12] == lesion.data[7, 12, 12] == 1  # slices come in as they are
+    lesion.data[7, 0, 0] = 1
+    results.settle()
+
+    assert lesion.data[4].sum() == 49
+    assert lesion.data[4, 12, 12] == 0
+    assert lesion.data[7, 12, 12] == lesion.data[7, 0, 0] == 1
+    assert results.volumes is not None
+    assert results.volumes.probability[4, 12, 12] == np.float32(0.9)

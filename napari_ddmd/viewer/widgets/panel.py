@@ -270,6 +270,9 @@ class SegmentationPanel(QWidget):
         self._clock.stop()
         self._on_clock()
         request, self._request = self._request, None
+        if request is not None and request.case in self._results:
+            self._results[request.case].settle()
+            self.lesion_box.probability_changed()
         self._set_running(False)
         self.run_bar.set_ready(self._problem())
         if request is None:

@@ -1,0 +1,97 @@
+"""Stage ``pretrain``: the denoiser's first lessons come from synthetic patients, of whom there can be any number.
+
+Few labelled patients show few tumours in few places. The synthetic ones hold every size, place and contrast; what only
+real images show is learned after that. No fold is involved, so that all splits of a run start from the same weights.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from tqdm import tqdm
+
+from napari_ddmd.synthetic import write_case
+from src_training.diffusion import load_denoiser, train_diffusion
+from src_training.discrepancies import make_discrepancies
+from src_training.files import write_json
+from src_training.prepare import prepare
+from src_training.recipe import RecipeError
+from src_training.run import Run
+
+
+def pretrain(run: Run) -> None:
+    """Write ``synthetic/``: patients, and a run over them that ends with ``final/diffusion/denoiser.safetensors``.
+
+    What is there already is kept. Nothing is done when the recipe asks for no synthetic patients. When all is done,
+    the patients' images in ``synthetic/patients`` may be deleted.
+    """
+    wanted = run.recipe.pretraining.patients
+    if not wanted:
+        return
+    synthetic = run.synthetic()
+    if run.patients_path.exists():
+        run.check_patients()
+        if (run.synthetic().root / "final" / "diffusion" / "denoiser.safetensors").exists():
+            load_denoiser(synthetic.split("final"))  # refuses one of other settings
+            return
+    else:
+        write_json(run.patients_path, {"fingerprint": run.patients_fingerprint})
+    print("pretrain: these stages run over synthetic patients", file=sys.stderr)
+    make_patients(synthetic.recipe.data, wanted, run.recipe.seed, run.recipe.workers)
+    # The autoencoders that the maps need are trained where the maps are made.
+    for stage in (prepare, make_discrepancies, train_diffusion):
+        stage(synthetic)
+
+
+def make_patients(folder: Path, count: int, seed: int, workers: int) -> None:
+    """Write BRATS folders of widely varied synthetic patients, those that are missing.
+
+    Parameters
+    ----------
+    folder
+        Where the patients' folders lie.
+    count
+        Number of patients.
+    seed
+        Patient n is made with the seed ``1000 (seed + 1) + n``, away from those that one gives a sample case.
+    workers
+        Processes to make them in, of about 1.7 GB each; 0 takes this one.
+
+    Raises
+    ------
+    RecipeError
+        If a process dies, most likely for want of memory.
+    """
+    for unfinished in folder.glob(".*.part"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+    seeds = [1000 * (seed + 1) + number for number in range(count)]
+    missing = [patient for patient in seeds if not (folder / _name(patient)).exists()]
+    if not missing:
+        return
+    make = partial(_make_patient, folder)
+    bar = partial(tqdm, total=len(missing), desc="synthetic patients", unit="case")
+    if workers < 1:
+        list(bar(map(make, missing)))
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            list(bar(pool.map(make, missing)))
+        except BrokenProcessPool as error:
+            raise RecipeError(
+                f"{folder}: a process that made synthetic patients died, most likely for want of memory; "
+                "call again with fewer --workers"
+            ) from error
+
+
+def _make_patient(folder: Path, seed: int) -> None:
+    write_case(folder / _name(seed), seed, _name(seed), wide=True)
+
+
+def _name(seed: int) -> str:
+    return f"Synthetic_{seed:06d}"

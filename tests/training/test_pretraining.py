@@ -1,0 +1,273 @@
+"""The denoiser starts from what synthetic patients taught it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from napari_ddmd.synthetic import case as room
+from napari_ddmd.synthetic import make_small_case
+from src_training import diffusion, loop, pretraining
+from src_training.__main__ import main
+from src_training.autoencoders import train_autoencoders
+from src_training.diffusion import ConditionedBatches, ConditionedSlices, load_denoiser, train_diffusion
+from src_training.discrepancies import make_discrepancies
+from src_training.prepare import prepare
+from src_training.pretraining import make_patients, pretrain
+from src_training.recipe import PretrainingRecipe, Recipe, RecipeError, preset
+from src_training.run import Run
+
+from .conftest import tiny_recipe, tiny_words
+
+FAST = ("--pretraining.patients", "2", "--pretraining.iterations", "3", "--pretraining.autoencoder-epochs", "1")
+
+
+@pytest.fixture(autouse=True)
+def small_patients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "make_case", partial(make_small_case, shape=(40, 40, 26)))
+
+
+def recipe_of(data: Path, out: Path, *more: str) -> Recipe:
+    return tiny_recipe(data, out, "--slices.min-brain-mm2", "1000", *FAST, *more)
+
+
+def test_patients_are_made_once(tmp_path: Path) -> None:
+    make_patients(tmp_path, 2, seed=0, workers=0)
+    first = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nii.gz")}
+    make_patients(tmp_path, 3, seed=0, workers=0)
+
+    assert len(first) == 10
+    assert all(path.stat().st_mtime_ns == time for path, time in first.items())
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == [f"Synthetic_00100{n}" for n in range(3)]
+
+
+def test_another_seed_makes_other_patients(tmp_path: Path) -> None:
+    make_patients(tmp_path, 2, seed=4, workers=0)
+
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["Synthetic_005000", "Synthetic_005001"]
+
+
+def test_every_split_starts_from_the_same_pretrained_weights(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(recipe_of(cohort, tmp_path / "run", "--fold", "cv"))
+    for stage in (prepare, train_autoencoders, make_discrepancies, pretrain):
+        stage(run)
+    pretrained = load_file(tmp_path / "run" / "synthetic" / "final" / "diffusion" / "denoiser.safetensors")
+    begun = []
+
+    def remember(folder: Path, model: torch.nn.Module, *_: object, **__: object) -> None:
+        begun.append({key: value.clone() for key, value in model.state_dict().items()})
+
+    monkeypatch.setattr(diffusion, "train", remember)
+    train_diffusion(run)
+
+    assert len(begun) == 3
+    for weights in begun:
+        assert weights.keys() == pretrained.keys()
+        assert all(torch.equal(weights[key], pretrained[key]) for key in weights)
+    log = (tmp_path / "run" / "synthetic" / "final" / "diffusion" / "log.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["step"] == 2
+
+
+def test_half_of_a_batch_stays_synthetic(cohort: Path, tmp_path: Path) -> None:
+    run = Run(recipe_of(cohort, tmp_path / "run"))
+    for stage in (prepare, train_autoencoders, make_discrepancies, pretrain):
+        stage(run)
+    split = run.split("final")
+    images, maps, masks = ConditionedBatches(split)[1]
+    alone, own_maps, own_masks = ConditionedBatches(replace(split, run=without_synthetic(run)))[1]
+
+    assert len(images) == len(maps) == len(masks) == len(alone) == 4
+    store = run.synthetic().split("final")
+    known = [np.load(store.run.slices / f"{case}.images.npy") for case in store.training_cases]
+
+    def is_synthetic(image: Tensor) -> bool:
+        stored = (image * 255).round().byte().numpy()
+        return any((stored == other).all((1, 2, 3)).any() for other in known)
+
+    assert [is_synthetic(image) for image in images] == [False, False, True, True]
+    assert not any(is_synthetic(image) for image in alone)
+    assert own_maps.shape == (4, 2, 16, 16)
+    assert own_masks.shape == (4, 1, 16, 16)
+
+
+def test_synthetic_maps_come_at_the_size_of_the_real_ones(cohort: Path, tmp_path: Path) -> None:
+    run = Run(recipe_of(cohort, tmp_path / "run"))
+    for stage in (prepare, train_autoencoders, make_discrepancies, pretrain):
+        stage(run)
+    real, synthetic = (ConditionedSlices.of(r.split("final")) for r in (run, run.synthetic()))
+    rows = np.arange(len(synthetic.slices.rows))
+    brain = (synthetic.slices.image(rows).amax(1) > 0).float()
+    mean = (synthetic.map(rows, real.scales) * brain[:, None]).sum((0, 2, 3)) / brain.sum()
+
+    np.testing.assert_allclose(mean, real.scales, rtol=0.02)
+
+
+def without_synthetic(run: Run) -> Run:
+    return Run(replace(run.recipe, pretraining=PretrainingRecipe(patients=0)))
+
+
+def test_an_interrupted_pretraining_goes_on_to_the_same_weights(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ("--diffusion.checkpoint-every", "1")
+    straight = Run(recipe_of(cohort, tmp_path / "straight", *more))
+    prepare(straight)
+    pretrain(straight)
+    broken = Run(recipe_of(cohort, tmp_path / "broken", *more))
+    prepare(broken)
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for where in ((pretraining, "prepare"), (pretraining, "make_discrepancies"), (loop, "_learning_rate")):
+        with monkeypatch.context() as patch:
+            patch.setattr(*where, stopped)
+            with pytest.raises(KeyboardInterrupt):
+                pretrain(broken)
+    taken = []
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_save", stop_after(1, loop._save))
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(broken)
+    with monkeypatch.context() as patch:
+        patch.setattr(diffusion, "train", counted(taken, diffusion.train))
+        pretrain(broken)
+    assert taken == ["diffusion final"]
+    ours, theirs = (load_denoiser(run.synthetic().split("final")).state_dict() for run in (broken, straight))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def stop_after(count: int, function: Callable[..., None]) -> Callable[..., None]:
+    """The function, which is interrupted once it has done its work ``count`` times."""
+    calls = []
+
+    def call(*arguments: object) -> None:
+        function(*arguments)
+        calls.append(1)
+        if len(calls) == count:
+            raise KeyboardInterrupt
+
+    return call
+
+
+def counted(names: list[str], function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: object, name: str, **options: object) -> object:
+        names.append(name)
+        return function(*arguments, name=name, **options)
+
+    return call
+
+
+def test_what_is_done_is_not_repeated_even_without_the_images(cohort: Path, tmp_path: Path) -> None:
+    run = Run(recipe_of(cohort, tmp_path / "run"))
+    prepare(run)
+    pretrain(run)
+    weights = tmp_path / "run" / "synthetic" / "final" / "diffusion" / "denoiser.safetensors"
+    made = weights.stat().st_mtime_ns
+    shutil.rmtree(tmp_path / "run" / "synthetic" / "patients")
+    pretrain(run)
+
+    assert weights.stat().st_mtime_ns == made
+    assert not (tmp_path / "run" / "synthetic" / "patients").exists()
+
+
+@pytest.mark.parametrize("change", [("--pretraining.patients", "3"), ("--seed", "1")])
+def test_other_patients_are_refused_and_none_is_made(change: tuple[str, str], cohort: Path, tmp_path: Path) -> None:
+    run = Run(recipe_of(cohort, tmp_path / "run"))
+    for stage in (prepare, train_autoencoders, make_discrepancies, pretrain):
+        stage(run)
+    other = Run(recipe_of(cohort, tmp_path / "run", *change))
+    for stage in (pretrain, partial(diffusion._pretrained)):
+        with pytest.raises(RecipeError, match=r"patients\.json: was made with other settings"):
+            stage(other)
+
+    assert len(list((tmp_path / "run" / "synthetic" / "patients").iterdir())) == 2
+    pretrain(run)
+    train_diffusion(run)
+
+
+def test_a_process_that_dies_is_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dying(ThreadPoolExecutor):
+        def __init__(self, workers: int, **_: object) -> None:
+            super().__init__(workers)
+
+        def map(self, *_: object, **__: object) -> Any:
+            raise BrokenProcessPool
+
+    monkeypatch.setattr(pretraining, "ProcessPoolExecutor", Dying)
+    with pytest.raises(RecipeError, match=r"^[^\n]*want of memory; call again with fewer --workers$"):
+        make_patients(tmp_path, 2, seed=0, workers=2)
+
+
+def test_patients_are_the_same_from_several_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pool(workers: int, **_: object) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(workers)
+
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / ".Synthetic_001000.7.part").mkdir()
+    make_patients(tmp_path / "a", 2, seed=0, workers=0)
+    monkeypatch.setattr(pretraining, "ProcessPoolExecutor", pool)
+    make_patients(tmp_path / "b", 2, seed=0, workers=2)
+
+    names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*"))
+    assert names == sorted(path.relative_to(tmp_path / "b") for path in (tmp_path / "b").rglob("*"))
+    for name in names:
+        if name.suffix:
+            ours, theirs = (nibabel.load(tmp_path / run / name).get_fdata() for run in ("a", "b"))
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_all_stages_run_with_a_pretraining(cohort: Path, tmp_path: Path) -> None:
+    words = tiny_words(cohort, tmp_path / "run", "--slices.min-brain-mm2", "1000", *FAST)
+    assert main(words) == 0
+    card = (tmp_path / "run" / "final" / "bundle" / "README.md").read_text()
+    assert "3 iterations on 2 synthetic patients, who fill 50 % of each later batch" in card
+    assert main(["pretrain", "--out", str(tmp_path / "run")]) == 0
+
+
+def test_a_missing_pretraining_is_named(cohort: Path, tmp_path: Path) -> None:
+    run = Run(recipe_of(cohort, tmp_path / "run"))
+    for stage in (prepare, train_autoencoders, make_discrepancies):
+        stage(run)
+
+    with pytest.raises(RecipeError, match=r"synthetic: has no synthetic patients; the stage 'pretrain' makes"):
+        train_diffusion(run)
+    train_diffusion(without_synthetic(run))  # what is refused leaves nothing that stands in the way
+
+
+def test_another_pretraining_is_refused(cohort: Path, tmp_path: Path) -> None:
+    run = Run(recipe_of(cohort, tmp_path / "run"))
+    for stage in (prepare, train_autoencoders, make_discrepancies, pretrain, train_diffusion):
+        stage(run)
+    load_denoiser(run.split("final"))
+    other = Run(recipe_of(cohort, tmp_path / "run", "--pretraining.iterations", "4"))
+
+    with pytest.raises(RecipeError, match=r"made with other settings \(pretraining\)"):
+        load_denoiser(other.split("final"))
+    with pytest.raises(RecipeError, match=r"synthetic.*made with other settings \(diffusion\)"):
+        pretrain(other)
+
+
+def test_without_synthetic_patients_nothing_is_made(cohort: Path, tmp_path: Path) -> None:
+    run = Run(tiny_recipe(cohort, tmp_path / "run"))
+    prepare(run)
+    pretrain(run)
+
+    assert not (tmp_path / "run" / "synthetic").exists()
+    assert preset("paper").pretraining.patients == 0
