@@ -80,7 +80,7 @@ unlike theirs; false lesions and missed slices are to be looked for in every cas
 - pre-training: {synthetic}
 - discrepancy maps of the training slices {"out of fold" if recipe["discrepancies"]["out_of_fold"] else "in sample"}
 - sampling: {settings.sampling.samples} masks, {settings.sampling.sampler}, {settings.sampling.steps} steps, threshold
-  {settings.sampling.threshold}
+  {settings.sampling.threshold}, parts below {100 * settings.sampling.min_part:.0f} % of the largest left out
 - package version {provenance["package_version"]}, seed {recipe["seed"]}; all settings are in `model.json`
 
 ## Results
