@@ -144,6 +144,8 @@ def _slice_range(text: str) -> tuple[int | None, int | None]:
     if not colon or not all(part.isdecimal() or not part for part in ends):
         raise argparse.ArgumentTypeError(f"{text!r} is not A:B with whole numbers from 0, such as 60:100")
     first, last = (int(part) if part else None for part in ends)
+    if first is not None and last is not None and first >= last:
+        raise argparse.ArgumentTypeError(f"{text!r} holds no slice: give the first and the one after the last")
     return first, last
 
 

@@ -150,11 +150,12 @@ def predict_case(
     defaults = bundle.settings.sampling
     steps = defaults.steps if settings.steps is None else settings.steps
     sampler = defaults.sampler if settings.sampler is None else settings.sampler
+    slices = _axial_slices(case, settings.slices)
     try:
         results = segment(
             case,
             bundle,
-            slices=_axial_slices(case, settings.slices),
+            slices=slices,
             samples=settings.samples,
             steps=steps,
             sampler=sampler,

@@ -71,7 +71,7 @@ def test_python_snippets_run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    write_small_case(tmp_path / "BraTS20_Training_002")
+    write_small_case(tmp_path / "synthetic")
     monkeypatch.chdir(tmp_path)
     (snippet,) = blocks("python")
     exec(compile(snippet, "README.md", "exec"), {})

@@ -54,7 +54,7 @@ def test_slices_are_those_of_the_file(small_case_folder: Path, tiny_bundle: Bund
     [
         (
             PredictSettings(slices=(4, 9)),
-            r"Small_001: slices 4:9 are not in the files, which have slices 0:8",
+            r"^Small_001: slices 4:9 are not in the files, which have slices 0:8",
         ),
         (PredictSettings(slices=(5, 5)), r"slices 5:5 are not in"),
         (PredictSettings(slices=(8, None)), r"slices 8:8 are not in"),
