@@ -84,7 +84,8 @@ def prediction_folder(folder: str | Path, case_name: str, *, overwrite: bool) ->
         raise ExportError(f"{in_the_way}: is a file; choose another output folder")
     present = [name for name in _file_names(case_name) if (target / name).exists()]
     if present and not overwrite:
-        raise ExportError(f"{target / present[0]}: exists already; choose another --out, or --overwrite")
+        there = target / present[0]
+        raise ExportError(f"{there}: exists already; choose another output folder, or overwrite (--overwrite)")
     return target
 
 

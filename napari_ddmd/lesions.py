@@ -109,14 +109,14 @@ def drop_small_parts(mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]
     ndarray of bool
         ``(S, H, W)``.
     """
+    if share <= 0 or not mask.any():
+        return mask.copy()
     kept = np.zeros_like(mask)
-    if not mask.any():
-        return kept
     box = ndimage.find_objects(mask.astype(np.uint8))[0]  # labelling takes as long as the array is large
     parts: NDArray[np.int64] = label(mask[box], connectivity=3)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
-    large = sizes >= max(1, share * sizes.max())
+    large = sizes >= share * sizes.max()
     kept[box] = large[parts]
     return kept
 

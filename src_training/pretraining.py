@@ -37,7 +37,7 @@ def pretrain(run: Run) -> None:
     synthetic = run.synthetic()
     if run.patients_path.exists():
         run.check_patients()
-        if (run.synthetic().root / "final" / "diffusion" / "denoiser.safetensors").exists():
+        if (synthetic.root / "final" / "diffusion" / "denoiser.safetensors").exists():
             load_denoiser(synthetic.split("final"))  # refuses one of other settings
             return
     else:
