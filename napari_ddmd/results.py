@@ -46,9 +46,9 @@ class SliceResult:
     uncertainty
         ``(H, W)`` in [0, 1]: binary entropy of the probability, in bits.
     inter, intra
-        ``(H, W)`` maps (Eq 12, Eq 13); intra is None where the model has none.
+        ``(H, W)`` maps (Eq 12, Eq 13); None where the model has none.
     scores
-        Means of the maps over the model's window.
+        Means of the maps over the model's window; None where it has no maps.
     """
 
     index: int
@@ -57,11 +57,44 @@ class SliceResult:
     uncertainty: NDArray[np.float32]
     inter: NDArray[np.float32] | None
     intra: NDArray[np.float32] | None
-    scores: DiscrepancyScores
+    scores: DiscrepancyScores | None
+
+    @classmethod
+    def of(
+        cls,
+        index: int,
+        samples: NDArray[np.float32],
+        *,
+        inter: NDArray[np.float32] | None = None,
+        intra: NDArray[np.float32] | None = None,
+        scores: DiscrepancyScores | None = None,
+    ) -> SliceResult:
+        """Make the result of some sampled masks ``(K, H, W)``: their mean is the probability, its entropy the doubt."""
+        probability = samples.mean(axis=0)
+        return cls(index, probability, samples, binary_entropy(probability), inter, intra, scores)
 
     def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
         """``(H, W)``, 1 where the probability exceeds the threshold."""
         return (self.probability > threshold).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """One mask of one slice on its way out of the noise, on the case's axial grid; no lesion outside the brain.
+
+    Attributes
+    ----------
+    timesteps
+        The N timesteps that were visited, counted from 0, the noisiest first.
+    noisy
+        ``(N + 1, H, W)``, x_t before each evaluation, and the finished mask; −1 outside the lesion, 1 inside.
+    estimates
+        ``(N, H, W)`` in [0, 1], the clean mask that each evaluation expects.
+    """
+
+    timesteps: tuple[int, ...]
+    noisy: NDArray[np.float32]
+    estimates: NDArray[np.float32]
 
 
 def binary_entropy(probability: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -65,7 +65,8 @@ class Volumes:
             if volume is not None and layer is not None:
                 volume[index] = layer
         self.samples[:, index] = result.samples > _SAMPLE_THRESHOLD
-        self.scores[index] = result.scores
+        if result.scores is not None:
+            self.scores[index] = result.scores
         self.done.add(index)
 
     def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_ddmd.case import Case, CaseFiles, find_cases, load_case
-from napari_ddmd.case.normalise import normalise
-from napari_ddmd.model.frame import Frame
+from napari_ddmd.window import CaseWindow
 from src_training.files import write_array, write_json
 from src_training.folds import assign_folds
-from src_training.recipe import Recipe, RecipeError
+from src_training.recipe import DataRecipe, Recipe, RecipeError
 from src_training.run import Run
 
 
@@ -31,17 +31,8 @@ def prepare(run: Run) -> None:
     fingerprint = run.slices_fingerprint
     if run.index_path.exists():
         run.check_fingerprint(run.index_path, fingerprint)
-    labelled = []
-    for files in find_cases(recipe.data):
-        if files.mask is None:
-            print(f"{files.name}: no mask, left out", file=sys.stderr)
-        else:
-            labelled.append(files)
-    if not labelled:
-        raise RecipeError(f"{recipe.data}: no case has a mask; training needs *_seg.nii.gz files")
+    labelled = labelled_cases(recipe.data)
     names = [files.name for files in labelled]
-    if len(set(names)) < len(names):
-        raise RecipeError(f"{recipe.data}: two cases have the same name; rename one")
     if run.index_path.exists():
         stored = set(json.loads(run.index_path.read_text())["cases"])
         if stored != set(names):
@@ -65,37 +56,70 @@ def prepare(run: Run) -> None:
     write_json(run.index_path, {"fingerprint": fingerprint, "cases": cases})
 
 
+def labelled_cases(folder: Path) -> list[CaseFiles]:
+    """The cases of a folder that have a mask; those without are named on standard error."""
+    labelled = []
+    for files in find_cases(folder):
+        if files.mask is None:
+            print(f"{files.name}: no mask, left out", file=sys.stderr)
+        else:
+            labelled.append(files)
+    if not labelled:
+        raise RecipeError(f"{folder}: no case has a mask; training needs *_seg.nii.gz files")
+    names = [files.name for files in labelled]
+    if len(set(names)) < len(names):
+        raise RecipeError(f"{folder}: two cases have the same name; rename one")
+    return labelled
+
+
+def describe_slices(case: Case, recipe: DataRecipe) -> dict[str, Any]:
+    """What the index says of a case.
+
+    Returns
+    -------
+    dict
+        ``slices``: numbers of those that are kept; ``unhealthy``: their image-level labels; ``brain_slices``: how many
+        hold any brain.
+
+    Raises
+    ------
+    RecipeError
+        If the mask could not be used, or no slice is kept.
+    """
+    labels, voxels = _labels(case), case.brain.sum(axis=(1, 2))
+    numbers = np.arange(len(voxels))
+    kept = numbers[
+        (voxels * case.spacing[1] * case.spacing[2] >= recipe.min_brain_mm2)
+        & (numbers >= recipe.first_slice)
+        & (numbers <= recipe.last_slice)
+    ]
+    if kept.size == 0:
+        raise RecipeError(f"{case.name}: no slice between the first and last slice holds enough brain")
+    return {
+        "slices": kept.tolist(),
+        "unhealthy": (labels[kept] > 0).any(axis=(1, 2)).tolist(),
+        "brain_slices": int((voxels > 0).sum()),
+    }
+
+
 def _folder(files: CaseFiles) -> str:
     """The folder that a case is loaded from again; some keep each image in a folder of its own below it."""
     return os.path.commonpath([image.parent for image in files.images.values()])
 
 
 def _store(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
-    settings = recipe.model
-    if case.mask is None:
-        raise RecipeError(f"{case.name}: its mask could not be used")
-    images = normalise(
-        case.images,
-        case.brain,
-        lower=settings.normalisation.lower_percentile,
-        upper=settings.normalisation.upper_percentile,
-    )
-    area = case.brain.sum(axis=(1, 2)) * case.spacing[1] * case.spacing[2]
-    numbers = np.arange(len(area))
-    kept = numbers[
-        (area >= recipe.slices.min_brain_mm2)
-        & (numbers >= recipe.slices.first_slice)
-        & (numbers <= recipe.slices.last_slice)
-    ]
-    if kept.size == 0:
-        raise RecipeError(f"{case.name}: no slice between the first and last slice holds enough brain")
-    frame = Frame.around(case.brain, case.spacing, settings.frame)
-    framed = frame.to_frame(torch.from_numpy(images[:, kept].swapaxes(0, 1).copy()))
-    lesion = torch.from_numpy((case.mask[kept] > 0).astype(np.float32))[:, None]
-    masks = (frame.to_frame(lesion)[:, 0] > 0.5).to(torch.uint8).numpy()
+    described = describe_slices(case, recipe.slices)
+    kept: list[int] = described["slices"]
+    window = CaseWindow(case, recipe.model)
+    framed = window.images(kept)
+    lesion = torch.from_numpy((_labels(case)[kept] > 0).astype(np.float32))[:, None]
+    masks = (window.frame.to_frame(lesion)[:, 0] > 0.5).to(torch.uint8).numpy()
     write_array(folder / f"{case.name}.images.npy", (framed * 255).round().clamp(0, 255).to(torch.uint8).numpy())
     write_array(folder / f"{case.name}.masks.npy", masks)
-    return {
-        "slices": kept.tolist(),
-        "unhealthy": (case.mask[kept] > 0).any(axis=(1, 2)).tolist(),
-    }
+    return described
+
+
+def _labels(case: Case) -> NDArray[np.uint8]:
+    if case.mask is None:
+        raise RecipeError(f"{case.name}: its mask could not be used")
+    return case.mask

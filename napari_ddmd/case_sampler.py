@@ -1,0 +1,174 @@
+"""A case and a model brought together: maps and sampled masks of some slices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from threading import Event
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_ddmd.case import Case
+from napari_ddmd.masks import Watch, sample_masks
+from napari_ddmd.model.bundle import Bundle, DdmdNetworks
+from napari_ddmd.model.denoiser import condition
+from napari_ddmd.model.discrepancy import DiscrepancyMaps, discrepancy_maps, join_maps
+from napari_ddmd.model.samplers import SAMPLERS, Callback
+from napari_ddmd.results import Progress, SliceResult
+from napari_ddmd.window import CaseWindow
+
+
+class CancelledError(Exception):
+    """Raised inside a sampler when the run is to stop."""
+
+
+class CaseSampler:
+    """What stays the same from slice to slice in one run.
+
+    Parameters
+    ----------
+    case, bundle, device
+        The patient, the model, and where its networks run.
+    samples, steps, sampler
+        Masks a slice, denoiser evaluations a mask, and how they are spent; None means the model's own choice.
+    seed
+        Of the sampled noise.
+    cancel
+        When set, the next evaluation raises `CancelledError`.
+    progress
+        Called after every evaluation.
+    """
+
+    def __init__(
+        self,
+        *,
+        case: Case,
+        bundle: Bundle,
+        device: torch.device,
+        samples: int | None,
+        steps: int | None,
+        sampler: str | None,
+        seed: int,
+        cancel: Event | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.case, self.bundle, self.device = case, bundle, device
+        defaults = bundle.settings.sampling
+        self.samples = defaults.samples if samples is None else samples
+        self.steps = defaults.steps if steps is None else steps
+        self.sampler = defaults.sampler if sampler is None else sampler
+        self.seed, self.cancel, self.progress = seed, cancel or Event(), progress
+        self.done = self.total = 0
+        self.started = time.perf_counter()
+
+    def check(self, slices: Sequence[int], batch_size: int) -> None:
+        """Refuse what cannot be run."""
+        depth, timesteps = self.case.images.shape[1], self.bundle.settings.diffusion.timesteps
+        for index in slices:
+            if not 0 <= index < depth:
+                raise ValueError(f"slice {index} is outside {self.case.name}, which has slices 0 to {depth - 1}")
+        if self.samples < 1:
+            raise ValueError(f"samples must be at least 1, not {self.samples}")
+        if not 1 <= self.steps <= timesteps:
+            raise ValueError(f"steps must be 1 to {timesteps}, not {self.steps}")
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {self.sampler!r}")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+
+    def prepare(self) -> None:
+        """Normalise the case and bring the networks to the device."""
+        self.window = CaseWindow(self.case, self.bundle.settings)
+        self.networks: DdmdNetworks = self.bundle.networks.to(self.device)
+
+    @torch.no_grad()
+    def results(self, indices: list[int]) -> dict[int, SliceResult]:
+        """Results of some slices that hold brain."""
+        if not indices:
+            return {}
+        images = self.window.images(indices).to(self.device)
+        maps = self.maps(images)
+        masks = self.masks(indices, condition(images, maps.inter, maps.intra, self.bundle.settings))
+        layers = torch.cat([masks, maps.inter[:, None], maps.intra[:, None]], dim=1)
+        on_slices = self.window.on_slices(layers, indices)
+        return {
+            index: self._result(index, layers, maps, row)
+            for row, (index, layers) in enumerate(zip(indices, on_slices, strict=True))
+        }
+
+    def maps(self, images: Tensor) -> DiscrepancyMaps:
+        """Maps slice by slice: in a batch, the order of the sums and so the last digit depends on its size."""
+        ae_1, ae_2 = self.networks.ae_1, self.networks.ae_2
+        size = self.bundle.settings.autoencoder.size
+        return join_maps([discrepancy_maps(image, ae_1, ae_2, size=size) for image in torch.split(images, 1)])
+
+    @torch.no_grad()
+    def masks(
+        self,
+        indices: list[int],
+        conditioning: Tensor,
+        *,
+        watch: Watch | None = None,
+        callback: Callback | None = None,
+    ) -> Tensor:
+        """Sampled masks in [0, 1], ``(B, K, size, size)``."""
+        keys = [(index, number) for index in indices for number in range(self.samples)]
+        rows = conditioning.repeat_interleave(self.samples, dim=0)
+
+        def denoise(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None]:
+            output: tuple[Tensor, Tensor | None] = self.networks.denoiser(x_t, t, rows)
+            self._report(len(keys))
+            return output
+
+        def before(x_t: Tensor, t: Tensor) -> None:
+            if self.cancel.is_set():
+                raise CancelledError
+            if watch is not None:
+                watch(x_t, t)
+
+        masks = sample_masks(
+            denoise,
+            keys,
+            self.bundle.settings,
+            sampler=self.sampler,
+            steps=self.steps,
+            seed=self.seed,
+            device=self.device,
+            watch=before,
+            callback=callback,
+        )
+        return masks.reshape(len(indices), self.samples, *masks.shape[1:])
+
+    def empty(self, index: int) -> SliceResult:
+        """A slice without brain has no lesion, no discrepancy and no doubt."""
+        shape = self.case.images.shape[2:]
+        zeros = torch.zeros(1, self.case.images.shape[0])
+        none = DiscrepancyMaps(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), zeros, zeros)
+        return SliceResult.of(
+            index,
+            np.zeros((self.samples, *shape), np.float32),
+            inter=np.zeros(shape, np.float32),
+            intra=np.zeros(shape, np.float32) if self.bundle.has_intra else None,
+            scores=none.scores(0, intra=self.bundle.has_intra),
+        )
+
+    def _result(self, index: int, layers: NDArray[np.float32], maps: DiscrepancyMaps, row: int) -> SliceResult:
+        return SliceResult.of(
+            index,
+            layers[: self.samples].copy(),
+            inter=layers[-2].copy(),
+            intra=layers[-1].copy() if self.bundle.has_intra else None,
+            scores=maps.scores(row, intra=self.bundle.has_intra),
+        )
+
+    def _report(self, evaluations: int) -> None:
+        self.done += evaluations
+        if self.progress is None:
+            return
+        seconds = time.perf_counter() - self.started
+        remaining = seconds / self.done * (self.total - self.done)
+        message = f"{self.done} of {self.total} evaluations, {remaining:.0f} s left"
+        self.progress(Progress(self.done, self.total, seconds, remaining, message))

@@ -1,0 +1,84 @@
+"""How a mask comes out of the noise, step by step (Fig 5)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_ddmd.case import Case
+from napari_ddmd.case_sampler import CaseSampler
+from napari_ddmd.device import pick_device
+from napari_ddmd.model.bundle import Bundle
+from napari_ddmd.model.denoiser import condition
+from napari_ddmd.results import Denoising
+
+
+def denoising_sequence(
+    case: Case,
+    bundle: Bundle,
+    index: int,
+    *,
+    number: int = 0,
+    steps: int | None = None,
+    sampler: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> Denoising:
+    """How one mask of one slice comes out of the noise (Fig 5): the very mask that `segment` gives for this request.
+
+    Parameters
+    ----------
+    case, bundle, steps, sampler, seed, device
+        As in `segment`.
+    index
+        Axial slice; must hold brain.
+    number
+        Which of the slice's masks.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range or the slice holds no brain.
+    """
+    run = CaseSampler(
+        case=case,
+        bundle=bundle,
+        device=pick_device(device),
+        samples=number + 1,
+        steps=steps,
+        sampler=sampler,
+        seed=seed,
+    )
+    run.check([index], 1)
+    if not case.brain[index].any():
+        raise ValueError(f"slice {index} of {case.name} holds no brain")
+    run.prepare()
+    images = run.window.images([index]).to(run.device)
+    maps = run.maps(images)
+    noisy: list[Tensor] = []
+    estimates: list[Tensor] = []
+    timesteps: list[int] = []
+
+    def watch(x_t: Tensor, t: Tensor) -> None:
+        noisy.append(x_t[-1:])
+        timesteps.append(int(t[0]))
+
+    def keep(_step: int, _total: int, estimate: Tensor) -> None:
+        estimates.append(estimate[-1:])
+
+    conditioning = condition(images, maps.inter, maps.intra, run.bundle.settings)
+    masks = run.masks([index], conditioning, watch=watch, callback=keep)
+    noisy.append(2 * masks[:, -1:] - 1)
+
+    def lay(layers: list[Tensor]) -> NDArray[np.float32]:
+        on_slice: NDArray[np.float32] = run.window.on_slices(torch.cat(layers, dim=1), [index])[0]
+        return on_slice
+
+    brain = case.brain[index]
+    return Denoising(
+        tuple(timesteps),
+        np.where(brain, lay(noisy), np.float32(-1)),
+        (lay(estimates) + brain) / 2,
+    )

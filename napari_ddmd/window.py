@@ -1,0 +1,48 @@
+"""A case as the networks see it: normalised, and cut to the model's window; and the way back to its slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_ddmd.case import Case
+from napari_ddmd.case.normalise import normalise
+from napari_ddmd.model.frame import Frame
+from napari_ddmd.model.settings import ModelSettings
+
+
+class CaseWindow:
+    """One case in a model's normalisation and window.
+
+    Parameters
+    ----------
+    case
+        The patient.
+    settings
+        Normalisation and frame are taken from here.
+    """
+
+    def __init__(self, case: Case, settings: ModelSettings) -> None:
+        self.brain = case.brain
+        self.normalised: NDArray[np.float32] = normalise(
+            case.images,
+            case.brain,
+            lower=settings.normalisation.lower_percentile,
+            upper=settings.normalisation.upper_percentile,
+        )
+        self.frame = Frame.around(case.brain, case.spacing, settings.frame)
+
+    def images(self, indices: Sequence[int]) -> Tensor:
+        """Images ``(B, C, size, size)`` in [0, 1] of some axial slices."""
+        return self.frame.to_frame(torch.from_numpy(self.normalised[:, list(indices)].swapaxes(0, 1).copy()))
+
+    def on_slices(self, layers: Tensor, indices: Sequence[int]) -> NDArray[np.float32]:
+        """Layers ``(B, N, size, size)`` laid on their slices, ``(B, N, H, W)``, zero outside the brain."""
+        found = self.frame.to_slice(layers.float().cpu())
+        found *= torch.from_numpy(self.brain[list(indices)])[:, None]
+        on_slices: NDArray[np.float32] = found.numpy()
+        return on_slices

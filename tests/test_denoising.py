@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_ddmd.case import Case
+from napari_ddmd.denoising import denoising_sequence
+from napari_ddmd.model.bundle import untrained_bundle
+from napari_ddmd.segment import brain_slices, segment
+
+BUNDLE = untrained_bundle()
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_the_last_step_is_the_mask_that_segment_gives(small_case: Case, sampler: str) -> None:
+    index = brain_slices(small_case)[2]
+    (result,) = segment(small_case, BUNDLE, slices=[index], samples=3, steps=4, sampler=sampler, seed=5)
+    sequence = denoising_sequence(small_case, BUNDLE, index, number=1, steps=4, sampler=sampler, seed=5)
+
+    np.testing.assert_allclose((sequence.noisy[-1] + 1) / 2, result.samples[1], atol=2e-2)
+    np.testing.assert_allclose(sequence.estimates[-1], result.samples[1], atol=2e-2)
+
+
+def test_it_starts_with_noise_at_the_noisiest_timestep(small_case: Case) -> None:
+    index = brain_slices(small_case)[2]
+    sequence = denoising_sequence(small_case, BUNDLE, index, steps=5)
+    brain = small_case.brain[index]
+
+    assert sequence.timesteps == (999, 799, 599, 399, 199)
+    assert sequence.noisy.shape == (6, *brain.shape)
+    assert sequence.estimates.shape == (5, *brain.shape)
+    assert sequence.noisy[0][brain].std() > 0.4
+    assert abs(sequence.noisy[0][brain].mean()) < 0.2
+    assert not sequence.estimates[:, ~brain].any()
+    assert (sequence.noisy[:, ~brain] == -1).all()
+    assert 0 <= sequence.estimates.min() <= sequence.estimates.max() <= 1
+
+
+def test_a_slice_without_brain_is_refused(small_case: Case) -> None:
+    empty = next(i for i in range(small_case.images.shape[1]) if not small_case.brain[i].any())
+    with pytest.raises(ValueError, match="holds no brain"):
+        denoising_sequence(small_case, BUNDLE, empty)
