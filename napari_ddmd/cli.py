@@ -150,13 +150,17 @@ def _slice_range(text: str) -> tuple[int | None, int | None]:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from napari_ddmd.launcher import device_name, rank, share, wait_for_all, world_size
     from napari_ddmd.predict import PredictSettings, collect_cases
 
-    cases, faults = collect_cases(options.cases)
+    found, faults = collect_cases(options.cases)
+    if rank() > 0:
+        faults = []  # the first process tells of them
     for fault in faults:
         _fault(fault)
-    if not cases:
+    if not found:
         return AT_FAULT
+    cases = share(found)
     from napari_ddmd.model import load_bundle
 
     bundle = load_bundle(options.model)
@@ -167,7 +171,7 @@ def _predict(options: argparse.Namespace) -> int:
         sampler=options.sampler,
         seed=options.seed,
         threshold=options.threshold,
-        device=options.device,
+        device=device_name(options.device),
     )
     summaries: list[dict[str, Any]] = []
     failed = [str(fault) for fault in faults]
@@ -182,11 +186,14 @@ def _predict(options: argparse.Namespace) -> int:
         if not options.json:
             print(_result_line(done), flush=True)
     if options.json:
-        single = len(cases) == 1 and not faults
-        if not single:
+        single = len(found) == 1 and not faults
+        if world_size() > 1:
+            print(json.dumps({"cases": summaries, "failed": failed}), flush=True)  # one line a process
+        elif not single:
             print(json.dumps({"cases": summaries, "failed": failed}, indent=1))
         elif summaries:
             print(json.dumps(summaries[0], indent=1))
+    wait_for_all()
     return AT_FAULT if failed else DONE
 
 

@@ -101,7 +101,7 @@ def estimate_memory(
     weights = 4 * sum(parameter.numel() for parameter in bundle.networks.parameters())
     needed = weights + per_image * samples * slices
     fixed = 0.0 if chosen.type == "cuda" else _FIXED_MB
-    return MemoryEstimate(fixed + needed / _MIB, _free_memory_mb(chosen), str(chosen))
+    return MemoryEstimate(fixed + needed / _MIB, free_memory_mb(chosen), str(chosen))
 
 
 def _activations(bundle: Bundle) -> float:
@@ -139,7 +139,8 @@ def _activations(bundle: Bundle) -> float:
     return sum(skips) + 4.0 * max(outputs)
 
 
-def _free_memory_mb(device: torch.device) -> float | None:
+def free_memory_mb(device: torch.device) -> float | None:
+    """Memory that is free on a device, in MiB; None where it cannot be told."""
     import torch
 
     if device.type == "cuda":

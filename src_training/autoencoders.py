@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from napari_ddmd.model.autoencoder import Ensemble, reconstruction_loss
 from napari_ddmd.model.discrepancy import resize_for_autoencoders
+from src_training import distributed
 from src_training.dataset import Slices, draw_epochs
 from src_training.files import write_tensors
 from src_training.loop import LoopSettings, make_fabric, train
@@ -24,6 +25,8 @@ from src_training.recipe import RecipeError
 from src_training.run import Run, Split
 
 KINDS = ("ae_1", "ae_2")
+CHECKPOINT_EVERY = 500
+"""Steps between two resumable states."""
 
 
 def train_autoencoders(run: Run) -> None:
@@ -33,9 +36,7 @@ def train_autoencoders(run: Run) -> None:
     folds. They are kept by the set of patients they have seen, so that splits share them: five-fold cross-validation
     and the final training need 16 pairs of ensembles in all, not 31.
     """
-    for split in run.splits():
-        for cases in needed_sets(split):
-            load_ensembles(split, cases)
+    train_sets([(split, cases) for split in run.splits() for cases in needed_sets(split)])
 
 
 def needed_sets(split: Split) -> list[list[str]]:
@@ -56,31 +57,89 @@ def needed_sets(split: Split) -> list[list[str]]:
     return sets
 
 
+def train_sets(sets: Sequence[tuple[Split, Sequence[str]]]) -> None:
+    """Train the ensembles of some sets of patients that are not there yet.
+
+    They are many small trainings that know nothing of each other: each is done whole by one process, so that the
+    number of processes does not change a bit of them.
+    """
+
+    def missing() -> list[tuple[int, str]]:
+        paths = {_folder(*one) / f"{kind}.safetensors": (i, kind) for i, one in enumerate(sets) for kind in KINDS}
+        return [work for path, work in paths.items() if not path.exists()]
+
+    for number, kind in distributed.share(distributed.on_main(missing)):
+        _ensemble(*sets[number], kind)
+    distributed.barrier()
+
+
 def load_ensembles(split: Split, cases: Sequence[str]) -> tuple[Ensemble, Ensemble]:
     """AE-1 and AE-2 of a set of patients, trained now unless they were before; in evaluation mode."""
-    run, recipe = split.run, split.run.recipe
-    settings = recipe.to_dict()
+    one, two = (_ensemble(split, cases, kind) for kind in KINDS)
+    return one, two
+
+
+def has_ensembles(split: Split, cases: Sequence[str]) -> bool:
+    """Whether the ensembles of a set of patients were trained."""
+    return all((_folder(split, cases) / f"{kind}.safetensors").exists() for kind in KINDS)
+
+
+def _folder(split: Split, cases: Sequence[str]) -> Path:
+    """Where the ensembles of a set of patients are kept: its name is a digest of all that they depend on."""
+    settings = split.run.recipe.to_dict()
     fingerprint = {
         "cases": sorted(cases),
         "autoencoder": settings["model"]["autoencoder"],
         "training": settings["autoencoders"],
         "slices": settings["slices"],
-        "seed": recipe.seed,
+        "seed": split.run.recipe.seed,
     }
-    key = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:12]
-    folder = run.ensembles / key
-    ensembles = []
-    for kind in KINDS:
-        torch.manual_seed(recipe.seed * 2 + KINDS.index(kind))
-        ensemble = Ensemble(recipe.model.autoencoder)
-        path = folder / f"{kind}.safetensors"
-        if not path.exists():
-            _train(folder, kind, ensemble, Slices.of(split, sorted(cases)), run, make_fabric(recipe))
-            write_tensors(path, ensemble.state_dict())
-            (folder / kind / "state.pt").unlink(missing_ok=True)
-        ensemble.load_state_dict(load_file(path))
-        ensembles.append(ensemble.eval().requires_grad_(False))
-    return ensembles[0], ensembles[1]
+    return split.run.ensembles / hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _ensemble(split: Split, cases: Sequence[str], kind: str) -> Ensemble:
+    run, recipe = split.run, split.run.recipe
+    folder = _folder(split, cases)
+    torch.manual_seed(recipe.seed * 2 + KINDS.index(kind))
+    ensemble = Ensemble(recipe.model.autoencoder)
+    path = folder / f"{kind}.safetensors"
+    if not path.exists():
+        _train(folder, kind, ensemble, Slices.learned_from(split, sorted(cases)), run, make_fabric(recipe, alone=True))
+        write_tensors(path, ensemble.state_dict())
+        (folder / kind / "state.pt").unlink(missing_ok=True)
+    ensemble.load_state_dict(load_file(path))
+    return ensemble.eval().requires_grad_(False)
+
+
+class ReconstructionTask:
+    """Eq 9 and Eq 10.
+
+    Parameters
+    ----------
+    mirror
+        Exchange left and right of half of the slices.
+    """
+
+    def __init__(self, *, mirror: bool) -> None:
+        self.mirror = mirror
+
+    def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Mirror each of ``(B, C, h, w)`` slices or not."""
+        (images,) = batch
+        if not self.mirror:
+            return (images,)
+        flipped = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) < 0.5
+        return (torch.where(flipped, images.flip(-1), images),)
+
+    def loss(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """The ensemble's squared error."""
+        (images,) = drawn
+        return {"loss": reconstruction_loss(net(images), images)}
+
+    def preview(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> Tensor | None:
+        """The last modality (in BRATS, FLAIR or T2) of slices and of the first member's reconstructions."""
+        (images,) = drawn
+        return torch.cat([images[:, -1:], net(images)[0, :, -1:].float()], dim=-1).expand(-1, 3, -1, -1)
 
 
 def _train(folder: Path, kind: str, ensemble: Ensemble, slices: Slices, run: Run, fabric: Fabric) -> None:
@@ -99,23 +158,24 @@ def _train(folder: Path, kind: str, ensemble: Ensemble, slices: Slices, run: Run
         def __getitem__(self, step: int) -> tuple[Tensor, ...]:
             return (small[draw_epochs(len(rows), size, step, run.recipe.seed)],)
 
-    def loss(net: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> dict[str, Tensor]:
-        (images,) = batch
-        flipped = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) < 0.5
-        images = torch.where(flipped, images.flip(-1), images)
-        return {"loss": reconstruction_loss(net(images), images)}
-
-    settings = LoopSettings(steps=steps, learning_rate=recipe.learning_rate, cosine=recipe.cosine, checkpoint_every=500)
+    settings = LoopSettings.of(
+        run.recipe,
+        steps=steps,
+        learning_rate=recipe.learning_rate,
+        cosine=recipe.cosine,
+        checkpoint_every=CHECKPOINT_EVERY,
+    )
     train(
         folder / kind,
         ensemble.to(memory_format=torch.channels_last),  # a fifth faster on a CPU
         EpochBatches(),
-        loss,
+        ReconstructionTask(mirror=recipe.mirror),
         settings,
         fabric=fabric,
         seed=run.recipe.seed,
         workers=0,
         name=f"{kind} {folder.name}",
+        facts={"Patients": len(slices.cases), "Slices learned from": len(rows)},
     )
 
 

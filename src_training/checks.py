@@ -9,6 +9,7 @@ import torch
 from napari_ddmd.model.autoencoder import Ensemble
 from napari_ddmd.model.denoiser import Denoiser
 from napari_ddmd.model.schedule import NoiseSchedule
+from src_training.distributed import world_size
 from src_training.recipe import Recipe, RecipeError, synthetic_slices
 
 
@@ -53,12 +54,28 @@ def _problems(recipe: Recipe) -> Iterator[str]:
         "diffusion.iterations": diffusion.iterations,
         "diffusion.batch-size": diffusion.batch_size,
         "diffusion.checkpoint-every": diffusion.checkpoint_every,
+        "baselines.epochs": recipe.baselines.epochs,
+        "baselines.checkpoint-every": recipe.baselines.checkpoint_every,
+        "accumulate": recipe.accumulate,
+        "log-every": recipe.log_every,
         "model.sampling.samples": model.sampling.samples,
         "model.autoencoder.members": model.autoencoder.members,
     }
     for name, value in counts.items():
         if value < 1:
             yield f"{name} must be at least 1, not {value}"
+    processes = world_size()
+    if diffusion.batch_size % (processes * recipe.accumulate):
+        yield (
+            f"diffusion.batch-size {diffusion.batch_size} cannot be divided into {recipe.accumulate} equal parts "
+            f"(accumulate) on each of {processes} processes; choose a multiple of {processes * recipe.accumulate}"
+        )
+    if recipe.baselines.iterations < 0:
+        yield f"baselines.iterations must be 0 (as many as the epochs need) or more, not {recipe.baselines.iterations}"
+    if recipe.baselines.batch_size < 2:
+        yield f"baselines.batch-size must be at least 2 for batch normalisation, not {recipe.baselines.batch_size}"
+    if recipe.record and recipe.bundle is None:
+        yield "record needs --bundle, the model that is to keep the figures"
     if recipe.pretraining.patients == 1 or recipe.pretraining.patients < 0:
         yield f"pretraining.patients must be 0 (none) or at least 2, not {recipe.pretraining.patients}"
     if not 0 <= recipe.pretraining.share < 1:

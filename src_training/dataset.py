@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from src_training.files import read_array
+from src_training.recipe import RecipeError
 from src_training.run import Split
 
 
@@ -45,9 +48,26 @@ class Slices:
             cases=tuple(cases),
             images=tuple(_mapped(folder / f"{case}.images.npy") for case in cases),
             masks=tuple(_mapped(folder / f"{case}.masks.npy") for case in cases),
-            rows=np.array([(c, s) for c, count in enumerate(counts) for s in range(count)], np.int64),
+            rows=rows_of(counts),
             unhealthy=np.concatenate([np.array(index[case]["unhealthy"], bool) for case in cases]),
         )
+
+    @classmethod
+    def learned_from(cls, split: Split, cases: Sequence[str]) -> Slices:
+        """The slices of some cases that are learned from: all, or a balanced set where the recipe asks for one."""
+        slices, recipe = cls.of(split, cases), split.run.recipe
+        return slices.balanced(recipe.seed) if recipe.slices.balance_sets else slices
+
+    def balanced(self, seed: int) -> Slices:
+        """As many healthy as unhealthy slices (Section 4.1 of the paper): the larger kind is thinned.
+
+        Raises
+        ------
+        RecipeError
+            If there is only one kind.
+        """
+        kept = draw_balanced_set(self.cases, self.rows, self.unhealthy, seed)
+        return replace(self, rows=self.rows[kept], unhealthy=self.unhealthy[kept])
 
     def image(self, rows: NDArray[np.int64]) -> Tensor:
         """Images ``(B, C, size, size)`` in [0, 1] of some rows."""
@@ -60,8 +80,56 @@ class Slices:
 
 
 def _mapped(path: Path) -> NDArray[np.uint8]:
-    array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+    return read_array(path, remedy=f"delete {path.parent} and run the stage 'prepare' again")
+
+
+def rows_of(counts: Sequence[int]) -> NDArray[np.int64]:
+    """``(N, 2)``: case and place in the case of every slice, for cases with so many slices each."""
+    return np.array([(case, place) for case, count in enumerate(counts) for place in range(count)], np.int64)
+
+
+def draw_balanced_set(
+    cases: Sequence[str], rows: NDArray[np.int64], unhealthy: NDArray[np.bool_], seed: int
+) -> NDArray[np.int64]:
+    """Numbers, ascending, of rows that make a set with as many healthy as unhealthy slices.
+
+    Every slice has a lot that the seed, its case's name and its place in the case fix; those of the larger kind with
+    the highest lots are left out. The set depends on which patients there are, not on their order.
+
+    Parameters
+    ----------
+    cases
+        Names of the cases that the rows count.
+    rows
+        ``(N, 2)``: case and place in the case.
+    unhealthy
+        ``(N,)``: the image-level labels.
+    seed
+        Of the lots.
+
+    Raises
+    ------
+    RecipeError
+        If there is only one kind.
+    """
+    size = int(min(unhealthy.sum(), (~unhealthy).sum()))
+    if size == 0:
+        kind = "unhealthy" if unhealthy.size and not unhealthy.any() else "healthy"
+        raise RecipeError(
+            f"no {kind} slice in the training patients; the sets cannot be balanced "
+            "(widen the slice band or give --slices.no-balance-sets)"
+        )
+    most = int(rows[:, 1].max()) + 1
+    by_case = np.stack([_lots(case, most, seed) for case in cases])
+    lots = by_case[rows[:, 0], rows[:, 1]]
+    kinds = [np.flatnonzero(unhealthy), np.flatnonzero(~unhealthy)]
+    return np.sort(np.concatenate([numbers[np.argsort(lots[numbers])[:size]] for numbers in kinds]))
+
+
+def _lots(case: str, count: int, seed: int) -> NDArray[np.float64]:
+    """The first lots of a case; how many are drawn changes none of them."""
+    key = np.frombuffer(hashlib.sha256(case.encode()).digest(), np.uint32)
+    return np.random.default_rng([seed, *key.tolist()]).random(count)
 
 
 def draw_balanced(

@@ -15,14 +15,16 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from napari_ddmd.model.denoiser import Denoiser, condition
-from napari_ddmd.model.losses import dice_cross_entropy, hybrid_loss, simple_loss
+from napari_ddmd.model.losses import dice_cross_entropy, hybrid_loss, logits_to_x0, simple_loss
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import ModelSettings
+from src_training import distributed
 from src_training.augment import augment
 from src_training.dataset import Slices, draw_balanced
-from src_training.files import write_json, write_tensors
-from src_training.loop import LoopSettings, Loss, make_fabric, train
-from src_training.recipe import DiffusionRecipe, RecipeError, synthetic_slices
+from src_training.files import read_array, write_json
+from src_training.loop import LoopSettings, keep_weights, make_fabric, train
+from src_training.preview import side_by_side
+from src_training.recipe import DiffusionRecipe, Recipe, RecipeError, own_system, synthetic_slices
 from src_training.run import Run, Split
 
 
@@ -32,19 +34,26 @@ class ConditionedSlices:
 
     slices: Slices
     maps: tuple[NDArray[np.float16], ...]
-    """One array a case: ``(n, 2, size, size)``."""
+    """One array a case: ``(n, 2, size, size)``; none for networks that are told of the images alone."""
     scales: NDArray[np.float32]
     """Mean of the inter and the intra map over the patients' brains, ``(2,)``."""
 
     @classmethod
-    def of(cls, split: Split) -> ConditionedSlices:
+    def of(cls, split: Split, *, with_maps: bool = True) -> ConditionedSlices:
         """The patients that a split learns from."""
-        slices, diffusion = Slices.of(split, split.training_cases), model_settings(split).diffusion
-        maps = tuple(np.load(split.folder / "maps" / f"{case}.npy", mmap_mode="r") for case in slices.cases)
+        slices = Slices.learned_from(split, split.training_cases)
+        if not with_maps:
+            return cls(slices, (), np.ones(2, np.float32))
+        diffusion = model_settings(split).diffusion
+        folder = split.folder / "maps"
+        remedy = f"delete {folder} and run the stage 'discrepancies' again"
+        maps = tuple(read_array(folder / f"{case}.npy", remedy=remedy) for case in slices.cases)
         return cls(slices, maps, np.array([diffusion.inter_scale, diffusion.intra_scale], np.float32))
 
     def map(self, rows: NDArray[np.int64], scales: NDArray[np.float32]) -> Tensor:
-        """Maps ``(B, 2, size, size)`` of some rows, brought to the scales of other patients."""
+        """Maps ``(B, 2, size, size)`` of some rows, brought to the scales of other patients; none without maps."""
+        if not self.maps:
+            return self.slices.mask(rows)[:, :0]
         stacked = np.stack([self.maps[case][number] for case, number in self.slices.rows[rows]])
         return torch.from_numpy(stacked.astype(np.float32) * (scales / self.scales)[:, None, None])
 
@@ -52,11 +61,12 @@ class ConditionedSlices:
 class ConditionedBatches(Dataset[tuple[Tensor, ...]]):
     """Batches of images, maps and masks, the share of the recipe from synthetic patients; an index is a step."""
 
-    def __init__(self, split: Split) -> None:
+    def __init__(self, split: Split, *, with_maps: bool = True) -> None:
         self.recipe = split.run.recipe
-        self.real = ConditionedSlices.of(split)
-        mixed = synthetic_slices(self.recipe) > 0
-        self.synthetic = ConditionedSlices.of(split.run.synthetic().split("final")) if mixed else None
+        self.real = ConditionedSlices.of(split, with_maps=with_maps)
+        self.synthetic = None
+        if synthetic_slices(self.recipe) > 0:
+            self.synthetic = ConditionedSlices.of(split.run.synthetic().split("final"), with_maps=with_maps)
 
     def __len__(self) -> int:
         return self.recipe.diffusion.iterations
@@ -80,42 +90,50 @@ class ConditionedBatches(Dataset[tuple[Tensor, ...]]):
 def train_diffusion(run: Run) -> None:
     """Train the denoiser of every split that the run asks for; ``<split>/diffusion/denoiser.safetensors``."""
     for split in run.splits():
-        folder = split.folder / "diffusion"
+        folder = split.work / "diffusion"
         settings = model_settings(split)
         fingerprint = _fingerprint(run, settings)
         done = folder / "denoiser.safetensors"
         marker = folder / "recipe.json"
         if marker.exists():
             run.check_fingerprint(marker, fingerprint)
-        if done.exists():
+        if distributed.on_main(done.exists):
             continue
         recipe = run.recipe.diffusion
         torch.manual_seed(run.recipe.seed)
         denoiser = Denoiser(settings)
         if run.recipe.pretraining.patients:
             denoiser.load_state_dict(_pretrained(run))
-        write_json(marker, {"fingerprint": fingerprint})  # after all that can be refused
+        if distributed.is_main():
+            write_json(marker, {"fingerprint": fingerprint})  # after all that can be refused
         train(
             folder,
             denoiser,
             ConditionedBatches(split),
-            diffusion_loss(settings, recipe),
-            LoopSettings(
-                steps=recipe.iterations,
-                learning_rate=recipe.learning_rate,
-                weight_decay=recipe.weight_decay,
-                warmup=recipe.warmup,
-                cosine=recipe.cosine,
-                ema_decay=recipe.ema_decay,
-                checkpoint_every=recipe.checkpoint_every,
-            ),
+            DiffusionTask(settings, recipe),
+            loop_settings(run.recipe),
             fabric=make_fabric(run.recipe),
             seed=run.recipe.seed,
             workers=run.recipe.workers,
-            name=f"diffusion {split.name}",
+            name=f"{own_system(run.recipe)} {split.name}",
         )
-        write_tensors(done, denoiser.state_dict())
-        (folder / "state.pt").unlink(missing_ok=True)
+        keep_weights(done, denoiser)
+
+
+def loop_settings(recipe: Recipe) -> LoopSettings:
+    """How the denoiser is trained, and whatever is to be trained as it is."""
+    diffusion = recipe.diffusion
+    return LoopSettings.of(
+        recipe,
+        steps=diffusion.iterations,
+        learning_rate=diffusion.learning_rate,
+        weight_decay=diffusion.weight_decay,
+        warmup=diffusion.warmup,
+        cosine=diffusion.cosine,
+        ema_decay=diffusion.ema_decay,
+        ema_warmup=diffusion.ema_warmup,
+        checkpoint_every=diffusion.checkpoint_every,
+    )
 
 
 def model_settings(split: Split) -> ModelSettings:
@@ -132,7 +150,7 @@ def model_settings(split: Split) -> ModelSettings:
 
 def load_denoiser(split: Split) -> Denoiser:
     """The trained denoiser of a split; refuses settings that it was not trained with."""
-    path: Path = split.folder / "diffusion" / "denoiser.safetensors"
+    path: Path = split.work / "diffusion" / "denoiser.safetensors"
     if not path.exists():
         raise RecipeError(f"{split.folder}: has no trained denoiser; run the stage 'diffusion' first")
     settings = model_settings(split)
@@ -151,23 +169,61 @@ def _pretrained(run: Run) -> dict[str, Tensor]:
         raise RecipeError(f"{error}; the stage 'pretrain' makes what is missing") from error
 
 
-def diffusion_loss(settings: ModelSettings, recipe: DiffusionRecipe) -> Loss:
-    """Algorithm 1 for one batch: draw t and noise, and compare the prediction with what it stands for."""
-    diffusion = settings.diffusion
-    schedule = NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+class DiffusionTask:
+    """Algorithm 1: draw t and noise, and compare the prediction with what it stands for.
 
-    def loss(net: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> dict[str, Tensor]:
+    Parameters
+    ----------
+    settings
+        The model.
+    recipe
+        Augmentation, timesteps and the weight of the variational bound.
+    """
+
+    def __init__(self, settings: ModelSettings, recipe: DiffusionRecipe) -> None:
+        self.settings, self.recipe = settings, recipe
+        diffusion = settings.diffusion
+        self.schedule = NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+
+    def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Images ``(B, C, h, w)``, maps ``(B, 2, h, w)``, masks in {−1, 1}, timesteps ``(B,)`` and noise."""
         images, maps, masks = batch
-        if recipe.augment:
+        if self.recipe.augment:
             images, maps, masks = augment(images, maps, masks, generator)
         x0 = 2 * masks - 1
-        t = draw_timesteps(len(x0), diffusion.timesteps, recipe.timestep_power, generator)
+        t = draw_timesteps(len(x0), self.schedule.timesteps, self.recipe.timestep_power, generator)
         noise = torch.randn(x0.shape, generator=generator, device=x0.device)
-        x_t = schedule.add_noise(x0, noise, t)
-        output, variance = net(x_t, t, condition(images, maps[:, 0], maps[:, 1], settings))
-        return prediction_loss(output.float(), variance, x0, x_t, noise, t, schedule, settings, recipe)
+        return images, maps, x0, t, noise
 
-    return loss
+    def loss(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Losses of what was drawn."""
+        images, maps, x0, t, noise = drawn
+        x_t = self.schedule.add_noise(x0, noise, t)
+        output, variance = net(x_t, t, condition(images, maps[:, 0], maps[:, 1], self.settings))
+        return prediction_loss(output.float(), variance, x0, x_t, noise, t, self.schedule, self.settings, self.recipe)
+
+    def preview(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> Tensor:
+        """FLAIR, mask, noisy mask and the clean mask that the network expects, side by side."""
+        images, maps, x0, t, noise = drawn
+        x_t = self.schedule.add_noise(x0, noise, t)
+        output, _ = net(x_t, t, condition(images, maps[:, 0], maps[:, 1], self.settings))
+        return mask_preview(images, x0, x_t, output, t, self.schedule, self.settings)
+
+
+def mask_preview(
+    images: Tensor,
+    x0: Tensor,
+    x_t: Tensor,
+    output: Tensor,
+    t: Tensor,
+    schedule: NoiseSchedule,
+    settings: ModelSettings,
+) -> Tensor:
+    """FLAIR, mask, noisy mask and the clean mask that a denoiser's output implies, side by side."""
+    prediction = settings.diffusion.prediction
+    output = logits_to_x0(output) if prediction == "x0" else output
+    estimate = schedule.predict_x0(output, x_t, t, prediction)
+    return side_by_side([images[:, -1:], *((mask + 1) / 2 for mask in (x0, x_t, estimate))])
 
 
 def prediction_loss(

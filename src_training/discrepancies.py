@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_ddmd.device import pick_device
 from napari_ddmd.model.discrepancy import discrepancy_maps
-from src_training.autoencoders import load_ensembles, needed_sets
+from src_training import distributed
+from src_training.autoencoders import load_ensembles, needed_sets, train_sets
 from src_training.dataset import Slices
 from src_training.files import write_array, write_json
 from src_training.run import Run, Split
@@ -26,26 +28,32 @@ def make_discrepancies(run: Run) -> None:
         folder = split.folder / "maps"
         fingerprint = run.maps_fingerprint
         summary = folder / "summary.json"
-        if summary.exists():
+        if distributed.on_main(summary.exists):
             run.check_fingerprint(summary, fingerprint)
             continue
-        sums: list[NDArray[np.float64]] = []
-        for cases, learned_from in _plan(split):
+        plan = _plan(split)
+        train_sets([(split, learned_from) for _, learned_from in plan])
+        work = distributed.share([(case, learned_from) for cases, learned_from in plan for case in cases])
+        own: dict[str, NDArray[np.float64]] = {}
+        for learned_from, pairs in groupby(work, key=itemgetter(1)):
             ensembles = load_ensembles(split, learned_from)
-            for case in cases:
-                slices = Slices.of(split, [case])
-                maps, brain = _maps(slices, ensembles, run)
+            for case, _ in pairs:
+                maps, brain = _maps(Slices.of(split, [case]), ensembles, run)
                 write_array(folder / f"{case}.npy", maps.astype(np.float16))
                 inside = maps.astype(np.float64) * brain[:, None]
-                sums.append(np.array([inside[:, 0].sum(), inside[:, 1].sum(), brain.sum()]))
-        inter, intra, pixels = np.sum(sums, axis=0)
+                own[case] = np.array([inside[:, 0].sum(), inside[:, 1].sum(), brain.sum()])
+        sums = {case: found for process in distributed.gather(own) for case, found in process.items()}
+        # Added up in one order, however many processes there were: the sum has the same last bit.
+        inter, intra, pixels = np.sum([sums[case] for cases, _ in plan for case in cases], axis=0)
         scaled = run.recipe.discrepancies.scale_maps
         # A single autoencoder has no spread: its map is zero everywhere, and stays so.
         scales = {
             name: float(total / pixels) if scaled and total > 0 else 1.0
             for name, total in (("inter", inter), ("intra", intra))
         }
-        write_json(summary, {"fingerprint": fingerprint, "scales": scales})
+        if distributed.is_main():
+            write_json(summary, {"fingerprint": fingerprint, "scales": scales})
+        distributed.barrier()
 
 
 def _plan(split: Split) -> list[tuple[list[str], list[str]]]:
@@ -61,7 +69,7 @@ def _plan(split: Split) -> list[tuple[list[str], list[str]]]:
 
 def _maps(slices: Slices, ensembles: Any, run: Run) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Maps ``(n, 2, size, size)`` and brain ``(n, size, size)`` of one case."""
-    device = pick_device(run.recipe.device)
+    device = distributed.own_device(run.recipe.device)
     ae_1, ae_2 = (ensemble.to(device) for ensemble in ensembles)
     maps, brain = [], []
     for rows in np.array_split(np.arange(len(slices.rows)), max(1, len(slices.rows) // 32)):

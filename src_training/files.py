@@ -1,23 +1,59 @@
-"""Files that are whole or absent, whenever the process dies."""
+"""Files that are whole or absent, whenever the process dies and however full the disk is."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save as save_tensors
 
+from src_training.recipe import RecipeError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file under another name, and move it into its place once it is written.
+
+    Raises
+    ------
+    RecipeError
+        If it cannot be written, as on a full disk; what was there before stays, and nothing is left beside it.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    with telling_of(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                yield file
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def telling_of(path: Path) -> Iterator[None]:
+    """Say in one line which file could not be written, why, and that the same command goes on afterwards."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch has its own words for a full disk
+        cause = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
+        raise RecipeError(
+            f"{path}: cannot be written ({cause}); see that there is space and permission, and give the same command "
+            "again: it goes on from the last saved state"
+        ) from error
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file under another name, then move it into its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    with replacing(path) as file:
+        file.write(content)
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -27,13 +63,34 @@ def write_json(path: Path, data: Any) -> None:
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write an array that `numpy.load` can memory-map."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
+    with replacing(path) as file:
         np.save(file, array, allow_pickle=False)
-    temporary.replace(path)
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     """Write tensors as safetensors."""
     write_bytes(path, save_tensors({key: value.detach().cpu().contiguous() for key, value in tensors.items()}))
+
+
+def read_array(path: Path, *, remedy: str) -> NDArray[Any]:
+    """Memory-map an array that an earlier stage left.
+
+    Parameters
+    ----------
+    path
+        The file.
+    remedy
+        What brings it back, for the message: ``delete run/slices and run the stage 'prepare' again``.
+
+    Raises
+    ------
+    RecipeError
+        If it is missing or damaged.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise RecipeError(f"{path}: is missing; {remedy}") from error
+    except (ValueError, EOFError) as error:
+        raise RecipeError(f"{path}: is damaged ({' '.join(str(error).split())}); {remedy}") from error
+    return array

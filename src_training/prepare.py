@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from napari_ddmd.case import Case, CaseFiles, find_cases, load_case
 from napari_ddmd.window import CaseWindow
+from src_training import distributed
 from src_training.files import write_array, write_json
 from src_training.folds import assign_folds
 from src_training.recipe import DataRecipe, Recipe, RecipeError
@@ -25,8 +26,12 @@ def prepare(run: Run) -> None:
     """Write ``slices/<case>.images.npy``, ``.masks.npy`` and ``slices/index.json``; finished cases are kept.
 
     Images are ``(n, C, size, size)`` uint8 (0 to 255 stands for 0 to 1), masks ``(n, size, size)`` uint8.
-    A slice is unhealthy when its mask has any lesion voxel.
+    A slice is unhealthy when its mask has any lesion voxel. Of several processes the first does it.
     """
+    distributed.on_main(lambda: _prepare(run))
+
+
+def _prepare(run: Run) -> None:
     recipe = run.recipe
     fingerprint = run.slices_fingerprint
     if run.index_path.exists():
@@ -78,8 +83,8 @@ def describe_slices(case: Case, recipe: DataRecipe) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``slices``: numbers of those that are kept; ``unhealthy``: their image-level labels; ``brain_slices``: how many
-        hold any brain.
+        ``slices``: numbers of those that are kept; ``unhealthy``: their image-level labels; ``judged``: how many are
+        judged when the case is held out, which are all in the band that hold any brain.
 
     Raises
     ------
@@ -98,7 +103,7 @@ def describe_slices(case: Case, recipe: DataRecipe) -> dict[str, Any]:
     return {
         "slices": kept.tolist(),
         "unhealthy": (labels[kept] > 0).any(axis=(1, 2)).tolist(),
-        "brain_slices": int((voxels > 0).sum()),
+        "judged": int((voxels[recipe.first_slice : recipe.last_slice + 1] > 0).sum()),
     }
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from napari_ddmd.synthetic import write_case
+from src_training import distributed
 from src_training.diffusion import load_denoiser, train_diffusion
 from src_training.discrepancies import make_discrepancies
 from src_training.files import write_json
@@ -31,26 +32,37 @@ def pretrain(run: Run) -> None:
     What is there already is kept. Nothing is done when the recipe asks for no synthetic patients. When all is done,
     the patients' images in ``synthetic/patients`` may be deleted.
     """
-    wanted = run.recipe.pretraining.patients
-    if not wanted:
+    if not run.recipe.pretraining.patients:
         return
     synthetic = run.synthetic()
-    if run.patients_path.exists():
+    if run.patients_path.exists() and synthetic.index_path.exists():
         run.check_patients()
-        if (synthetic.root / "final" / "diffusion" / "denoiser.safetensors").exists():
-            load_denoiser(synthetic.split("final"))  # refuses one of other settings
+        split = synthetic.split("final")
+        if (split.work / "diffusion" / "denoiser.safetensors").exists():
+            load_denoiser(split)  # refuses one of other settings
             return
-    else:
-        write_json(run.patients_path, {"fingerprint": run.patients_fingerprint})
-    print("pretrain: these stages run over synthetic patients", file=sys.stderr)
-    make_patients(synthetic.recipe.data, wanted, run.recipe.seed, run.recipe.workers)
+    prepare_synthetic(run)
     # The autoencoders that the maps need are trained where the maps are made.
-    for stage in (prepare, make_discrepancies, train_diffusion):
+    for stage in (make_discrepancies, train_diffusion):
         stage(synthetic)
 
 
+def prepare_synthetic(run: Run) -> None:
+    """Make the synthetic patients that the recipe asks for and their slice store, unless they are there."""
+    synthetic = run.synthetic()
+    if run.patients_path.exists():
+        run.check_patients()
+    elif distributed.is_main():
+        write_json(run.patients_path, {"fingerprint": run.patients_fingerprint})
+    print("pretrain: these stages run over synthetic patients", file=sys.stderr)
+    if synthetic.index_path.exists():
+        return
+    make_patients(synthetic.recipe.data, run.recipe.pretraining.patients, run.recipe.seed, run.recipe.workers)
+    prepare(synthetic)
+
+
 def make_patients(folder: Path, count: int, seed: int, workers: int) -> None:
-    """Write BRATS folders of widely varied synthetic patients, those that are missing.
+    """Write BRATS folders of widely varied synthetic patients, those that are missing; each process its share.
 
     Parameters
     ----------
@@ -68,10 +80,19 @@ def make_patients(folder: Path, count: int, seed: int, workers: int) -> None:
     RecipeError
         If a process dies, most likely for want of memory.
     """
+    _make_all(folder, distributed.share(distributed.on_main(lambda: _missing(folder, count, seed))), workers)
+    distributed.barrier()
+
+
+def _missing(folder: Path, count: int, seed: int) -> list[int]:
+    """Seeds of the patients that are not there; what was left half-written is deleted."""
     for unfinished in folder.glob(".*.part"):
         shutil.rmtree(unfinished, ignore_errors=True)
     seeds = [1000 * (seed + 1) + number for number in range(count)]
-    missing = [patient for patient in seeds if not (folder / _name(patient)).exists()]
+    return [patient for patient in seeds if not (folder / _name(patient)).exists()]
+
+
+def _make_all(folder: Path, missing: list[int], workers: int) -> None:
     if not missing:
         return
     make = partial(_make_patient, folder)

@@ -13,10 +13,15 @@ from napari_ddmd.model.settings import (
     FrameSettings,
     ModelSettings,
     SamplingSettings,
+    Variant,
 )
 
-Preset = Literal["compact", "paper"]
+Preset = Literal["compact", "paper", "small", "smoke"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
+
+DDMD_VARIANTS: dict[str, Variant] = {"ddmd-mini": "mini", "ddmd-light": "light", "ddmd": "full"}
+SYSTEMS = ("unet", "segnet", "deeplabv3plus", "cimd", *DDMD_VARIANTS, "unet-tuned")
+"""The systems of Table 1, in its order, and the tuned U-Net that the paper lacks."""
 
 
 class RecipeError(ValueError):
@@ -34,7 +39,9 @@ class DataRecipe:
     min_brain_mm2: float = 2000.0
     """Slices with less brain than this are not learned from."""
     unhealthy_fraction: float = 0.5
-    """Share of slices with a lesion in a batch (the paper balances them)."""
+    """Share of slices with a lesion in a batch of the denoiser."""
+    balance_sets: bool = False
+    """Thin the larger of healthy and unhealthy slices of every training set to the other's size, as the paper does."""
     folds: int = 5
     """Number of folds, by patient."""
     fold_file: Path | None = None
@@ -53,6 +60,8 @@ class AutoencoderRecipe:
     """Of Adam."""
     cosine: bool = True
     """Let the learning rate fall to zero along a cosine."""
+    mirror: bool = True
+    """Show every second slice, on average, with left and right exchanged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +108,39 @@ class DiffusionRecipe:
     """Let the learning rate fall to zero along a cosine after the warm-up."""
     ema_decay: float = 0.999
     """Largest decay of the exponential moving average of the weights."""
+    ema_warmup: bool = True
+    """Let the decay rise from 0, as 1 - (1 + step)^(-3/4), so that short trainings forget their first steps."""
     timestep_power: float = 10.0
     """Timesteps are drawn as T u^(1/power): 1 is uniform, more favours the noisy end, where few-step sampling works."""
     lambda_vlb: float = 0.001
     """Weight of the variational bound where the variance is learned."""
     augment: bool = True
     """Random flips, affine and elastic deformations, and intensities."""
+    checkpoint_every: int = 250
+    """Steps between two resumable states."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineRecipe:
+    """Training of the segmentation networks that the paper compares with: ``unet``, ``segnet`` and ``deeplabv3plus``.
+
+    ``cimd`` and ``unet-tuned`` are trained as the denoiser is.
+    """
+
+    encoder: str = "resnet34"
+    """Encoder of ``unet`` and ``deeplabv3plus``, a name of segmentation-models-pytorch; never pre-trained."""
+    epochs: int = 50
+    """Passes over the training set; does not count where ``iterations`` is given."""
+    iterations: int = 0
+    """Optimiser steps; 0 makes as many as the epochs need."""
+    batch_size: int = 32
+    """Slices a step."""
+    learning_rate: float = 1e-5
+    """Of Adam."""
+    cosine: bool = False
+    """Let the learning rate fall to zero along a cosine."""
+    augment: bool = False
+    """The same random changes as in the denoiser's training."""
     checkpoint_every: int = 250
     """Steps between two resumable states."""
 
@@ -118,7 +154,8 @@ class Recipe:
     out: Path = Path("run")
     """Folder of the run. Call again with the same folder to go on after an interruption."""
     preset: Preset = "compact"
-    """Settings to start from: compact (two CPU cores) or paper (a GPU)."""
+    """Settings to start from: compact (two CPU cores), paper (a GPU), small (the paper's comparison on two CPU cores)
+    or smoke (a trial of the plumbing that takes seconds a system)."""
     fold: str = "final"
     """``final`` trains on every patient, ``0`` to ``4`` hold that fold out and evaluate on it, ``cv`` does all."""
     name: str = "compact"
@@ -129,18 +166,33 @@ class Recipe:
     """Of everything random."""
     device: str = "auto"
     """auto, cuda, mps or cpu."""
-    precision: Literal["auto", "bf16-mixed", "32-true"] = "auto"
-    """Of the training; auto is bfloat16 where the hardware multiplies it."""
+    precision: Literal["auto", "bf16-mixed", "16-mixed", "32-true"] = "auto"
+    """Of the training; auto is bfloat16 where the hardware multiplies it. 16-mixed is for GPUs only."""
+    accumulate: int = 1
+    """Parts in which a process takes its rows of a batch, one after another: less memory, the same gradient."""
+    compile: bool = False
+    """Compile the networks with torch.compile, which needs a C++ compiler (CPU) or Triton (GPU)."""
+    log_every: int = 10
+    """Steps between two lines of the log."""
     workers: int = 0
     """Processes that read slices ahead and make synthetic patients; 0 does both in the main process."""
     json: bool = False
     """Print the evaluation as one JSON object on standard output."""
+    dry_run: bool = False
+    """Print counts, parameters, FLOPs, memory and expected hours; nothing is trained or written."""
+    bundle: Path | None = None
+    """Published model (its folder, or its name) for the stage ``evaluate`` to judge, instead of what was trained."""
+    record: bool = False
+    """Put the figures that ``evaluate --bundle`` finds into the model and its card."""
+    systems: tuple[str, ...] = SYSTEMS
+    """What the stages ``table`` and ``figures`` compare."""
     slices: DataRecipe = field(default_factory=DataRecipe)
     model: ModelSettings = field(default_factory=ModelSettings)
     autoencoders: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
     discrepancies: DiscrepancyRecipe = field(default_factory=DiscrepancyRecipe)
     pretraining: PretrainingRecipe = field(default_factory=PretrainingRecipe)
     diffusion: DiffusionRecipe = field(default_factory=DiffusionRecipe)
+    baselines: BaselineRecipe = field(default_factory=BaselineRecipe)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, ready for JSON."""
@@ -153,13 +205,18 @@ def synthetic_slices(recipe: Recipe) -> int:
     return round(recipe.diffusion.batch_size * recipe.pretraining.share) if recipe.pretraining.patients else 0
 
 
+def own_system(recipe: Recipe) -> str:
+    """Name in Table 1 of the variant that the recipe trains."""
+    return next(name for name, variant in DDMD_VARIANTS.items() if variant == recipe.model.variant)
+
+
 def preset(name: Preset) -> Recipe:
     """The recipe of a preset."""
-    return {"compact": Recipe(), "paper": _paper()}[name]
+    return {"compact": Recipe, "paper": _paper, "small": _small, "smoke": _smoke}[name]()
 
 
 def _paper() -> Recipe:
-    """Sections 4.1 and 4.3 of the paper; ``docs/training.md`` says what they leave open and what is chosen here."""
+    """Sections 4.1 and 4.3 of the paper; ``docs/paper.md`` goes through them point by point."""
     diffusion = DiffusionSettings(prediction="epsilon", learned_variance=True)
     model = ModelSettings(
         variant="light",
@@ -177,9 +234,9 @@ def _paper() -> Recipe:
     return Recipe(
         preset="paper",
         name="paper",
-        slices=DataRecipe(first_slice=80, last_slice=128),
+        slices=DataRecipe(first_slice=80, last_slice=128, balance_sets=True),
         model=replace(model, autoencoder=replace(model.autoencoder, size=128)),
-        autoencoders=AutoencoderRecipe(epochs=200, batch_size=64, learning_rate=1e-4, cosine=False),
+        autoencoders=AutoencoderRecipe(epochs=200, batch_size=64, learning_rate=1e-4, cosine=False, mirror=False),
         discrepancies=DiscrepancyRecipe(out_of_fold=False, scale_maps=False),
         pretraining=PretrainingRecipe(patients=0),
         diffusion=DiffusionRecipe(
@@ -190,8 +247,48 @@ def _paper() -> Recipe:
             warmup=0,
             cosine=False,
             ema_decay=0.9999,
+            ema_warmup=False,
             timestep_power=1.0,
             augment=False,
             checkpoint_every=1000,
         ),
+    )
+
+
+def _small() -> Recipe:
+    """Table 1 at a size that two CPU cores manage: the same slices, resolution and steps for every system."""
+    recipe = Recipe()
+    steps, batch = 300, 16
+    return replace(
+        recipe,
+        preset="small",
+        name="small",
+        fold="cv",
+        model=replace(recipe.model, variant="light", frame=replace(recipe.model.frame, size=64)),
+        autoencoders=replace(recipe.autoencoders, epochs=4),
+        pretraining=PretrainingRecipe(patients=0),
+        diffusion=replace(recipe.diffusion, iterations=steps, batch_size=batch, learning_rate=1e-3, warmup=20),
+        baselines=BaselineRecipe(iterations=steps, batch_size=batch, learning_rate=1e-3, cosine=True, augment=True),
+    )
+
+
+def _smoke() -> Recipe:
+    """Seconds for each system: whether everything runs, not how well it does; on synthetic patients made for it."""
+    recipe = _small()
+    model = recipe.model
+    return replace(
+        recipe,
+        preset="smoke",
+        name="smoke",
+        slices=replace(recipe.slices, folds=3),
+        model=replace(
+            model,
+            frame=replace(model.frame, size=32),
+            autoencoder=replace(model.autoencoder, size=32, members=2),
+            denoiser=replace(model.denoiser, channels=(16, 32)),
+            sampling=replace(model.sampling, samples=2),
+        ),
+        autoencoders=replace(recipe.autoencoders, epochs=1),
+        diffusion=replace(recipe.diffusion, iterations=4, batch_size=4, warmup=1),
+        baselines=replace(recipe.baselines, iterations=4, batch_size=4),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from src_training.recipe import PretrainingRecipe, Recipe, RecipeError
+from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, own_system
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,36 @@ class Run:
     """Paths of a run.
 
     ``slices/`` and ``ensembles/`` are shared by all splits; each split (``fold0`` … or ``final``) has a folder with its
-    ``maps/``, ``diffusion/``, ``bundle/`` and ``evaluation/``.
+    ``maps/``, and the ``diffusion/``, ``bundle/`` and ``evaluation/`` of the recipe's own variant. Other systems that
+    the run compares with it have folders of their own in ``<split>/systems/``.
+
+    Attributes
+    ----------
+    recipe
+        The settings.
+    system
+        Name of another system of Table 1 than the recipe's own, or None.
+    origin
+        The run that another system's was made from.
     """
 
     recipe: Recipe
+    system: str | None = None
+    origin: Run | None = None
+
+    @property
+    def home(self) -> Run:
+        """The run of the recipe's own variant."""
+        return self.origin or self
+
+    def for_system(self, name: str) -> Run:
+        """The same run for another system of Table 1; a DDMD variant changes the model's settings with it."""
+        recipe = self.home.recipe
+        if name == own_system(recipe):
+            return self.home
+        if name in DDMD_VARIANTS:
+            recipe = replace(recipe, model=replace(recipe.model, variant=DDMD_VARIANTS[name]))
+        return Run(recipe, name, self.home)
 
     @property
     def root(self) -> Path:
@@ -56,7 +82,8 @@ class Run:
                     recipe.diffusion, iterations=settings.iterations, learning_rate=settings.learning_rate
                 ),
                 pretraining=PretrainingRecipe(patients=0),
-            )
+            ),
+            self.system,
         )
 
     @property
@@ -92,13 +119,17 @@ class Run:
         kept = {key: recipe[key] for key in ("discrepancies", "autoencoders", "slices", "seed")}
         return kept | {"autoencoder": recipe["model"]["autoencoder"]}
 
-    def split(self, name: str) -> Split:
-        """One split: ``final`` or a fold's number; refuses a slice store that was made with other settings."""
+    def stored_folds(self) -> dict[str, int]:
+        """Fold of each case of the slice store; refuses a store that was made with other settings."""
         if not self.index_path.exists():
             raise RecipeError(f"{self.root}: has no slice store; run the stage 'prepare' first")
         self.check_fingerprint(self.index_path, self.slices_fingerprint)
         cases = json.loads(self.index_path.read_text())["cases"]
-        folds = {case: int(entry["fold"]) for case, entry in cases.items()}
+        return {case: int(entry["fold"]) for case, entry in cases.items()}
+
+    def split(self, name: str, folds: dict[str, int] | None = None) -> Split:
+        """One split: ``final`` or a fold's number, of the slice store's folds unless others are given."""
+        folds = self.stored_folds() if folds is None else folds
         if name == "final":
             return Split(self, "final", None, folds)
         if not name.isdigit() or int(name) not in folds.values():
@@ -106,12 +137,11 @@ class Run:
             raise RecipeError(f"fold {name!r} does not exist; choose final, cv or one of {known}")
         return Split(self, f"fold{name}", int(name), folds)
 
-    def splits(self) -> list[Split]:
-        """The splits that ``--fold`` asks for."""
-        if self.recipe.fold != "cv":
-            return [self.split(self.recipe.fold)]
-        folds = self.split("final").folds
-        return [self.split(str(fold)) for fold in sorted(set(folds.values()))]
+    def splits(self, folds: dict[str, int] | None = None) -> list[Split]:
+        """The splits that ``--fold`` asks for, of the slice store's folds unless others are given."""
+        folds = self.stored_folds() if folds is None else folds
+        names = map(str, sorted(set(folds.values()))) if self.recipe.fold == "cv" else [self.recipe.fold]
+        return [self.split(name, folds) for name in names]
 
     def check_fingerprint(self, path: Path, wanted: dict[str, Any]) -> None:
         """Refuse to build on a result that was made with other settings."""
@@ -137,6 +167,11 @@ class Split:
     def folder(self) -> Path:
         """Results of this split."""
         return self.run.root / self.name
+
+    @property
+    def work(self) -> Path:
+        """Results of one system in this split: the split's own folder for the recipe's own variant."""
+        return self.folder if self.run.system is None else self.folder / "systems" / self.run.system
 
     @property
     def training_cases(self) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from src_training.distributed import is_main
 from src_training.files import write_bytes, write_json
 from src_training.recipe import Recipe, RecipeError
 
@@ -21,6 +22,9 @@ def kept_recipe(recipe: Recipe) -> Iterator[None]:
 
     A recipe that a stage refuses (a `ValueError`) must not take the place of the one that the run was begun with.
     """
+    if not is_main():
+        yield
+        return
     path = recipe.out / RECIPE_FILE
     is_new = not recipe.out.exists()
     before = path.read_bytes() if path.exists() else None
@@ -45,7 +49,10 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
         recipe: Recipe = _restore(base, json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}); delete it and give the options again") from error
-    return replace(recipe, json=base.json)  # how a call reports is its own affair
+    # What one call judges and compares, and how it reports, is its own affair.
+    return replace(
+        recipe, json=base.json, bundle=base.bundle, record=base.record, dry_run=base.dry_run, systems=base.systems
+    )
 
 
 def _restore(base: Any, data: dict[str, Any]) -> Any:

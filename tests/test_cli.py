@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import napari_ddmd
+from napari_ddmd import case_sampler
 from napari_ddmd.case import load_case
 from napari_ddmd.cli import main
 from napari_ddmd.model import Bundle
-from napari_ddmd.segment import segment
 
 from .conftest import CaseWriter
 
@@ -213,7 +213,7 @@ def test_a_run_that_fails_is_one_line(
     def out_of_memory(*arguments: object, **options: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(sys.modules[segment.__module__], "discrepancy_maps", out_of_memory)
+    monkeypatch.setattr(case_sampler, "discrepancy_maps", out_of_memory)
 
     assert predict(small_case_folder, tiny_model_folder, out) == 2
     assert "Small_001: not enough memory" in one_line(capsys.readouterr().err)

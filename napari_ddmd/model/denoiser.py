@@ -36,22 +36,21 @@ def condition(images: Tensor, inter: Tensor, intra: Tensor, settings: ModelSetti
     return torch.cat(channels, dim=1)
 
 
-class Denoiser(nn.Module):
-    """Improved-DDPM U-Net behind a pixel-unshuffle stem.
+class PatchedUNet(nn.Module):
+    """Improved-DDPM U-Net behind a pixel-unshuffle stem: what `Denoiser` and its plain rival in training are made of.
 
     Parameters
     ----------
     settings
-        Variant (number of input channels), widths, and whether the variance is learned.
+        Widths, levels and stem; the frame's size must fit them.
+    inputs, outputs
+        Channels at full resolution.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, inputs: int, outputs: int) -> None:
         super().__init__()
         denoiser = settings.denoiser
         self.patch = denoiser.patch
-        self.learned_variance = settings.diffusion.learned_variance
-        inputs = len(MODALITIES) + settings.uses_inter + settings.uses_intra + 1
-        outputs = 2 if self.learned_variance else 1
         factor = self.patch * 2 ** (len(denoiser.channels) - 1)
         if settings.frame.size % factor:
             raise ValueError(f"frame size {settings.frame.size} is not a multiple of {factor}")
@@ -66,10 +65,31 @@ class Denoiser(nn.Module):
             up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attention)),
             attention_head_dim=None,  # one head, as in Improved DDPM
             add_attention=any(attention),
+            attn_norm_num_groups=denoiser.norm_groups,  # without it the middle's attention is not normalised
             norm_num_groups=denoiser.norm_groups,
             resnet_time_scale_shift="scale_shift",
             dropout=denoiser.dropout,
         )
+
+    def evaluate(self, stacked: Tensor, t: Tensor) -> Tensor:
+        """``(B, inputs, h, w)`` at the timesteps ``(B,)`` to ``(B, outputs, h, w)``."""
+        output: Tensor = self.unet(F.pixel_unshuffle(stacked, self.patch), t).sample
+        return F.pixel_shuffle(output, self.patch)
+
+
+class Denoiser(PatchedUNet):
+    """The network that takes noise off a mask, told of the images and maps.
+
+    Parameters
+    ----------
+    settings
+        Variant (number of input channels), widths, and whether the variance is learned.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        inputs = len(MODALITIES) + settings.uses_inter + settings.uses_intra + 1
+        super().__init__(settings, inputs, outputs=2 if settings.diffusion.learned_variance else 1)
+        self.learned_variance = settings.diffusion.learned_variance
 
     def forward(self, x_t: Tensor, t: Tensor, conditioning: Tensor) -> tuple[Tensor, Tensor | None]:
         """One evaluation.
@@ -88,8 +108,7 @@ class Denoiser(nn.Module):
         output, variance
             ``(B, 1, h, w)`` each; the variance interpolant (in [-1, 1]) is None unless it is learned.
         """
-        stacked = F.pixel_unshuffle(torch.cat([conditioning, x_t], dim=1), self.patch)
-        output = F.pixel_shuffle(self.unet(stacked, t).sample, self.patch)
+        output = self.evaluate(torch.cat([conditioning, x_t], dim=1), t)
         if not self.learned_variance:
             return output, None
         return output[:, :1], output[:, 1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 from napari_ddmd.model.autoencoder import Ensemble
 from napari_ddmd.model.discrepancy import resize_for_autoencoders
 from src_training import autoencoders
-from src_training.autoencoders import load_ensembles, needed_sets, train_autoencoders
+from src_training.autoencoders import ReconstructionTask, load_ensembles, needed_sets, train_autoencoders
 from src_training.dataset import Slices
 from src_training.files import write_json
+from src_training.loop import Task
 from src_training.recipe import DiscrepancyRecipe, Recipe, RecipeError
 from src_training.run import Run, Split
 
@@ -111,7 +113,7 @@ def batches_of(monkeypatch: pytest.MonkeyPatch, split: Split, out: Path) -> dict
         folder: Path,
         model: nn.Module,
         batches: torch.utils.data.Dataset[tuple[Tensor, ...]],
-        loss: object,
+        task: Task,
         *_: object,
         **__: object,
     ) -> None:
@@ -122,7 +124,7 @@ def batches_of(monkeypatch: pytest.MonkeyPatch, split: Split, out: Path) -> dict
             shown.append(images)
             return images[None]
 
-        losses = loss(net, batches[0], torch.Generator().manual_seed(0))  # type: ignore[operator]
+        losses = task.loss(net, task.draw(batches[0], torch.Generator().manual_seed(0)))  # type: ignore[arg-type]
         assert losses["loss"] == 0
         met[folder.name] = slices, shown[0]
 
@@ -153,11 +155,20 @@ def test_ae_2_sees_healthy_slices_only(tiny_copy: Path, cohort: Path, monkeypatc
     assert any(is_mirrored)
 
 
+def test_without_mirroring_slices_are_shown_as_they_are() -> None:
+    batch = (torch.arange(64.0).reshape(16, 1, 2, 2),)
+
+    assert torch.equal(ReconstructionTask(mirror=False).draw(batch, torch.Generator().manual_seed(0))[0], batch[0])
+    assert not torch.equal(ReconstructionTask(mirror=True).draw(batch, torch.Generator().manual_seed(0))[0], batch[0])
+
+
 def test_patients_without_healthy_slices_are_refused(tiny_copy: Path, cohort: Path) -> None:
     run = Run(tiny_recipe(cohort, tiny_copy, "--seed", "3"))
     index = Path(run.index_path)
-    text = index.read_text().replace("false", "true")
-    index.write_text(text)
+    content = json.loads(index.read_text())
+    for case in content["cases"].values():
+        case["unhealthy"] = [True] * len(case["unhealthy"])
+    write_json(index, content)
 
     with pytest.raises(RecipeError, match=r"no healthy slice in the training patients; [^\n]*$"):
         load_ensembles(run.split("final"), PATIENTS)

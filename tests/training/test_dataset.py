@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src_training.dataset import Slices, draw_balanced, draw_epochs
+from src_training.dataset import Slices, draw_balanced, draw_balanced_set, draw_epochs, rows_of
+from src_training.recipe import RecipeError
 from src_training.run import Run
 
 from .conftest import PATIENTS
@@ -33,6 +36,53 @@ def test_slices_of_several_cases_are_laid_end_to_end(tiny_run: Run) -> None:
     assert image.dtype == mask.dtype == torch.float32
     assert 0 <= image.min() < image.max() <= 1
     assert set(both.mask(rows).unique().tolist()) == {0.0, 1.0}
+
+
+@settings(deadline=None, max_examples=40)
+@given(counts=st.lists(st.integers(1, 9), min_size=1, max_size=5), data=st.data())
+def test_a_balanced_set_has_as_many_of_both_kinds(counts: list[int], data: st.DataObject) -> None:
+    rows, cases = rows_of(counts), [f"case {number}" for number in range(len(counts))]
+    unhealthy = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), bool)
+    size = min(unhealthy.sum(), (~unhealthy).sum())
+    if size == 0:
+        with pytest.raises(RecipeError, match=f"no {'healthy' if unhealthy.all() else 'unhealthy'} slice"):
+            draw_balanced_set(cases, rows, unhealthy, 0)
+        return
+    kept = draw_balanced_set(cases, rows, unhealthy, 0)
+
+    assert (np.diff(kept) > 0).all()
+    assert unhealthy[kept].sum() == (~unhealthy[kept]).sum() == size
+
+
+def test_a_balanced_set_depends_on_the_patients_and_the_seed_alone() -> None:
+    names, counts = ["a", "b", "c"], {"a": 4, "b": 9, "c": 6}
+    sick = {"a": {0}, "b": {2, 3, 7}, "c": set(range(3))}
+
+    def chosen(order: list[str], seed: int) -> set[tuple[str, int]]:
+        rows = rows_of([counts[name] for name in order])
+        labels = np.array([place in sick[order[case]] for case, place in rows])
+        kept = draw_balanced_set(order, rows, labels, seed)
+        return {(order[case], int(place)) for case, place in rows[kept]}
+
+    first = chosen(names, 0)
+    assert len(first) == 14
+    assert {(name, place) for name in names for place in sick[name]} <= first
+    assert chosen(names[::-1], 0) == first
+    assert chosen(names, 0) == first
+    assert chosen(names, 1) != first
+
+
+def test_what_is_learned_from_is_thinned_only_where_the_recipe_asks(tiny_run: Run) -> None:
+    split, recipe = tiny_run.split("final"), tiny_run.recipe
+    slices = Slices.of(split, PATIENTS)
+    asking = replace(recipe, slices=replace(recipe.slices, balance_sets=True))
+    balanced = Slices.learned_from(replace(split, run=replace(tiny_run, recipe=asking)), PATIENTS)
+
+    assert len(Slices.learned_from(split, PATIENTS).rows) == len(slices.rows)
+    assert balanced.unhealthy.mean() == 0.5
+    assert len(balanced.rows) < len(slices.rows)
+    marks = balanced.mask(np.arange(len(balanced.rows))).amax(dim=(1, 2, 3)).bool()
+    assert not marks[~torch.from_numpy(balanced.unhealthy)].any()
 
 
 @settings(deadline=None, max_examples=40)

@@ -18,7 +18,7 @@ from napari_ddmd.model.schedule import NoiseSchedule
 from src_training import diffusion
 from src_training.diffusion import (
     ConditionedBatches,
-    diffusion_loss,
+    DiffusionTask,
     draw_timesteps,
     load_denoiser,
     model_settings,
@@ -50,6 +50,10 @@ def toy_batch() -> tuple[Tensor, ...]:
     return masks.repeat(1, 4, 1, 1), 0.1 * masks.repeat(1, 2, 1, 1), masks
 
 
+def losses_of(task: DiffusionTask, net: nn.Module, batch: tuple[Tensor, ...], seed: int) -> dict[str, Tensor]:
+    return task.loss(net, task.draw(batch, generator(seed)))
+
+
 @pytest.mark.parametrize("power", [1.0, 3.0])
 def test_timesteps_are_spread_as_a_power(power: float) -> None:
     t = draw_timesteps(200_000, 1000, power, generator(0)).numpy()
@@ -72,19 +76,19 @@ def test_timesteps_come_from_the_generator_alone() -> None:
 @pytest.mark.parametrize(("prediction", "learned_variance"), KINDS)
 def test_a_few_steps_lower_the_loss(prediction: str, learned_variance: bool) -> None:
     settings = settings_of(prediction, learned_variance)
-    loss, batch = diffusion_loss(settings, PLAIN), toy_batch()
+    task, batch = DiffusionTask(settings, PLAIN), toy_batch()
     torch.manual_seed(0)
     net = Denoiser(settings)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
 
     def value() -> float:
         with torch.no_grad():
-            return float(np.mean([float(loss(net, batch, generator(seed))["loss"]) for seed in range(4)]))
+            return float(np.mean([float(losses_of(task, net, batch, seed)["loss"]) for seed in range(4)]))
 
     before = value()
     for step in range(30):
         optimizer.zero_grad()
-        loss(net, batch, generator(100 + step))["loss"].backward()
+        losses_of(task, net, batch, 100 + step)["loss"].backward()
         optimizer.step()
 
     assert value() < 0.75 * before
@@ -109,7 +113,7 @@ def test_the_denoiser_is_shown_noise_and_the_scaled_maps(variant: str, channels:
     settings = replace(settings, diffusion=replace(settings.diffusion, inter_scale=0.5, intra_scale=0.25))
     images, maps, masks = toy_batch()
     oracle = Oracle(torch.zeros_like(masks))
-    losses = diffusion_loss(settings, PLAIN)(oracle, (images, maps, masks), generator(3))
+    losses = losses_of(DiffusionTask(settings, PLAIN), oracle, (images, maps, masks), 3)
     ((x_t, t, conditioning),) = oracle.asked
 
     drawn = generator(3)
@@ -132,10 +136,41 @@ def test_augmented_batches_meet_the_denoiser_together(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(diffusion, "augment", turn)
     oracle = Oracle(40 * (2 * masks.flip(-1) - 1))
-    losses = diffusion_loss(settings, replace(PLAIN, augment=True))(oracle, (images, maps, masks), generator(0))
+    task = DiffusionTask(settings, replace(PLAIN, augment=True))
+    losses = losses_of(task, oracle, (images, maps, masks), 0)
 
     assert losses["loss"] < 1e-3
     torch.testing.assert_close(oracle.asked[0][2][:, :4], 2 * images.flip(-1) - 1)
+
+
+@pytest.mark.parametrize("prediction", ["x0", "v"])
+def test_parts_of_a_draw_have_its_loss_on_average(prediction: str) -> None:
+    settings = settings_of(prediction, False)
+    torch.manual_seed(0)
+    net, task = Denoiser(settings), DiffusionTask(settings, PLAIN)
+    drawn = task.draw(toy_batch(), generator(0))
+    whole = task.loss(net, drawn)
+    parts = [task.loss(net, tuple(tensor[part::4] for tensor in drawn)) for part in range(4)]
+
+    for key, value in whole.items():
+        torch.testing.assert_close(torch.stack([losses[key] for losses in parts]).mean(), value)
+
+
+@pytest.mark.parametrize("prediction", ["x0", "v", "epsilon"])
+def test_a_preview_shows_image_mask_noise_and_prediction(prediction: str) -> None:
+    settings, (images, maps, masks) = settings_of(prediction, False), toy_batch()
+    images = images * torch.tensor([0.1, 0.2, 0.3, 0.4]).view(1, 4, 1, 1)
+    task = DiffusionTask(settings, PLAIN)
+    drawn = task.draw((images, maps, masks), generator(0))
+    _, _, x0, t, noise = drawn
+    right = 40 * x0 if prediction == "x0" else task.schedule.target(x0, noise, t, settings.diffusion.prediction)
+    pictures = task.preview(Oracle(right), drawn)
+
+    assert pictures.shape == (8, 3, 16, 64)
+    noisy = ((task.schedule.add_noise(x0, noise, t) + 1) / 2).clamp(0, 1)
+    for place, expected in enumerate([images[:, 3:], masks, noisy, masks]):
+        shown = pictures[..., 16 * place : 16 * (place + 1)]
+        torch.testing.assert_close(shown, expected.expand(-1, 3, -1, -1), atol=2e-3, rtol=0)
 
 
 def test_each_prediction_has_its_own_loss() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from src_training import files
+from src_training.recipe import RecipeError
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -39,3 +42,29 @@ def test_a_write_that_dies_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
         files.write_json(path, "new")
 
     assert json.loads(path.read_text()) == "old"
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "array.npy"
+    files.write_array(path, np.zeros(3))
+
+    def full(file: BinaryIO, array: object, **_: object) -> None:
+        file.write(b"some of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(RecipeError, match=r"array\.npy: cannot be written \(No space left on device\); [^\n]*$"):
+        files.write_array(path, np.ones(3))
+
+    assert files.read_array(path, remedy="").tolist() == [0, 0, 0]
+    assert [file.name for file in tmp_path.iterdir()] == ["array.npy"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"torn", b"\x93NUMPY\x01\x00"])
+def test_an_array_that_cannot_be_read_tells_the_remedy(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "array.npy"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(RecipeError, match=r"array\.npy: is (missing|damaged [^\n]*); run it again$"):
+        files.read_array(path, remedy="run it again")

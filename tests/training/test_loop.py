@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
 from lightning.fabric import Fabric
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from src_training.__main__ import main
-from src_training.loop import LoopSettings, Loss, make_fabric, train
+from src_training.loop import LoopSettings, Task, make_fabric, train
 from src_training.recipe import Recipe, RecipeError
 
 STEPS = 14
@@ -47,33 +44,49 @@ class Numbered(Dataset[tuple[Tensor, ...]]):
         return inputs, torch.tensor(step)
 
 
-def regression(net: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> dict[str, Tensor]:
-    inputs, _ = batch
-    noise = 0.1 * torch.randn(inputs.shape, generator=generator)
-    error = (net(inputs + noise) - inputs.sum(dim=1, keepdim=True)).square().mean()
-    return {"loss": error, "double": 2 * error}
+class Regression:
+    """Learn the sum of three numbers through noise."""
+
+    def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
+        inputs, step = batch
+        noise = 0.1 * torch.randn(inputs.shape, generator=generator)
+        return inputs, noise, step.expand(len(inputs))
+
+    def loss(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        inputs, noise, _ = drawn
+        error = (net(inputs + noise) - inputs.sum(dim=1, keepdim=True)).square().mean()
+        return {"loss": error, "double": 2 * error}
+
+    def preview(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> Tensor | None:
+        assert not net.training
+        assert not torch.is_grad_enabled()
+        return net(drawn[0]).reshape(-1, 1, 1, 1).expand(-1, 3, 4, 4)
 
 
-def at(step: int, act: Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]]) -> Loss:
-    """`regression`, but something happens at one step."""
+REGRESSION = Regression()
 
-    def loss(net: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> dict[str, Tensor]:
-        losses = regression(net, batch, generator)
-        return act(losses, net) if int(batch[1]) == step else losses
 
-    return loss
+class At(Regression):
+    """`Regression`, but something happens at one step."""
+
+    def __init__(self, step: int, act: Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]]) -> None:
+        self.step, self.act = step, act
+
+    def loss(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        losses = super().loss(net, drawn)
+        return self.act(losses, net) if int(drawn[2][0]) == self.step else losses
 
 
 def interrupt(losses: dict[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
     raise KeyboardInterrupt
 
 
-def run(folder: Path, loss: Loss = regression, settings: LoopSettings = SETTINGS) -> nn.Module:
+def run(folder: Path, task: Task = REGRESSION, settings: LoopSettings = SETTINGS, *, dropout: float = 0.2) -> nn.Module:
     torch.manual_seed(1)
-    model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 1))
+    model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 1))
     torch.manual_seed(time.perf_counter_ns())  # what the process did before must not matter
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
-    return train(folder, model, Numbered(), loss, settings, fabric=fabric, seed=5, workers=0, name="test")
+    return train(folder, model, Numbered(), task, settings, fabric=fabric, seed=5, workers=0, name="test")
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -93,7 +106,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> nn.Module:
 @pytest.mark.parametrize("step", [2, 4, 7, 13])
 def test_an_interruption_leaves_no_trace(step: int, whole: nn.Module, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, at(step, interrupt))
+        run(tmp_path, At(step, interrupt))
     assert (tmp_path / "state.pt").exists() == (step >= 4)
     resumed = run(tmp_path)
 
@@ -105,21 +118,32 @@ def test_two_interruptions_leave_no_trace_without_averaging(tmp_path: Path) -> N
     plain = replace(SETTINGS, ema_decay=None, cosine=False)
     for step in (6, 9):
         with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "broken", at(step, interrupt), plain)
+            run(tmp_path / "broken", At(step, interrupt), plain)
 
     assert same(run(tmp_path / "broken", settings=plain), run(tmp_path / "whole", settings=plain))
 
 
+def test_the_average_of_a_constant_decay_begins_after_the_first_step(tmp_path: Path) -> None:
+    slow = replace(SETTINGS, cosine=False, ema_decay=1 - 1e-7, ema_warmup=False)
+    first = run(tmp_path / "first", settings=replace(slow, steps=1, ema_decay=None))
+    averaged = run(tmp_path / "constant", settings=slow)
+    risen = run(tmp_path / "risen", settings=replace(slow, ema_warmup=True))
+
+    for one, other, third in zip(first.parameters(), averaged.parameters(), risen.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+        assert not torch.allclose(one, third, atol=1e-3)
+
+
 def test_a_torn_checkpoint_is_none(whole: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save = torch.save
-    calls: list[Path] = []
+    calls: list[BinaryIO] = []
 
-    def die_in_second(state: object, path: Path) -> None:
-        calls.append(path)
+    def die_in_second(state: object, file: BinaryIO) -> None:
+        calls.append(file)
         if len(calls) == 2:
-            Path(path).write_bytes(b"torn")
+            file.write(b"torn")
             raise KeyboardInterrupt
-        save(state, path)
+        save(state, file)
 
     monkeypatch.setattr(torch, "save", die_in_second)
     with pytest.raises(KeyboardInterrupt):
@@ -163,7 +187,7 @@ def test_bad_numbers_end_it_with_the_last_good_state(
     act: Callable[..., dict[str, Tensor]], step: int, whole: nn.Module, tmp_path: Path
 ) -> None:
     with pytest.raises(RecipeError, match=rf"loss or gradient is not finite at step {step}; delete [^\n]*$"):
-        run(tmp_path, at(step, act))
+        run(tmp_path, At(step, act))
     state = torch.load(tmp_path / "state.pt", weights_only=True)
 
     assert state["step"] == step // 4 * 4
@@ -202,40 +226,87 @@ def test_the_recipe_sets_device_and_precision() -> None:
         assert nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == torch.bfloat16
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_a_kill_leaves_no_trace(tiny_copy: Path, tmp_path: Path) -> None:
-    words = ["diffusion", "--out", str(tiny_copy), "--diffusion.iterations", "80", "--diffusion.checkpoint-every", "5"]
-    folder = tiny_copy / "final" / "diffusion"
+def test_sixteen_bits_on_a_cpu_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"precision 16-mixed needs a GPU; [^\n]*$"):
+        make_fabric(Recipe(device="cpu", precision="16-mixed"))
 
-    def begin_again() -> None:
-        for file in folder.iterdir():
-            if file.is_file():
-                file.unlink()
 
-    begin_again()
-    assert main(words) == 0
-    whole = (folder / "denoiser.safetensors").read_bytes()
-    begin_again()
-    # The same number of threads, since sums in another order are other sums.
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads()), "CUDA_VISIBLE_DEVICES": ""}
-    with (tmp_path / "stderr").open("w") as errors:
-        training = subprocess.Popen(
-            [sys.executable, "-m", "src_training", *words],
-            cwd=Path(__file__).parents[2],
-            env=environment,
-            stderr=errors,
-        )
-        try:
-            while not (folder / "state.pt").exists() and training.poll() is None:
-                time.sleep(0.005)
-        finally:
-            training.kill()
-            training.wait()
-    assert training.returncode == -signal.SIGKILL, (tmp_path / "stderr").read_text()
-    assert not (folder / "denoiser.safetensors").exists()
-    began_at = torch.load(folder / "state.pt", weights_only=True)["step"]
-    assert 0 < began_at < 80
-    assert main(words) == 0
+@pytest.mark.parametrize("parts", [2, 3])  # eight rows make parts of 3, 3 and 2
+def test_accumulated_parts_train_as_the_whole_batch(parts: int, tmp_path: Path) -> None:
+    models = [
+        run(tmp_path / str(count), settings=replace(SETTINGS, accumulate=count), dropout=0.0) for count in (1, parts)
+    ]
 
-    assert (folder / "denoiser.safetensors").read_bytes() == whole
-    assert not (folder / "state.pt").exists()
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    for one, other in zip(log_of(tmp_path / "1"), log_of(tmp_path / str(parts)), strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_a_compiled_training_leaves_plain_weights(
+    whole: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[object] = []
+
+    def eager(model: Callable[..., Tensor], **_: object) -> Callable[..., Tensor]:
+        compiled.append(model)
+        return compiler(model, backend="eager")
+
+    compiler = torch.compile
+    monkeypatch.setattr(torch, "compile", eager)
+    settings = replace(SETTINGS, compile=True)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, At(9, interrupt), settings)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)["model"]
+    resumed = run(tmp_path, settings=replace(settings, compile=False))
+
+    assert any(isinstance(model, nn.Module) for model in compiled)
+    assert state.keys() == whole.state_dict().keys() == resumed.state_dict().keys()
+    for one, other in zip(resumed.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_without_a_compiler_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(model: object) -> Callable[..., Tensor]:
+        def call(*_: object) -> Tensor:
+            raise RuntimeError("no C++ compiler\nwith many lines")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", fail)
+    with pytest.raises(RecipeError, match=r"^compile: nothing can be compiled here \(no C\+\+ compiler\); [^\n]*$"):
+        run(tmp_path, settings=replace(SETTINGS, compile=True))
+
+
+@pytest.mark.parametrize("change", [{"accumulate": 2}, {"log_every": 3}])
+def test_a_training_goes_on_with_other_ways_of_working(change: dict[str, int], tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "changed", At(9, interrupt), dropout=0.0)
+    changed = run(tmp_path / "changed", settings=replace(SETTINGS, **change), dropout=0.0)
+    same_steps = run(tmp_path / "whole", dropout=0.0)
+
+    for one, other in zip(changed.parameters(), same_steps.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_the_card_and_the_times_are_of_all_runs_together(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, At(9, interrupt))
+    earlier = torch.load(tmp_path / "state.pt", weights_only=True)["seconds"]
+    assert not (tmp_path / "card.md").exists()
+    run(tmp_path, settings=replace(SETTINGS, log_every=4))
+    timing = json.loads((tmp_path / "timing.json").read_text())
+
+    assert timing["steps"] == STEPS
+    assert timing["seconds"] > earlier > 0
+    assert "| Final loss |" in (tmp_path / "card.md").read_text()
+
+
+def test_pictures_are_shown_at_the_start_and_every_tenth(tmp_path: Path) -> None:
+    run(tmp_path, settings=replace(SETTINGS, steps=40))
+    board = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"images": 0})
+    board.Reload()
+
+    assert board.Tags()["images"]
+    assert {image.step for tag in board.Tags()["images"] for image in board.Images(tag)} == {*range(0, 40, 4)}
+    assert {"loss", "double", "learning_rate"} <= {*board.Tags()["scalars"]}

@@ -24,6 +24,7 @@ from napari_ddmd.synthetic import make_small_case
 from src_training import diffusion, loop, pretraining
 from src_training.__main__ import main
 from src_training.autoencoders import train_autoencoders
+from src_training.checkpoint import Checkpoint
 from src_training.diffusion import ConditionedBatches, ConditionedSlices, load_denoiser, train_diffusion
 from src_training.discrepancies import make_discrepancies
 from src_training.prepare import prepare
@@ -142,13 +143,13 @@ def test_an_interrupted_pretraining_goes_on_to_the_same_weights(
                 pretrain(broken)
     taken = []
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_save", stop_after(1, loop._save))
+        patch.setattr(Checkpoint, "save", stop_after(1, Checkpoint.save))
         with pytest.raises(KeyboardInterrupt):
             pretrain(broken)
     with monkeypatch.context() as patch:
         patch.setattr(diffusion, "train", counted(taken, diffusion.train))
         pretrain(broken)
-    assert taken == ["diffusion final"]
+    assert taken == ["ddmd final"]
     ours, theirs = (load_denoiser(run.synthetic().split("final")).state_dict() for run in (broken, straight))
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 

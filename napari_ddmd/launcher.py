@@ -1,0 +1,57 @@
+"""Several processes for one piece of work, as ``torchrun`` starts them: which share is whose.
+
+The launcher tells each process its number in environment variables. A process that nobody launched so has it all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+PATIENCE = timedelta(days=30)
+"""A process may wait hours for another's work; one that has died is noticed by the launcher, not by this."""
+
+
+def world_size() -> int:
+    """Number of processes."""
+    return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE"} <= os.environ.keys() else 1
+
+
+def rank() -> int:
+    """Number of this process, from 0."""
+    return int(os.environ["RANK"]) if world_size() > 1 else 0
+
+
+def local_rank() -> int:
+    """Number of this process among those of its machine, from 0."""
+    return int(os.environ.get("LOCAL_RANK", 0)) if world_size() > 1 else 0
+
+
+def share(items: Sequence[Item]) -> list[Item]:
+    """The items that this process does; the shares of all processes together are all items, each once."""
+    return list(items[rank() :: world_size()])
+
+
+def device_name(wanted: str) -> str:
+    """The device of this process: several on a machine divide its GPUs between them."""
+    if world_size() == 1 or wanted not in ("auto", "cuda"):
+        return wanted
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return f"cuda:{local_rank() % gpus}" if gpus else wanted
+
+
+def wait_for_all() -> None:
+    """Wait until every process has done its share: ``torchrun`` ends the others once one ends with an error."""
+    if world_size() == 1 or "MASTER_ADDR" not in os.environ:
+        return
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo", timeout=PATIENCE)
+    dist.barrier()
+    dist.destroy_process_group()

@@ -1,0 +1,72 @@
+"""How many slices of which kind there are, in the slice store or in the cases themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from napari_ddmd.case import load_case
+from src_training.dataset import draw_balanced_set, rows_of
+from src_training.folds import assign_folds
+from src_training.prepare import describe_slices, labelled_cases
+from src_training.recipe import Recipe
+from src_training.run import Run
+
+
+@dataclass(frozen=True)
+class Census:
+    """How many slices of which kind each case has.
+
+    Attributes
+    ----------
+    folds
+        Fold of each case.
+    unhealthy
+        ``(n,)`` for each case: the image-level labels of the slices that are kept.
+    judged
+        Number of slices of each case that are judged when it is held out.
+    """
+
+    folds: dict[str, int]
+    unhealthy: dict[str, NDArray[np.bool_]]
+    judged: dict[str, int]
+
+    @classmethod
+    def of(cls, run: Run) -> Census:
+        """Count in the slice store where there is one, else in the cases, which takes about a second each."""
+        recipe = run.recipe
+        if run.index_path.exists():
+            folds = run.stored_folds()
+            entries: dict[str, Any] = json.loads(run.index_path.read_text())["cases"]
+        else:
+            labelled = labelled_cases(recipe.data)
+            names = [files.name for files in labelled]
+            settings = recipe.slices
+            folds = assign_folds(names, folds=settings.folds, seed=recipe.seed, fold_file=settings.fold_file)
+            bar = tqdm(labelled, desc="count", unit="case")
+            entries = {files.name: describe_slices(load_case(files), settings) for files in bar}
+        return cls(
+            folds,
+            {name: np.array(entry["unhealthy"], bool) for name, entry in entries.items()},
+            {name: int(entry["judged"]) for name, entry in entries.items()},
+        )
+
+    def kinds(self, cases: Sequence[str]) -> tuple[int, int]:
+        """Healthy and unhealthy slices of some cases."""
+        labels = np.concatenate([self.unhealthy[case] for case in cases])
+        return int((~labels).sum()), int(labels.sum())
+
+    def learned_from(self, cases: Sequence[str], recipe: Recipe) -> tuple[int, int]:
+        """The same of the training set that they make, balanced where the recipe asks for it."""
+        if not recipe.slices.balance_sets:
+            return self.kinds(cases)
+        labels = [self.unhealthy[case] for case in cases]
+        kept = draw_balanced_set(cases, rows_of([len(own) for own in labels]), np.concatenate(labels), recipe.seed)
+        drawn = np.concatenate(labels)[kept]
+        return int((~drawn).sum()), int(drawn.sum())

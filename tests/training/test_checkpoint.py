@@ -1,0 +1,217 @@
+"""A training survives: kills, full disks and damaged files leave the last good state, or say what is wrong."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from src_training.__main__ import main
+from src_training.checkpoint import Checkpoint
+from src_training.recipe import RecipeError
+
+from .conftest import PATIENTS
+
+ROOT = Path(__file__).parents[2]
+TRAINING = ("diffusion", "--diffusion.iterations", "120", "--diffusion.checkpoint-every", "5")
+Captured = pytest.CaptureFixture[str]
+
+
+def checkpoint_of(folder: Path, width: int = 3) -> Checkpoint:
+    model = nn.Linear(width, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    return Checkpoint(
+        folder / "state.pt", model, optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer), ema=None, scaler=None
+    )
+
+
+def begin_again(folder: Path) -> None:
+    for file in folder.iterdir():
+        if file.is_file():
+            file.unlink()
+
+
+def python(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    # The same number of threads, since sums in another order are other sums.
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads()), "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **options,
+    )
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    one, other = checkpoint_of(tmp_path), checkpoint_of(tmp_path)
+    assert one.load() == (0, 0.0)
+    one.save(7, 1.5)
+
+    assert other.load() == (7, 1.5)
+    assert torch.equal(one.model.weight, other.model.weight)
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", None])
+def test_a_damaged_state_is_one_line(content: bytes | None, tmp_path: Path) -> None:
+    checkpoint = checkpoint_of(tmp_path)
+    checkpoint.save(7, 1.5)
+    whole = checkpoint.path.read_bytes()
+    checkpoint.path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+
+    with pytest.raises(RecipeError, match=r"state\.pt: is damaged [^\n]*; delete it to begin this training again$"):
+        checkpoint.load()
+
+
+def test_a_state_of_another_network_is_one_line(tmp_path: Path) -> None:
+    checkpoint_of(tmp_path).save(7, 1.5)
+
+    with pytest.raises(RecipeError, match=r"state\.pt: is damaged or of another network [^\n]*$"):
+        checkpoint_of(tmp_path, width=4).load()
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("file write failed")])
+def test_a_full_disk_leaves_the_last_state(fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = checkpoint_of(tmp_path)
+    checkpoint.save(7, 1.5)
+    before = checkpoint.path.read_bytes()
+
+    def fail(state: object, file: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(RecipeError, match=r"state\.pt: cannot be written \((No space|file write)[^\n]*$"):
+        checkpoint.save(8, 2.0)
+
+    assert checkpoint.path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+LOST = [("slices", "images.npy", "prepare"), ("slices", "masks.npy", "prepare"), ("final/maps", "npy", "discrepancies")]
+
+
+@pytest.mark.parametrize(("folder", "suffix", "stage"), LOST)
+@pytest.mark.parametrize("is_torn", [False, True])
+def test_a_lost_case_is_one_line(
+    folder: str, suffix: str, stage: str, is_torn: bool, tiny_copy: Path, capsys: Captured
+) -> None:
+    begin_again(tiny_copy / "final" / "diffusion")
+    path = tiny_copy / folder / f"{PATIENTS[1]}.{suffix}"
+    if is_torn:
+        path.write_bytes(path.read_bytes()[:-10])
+    else:
+        path.unlink()
+
+    assert main([*TRAINING, "--out", str(tiny_copy)]) == 2
+    message = capsys.readouterr().err.strip()
+    kind = "is damaged" if is_torn else "is missing"
+    assert message.startswith(f"src_training: {path}: {kind}")
+    assert message.endswith(f"; delete {path.parent} and run the stage '{stage}' again")
+    assert "\n" not in message
+
+
+def test_ways_of_working_may_change_after_a_training(tiny_copy: Path) -> None:
+    before = {path: path.read_bytes() for path in tiny_copy.rglob("*.safetensors")}
+    ways = ("--precision", "bf16-mixed", "--workers", "1", "--accumulate", "2", "--log-every", "3", "--compile")
+    for stage in ("autoencoders", "discrepancies", "diffusion"):
+        assert main([stage, "--out", str(tiny_copy), *ways]) == 0
+
+    assert {path: path.read_bytes() for path in tiny_copy.rglob("*.safetensors")} == before
+
+
+def test_a_limit_on_the_size_of_files_leaves_the_last_state(tiny_copy: Path) -> None:
+    folder, words = tiny_copy / "final" / "diffusion", (*TRAINING, "--out", str(tiny_copy))
+    begin_again(folder)
+    kill_often(folder / "state.pt", *words, times=1)
+    before = (folder / "state.pt").read_bytes()
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (len(before) // 2, resource.RLIM_INFINITY))
+    full = python("-m", "src_training", *words, preexec_fn=limit)
+
+    assert full.returncode == 2
+    assert f"src_training: {folder / 'state.pt'}: cannot be written (File too large); " in full.stderr.splitlines()[-1]
+    assert "Traceback" not in full.stderr
+    assert (folder / "state.pt").read_bytes() == before
+    assert not list(folder.glob(".*.part"))
+
+
+# Forks after the slow imports, which start no threads; each child is a training that is killed some time after it has
+# saved its state.
+KILLER = """
+import os, random, signal, sys, time
+from pathlib import Path
+from src_training import autoencoders, diffusion
+from src_training.__main__ import main
+
+folder, pattern, times, words = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
+autoencoders.CHECKPOINT_EVERY = 3
+draw = random.Random(0)
+
+def saved():
+    try:
+        return max((path.stat().st_mtime_ns for path in folder.glob(pattern)), default=0)
+    except FileNotFoundError:
+        return 0
+
+for _ in range(times):
+    before, child = saved(), os.fork()
+    if child == 0:
+        os._exit(main(words))
+    while saved() <= before:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            sys.exit(f"nothing left to kill: {status}")
+        time.sleep(0.002)
+    time.sleep(draw.uniform(0, 0.15))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if not os.WIFSIGNALED(status):
+        sys.exit(f"ended before it was killed: {status}")
+"""
+
+
+def kill_often(state: Path, *words: str, times: int, below: str = "") -> None:
+    pattern = f"{below}{state.name}"
+    done = python("-c", KILLER, str(state.parent), pattern, str(times), *words)
+    assert done.returncode == 0, done.stderr
+
+
+def test_kills_leave_no_trace_in_the_denoiser(tiny_copy: Path) -> None:
+    folder, words = tiny_copy / "final" / "diffusion", (*TRAINING, "--out", str(tiny_copy))
+    begin_again(folder)
+    assert main(words) == 0
+    whole = (folder / "denoiser.safetensors").read_bytes()
+    begin_again(folder)
+    kill_often(folder / "state.pt", *words, times=4)
+    assert torch.load(folder / "state.pt", weights_only=True)["step"] >= 20
+    assert not (folder / "denoiser.safetensors").exists()
+    assert main(words) == 0
+
+    assert (folder / "denoiser.safetensors").read_bytes() == whole
+    assert not (folder / "state.pt").exists()
+
+
+def test_kills_leave_no_trace_in_the_autoencoders(tiny_copy: Path) -> None:
+    words = ("autoencoders", "--autoencoders.epochs", "16", "--out", str(tiny_copy))
+    ensembles = tiny_copy / "ensembles"
+    shutil.rmtree(ensembles)
+    assert main(words) == 0
+    whole = {path.relative_to(ensembles): path.read_bytes() for path in ensembles.rglob("*.safetensors")}
+    shutil.rmtree(ensembles)
+    kill_often(ensembles / "state.pt", *words, times=4, below="*/*/")
+    assert main(words) == 0
+
+    assert len(whole) == 8
+    assert {path.relative_to(ensembles): path.read_bytes() for path in ensembles.rglob("*.safetensors")} == whole
