@@ -18,7 +18,7 @@ from napari_ddmd.device import DeviceError
 from napari_ddmd.model.bundle import BundleError
 from napari_ddmd.segment import InferenceError
 from src_training.checks import check_recipe
-from src_training.recipe import PRESETS, Recipe, RecipeError, preset
+from src_training.recipe import PRESETS, SYSTEMS, Recipe, RecipeError, preset
 from src_training.run import Run
 from src_training.saved import kept_recipe, read_recipe
 
@@ -31,25 +31,36 @@ STAGES = {
     "evaluate": "evaluate:evaluate",
     "publish": "publish:publish",
 }
-USAGE = f"""python -m src_training [STAGE] --data DIR --out RUN [--preset compact|paper] [--fold final|0..4|cv] ...
+"""What a call without a stage does, in this order."""
+COMPARISON = {
+    "baseline": "baseline:baseline",
+    "table": "table:table",
+    "figures": "figures:figures",
+}
+USAGE = f"""python -m src_training [STAGE] --data DIR --out RUN [--preset {"|".join(PRESETS)}] [--fold final|0..|cv] ...
 
 STAGE is one of: {", ".join(STAGES)}.
 Without a stage all of them run in turn. Call again with the same --out to go on after an interruption.
+
+The comparison of the paper: baseline NAME trains and evaluates one system ({", ".join(SYSTEMS)});
+table does so for all that are missing and prints Table 1; figures draws the paper's figures from what table left.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the stages that the command line asks for; the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    stage = words.pop(0) if words and not words[0].startswith("-") else "all"
-    if stage != "all" and stage not in STAGES:
-        print(f"src_training: unknown stage {stage!r}; choose one of {', '.join(STAGES)}", file=sys.stderr)
-        return 2
     try:
+        stage, system, words = read_stage(words)
         recipe = parse(words)
         check_recipe(recipe)
+        if recipe.dry_run:
+            from src_training.dry_run import dry_run
+
+            print(dry_run(recipe))
+            return 0
         with kept_recipe(recipe):
-            run = Run(recipe)
+            run = Run(recipe) if system is None else Run(recipe).for_system(system)
             for name in STAGES if stage == "all" else (stage,):
                 _stage(name)(run)
     except (RecipeError, CaseError, BundleError, DeviceError, InferenceError) as error:
@@ -62,6 +73,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("src_training: interrupted; the same command goes on from the last saved state", file=sys.stderr)
         return 130
     return 0
+
+
+def read_stage(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
+    """The stage that a command line begins with ("all" without one), the name that follows ``baseline``, and the rest.
+
+    Raises
+    ------
+    RecipeError
+        If there is no stage or system of that name.
+    """
+    rest = list(words)
+
+    def leading() -> str | None:
+        return rest.pop(0) if rest and not rest[0].startswith("-") else None
+
+    stage = leading() or "all"
+    if stage not in ("all", *STAGES, *COMPARISON):
+        raise RecipeError(f"unknown stage {stage!r}; choose one of {', '.join((*STAGES, *COMPARISON))}")
+    if stage != "baseline":
+        return stage, None, rest
+    system = leading()
+    if system not in SYSTEMS:
+        raise RecipeError(f"'baseline' needs the name of a system: one of {', '.join(SYSTEMS)}")
+    return stage, system, rest
 
 
 def parse(words: Sequence[str]) -> Recipe:
@@ -86,7 +121,7 @@ def _option(words: Sequence[str], name: str) -> str | None:
 
 def _stage(name: str) -> Callable[[Run], object]:
     """The function of a stage; imported late, because each stage brings much with it."""
-    module, function = STAGES[name].split(":")
+    module, function = (STAGES | COMPARISON)[name].split(":")
     stage: Callable[[Run], object] = getattr(import_module(f"src_training.{module}"), function)
     return stage
 

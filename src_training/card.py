@@ -6,6 +6,7 @@ from typing import Any
 
 from napari_ddmd.model.bundle import Bundle
 from src_training.report import markdown_table
+from src_training.summary import join_patients
 
 
 def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
@@ -26,6 +27,27 @@ def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
             f"(sd {dice['std']:.3f} over {len(dice['per_patient'])} patients). "
         )
     return text + "For research; not a medical device."
+
+
+def recorded(patients: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """Figures of some patients in the form in which a bundle's provenance keeps them."""
+    kept = ("case", "values", "confusion", "slices")
+    return {"seed": seed, "patients": [{key: patient[key] for key in kept} for patient in patients]}
+
+
+def _own_figures(evaluations: list[dict[str, Any]], system: str) -> str:
+    """Figures of these very weights, which `evaluate --bundle` reproduces."""
+    if not evaluations:
+        return ""
+    tables = [
+        f"{len(entry['patients'])} patients, seed {entry['seed']}:\n\n"
+        + markdown_table({"systems": {system: join_patients(entry["patients"])}})
+        for entry in evaluations
+    ]
+    return (
+        "\n## Figures of these very weights\n\nPatients that they were not trained on. To be reproduced with\n\n"
+        "```bash\npython -m src_training evaluate --bundle MODEL --data DIR --out FOLDER\n```\n\n" + "\n".join(tables)
+    )
 
 
 def _evaluated(cross_validation: dict[str, Any]) -> int:
@@ -85,4 +107,4 @@ unlike theirs; false lesions and missed slices are to be looked for in every cas
 
 ## Results
 
-{results}"""
+{results}{_own_figures(provenance.get("evaluations", []), provenance.get("system", "ddmd"))}"""

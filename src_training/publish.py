@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from napari_ddmd.model.bundle import Bundle, DdmdNetworks, new_bundle, save_bundle
-from src_training.autoencoders import load_ensembles
-from src_training.card import model_card, summary_line
+from src_training import distributed
+from src_training.autoencoders import load_ensembles, train_sets
+from src_training.card import model_card, recorded, summary_line
 from src_training.diffusion import load_denoiser, model_settings, training_fingerprint
 from src_training.files import write_bytes
+from src_training.recipe import own_system
 from src_training.run import Run, Split
 
 
@@ -23,23 +26,34 @@ def publish(run: Run) -> list[Path]:
 def publish_split(split: Split) -> Path:
     """Write the bundle of one split, with its model card."""
     bundle = make_bundle(split)
-    folder = save_bundle(split.folder / "bundle", bundle)
-    write_bytes(folder / "README.md", model_card(bundle).encode())
+    folder = split.work / "bundle"
+    if distributed.is_main():
+        save_bundle(folder, bundle)
+        write_bytes(folder / "README.md", model_card(bundle).encode())
+    distributed.barrier()
     return folder
 
 
 def make_bundle(split: Split) -> Bundle:
     """Put the networks of a split together with settings and provenance."""
     recipe, settings = split.run.recipe, model_settings(split)
+    if split.run.system == "cimd":
+        from src_training.baselines.training import load_cimd_denoiser
+
+        settings, denoiser = replace(settings, variant="mini"), load_cimd_denoiser(split)
+    else:
+        denoiser = load_denoiser(split)
     networks = DdmdNetworks(settings)
+    train_sets([(split, split.training_cases)])  # maps out of fold do without these
     ae_1, ae_2 = load_ensembles(split, split.training_cases)
     networks.ae_1.load_state_dict(ae_1.state_dict())
     networks.ae_2.load_state_dict(ae_2.state_dict())
-    networks.denoiser.load_state_dict(load_denoiser(split).state_dict())
+    networks.denoiser.load_state_dict(denoiser.state_dict())
     described = recipe.to_dict()
     provenance = {
         "package_version": version("napari-ddmd"),
         "split": split.name,
+        "system": split.run.system or own_system(recipe),
         "training_cases": split.training_cases,
         "held_out_cases": split.test_cases,
         "folds": split.folds,
@@ -49,7 +63,7 @@ def make_bundle(split: Split) -> Bundle:
         },
         "cross_validation": _cross_validation(split.run),
     }
-    return new_bundle(
+    bundle = new_bundle(
         settings,
         networks,
         name=recipe.name,
@@ -57,6 +71,14 @@ def make_bundle(split: Split) -> Bundle:
         provenance=provenance,
         card=summary_line(provenance, settings.to_dict()),
     )
+    return replace(bundle, provenance=provenance | {"evaluations": _evaluations(split, bundle.sha256)})
+
+
+def _evaluations(split: Split, sha256: str) -> list[dict[str, Any]]:
+    """Figures of the held-out patients that were judged with these very weights."""
+    found = [json.loads(path.read_text()) for path in sorted((split.work / "evaluation").glob("*.json"))]
+    judged = [patient for patient in found if patient["made_with"]["sha256"] == sha256]
+    return [recorded(judged, split.run.recipe.seed)] if judged else []
 
 
 def _cross_validation(run: Run) -> dict[str, Any]:
@@ -65,5 +87,6 @@ def _cross_validation(run: Run) -> dict[str, Any]:
     metrics: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     trained = json.loads(json.dumps(training_fingerprint(run)))
     same = metrics.get("made_with", {}).get("training") == trained
+    own = own_system(run.recipe)
     systems: dict[str, Any] = metrics["systems"] if same else {}
-    return systems
+    return {own: systems[own]} if own in systems and run.system is None else {}

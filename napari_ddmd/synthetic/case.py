@@ -114,12 +114,11 @@ def _box(brain: Mask, coarse: Grid, grid: Grid) -> tuple[slice, slice, slice]:
     return i, j, k
 
 
-def write_case(
-    folder: str | os.PathLike[str], seed: int = 0, name: str = "Synthetic_000", *, wide: bool = False
-) -> Path:
+def write_case(folder: str | os.PathLike[str], seed: int = 0, name: str | None = None, *, wide: bool = False) -> Path:
     """Make a full case and write it in BRATS form: `<name>_t1.nii.gz`, `_t1ce`, `_t2`, `_flair`, `_seg`.
 
-    The folder appears when all its files are written, or not at all. `seed` and `wide` are those of `make_case`.
+    The folder appears when all its files are written, or not at all. `seed` and `wide` are those of `make_case`;
+    without a name the case is called after its seed, as in `Synthetic_000`.
 
     Returns
     -------
@@ -135,6 +134,7 @@ def write_case(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder}: there already and not an empty folder; choose another")
     case = make_case(seed, wide=wide)
+    name = f"Synthetic_{seed:03d}" if name is None else name
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     staging.mkdir()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,8 @@ from napari_ddmd.case import Case, load_case
 from napari_ddmd.model import Bundle, load_bundle
 from napari_ddmd.segment import SliceResult, brain_slices
 from src_training import evaluate as evaluate_module
-from src_training.diffusion import training_fingerprint
-from src_training.evaluate import evaluate, evaluate_case, summarise
-from src_training.files import write_json
+from src_training.evaluate import evaluate, evaluate_case
 from src_training.metrics import METRICS
-from src_training.recipe import Recipe
 from src_training.run import Run
 
 from ..results import slice_result
@@ -118,53 +115,6 @@ def test_only_slices_with_brain_count(cohort: Path, tiny_bundle: Bundle, monkeyp
 def test_a_case_without_mask_cannot_be_judged(cohort: Path, tiny_bundle: Bundle) -> None:
     with pytest.raises(ValueError, match="has no expert mask"):
         evaluate_case(replace(load_case(cohort / PATIENTS[0]), mask=None), tiny_bundle)
-
-
-def patient(
-    name: str,
-    dice: float | None,
-    counts: tuple[int, int, int, int],
-    *,
-    system: str = "ddmd",
-    seed: int = 0,
-    recipe: Recipe | None = None,
-) -> dict[str, Any]:
-    recipe = recipe or Recipe()
-    keys = ("true_positive", "false_positive", "false_negative", "true_negative")
-    pooled = ("dice_pooled", "iou_foreground", "miou", "pixel_accuracy", "class_accuracy")
-    return {
-        "case": name,
-        "system": system,
-        "made_with": {
-            "sha256": name,
-            "training": training_fingerprint(Run(recipe)),
-            "sampling": asdict(recipe.model.sampling),
-            "seed": seed,
-        },
-        "values": {"dice_volume": dice} | dict.fromkeys(pooled, 0.5),
-        "confusion": dict(zip(keys, counts, strict=True)),
-    }
-
-
-def test_patients_of_all_folds_are_joined(tmp_path: Path) -> None:
-    write_json(tmp_path / "fold0" / "evaluation" / "a.json", patient("a", 0.5, (1, 1, 1, 1)))
-    write_json(tmp_path / "fold1" / "evaluation" / "b.json", patient("b", None, (3, 0, 0, 2)))
-    write_json(tmp_path / "fold1" / "evaluation" / "c.json", patient("c", 0.9, (0, 0, 4, 4)))
-    write_json(tmp_path / "fold2" / "evaluation" / "d.json", patient("d", None, (1, 0, 0, 0), system="ddmd-mini"))
-    write_json(tmp_path / "fold2" / "evaluation" / "e.json", patient("e", 0.1, (1, 0, 0, 0), seed=1))
-    longer = replace(Recipe(), diffusion=replace(Recipe().diffusion, iterations=9999))
-    write_json(tmp_path / "fold3" / "evaluation" / "f.json", patient("f", 0.1, (1, 0, 0, 0), recipe=longer))
-    found = summarise(Run(Recipe(out=tmp_path)))
-
-    assert found["patients"] == 4, "figures of another seed or another training are not joined with these"
-    assert list(found["systems"]) == ["ddmd", "ddmd-mini"]
-    dice = found["systems"]["ddmd"]["dice_volume"]
-    assert dice["per_patient"] == {"a": 0.5, "b": None, "c": 0.9}
-    assert dice["mean"] == pytest.approx(0.7)
-    assert dice["std"] == pytest.approx(0.2 * 2**0.5)
-    assert found["systems"]["ddmd"]["dice_pooled"]["pooled"] == pytest.approx(8 / 14)
-    alone = found["systems"]["ddmd-mini"]["dice_volume"]
-    assert alone == {"mean": None, "std": None, "per_patient": {"d": None}}
 
 
 def test_what_was_judged_is_kept_until_the_sampling_changes(

@@ -1,0 +1,113 @@
+"""Judge a published model: ``evaluate --bundle``; and what its card says of itself, to be checked against that."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from napari_ddmd.case import find_cases, load_case
+from napari_ddmd.model.bundle import Bundle, save_bundle
+from napari_ddmd.model.library import list_bundles, load_bundle
+from src_training import distributed
+from src_training.card import model_card, recorded
+from src_training.evaluate import evaluate_case
+from src_training.files import write_bytes, write_json
+from src_training.metrics import METRICS
+from src_training.recipe import RecipeError
+from src_training.report import markdown_table
+from src_training.run import Run
+from src_training.summary import join_patients
+
+
+def evaluate_bundle(run: Run) -> None:
+    """Judge the labelled cases of ``--data`` with the model of ``--bundle``; ``metrics.json`` and ``metrics.md``.
+
+    Patients that the model was trained on are left out. Where its card has figures of the same patients, the largest
+    difference is said. With ``--record`` the figures become part of the model and of its card.
+
+    Raises
+    ------
+    RecipeError
+        If the folder of the run holds a training, or no patient is left.
+    """
+    recipe = run.recipe
+    if run.index_path.exists():
+        raise RecipeError(f"{run.root}: holds a training; choose another --out for the figures of a published model")
+    bundle = load_bundle(str(recipe.bundle))
+    seen = set(bundle.provenance.get("training_cases", []))
+    labelled = [files for files in find_cases(recipe.data) if files.mask is not None]
+    left_out = [files.name for files in labelled if files.name in seen]
+    if left_out:
+        print(f"{bundle.name} was trained on {len(left_out)} of these patients, which are left out", file=sys.stderr)
+    judged = [files for files in labelled if files.name not in seen]
+    if not judged:
+        raise RecipeError(f"{recipe.data}: has no labelled case that {bundle.name} has not been trained on")
+    made_with = {"sha256": bundle.sha256, "sampling": asdict(bundle.settings.sampling), "seed": recipe.seed}
+    folder, device = run.root / "evaluation", str(distributed.own_device(recipe.device))
+    for files in tqdm(distributed.share(judged), desc=f"evaluate {bundle.name}", unit="case"):
+        path = folder / f"{files.name}.json"
+        if path.exists() and json.loads(path.read_text()).get("made_with") == made_with:
+            continue
+        figures = evaluate_case(load_case(files), bundle, device=device, seed=recipe.seed)
+        write_json(path, figures | {"made_with": made_with})
+    distributed.barrier()
+    if not distributed.is_main():
+        return
+    patients = [json.loads((folder / f"{files.name}.json").read_text()) for files in judged]
+    summary = {
+        "systems": {patients[0]["system"]: join_patients(patients)},
+        "patients": len(patients),
+        "made_with": made_with,
+    }
+    write_json(run.root / "metrics.json", summary)
+    write_bytes(run.root / "metrics.md", markdown_table(summary).encode())
+    print(compared_with_card(bundle, patients, recipe.seed), file=sys.stderr)
+    if recipe.record:
+        record(bundle, recipe.bundle or Path(), patients, recipe.seed)
+    if recipe.json:
+        print(json.dumps(summary))
+
+
+def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: int) -> None:
+    """Put figures into a model's provenance and card, in the place of earlier ones of the same patients."""
+    folder = {folder.name: folder for folder in list_bundles()}.get(str(place), place)
+    names = {patient["case"] for patient in patients}
+    others = [
+        entry
+        for entry in bundle.provenance.get("evaluations", [])
+        if not names & {patient["case"] for patient in entry["patients"]}
+    ]
+    evaluations = [*others, recorded(patients, seed)]
+    updated = replace(bundle, provenance=bundle.provenance | {"evaluations": evaluations})
+    save_bundle(folder, updated)
+    write_bytes(folder / "README.md", model_card(updated).encode())
+
+
+def compared_with_card(bundle: Bundle, patients: list[dict[str, Any]], seed: int) -> str:
+    """One line: how far the figures are from those that the model's card has of the same patients."""
+    card = {
+        patient["case"]: patient["values"]
+        for entry in bundle.provenance.get("evaluations", [])
+        if entry["seed"] == seed
+        for patient in entry["patients"]
+    }
+    pairs = [
+        (abs(patient["values"][metric] - card[patient["case"]][metric]), metric, patient["case"])
+        for patient in patients
+        if patient["case"] in card
+        for metric in METRICS
+        if None not in (patient["values"][metric], card[patient["case"]][metric])
+    ]
+    if not pairs:
+        return f"the card of {bundle.name} has no figures of these patients"
+    difference, metric, case = max(pairs)
+    count = len({case for _, _, case in pairs})
+    agreed = f"figures of {count} patients against the card of {bundle.name}: "
+    if difference == 0:
+        return agreed + "the same to the last digit"
+    return agreed + f"largest difference {difference:.2g} ({metric} of {case})"

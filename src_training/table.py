@@ -1,0 +1,92 @@
+"""Stage ``table``: Table 1, every system over every fold, as far as it is missing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from src_training import distributed
+from src_training.evaluate import evaluate_split, write_summary
+from src_training.files import write_bytes, write_json
+from src_training.prepare import prepare
+from src_training.pretraining import make_patients
+from src_training.recipe import DDMD_VARIANTS
+from src_training.run import Run, Split
+from src_training.systems import for_system, train_system
+from src_training.table_text import csv_table, markdown_pages
+
+TRIAL_PATIENTS = 4
+"""Synthetic patients of the preset smoke."""
+
+
+def table(run: Run) -> None:
+    """Train and evaluate what is missing, write ``table.md``, ``table.csv`` and ``metrics.json``, and print the table.
+
+    The order is fold by fold, so that an interrupted comparison has whole folds. Without a fold, all are done.
+    """
+    if run.recipe.fold == "final":
+        run = replace(run, recipe=replace(run.recipe, fold="cv"))
+    runs = [for_system(run, name) for name in run.recipe.systems]  # refuses a name before anything is computed
+    if run.recipe.preset == "smoke" and not distributed.on_main(run.recipe.data.exists):
+        print(f"smoke: {run.recipe.data} does not exist; synthetic patients are made there", file=sys.stderr)
+        make_patients(run.recipe.data, TRIAL_PATIENTS, run.recipe.seed, run.recipe.workers)
+    prepare(run)
+    for split in run.splits():
+        for system in runs:
+            alone = replace(system, recipe=replace(system.recipe, fold=str(split.held_out)))
+            train_system(alone)
+            (own,) = alone.splits()
+            evaluate_split(own)
+    # The printed figures of --json are those of the table, so that they are printed once.
+    summary = write_summary(run)
+    if not distributed.is_main():
+        return
+    summary["budget"] = {name: budget(for_system(run, name)) for name in summary["systems"]}
+    write_json(run.root / "metrics.json", summary)
+    page = markdown_pages(summary)
+    write_bytes(run.root / "table.md", page.encode())
+    write_bytes(run.root / "table.csv", csv_table(summary).encode())
+    print(page, file=sys.stderr if run.recipe.json else sys.stdout)
+
+
+def budget(run: Run) -> dict[str, Any]:
+    """What the trainings of a system were given: slices, resolution, parameters, and minutes in each fold."""
+    every = replace(run, recipe=replace(run.recipe, fold="cv")).splits()
+    folders = [folder for folder in map(training_folder, every) if (folder / "timing.json").exists()]
+    timings = [json.loads((folder / "timing.json").read_text()) for folder in folders]
+    trained_as_denoiser = run.system not in ("unet", "segnet", "deeplabv3plus")
+    recipe = run.recipe.diffusion if trained_as_denoiser else run.recipe.baselines
+    weights = [path for folder in folders for path in folder.glob("*.safetensors")]
+    return {
+        "iterations": timings[0]["steps"] if timings else None,
+        "batch_size": recipe.batch_size,
+        "learning_rate": recipe.learning_rate,
+        "size": run.recipe.model.frame.size,
+        "parameters": _parameters(weights[0]) if weights else None,
+        "minutes": [timing["seconds"] / 60 for timing in timings],
+    }
+
+
+def training_folder(split: Split) -> Path:
+    """Where the network of a split's system was trained."""
+    name = split.run.system
+    return split.work / ("diffusion" if name is None or name in DDMD_VARIANTS else "training")
+
+
+def _parameters(path: Path) -> int:
+    """Numbers in a file of weights; the running means of batch normalisation are no parameters."""
+    with safe_open(path, "pt") as weights:
+        shapes = {key: weights.get_slice(key).get_shape() for key in weights.keys()}  # noqa: SIM118
+    total = 0
+    for key, shape in shapes.items():
+        if not key.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            size = 1
+            for length in shape:
+                size *= length
+            total += size
+    return total
