@@ -21,8 +21,8 @@ def summarise(run: Run) -> dict[str, Any]:
 
     ``dice_pooled``, ``iou_foreground``, ``miou``, ``pixel_accuracy`` and ``class_accuracy`` have each patient's own
     value under ``per_patient``; the figure over the pixels of all patients together stands beside it as ``pooled``.
-    ``per_fold`` has the mean over each fold's patients. ``paper_like`` is the triple that the paper most likely
-    reports, for each fold.
+    ``per_fold`` has the mean over each fold's patients, or the figure over all their pixels where that is possible.
+    ``paper_like`` is the triple that the paper most likely reports, for each fold.
     """
     systems: dict[str, Any] = {}
     paper_like: dict[str, Any] = {}
@@ -33,10 +33,7 @@ def summarise(run: Run) -> dict[str, Any]:
             continue
         cases |= {patient["case"] for patient in patients}
         systems[name] = join_patients(patients)
-        paper_like[name] = {
-            fold: _paper_like([patient for patient in patients if patient["fold"] == fold])
-            for fold in sorted({patient["fold"] for patient in patients})
-        }
+        paper_like[name] = {fold: _paper_like(own) for fold, own in _by_fold(patients).items()}
     return {"systems": systems, "patients": len(cases), "paper_like": paper_like, "made_with": how(run)}
 
 
@@ -46,9 +43,21 @@ def join_patients(patients: list[dict[str, Any]]) -> dict[str, Any]:
     Each patient is what `patient_figures` gives, with the ``fold`` it was held out in, if there is one.
     """
     figures = {key: _over_patients(patients, key) for key in patients[0]["values"]}
-    for key, value in _pooled(patients).items():
+    pooled = _pooled(patients)
+    by_fold = {fold: _pooled(own) for fold, own in _by_fold(patients).items()}
+    for key, value in pooled.items():
         figures[key]["pooled"] = value
+        figures[key]["per_fold"] = {fold: own[key] for fold, own in by_fold.items()}
     return figures
+
+
+def _by_fold(patients: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Patients by the fold that they were held out in, if they were."""
+    folds: dict[str, list[dict[str, Any]]] = {}
+    for patient in patients:
+        if "fold" in patient:
+            folds.setdefault(patient["fold"], []).append(patient)
+    return dict(sorted(folds.items()))
 
 
 def _judged_alike(run: Run) -> list[dict[str, Any]]:
@@ -76,13 +85,12 @@ def _over_patients(patients: list[dict[str, Any]], key: str) -> dict[str, Any]:
     known = np.array([value for value in per_patient.values() if value is not None], float)
     if known.size == 0:
         return {"mean": None, "std": None, "per_patient": per_patient}
-    folds = sorted({patient["fold"] for patient in patients if "fold" in patient})
     return {
         "mean": float(known.mean()),
         "std": float(known.std(ddof=1)) if known.size > 1 else 0.0,
         "interval": list(metrics.bootstrap_interval(known)),
         "per_patient": per_patient,
-        "per_fold": {fold: _mean([p["values"].get(key) for p in patients if p.get("fold") == fold]) for fold in folds},
+        "per_fold": {fold: _mean([p["values"].get(key) for p in own]) for fold, own in _by_fold(patients).items()},
     }
 
 

@@ -1,0 +1,99 @@
+"""A published model is judged on patients that it has not seen, and against its own card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from napari_ddmd.model import load_bundle
+from src_training.__main__ import main
+from src_training.bundle_evaluation import compared_with_card
+from src_training.metrics import METRICS
+
+from .conftest import PATIENTS, write_patient
+
+
+@pytest.fixture
+def model(tiny_out: Path, tmp_path: Path) -> Path:
+    """A copy of the model that has not seen the patients of fold 0."""
+    return shutil.copytree(tiny_out / "fold0" / "bundle", tmp_path / "model")
+
+
+def judge(model: Path, data: Path, out: Path, *more: str) -> int:
+    return main(["evaluate", "--bundle", str(model), "--data", str(data), "--out", str(out), "--device", "cpu", *more])
+
+
+def test_it_reproduces_the_figures_of_its_card(
+    model: Path, cohort: Path, tiny_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held_out = load_bundle(model).provenance["held_out_cases"]
+    assert judge(model, cohort, tmp_path / "judged") == 0
+    said = capsys.readouterr().err
+    found = json.loads((tmp_path / "judged" / "metrics.json").read_text())["systems"]["ddmd"]
+    known = json.loads((tiny_out / "metrics.json").read_text())["systems"]["ddmd"]
+
+    assert f"figures of {len(held_out)} patients against the card of compact: the same to the last digit" in said
+    assert f"was trained on {len(PATIENTS) - len(held_out)} of these patients, which are left out" in said
+    for metric in METRICS:
+        for patient in held_out:
+            assert found[metric]["per_patient"][patient] == known[metric]["per_patient"][patient]
+    card = (model / "README.md").read_text()
+    assert "Figures of these very weights" in card
+    assert all(f"| {patient} |" in card for patient in held_out)
+
+
+def test_a_difference_from_the_card_is_said(model: Path) -> None:
+    bundle = load_bundle(model)
+    (entry,) = bundle.provenance["evaluations"]
+    patients = json.loads(json.dumps(entry["patients"]))
+    patients[0]["values"]["dice_volume"] += 0.25
+
+    assert f"largest difference 0.25 (dice_volume of {patients[0]['case']})" in compared_with_card(bundle, patients, 0)
+    assert "has no figures of these patients" in compared_with_card(bundle, patients, 1), "another seed, other masks"
+
+
+def test_what_it_finds_becomes_part_of_the_card(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_patient(tmp_path / "new" / "Newcomer", 9)
+    before = load_bundle(model)
+    assert judge(model, tmp_path / "new", tmp_path / "judged", "--record") == 0
+    after = load_bundle(model)
+
+    assert after.sha256 == before.sha256
+    assert after.provenance["evaluations"][:-1] == before.provenance["evaluations"]
+    assert [patient["case"] for patient in after.provenance["evaluations"][-1]["patients"]] == ["Newcomer"]
+    assert "| Newcomer |" in (model / "README.md").read_text()
+    assert judge(model, tmp_path / "new", tmp_path / "again", "--record", "--json") == 0
+    said = capsys.readouterr()
+    assert "the same to the last digit" in said.err
+    assert json.loads(said.out)["patients"] == 1
+    assert len(load_bundle(model).provenance["evaluations"]) == len(after.provenance["evaluations"])
+
+
+@pytest.mark.parametrize("case", ["a training", "nobody", "no model"])
+def test_refusals(
+    case: str, model: Path, cohort: Path, tiny_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, data, expected = tmp_path / "judged", cohort, "no such model"
+    if case == "a training":
+        out, expected = tiny_copy, "holds a training; choose another --out"
+    elif case == "nobody":
+        name = load_bundle(model).provenance["training_cases"][0]
+        shutil.copytree(cohort / name, tmp_path / "seen" / name)
+        data, expected = tmp_path / "seen", "has no labelled case that compact has not been trained on"
+    else:
+        model = tmp_path / "missing"
+    before = (tiny_copy / "recipe.json").read_bytes()
+
+    assert judge(model, data, out) == 2
+    assert expected in capsys.readouterr().err.splitlines()[-1]
+    assert (tiny_copy / "recipe.json").read_bytes() == before
+
+
+def test_recording_needs_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--out", str(tmp_path / "run"), "--record"]) == 2
+    assert "record needs --bundle" in capsys.readouterr().err
