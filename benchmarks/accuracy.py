@@ -8,9 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -26,25 +25,13 @@ from benchmarks.shared import (
     parser,
     sampler,
 )
-from napari_ddmd.case import Case, CaseError, CaseFiles, find_cases, load_case
+from napari_ddmd.case import CaseError, CaseFiles, find_cases, load_case
 from napari_ddmd.device import pick_device
 from napari_ddmd.model.bundle import Bundle, BundleError, read_bundle
-from napari_ddmd.segment import segment
-from src_training.metrics import bootstrap_interval, dice
+from src_training.few_steps import Outcome, judge_steps
+from src_training.metrics import bootstrap_interval
 
 DATA = "NAPARI_DDMD_DATA"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Figures of one patient under one sampler and number of steps."""
-
-    case: str
-    sampler: str
-    steps: int
-    dices: dict[int, float]
-    """Volume Dice of the mean of the first k masks, by k."""
-    seconds: float
 
 
 def main() -> int:
@@ -74,7 +61,18 @@ def measure(arguments: argparse.Namespace) -> int:
         for name in arguments.samplers:
             for steps in arguments.steps:
                 print(f"{place + 1} of {len(pairs)}: {case.name}, {name}, {steps} steps", file=sys.stderr, flush=True)
-                outcomes.append(_judge(case, bundle, name, steps, str(device), arguments))
+                outcomes.append(
+                    judge_steps(
+                        case,
+                        bundle,
+                        sampler=name,
+                        steps=steps,
+                        samples=arguments.samples,
+                        seed=arguments.seed,
+                        device=str(device),
+                        batch_size=arguments.batch_size,
+                    )
+                )
     rows: list[Row] = [
         _row([outcome for outcome in outcomes if (outcome.sampler, outcome.steps) == (name, steps)])
         for name in arguments.samplers
@@ -109,29 +107,6 @@ def _held_out(run: Path, data: Path) -> Iterator[tuple[Bundle, CaseFiles]]:
             if known[name].mask is None:
                 raise CaseError(f"{data}: {name} has no expert mask; give the training's data")
             yield bundle, known[name]
-
-
-def _judge(case: Case, bundle: Bundle, name: str, steps: int, device: str, arguments: argparse.Namespace) -> Outcome:
-    """Segment once with the most samples: fewer of them are its first ones, since each has noise of its own."""
-    assert case.mask is not None  # _held_out has seen to it
-    kept = sorted(set(arguments.samples))
-    lesion = case.mask > 0
-    found = {k: np.zeros(lesion.shape, bool) for k in kept}
-    started = time.perf_counter()
-    for result in segment(
-        case,
-        bundle,
-        samples=kept[-1],
-        steps=steps,
-        sampler=name,
-        seed=arguments.seed,
-        device=device,
-        batch_size=arguments.batch_size,
-    ):
-        for k in kept:
-            found[k][result.index] = result.samples[:k].mean(axis=0) > bundle.settings.sampling.threshold
-    seconds = time.perf_counter() - started
-    return Outcome(case.name, name, steps, {k: dice(found[k], lesion) for k in kept}, seconds)
 
 
 def _row(outcomes: list[Outcome]) -> Row:

@@ -65,14 +65,18 @@ def evaluate_split(split: Split) -> None:
     digest, judge = load_judge(split)
     made_with = {"sha256": digest, **how(split.run)}
     title = f"evaluate {system_name(split.run)} {split.name}"
-    for name in tqdm(distributed.share(split.test_cases), desc=title, unit="case"):
-        path = folder / f"{name}.json"
-        if path.exists() and json.loads(path.read_text()).get("made_with") == made_with:
-            continue
+    missing = [name for name in distributed.share(split.test_cases) if not _holds(folder / f"{name}.json", made_with)]
+    for name in tqdm(missing, desc=title, unit="case", disable=not missing):
         figures = judge(load_case(Path(index[name]["folder"])))
-        write_json(path, figures | {"system": system_name(split.run), "made_with": made_with})
+        own = {"system": system_name(split.run), "made_with": made_with}
+        write_json(folder / f"{name}.json", figures | own)
     distributed.barrier()
     publish_figures(split)
+
+
+def _holds(path: Path, made_with: dict[str, Any]) -> bool:
+    """Whether a patient was judged before, by the same weights in the same way."""
+    return path.exists() and json.loads(path.read_text()).get("made_with") == made_with
 
 
 def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int = 0) -> dict[str, Any]:

@@ -33,8 +33,7 @@ def table(run: Run) -> None:
         run = replace(run, recipe=replace(run.recipe, fold="cv"))
     runs = [for_system(run, name) for name in run.recipe.systems]  # refuses a name before anything is computed
     if run.recipe.preset == "smoke" and not distributed.on_main(run.recipe.data.exists):
-        print(f"smoke: {run.recipe.data} does not exist; synthetic patients are made there", file=sys.stderr)
-        make_patients(run.recipe.data, TRIAL_PATIENTS, run.recipe.seed, run.recipe.workers)
+        _make_trial(run)
     prepare(run)
     for split in run.splits():
         for system in runs:
@@ -52,6 +51,15 @@ def table(run: Run) -> None:
     write_bytes(run.root / "table.md", page.encode())
     write_bytes(run.root / "table.csv", csv_table(summary).encode())
     print(page, file=sys.stderr if run.recipe.json else sys.stdout)
+
+
+def _make_trial(run: Run) -> None:
+    """Synthetic patients where the preset smoke finds none; the folder is there once all of them are."""
+    folder = run.recipe.data
+    print(f"smoke: {folder} does not exist; synthetic patients are made there", file=sys.stderr)
+    unfinished = folder.with_name(f".{folder.name}.part")
+    make_patients(unfinished, TRIAL_PATIENTS, run.recipe.seed, run.recipe.workers)
+    distributed.on_main(lambda: unfinished.rename(folder))
 
 
 def budget(run: Run) -> dict[str, Any]:

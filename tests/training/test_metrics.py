@@ -191,3 +191,16 @@ def test_the_bootstrap_is_about_the_mean_of_patients() -> None:
     assert metrics.bootstrap_interval(np.array([0.7])) == (0.7, 0.7)
     narrow = metrics.bootstrap_interval(values, level=0.5)
     assert low < narrow[0] < narrow[1] < high
+
+
+def test_equal_patients_leave_no_doubt_of_their_mean() -> None:
+    assert metrics.bootstrap_interval(np.full(9, 0.25)) == (0.25, 0.25)
+
+
+def test_the_bootstrap_contains_the_mean_and_is_seeded() -> None:
+    values = np.array([0.1, 0.9, 0.4, 0.8])
+    low, high = metrics.bootstrap_interval(values, draws=500, seed=3)
+
+    assert values.min() <= low < values.mean() < high <= values.max()
+    assert metrics.bootstrap_interval(values, draws=500, seed=3) == (low, high)
+    assert metrics.bootstrap_interval(values, draws=500, seed=4) != (low, high)

@@ -202,6 +202,25 @@ def test_smoke_makes_its_own_patients(
     assert "| Made_3 |" in said.out
 
 
+def test_smoke_goes_on_with_patients_that_were_not_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def make(folder: Path, seed: int) -> None:
+        made.append(folder.name)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        write_patient(folder / f"Synthetic_{seed:06d}", seed)
+
+    monkeypatch.setattr("src_training.pretraining._make_patient", make)
+    call = ["table", "--preset", "smoke", *words(tmp_path / "data", tmp_path / "run"), "--systems", "unet-tuned"]
+
+    assert main(call) == 130
+    assert not (tmp_path / "data").exists()
+    assert main(call) == 0
+    assert len(made) == 5, "two that were there already are not made again"
+    assert len(list((tmp_path / "data").iterdir())) == 4
+
+
 def test_a_run_for_the_final_model_is_compared_over_all_folds(copied: Path) -> None:
     assert main(["table", "--out", str(copied), "--fold", "final", "--systems", "unet-tuned"]) == 0
     found = json.loads((copied / "metrics.json").read_text())

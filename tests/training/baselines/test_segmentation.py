@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from napari_ddmd.case import Case
 from napari_ddmd.model import untrained_bundle
-from napari_ddmd.segment import brain_slices
+from napari_ddmd.segment import brain_slices, segment
 from napari_ddmd.window import CaseWindow
 from src_training.baselines import segmentation
 from src_training.baselines.segmentation import segment_with
@@ -58,3 +58,20 @@ def test_slices_are_taken_a_batch_at_a_time(small_case: Case, monkeypatch: pytes
     assert seen[1:] == [2, 2, 1]
     for one, other in zip(together, apart, strict=True):
         np.testing.assert_allclose(one.probability, other.probability, atol=1e-6)
+
+
+def test_it_sees_what_the_diffusion_sees(small_case: Case) -> None:
+    """Both copy a modality, one in one go and one through the sampler: the same comes out."""
+
+    class CopyingDenoiser(nn.Module):
+        def forward(self, x_t: Tensor, t: Tensor, conditioning: Tensor) -> tuple[Tensor, None]:
+            return Copy()((conditioning[:, :4] + 1) / 2), None
+
+    bundle = untrained_bundle("mini", frame_size=64)
+    bundle.networks.denoiser = CopyingDenoiser()
+    slices = brain_slices(small_case)[1:4]
+    sampled = segment(small_case, bundle, slices=slices, samples=1, steps=1, device="cpu")
+    for own, other in zip(segment_with(Copy(), small_case, SETTINGS, slices, device="cpu"), sampled, strict=True):
+        assert own.index == other.index
+        np.testing.assert_allclose(own.probability, other.probability, atol=1e-3)
+        assert own.probability.max() > 0.9
