@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from src_training.checks import check_system
 from src_training.evaluate import evaluate_split, write_summary
 from src_training.prepare import prepare
 from src_training.run import Run
-from src_training.systems import train_system
+from src_training.systems import system_name, train_system
 
 
 def baseline(run: Run) -> None:
@@ -13,6 +14,7 @@ def baseline(run: Run) -> None:
 
     A split that holds nobody out is trained alone.
     """
+    check_system(run.home.recipe, system_name(run))
     prepare(run)
     train_system(run)
     for split in run.splits():

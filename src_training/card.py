@@ -12,9 +12,10 @@ from src_training.summary import join_patients
 def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
     """One paragraph for the person who chooses a model."""
     pretraining = provenance["recipe"]["pretraining"]
+    method = "CIMD" if provenance.get("system") == "cimd" else f"DDMD {settings['variant']}"
     synthetic, beside = pretraining["patients"], "and beside " if pretraining["share"] else ""
     text = (
-        f"DDMD {settings['variant']} for whole-tumour segmentation of skull-stripped, co-registered T1, T1ce, T2 and "
+        f"{method} for whole-tumour segmentation of skull-stripped, co-registered T1, T1ce, T2 and "
         f"FLAIR images in BRATS form. Trained on {len(provenance['training_cases'])} labelled patients "
         f"({provenance['recipe']['diffusion']['iterations']} iterations at {settings['frame']['size']} pixels)"
         + (f" after {beside}{synthetic} synthetic ones. " if synthetic else ". ")

@@ -34,6 +34,25 @@ def check_recipe(recipe: Recipe) -> None:
         raise RecipeError(f"model: {' '.join(str(error).split())}") from error
 
 
+SIDES = {"unet": 32, "segnet": 32, "deeplabv3plus": 16}
+"""The window's side must be a multiple of this, since each pooling halves it."""
+
+
+def check_system(recipe: Recipe, name: str) -> None:
+    """Refuse a system of Table 1 that cannot be trained with the settings of a run.
+
+    Raises
+    ------
+    RecipeError
+        One line: which setting, and what to give instead.
+    """
+    size, multiple = recipe.model.frame.size, SIDES.get(name, 1)
+    if size % multiple:
+        raise RecipeError(f"model.frame.size must be a multiple of {multiple} for {name}, not {size}")
+    if name == "ddmd" and recipe.model.autoencoder.members < 2:
+        raise RecipeError("ddmd needs model.autoencoder.members of at least 2: the intra map is their spread")
+
+
 def _problems(recipe: Recipe) -> Iterator[str]:
     slices, model, diffusion = recipe.slices, recipe.model, recipe.diffusion
     if not (recipe.fold in ("final", "cv") or (recipe.fold.isascii() and recipe.fold.isdigit())):

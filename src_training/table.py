@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import safe_open
 
 from src_training import distributed
+from src_training.checks import check_system
 from src_training.evaluate import evaluate_split, write_summary
 from src_training.files import write_bytes, write_json
 from src_training.prepare import prepare
@@ -31,7 +32,9 @@ def table(run: Run) -> None:
     """
     if run.recipe.fold == "final":
         run = replace(run, recipe=replace(run.recipe, fold="cv"))
-    runs = [for_system(run, name) for name in run.recipe.systems]  # refuses a name before anything is computed
+    runs = [for_system(run, name) for name in run.recipe.systems]
+    for name in run.recipe.systems:  # all are refused before any is trained
+        check_system(run.recipe, name)
     if run.recipe.preset == "smoke" and not distributed.on_main(run.recipe.data.exists):
         _make_trial(run)
     prepare(run)

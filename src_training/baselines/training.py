@@ -19,6 +19,7 @@ from src_training.baselines.segnet import SegNet
 from src_training.baselines.tasks import SegmentationTask
 from src_training.baselines.unet import unet
 from src_training.baselines.unet_tuned import TunedUNet
+from src_training.checks import check_system
 from src_training.dataset import Slices, draw_epochs
 from src_training.diffusion import ConditionedBatches, loop_settings
 from src_training.files import write_json
@@ -36,8 +37,6 @@ NETWORKS: dict[str, Callable[[Recipe], nn.Module]] = {
 }
 TRAINED_AS_DENOISER = ("cimd", "unet-tuned")
 """Systems with the denoiser's own recipe: its batches, optimiser and pre-training."""
-SIDES = {"unet": 32, "segnet": 32, "deeplabv3plus": 16}
-"""The window's side must be a multiple of this, since each pooling halves it."""
 WEIGHTS = "network.safetensors"
 
 
@@ -132,12 +131,10 @@ def fingerprint(run: Run) -> dict[str, Any]:
 
 
 def _name(run: Run) -> str:
-    """The run's system; refuses one that is not trained here, and a window that its network cannot halve."""
+    """The run's system; refuses one that is not trained here, and settings that its network cannot be trained with."""
     if run.system not in NETWORKS:
         raise RecipeError(f"{run.system!r} is no baseline; choose one of {', '.join(NETWORKS)}")
-    size, multiple = run.recipe.model.frame.size, SIDES.get(run.system, 1)
-    if size % multiple:
-        raise RecipeError(f"model.frame.size must be a multiple of {multiple} for {run.system}, not {size}")
+    check_system(run.recipe, run.system)
     return run.system
 
 

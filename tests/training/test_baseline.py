@@ -85,3 +85,4 @@ def test_segment_gives_what_cimds_denoiser_gives(joined: Path, cohort: Path) -> 
     np.testing.assert_allclose(result.samples, window.on_slices(masks[None], [index])[0], atol=1e-5)
     assert bundle.variant == "mini"
     assert bundle.provenance["system"] == "cimd"
+    assert bundle.card.startswith("CIMD for whole-tumour segmentation")

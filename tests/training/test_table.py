@@ -142,6 +142,23 @@ def test_a_window_that_cannot_be_halved(cohort: Path, tmp_path: Path, capsys: py
     assert "model.frame.size must be a multiple of 32 for segnet, not 48" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("more", "refusal"),
+    [
+        (("--model.frame.size", "48"), "model.frame.size must be a multiple of 32 for unet, not 48"),
+        (("--model.autoencoder.members", "1"), "ddmd needs model.autoencoder.members of at least 2"),
+    ],
+)
+def test_what_one_system_cannot_do_is_refused_before_any_is_trained(
+    more: tuple[str, ...], refusal: str, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["table", *words(cohort, tmp_path / "run", *more), "--systems", "cimd", "ddmd", "unet"]
+
+    assert main(call) == 2
+    assert refusal in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_baseline_alone(cohort: Path, compared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     assert main(["baseline", "unet-tuned", *words(cohort, out, "--fold", "0")]) == 0
