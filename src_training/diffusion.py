@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from napari_ddmd.model.denoiser import Denoiser, condition
 from napari_ddmd.model.losses import dice_cross_entropy, hybrid_loss, logits_to_x0, simple_loss
 from napari_ddmd.model.schedule import NoiseSchedule
-from napari_ddmd.model.settings import ModelSettings
+from napari_ddmd.model.settings import ModelSettings, Prediction
 from src_training import distributed
 from src_training.augment import augment
 from src_training.dataset import Slices, draw_balanced
@@ -204,26 +204,23 @@ class DiffusionTask:
 
     def preview(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> Tensor:
         """FLAIR, mask, noisy mask and the clean mask that the network expects, side by side."""
-        images, maps, x0, t, noise = drawn
+        images, _, x0, t, noise = drawn
         x_t = self.schedule.add_noise(x0, noise, t)
-        output, _ = net(x_t, t, condition(images, maps[:, 0], maps[:, 1], self.settings))
-        return mask_preview(images, x0, x_t, output, t, self.schedule, self.settings)
+        expected = implied_mask(self.output(net, drawn, x_t), x_t, t, self.schedule, self.settings.diffusion.prediction)
+        return side_by_side([images[:, -1:], *((mask + 1) / 2 for mask in (x0, x_t, expected))])
+
+    def output(self, net: nn.Module, drawn: tuple[Tensor, ...], x_t: Tensor) -> Tensor:
+        """The network's raw output ``(B, 1, h, w)`` for noisy masks."""
+        images, maps, _, t, _ = drawn
+        output: Tensor = net(x_t, t, condition(images, maps[:, 0], maps[:, 1], self.settings))[0]
+        return output
 
 
-def mask_preview(
-    images: Tensor,
-    x0: Tensor,
-    x_t: Tensor,
-    output: Tensor,
-    t: Tensor,
-    schedule: NoiseSchedule,
-    settings: ModelSettings,
-) -> Tensor:
-    """FLAIR, mask, noisy mask and the clean mask that a denoiser's output implies, side by side."""
-    prediction = settings.diffusion.prediction
-    output = logits_to_x0(output) if prediction == "x0" else output
-    estimate = schedule.predict_x0(output, x_t, t, prediction)
-    return side_by_side([images[:, -1:], *((mask + 1) / 2 for mask in (x0, x_t, estimate))])
+def implied_mask(output: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedule, prediction: Prediction) -> Tensor:
+    """The clean mask ``(B, 1, h, w)`` in [−1, 1] that a denoiser's raw output stands for."""
+    if prediction == "x0":
+        return logits_to_x0(output)
+    return schedule.predict_x0(output, x_t, t, prediction).clamp(-1, 1)
 
 
 def prediction_loss(

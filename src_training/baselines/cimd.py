@@ -12,13 +12,9 @@ from torch.nn import functional as F
 
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.model.denoiser import Denoiser, condition
-from napari_ddmd.model.losses import logits_to_x0
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import DiffusionSettings, ModelSettings
-from src_training.augment import augment
-from src_training.diffusion import draw_timesteps, prediction_loss
-from src_training.preview import side_by_side
-from src_training.recipe import DiffusionRecipe
+from src_training.diffusion import DiffusionTask, implied_mask, prediction_loss
 
 # As in the authors' code, but for the input, which has one modality there.
 ENCODER_WIDTHS = (32, 64, 128, 192)
@@ -118,7 +114,7 @@ class CimdNetwork(nn.Module):
         """
         conditioning = self._condition(images)
         output, variance = self.denoiser(x_t, t, conditioning)
-        prediction = implied_mask(output, x_t, t, self.schedule, self.settings.diffusion)
+        prediction = implied_mask(output, x_t, t, self.schedule, self.settings.diffusion.prediction)
         posterior, prior = self.posterior(conditioning, x0), self.prior(conditioning, prediction)
         return output, variance, kl_divergence(posterior, prior)
 
@@ -127,58 +123,26 @@ class CimdNetwork(nn.Module):
         return condition(images, unused, unused, self.settings)
 
 
-class CimdTask:
-    """Training of a `CimdNetwork`: Algorithm 1 with the diffusion loss of the recipe, and 0.001 D(Q ‖ P).
+class CimdTask(DiffusionTask):
+    """Training of a `CimdNetwork`: DDMD's draws and its loss, and 0.001 D(Q ‖ P).
 
-    Parameters
-    ----------
-    settings, recipe
-        As of DDMD, which trains on the same draws.
+    No noise is drawn for the latent: the divergence has a closed form.
     """
-
-    def __init__(self, settings: ModelSettings, recipe: DiffusionRecipe) -> None:
-        self.settings, self.recipe = settings, recipe
-        self.schedule = schedule_of(settings.diffusion)
-
-    def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Images ``(B, C, h, w)``, clean masks and noise ``(B, 1, h, w)``, timesteps ``(B,)``; all that is random.
-
-        The batch is that of `ConditionedBatches`; its maps are left out. No noise is drawn for the latent: the
-        divergence has a closed form.
-        """
-        images, maps, masks = batch
-        if self.recipe.augment:
-            images, _, masks = augment(images, maps, masks, generator)
-        x0 = 2 * masks - 1
-        t = draw_timesteps(len(x0), self.schedule.timesteps, self.recipe.timestep_power, generator)
-        noise = torch.randn(x0.shape, generator=generator, device=x0.device)
-        return images, x0, noise, t
 
     def loss(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Losses of some rows: ``diffusion`` as DDMD's, ``kl`` in nats before it is weighted."""
-        images, x0, noise, t = drawn
+        images, _, x0, t, noise = drawn
         x_t = self.schedule.add_noise(x0, noise, t)
         output, variance, divergence = net(x_t, t, images, x0)
         losses = prediction_loss(output.float(), variance, x0, x_t, noise, t, self.schedule, self.settings, self.recipe)
         kl = divergence.mean()
         return {**losses, "loss": losses["loss"] + KL_WEIGHT * kl, "diffusion": losses["loss"], "kl": kl}
 
-    def preview(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> Tensor:
-        """FLAIR, mask, and the mask predicted at the drawn timestep, side by side."""
-        images, x0, noise, t = drawn
-        x_t = self.schedule.add_noise(x0, noise, t)
-        output, _, _ = net(x_t, t, images, x0)
-        prediction = implied_mask(output, x_t, t, self.schedule, self.settings.diffusion)
-        return side_by_side([images[:, -1:], (x0 + 1) / 2, (prediction + 1) / 2])
-
-
-def implied_mask(
-    output: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedule, settings: DiffusionSettings
-) -> Tensor:
-    """The clean mask ``(B, 1, h, w)`` in [−1, 1] that a denoiser's raw output stands for."""
-    if settings.prediction == "x0":
-        return logits_to_x0(output)
-    return schedule.predict_x0(output, x_t, t, settings.prediction).clamp(-1, 1)
+    def output(self, net: nn.Module, drawn: tuple[Tensor, ...], x_t: Tensor) -> Tensor:
+        """The denoiser's raw output ``(B, 1, h, w)`` for noisy masks."""
+        images, _, x0, t, _ = drawn
+        output: Tensor = net(x_t, t, images, x0)[0]
+        return output
 
 
 def schedule_of(settings: DiffusionSettings) -> NoiseSchedule:
