@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recipe = parse(words)
         check_recipe(recipe)
         if recipe.dry_run:
+            if stage in COMPARISON or recipe.bundle is not None:
+                raise RecipeError("--dry-run counts the training of the recipe's own variant; leave the stage out")
             from src_training.dry_run import dry_run
 
             print(dry_run(recipe))

@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from napari_ddmd.model.autoencoder import Ensemble, reconstruction_loss
 from napari_ddmd.model.discrepancy import resize_for_autoencoders
 from src_training import distributed
 from src_training.dataset import Slices, draw_epochs
-from src_training.files import write_tensors
+from src_training.files import read_tensors, write_tensors
 from src_training.loop import LoopSettings, make_fabric, train
 from src_training.recipe import RecipeError
 from src_training.run import Run, Split
@@ -107,7 +106,7 @@ def _ensemble(split: Split, cases: Sequence[str], kind: str) -> Ensemble:
         _train(folder, kind, ensemble, Slices.learned_from(split, sorted(cases)), run, make_fabric(recipe, alone=True))
         write_tensors(path, ensemble.state_dict())
         (folder / kind / "state.pt").unlink(missing_ok=True)
-    ensemble.load_state_dict(load_file(path))
+    ensemble.load_state_dict(read_tensors(path))
     return ensemble.eval().requires_grad_(False)
 
 

@@ -46,6 +46,12 @@ def check_system(recipe: Recipe, name: str) -> None:
     RecipeError
         One line: which setting, and what to give instead.
     """
+    parts = world_size() * recipe.accumulate
+    if name in SIDES and (recipe.baselines.batch_size % parts or recipe.baselines.batch_size < 2 * parts):
+        raise RecipeError(
+            f"baselines.batch-size must be a multiple of {parts} (processes times accumulate), with two slices or more "
+            f"in each part for batch normalisation, not {recipe.baselines.batch_size}"
+        )
     size, multiple = recipe.model.frame.size, SIDES.get(name, 1)
     if size % multiple:
         raise RecipeError(f"model.frame.size must be a multiple of {multiple} for {name}, not {size}")

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -21,7 +20,7 @@ from napari_ddmd.model.settings import ModelSettings, Prediction
 from src_training import distributed
 from src_training.augment import augment
 from src_training.dataset import Slices, draw_balanced
-from src_training.files import read_array, write_json
+from src_training.files import read_array, read_tensors, write_json
 from src_training.loop import LoopSettings, keep_weights, make_fabric, train
 from src_training.preview import side_by_side
 from src_training.recipe import DiffusionRecipe, Recipe, RecipeError, own_system, synthetic_slices
@@ -156,7 +155,7 @@ def load_denoiser(split: Split) -> Denoiser:
     settings = model_settings(split)
     split.run.check_fingerprint(path.with_name("recipe.json"), _fingerprint(split.run, settings))
     denoiser = Denoiser(settings)
-    denoiser.load_state_dict(load_file(path))
+    denoiser.load_state_dict(read_tensors(path))
     return denoiser.eval()
 
 

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
 
 from src_training.recipe import RecipeError
@@ -94,3 +96,18 @@ def read_array(path: Path, *, remedy: str) -> NDArray[Any]:
     except (ValueError, EOFError) as error:
         raise RecipeError(f"{path}: is damaged ({' '.join(str(error).split())}); {remedy}") from error
     return array
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read weights that an earlier training left.
+
+    Raises
+    ------
+    RecipeError
+        If the file is damaged.
+    """
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(path)
+    except SafetensorError as error:
+        raise RecipeError(f"{path}: is damaged ({error}); delete it and run its stage again") from error
+    return tensors

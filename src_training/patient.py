@@ -16,6 +16,7 @@ from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import brain_slices
 from napari_ddmd.volumes import Volumes
 from src_training import metrics
+from src_training.recipe import RecipeError
 
 
 def judged_slices(case: Case, first: int, last: int) -> list[int]:
@@ -56,13 +57,13 @@ def patient_figures(
 
     Raises
     ------
-    ValueError
+    RecipeError
         If the case has no mask, or no slice is to be judged.
     """
     if case.mask is None:
-        raise ValueError(f"{case.name}: has no expert mask to be compared with")
+        raise RecipeError(f"{case.name}: has no expert mask to be compared with; put it back beside the images")
     if not len(slices):
-        raise ValueError(f"{case.name}: no slice of the band holds brain")
+        raise RecipeError(f"{case.name}: no slice of the band holds brain; leave the case out or widen the band")
     volumes = Volumes(case, samples, inter=has_maps, intra=has_maps, min_part=sampling.min_part)
     for result in results:
         volumes.add(result)

@@ -61,7 +61,7 @@ def write_card(
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     text = (
         f"# {name}\n\n| | |\n| --- | --- |\n{table}\n\n"
-        "Final losses are means over the last interval of `log.jsonl`. The curves and previews:\n\n"
+        "Final losses are means over the steps of the last interval. The curves and previews:\n\n"
         f"```bash\ntensorboard --logdir {folder}\n```\n"
     )
     write_json(folder / "timing.json", {"seconds": seconds, "steps": steps})

@@ -34,8 +34,8 @@ def markdown_pages(summary: Figures) -> str:
     folds = sorted({fold for per_fold in summary["paper_like"].values() for fold in per_fold})
     parts = [
         f"# Comparison of {len(systems)} systems\n\n"
-        f"{summary['patients']} patients, {len(folds)} folds by patient (split by patient, each judged by a model that "
-        "has not seen the patient). Unless said otherwise: mean ± standard deviation over folds.",
+        f"{summary['patients']} patients, {len(folds)} folds by patient; each patient is judged by a model that "
+        "has not seen the patient. Unless said otherwise: mean ± standard deviation over folds.",
         "## Paper-like (inferred)\n\nDice: mean over the slices with lesion. mIoU: mean of foreground and background "
         "IoU. PA: mean class accuracy. The latter two over all pixels of a fold together.\n\n"
         + _table(["system", *PAPER_LIKE.values()], (_paper_like_row(summary, name) for name in systems)),

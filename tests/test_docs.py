@@ -53,7 +53,7 @@ def test_training_commands_are_understood(
     monkeypatch.chdir(tmp_path)
     _, _, options = read_stage(arguments)
 
-    assert "--data" not in options or parse(options).data in (Path("brats"), Path("synthetic"))
+    assert parse(options).data in (Path("brats"), Path("cohort"), Path("data"))
 
 
 def test_make_targets_exist() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -22,7 +21,7 @@ from src_training.baselines.unet_tuned import TunedUNet
 from src_training.checks import check_system
 from src_training.dataset import Slices, draw_epochs
 from src_training.diffusion import ConditionedBatches, loop_settings
-from src_training.files import write_json
+from src_training.files import read_tensors, write_json
 from src_training.loop import LoopSettings, Task, keep_weights, make_fabric, train
 from src_training.pretraining import prepare_synthetic
 from src_training.recipe import Recipe, RecipeError
@@ -97,7 +96,7 @@ def load_baseline(split: Split) -> nn.Module:
         raise RecipeError(f"{folder}: has no trained network; run 'baseline {name}' first")
     split.run.check_fingerprint(folder / "recipe.json", fingerprint(split.run))
     network = NETWORKS[name](split.run.recipe)
-    network.load_state_dict(load_file(folder / WEIGHTS))
+    network.load_state_dict(read_tensors(folder / WEIGHTS))
     return network.eval().requires_grad_(False)
 
 

@@ -92,7 +92,7 @@ def test_two_processes_go_on_where_one_was_stopped(
 
 
 def stop_at(call: int, loss: Callable[..., dict[str, Tensor]]) -> Callable[..., dict[str, Tensor]]:
-    """The loss, but the user loses patience at its so manieth call."""
+    """The loss, but the user loses patience at a call of the given number."""
     calls = count(1)
 
     def stopped(*arguments: Any) -> dict[str, Tensor]:

@@ -68,3 +68,13 @@ def test_an_array_that_cannot_be_read_tells_the_remedy(content: bytes | None, tm
 
     with pytest.raises(RecipeError, match=r"array\.npy: is (missing|damaged [^\n]*); run it again$"):
         files.read_array(path, remedy="run it again")
+
+
+def test_damaged_weights_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    files.write_tensors(path, {"a": torch.ones(3)})
+    assert files.read_tensors(path)["a"].equal(torch.ones(3))
+    path.write_bytes(path.read_bytes()[:-4])
+
+    with pytest.raises(RecipeError, match=r"weights.safetensors: is damaged .* delete it and run its stage again"):
+        files.read_tensors(path)

@@ -18,7 +18,7 @@ def test_the_comparison_runs_end_to_end_on_synthetic_patients(tmp_path: Path) ->
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=600,
         check=False,
     )
 

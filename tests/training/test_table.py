@@ -146,6 +146,7 @@ def test_a_window_that_cannot_be_halved(cohort: Path, tmp_path: Path, capsys: py
     ("more", "refusal"),
     [
         (("--model.frame.size", "48"), "model.frame.size must be a multiple of 32 for unet, not 48"),
+        (("--accumulate", "2"), "baselines.batch-size must be a multiple of 2"),
         (("--model.autoencoder.members", "1"), "ddmd needs model.autoencoder.members of at least 2"),
     ],
 )
