@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from napari_ddmd.masks import sample_masks
 from napari_ddmd.model.denoiser import Denoiser, condition
 from napari_ddmd.model.losses import dice_cross_entropy, hybrid_loss, logits_to_x0, simple_loss
 from napari_ddmd.model.schedule import NoiseSchedule
@@ -168,6 +169,10 @@ def _pretrained(run: Run) -> dict[str, Tensor]:
         raise RecipeError(f"{error}; the stage 'pretrain' makes what is missing") from error
 
 
+PREVIEW_STEPS = 10
+"""Most steps of a sampled mask in a preview; the paper's thousand would take longer than the training between two."""
+
+
 class DiffusionTask:
     """Algorithm 1: draw t and noise, and compare the prediction with what it stands for.
 
@@ -202,15 +207,25 @@ class DiffusionTask:
         return prediction_loss(output.float(), variance, x0, x_t, noise, t, self.schedule, self.settings, self.recipe)
 
     def preview(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> Tensor:
-        """FLAIR, mask, noisy mask and the clean mask that the network expects, side by side."""
+        """FLAIR, mask, noisy mask, the clean mask that the network expects, and a sampled mask, side by side."""
         images, _, x0, t, noise = drawn
         x_t = self.schedule.add_noise(x0, noise, t)
-        expected = implied_mask(self.output(net, drawn, x_t), x_t, t, self.schedule, self.settings.diffusion.prediction)
-        return side_by_side([images[:, -1:], *((mask + 1) / 2 for mask in (x0, x_t, expected))])
+        output = self.output(net, drawn, x_t, t)
+        expected = implied_mask(output, x_t, t, self.schedule, self.settings.diffusion.prediction)
+        sampled = sample_masks(
+            lambda x, time: (self.output(net, drawn, x, time), None),
+            [(row, 0) for row in range(len(x0))],
+            self.settings,
+            sampler="ddim",
+            steps=min(self.settings.sampling.steps, PREVIEW_STEPS),
+            seed=0,
+            device=images.device,
+        )
+        return side_by_side([images[:, -1:], *((mask + 1) / 2 for mask in (x0, x_t, expected)), sampled[:, None]])
 
-    def output(self, net: nn.Module, drawn: tuple[Tensor, ...], x_t: Tensor) -> Tensor:
+    def output(self, net: nn.Module, drawn: tuple[Tensor, ...], x_t: Tensor, t: Tensor) -> Tensor:
         """The network's raw output ``(B, 1, h, w)`` for noisy masks."""
-        images, maps, _, t, _ = drawn
+        images, maps, *_ = drawn
         output: Tensor = net(x_t, t, condition(images, maps[:, 0], maps[:, 1], self.settings))[0]
         return output
 

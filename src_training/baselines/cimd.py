@@ -138,9 +138,9 @@ class CimdTask(DiffusionTask):
         kl = divergence.mean()
         return {**losses, "loss": losses["loss"] + KL_WEIGHT * kl, "diffusion": losses["loss"], "kl": kl}
 
-    def output(self, net: nn.Module, drawn: tuple[Tensor, ...], x_t: Tensor) -> Tensor:
+    def output(self, net: nn.Module, drawn: tuple[Tensor, ...], x_t: Tensor, t: Tensor) -> Tensor:
         """The denoiser's raw output ``(B, 1, h, w)`` for noisy masks."""
-        images, _, x0, t, _ = drawn
+        images, _, x0, *_ = drawn
         output: Tensor = net(x_t, t, images, x0)[0]
         return output
 

@@ -166,7 +166,7 @@ def test_a_preview_shows_image_mask_noise_and_prediction(prediction: str) -> Non
     right = 40 * x0 if prediction == "x0" else task.schedule.target(x0, noise, t, settings.diffusion.prediction)
     pictures = task.preview(Oracle(right), drawn)
 
-    assert pictures.shape == (8, 3, 16, 64)
+    assert pictures.shape == (8, 3, 16, 80), "and a sampled mask at the end"
     noisy = ((task.schedule.add_noise(x0, noise, t) + 1) / 2).clamp(0, 1)
     for place, expected in enumerate([images[:, 3:], masks, noisy, masks]):
         shown = pictures[..., 16 * place : 16 * (place + 1)]

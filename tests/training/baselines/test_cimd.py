@@ -262,7 +262,7 @@ def test_a_preview_shows_image_mask_and_prediction() -> None:
     net.denoiser = Prophet(2 * masks - 1)
     pictures = task.preview(net, drawn)
 
-    assert pictures.shape == (8, 3, 16, 64), "FLAIR, mask, noisy mask and prediction"
-    for place, expected in ((0, images[:, 3:]), (1, masks), (3, masks)):
+    assert pictures.shape == (8, 3, 16, 80), "FLAIR, mask, noisy mask, prediction and sample"
+    for place, expected in ((0, images[:, 3:]), (1, masks), (3, masks), (4, masks)):
         shown = pictures[..., 16 * place : 16 * (place + 1)]
         torch.testing.assert_close(shown, expected.expand(-1, 3, -1, -1))
