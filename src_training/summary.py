@@ -13,8 +13,6 @@ from src_training.recipe import SYSTEMS
 from src_training.run import Run
 from src_training.systems import how
 
-POOLED = ("dice_pooled", "iou_foreground", "miou", "pixel_accuracy", "class_accuracy")
-
 
 def summarise(run: Run) -> dict[str, Any]:
     """Join the patients of all evaluated splits, system by system.

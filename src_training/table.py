@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from safetensors import safe_open
 
 from src_training import distributed
-from src_training.checks import check_system
+from src_training.checks import SIDES, check_system
 from src_training.evaluate import evaluate_split, write_summary
 from src_training.files import write_bytes, write_json
 from src_training.prepare import prepare
@@ -70,8 +71,7 @@ def budget(run: Run) -> dict[str, Any]:
     every = replace(run, recipe=replace(run.recipe, fold="cv")).splits()
     folders = [folder for folder in map(training_folder, every) if (folder / "timing.json").exists()]
     timings = [json.loads((folder / "timing.json").read_text()) for folder in folders]
-    trained_as_denoiser = run.system not in ("unet", "segnet", "deeplabv3plus")
-    recipe = run.recipe.diffusion if trained_as_denoiser else run.recipe.baselines
+    recipe = run.recipe.baselines if run.system in SIDES else run.recipe.diffusion
     weights = [path for folder in folders for path in folder.glob("*.safetensors")]
     return {
         "iterations": timings[0]["steps"] if timings else None,
@@ -96,8 +96,5 @@ def _parameters(path: Path) -> int:
     total = 0
     for key, shape in shapes.items():
         if not key.endswith(("running_mean", "running_var", "num_batches_tracked")):
-            size = 1
-            for length in shape:
-                size *= length
-            total += size
+            total += math.prod(shape)
     return total

@@ -164,6 +164,3 @@ def _pretrained(run: Run) -> dict[str, Tensor]:
     synthetic = run.synthetic()
     train_baseline(synthetic)
     return load_baseline(synthetic.split("final")).state_dict()
-
-
-__all__ = ["NETWORKS", "load_baseline", "load_cimd_denoiser", "train_baseline"]
