@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_ddmd.case import Case
+from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.masks import Watch, sample_masks
 from napari_ddmd.model.bundle import Bundle, DdmdNetworks
 from napari_ddmd.model.denoiser import condition
@@ -89,8 +89,8 @@ class CaseSampler:
         """Results of some slices that hold brain."""
         if not indices:
             return {}
-        images = self.window.images(indices).to(self.device)
-        maps = self.maps(images)
+        images = self.window.with_neighbours(indices).to(self.device)
+        maps = self.maps(images[:, : len(MODALITIES)])
         masks = self.masks(indices, condition(images, maps.inter, maps.intra, self.bundle.settings))
         layers = torch.cat([masks, maps.inter[:, None], maps.intra[:, None]], dim=1)
         on_slices = self.window.on_slices(layers, indices)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_ddmd.case import Case
+from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.case_sampler import CaseSampler
 from napari_ddmd.device import pick_device
 from napari_ddmd.model.bundle import Bundle
@@ -55,8 +55,8 @@ def denoising_sequence(
     if not case.brain[index].any():
         raise ValueError(f"slice {index} of {case.name} holds no brain")
     run.prepare()
-    images = run.window.images([index]).to(run.device)
-    maps = run.maps(images)
+    images = run.window.with_neighbours([index]).to(run.device)
+    maps = run.maps(images[:, : len(MODALITIES)])
     noisy: list[Tensor] = []
     estimates: list[Tensor] = []
     timesteps: list[int] = []

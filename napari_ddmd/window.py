@@ -35,10 +35,23 @@ class CaseWindow:
             upper=settings.normalisation.upper_percentile,
         )
         self.frame = Frame.around(case.brain, case.spacing, settings.frame)
+        self.offsets = settings.context.offsets(case.spacing[0])
 
     def images(self, indices: Sequence[int]) -> Tensor:
         """Images ``(B, C, size, size)`` in [0, 1] of some axial slices."""
         return self.frame.to_frame(torch.from_numpy(self.normalised[:, list(indices)].swapaxes(0, 1).copy()))
+
+    def with_neighbours(self, indices: Sequence[int]) -> Tensor:
+        """Images ``(B, N C, size, size)`` of some axial slices: each slice's own C, then those of its neighbours.
+
+        Beyond the first and the last slice of the case there is nothing, which is 0.
+        """
+        shown = np.asarray(indices, int)[:, None] + self.offsets
+        distinct, places = np.unique(shown, return_inverse=True)
+        inside = (distinct >= 0) & (distinct < self.normalised.shape[1])
+        framed = self.images(distinct.clip(0, self.normalised.shape[1] - 1).tolist())
+        framed[~torch.from_numpy(inside)] = 0
+        return framed[torch.from_numpy(places.reshape(shown.shape))].flatten(1, 2)
 
     def on_slices(self, layers: Tensor, indices: Sequence[int]) -> NDArray[np.float32]:
         """Layers ``(B, N, size, size)`` laid on their slices, ``(B, N, H, W)``, zero outside the brain."""

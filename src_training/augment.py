@@ -11,6 +11,11 @@ from torch.nn import functional as F
 
 from src_training.augment_lesions import brain_mean, recolour
 
+LOST = 0.15
+"""Share of the slices of which a whole modality is missing."""
+CUT_OFF = 0.1
+"""Share of those of which a rectangle of one is missing, as where a scan does not cover the brain."""
+
 
 def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Deform images, maps and masks together, and change the images' intensities.
@@ -18,7 +23,8 @@ def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Genera
     Parameters
     ----------
     images, maps, masks
-        ``(B, C, h, w)`` in [0, 1], ``(B, 2, h, w)`` and ``(B, 1, h, w)`` in {0, 1}.
+        ``(B, N C, h, w)`` in [0, 1], ``(B, 2, h, w)`` and ``(B, N, h, w)`` in {0, 1}: a slice with its neighbours, to
+        all of which the same happens.
     generator
         On the device of the tensors.
 
@@ -27,69 +33,86 @@ def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Genera
     images, maps, masks
         The same shapes; the masks stay in {0, 1} and the images in [0, 1], zero outside the brain.
     """
-    count = images.shape[1]
+    count, shown = images.shape[1], masks.shape[1]
     stacked = deform(torch.cat([images, maps, masks], dim=1), generator)
-    images, maps, masks = stacked[:, :count], stacked[:, count:-1], (stacked[:, -1:] > 0.5).float()
-    return change_intensities(recolour(images, masks, generator), generator), maps, masks
+    images, maps, masks = stacked[:, :count], stacked[:, count:-shown], (stacked[:, -shown:] > 0.5).float()
+    stack = images.view(len(images), shown, -1, *images.shape[2:])
+    stack = change_intensities(recolour(stack, masks[:, :, None], generator), generator)
+    return stack.flatten(1, 2), maps, masks
 
 
 def deform(stacked: Tensor, generator: torch.Generator) -> Tensor:
-    """Left-right flip, rotation, scaling, shift and a smooth random displacement of ``(B, N, h, w)``."""
+    """Left-right flip, rotation, shear, scaling, shift and smooth random displacements of ``(B, N, h, w)``."""
     batch, device = stacked.shape[0], stacked.device
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.rand(batch, generator=generator, device=device) * (high - low) + low
 
-    angle = uniform(-math.pi / 10, math.pi / 10)
+    angle = uniform(-math.pi / 6, math.pi / 6)
     flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    wide, tall = uniform(0.85, 1.18), uniform(0.85, 1.18)
+    wide, tall, shear = uniform(0.77, 1.3), uniform(0.77, 1.3), uniform(-0.12, 0.12)
     theta = torch.stack(
         [
-            torch.stack([flip * cos * wide, -sin * tall, uniform(-0.08, 0.08)], dim=1),
-            torch.stack([flip * sin * wide, cos * tall, uniform(-0.08, 0.08)], dim=1),
+            torch.stack([flip * cos * wide, (shear - sin) * tall, uniform(-0.1, 0.1)], dim=1),
+            torch.stack([flip * sin * wide, cos * tall, uniform(-0.1, 0.1)], dim=1),
         ],
         dim=1,
     )
     grid = F.affine_grid(theta, list(stacked.shape), align_corners=False)
-    coarse = torch.randn(batch, 2, 6, 6, generator=generator, device=device) * uniform(0.0, 0.035).view(-1, 1, 1, 1)
-    smooth = F.interpolate(coarse, stacked.shape[-2:], mode="bicubic", align_corners=False)
-    return F.grid_sample(stacked, grid + smooth.permute(0, 2, 3, 1), align_corners=False)
+    for cells, most in ((5, 0.05), (10, 0.02)):
+        coarse = torch.randn(batch, 2, cells, cells, generator=generator, device=device)
+        coarse = coarse * uniform(0.0, most).view(-1, 1, 1, 1)
+        smooth = F.interpolate(coarse, stacked.shape[-2:], mode="bicubic", align_corners=False)
+        grid = grid + smooth.permute(0, 2, 3, 1)
+    return F.grid_sample(stacked, grid, align_corners=False)
 
 
-def change_intensities(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Gamma, contrast, offset, bias field, blur, noise and lost parts, drawn for each modality of each slice."""
-    batch, channels, height, width = images.shape
-    device = images.device
+def change_intensities(stack: Tensor, generator: torch.Generator) -> Tensor:
+    """Gamma, contrast, offset, coil sensitivity, resolution, noise and lost parts, drawn for each modality.
+
+    Parameters
+    ----------
+    stack
+        ``(B, N, C, h, w)`` in [0, 1]: the N slices of a stack change in the same way, but for the noise.
+    generator
+        On the device of the stack.
+
+    Returns
+    -------
+    Tensor
+        The same shape, in [0, 1], zero outside the brain.
+    """
+    batch, _, channels, height, width = stack.shape
+    device = stack.device
 
     def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(batch, channels, 1, 1, generator=generator, device=device) * (high - low) + low
+        return torch.rand(batch, 1, channels, 1, 1, generator=generator, device=device) * (high - low) + low
 
-    brain = images.amax(dim=1, keepdim=True) > 0
-    changed = images.clamp(0, 1) ** torch.exp(uniform(-0.5, 0.5))
+    def field(cells: int) -> Tensor:
+        coarse = torch.randn(batch, channels, cells, cells, generator=generator, device=device)
+        return F.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)[:, None]
+
+    brain = stack.amax(dim=2, keepdim=True) > 0
+    changed = stack.clamp(0, 1) ** torch.exp(uniform(-0.6, 0.6))
     mean = brain_mean(changed)
-    bias = F.interpolate(
-        torch.randn(batch, channels, 3, 3, generator=generator, device=device),
-        (height, width),
-        mode="bicubic",
-        align_corners=False,
-    )
-    changed = (changed - mean) * uniform(0.7, 1.35) + mean * uniform(0.8, 1.25)
-    changed = changed * (1 + 0.12 * bias)
-    changed = torch.where(uniform(0, 1) < 0.2, blur(changed), changed)
-    noise = torch.randn(images.shape, generator=generator, device=device)
-    changed = changed + noise * 0.06 * uniform(0, 1) ** 2
-    return changed.clamp(0, 1) * brain * ~lost(images.shape, generator)
+    changed = (changed - mean) * uniform(0.65, 1.4) + mean * uniform(0.75, 1.3)
+    changed = changed * torch.exp(field(3) * uniform(0, 0.25) + field(5) * uniform(0, 0.1))
+    factor = 1.5 + 1.5 * float(torch.rand(1, generator=generator, device=device))
+    changed = torch.where(uniform(0, 1) < 0.2, coarsen(changed, factor), changed)
+    noise = torch.randn(stack.shape, generator=generator, device=device)
+    changed = changed + noise * 0.1 * uniform(0, 1) ** 2
+    return changed.clamp(0, 1) * brain * ~lost((batch, channels, height, width), generator)[:, None]
 
 
-def blur(images: Tensor) -> Tensor:
-    """Halve the resolution and bring back the size, as of an image from a coarser scan."""
-    coarse = F.avg_pool2d(images, 2, ceil_mode=True)
-    return F.interpolate(coarse, images.shape[-2:], mode="bilinear", align_corners=False)
+def coarsen(stack: Tensor, factor: float) -> Tensor:
+    """Lower the resolution by a factor and bring back the size, as of an image from a coarser scan."""
+    coarse = F.interpolate(stack.flatten(1, 2), scale_factor=1 / factor, mode="area")
+    return F.interpolate(coarse, stack.shape[-2:], mode="bilinear", align_corners=False).view_as(stack)
 
 
 def lost(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Where a modality is missing: in one slice of ten a whole one, in one of ten a rectangle of one.
+    """Where a modality is missing: of some slices a whole one (`LOST`), of others a rectangle of one (`CUT_OFF`).
 
     Returns
     -------
@@ -107,4 +130,4 @@ def lost(shape: Sequence[int], generator: torch.Generator) -> Tensor:
     y = torch.arange(height, device=device).view(1, 1, -1, 1) / height
     x = torch.arange(width, device=device).view(1, 1, 1, -1) / width
     inside = ((y - uniform()).abs() < 0.3 * uniform()) & ((x - uniform()).abs() < 0.3 * uniform())
-    return chosen & ((kind < 0.1) | ((kind < 0.2) & inside))
+    return chosen & ((kind < LOST) | ((kind < LOST + CUT_OFF) & inside))

@@ -7,46 +7,48 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def brain_mean(images: Tensor) -> Tensor:
-    """Mean of each modality over the brain, ``(B, C, 1, 1)``, of images ``(B, C, h, w)`` that are zero outside it."""
-    brain = images.amax(dim=1, keepdim=True) > 0
-    return images.sum((2, 3), keepdim=True) / brain.sum((2, 3), keepdim=True).clamp(min=1)
+def brain_mean(stack: Tensor) -> Tensor:
+    """Mean of each modality over the brain, ``(B, 1, C, 1, 1)``, of stacks ``(B, N, C, h, w)`` zero outside it."""
+    brain = stack.amax(dim=2, keepdim=True) > 0
+    return stack.sum((1, 3, 4), keepdim=True) / brain.sum((1, 3, 4), keepdim=True).clamp(min=1)
 
 
-def recolour(images: Tensor, masks: Tensor, generator: torch.Generator, *, share: float = 0.4) -> Tensor:
+def recolour(stack: Tensor, masks: Tensor, generator: torch.Generator, *, share: float = 0.4) -> Tensor:
     """Change the intensities inside lesions, modality by modality: cysts, haemorrhage, solid and mixed cores.
 
     Half of the changed lesions change as a whole, within a margin of two pixels; the others in random patches.
 
     Parameters
     ----------
-    images, masks
-        ``(B, C, h, w)`` in [0, 1] and ``(B, 1, h, w)`` in {0, 1}.
+    stack, masks
+        ``(B, N, C, h, w)`` in [0, 1] and ``(B, N, 1, h, w)`` in {0, 1}: the N slices of a stack change alike.
     generator
-        On the device of the tensors.
+        On the device of the stack.
     share
-        Probability that a slice's lesion changes.
+        Probability that a stack's lesion changes.
 
     Returns
     -------
     Tensor
-        ``(B, C, h, w)`` in [0, 1].
+        ``(B, N, C, h, w)`` in [0, 1].
     """
-    batch, channels, height, width = images.shape
-    device = images.device
+    batch, _, channels, height, width = stack.shape
+    device = stack.device
 
     def uniform(count: int = 1) -> Tensor:
-        return torch.rand(batch, count, 1, 1, generator=generator, device=device)
+        return torch.rand(batch, 1, count, 1, 1, generator=generator, device=device)
 
     def field(cells: int, count: int) -> Tensor:
         coarse = torch.randn(batch, count, cells, cells, generator=generator, device=device)
-        return F.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)
+        return F.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)[:, None]
 
-    core = 1 - F.max_pool2d(1 - masks, 5, stride=1, padding=2)
+    flat = masks[:, :, 0]
+    core = 1 - F.max_pool2d(1 - flat, 5, stride=1, padding=2)[:, :, None]
     where = core * ((field(12, 1) > 0) | (uniform() < 0.5)) * (uniform() < share)
-    weight = F.avg_pool2d(where, 3, stride=1, padding=1) * masks * (uniform(channels) < 0.6)
-    mean = brain_mean(images)
-    shifted = images + mean * (uniform(channels) * 1.4 - 0.8)
-    painted = mean * (uniform(channels) * 1.8 + 0.05) + 0.3 * (images - mean)
+    soft = F.avg_pool2d(where[:, :, 0], 3, stride=1, padding=1)[:, :, None]
+    weight = soft * masks * (uniform(channels) < 0.6)
+    mean = brain_mean(stack)
+    shifted = stack + mean * (uniform(channels) * 1.4 - 0.8)
+    painted = mean * (uniform(channels) * 1.8 + 0.05) + 0.3 * (stack - mean)
     new = torch.where(uniform(channels) < 0.5, shifted, painted) + 0.06 * field(24, channels) * uniform(channels)
-    return torch.lerp(images, new.clamp(0, 1), weight)
+    return torch.lerp(stack, new.clamp(0, 1), weight)

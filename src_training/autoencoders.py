@@ -20,6 +20,7 @@ from src_training import distributed
 from src_training.dataset import Slices, draw_epochs
 from src_training.files import read_tensors, write_tensors
 from src_training.loop import LoopSettings, make_fabric, train
+from src_training.preview import flair, side_by_side
 from src_training.recipe import RecipeError
 from src_training.run import Run, Split
 
@@ -136,9 +137,9 @@ class ReconstructionTask:
         return {"loss": reconstruction_loss(net(images), images)}
 
     def preview(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> Tensor | None:
-        """The last modality (in BRATS, FLAIR or T2) of slices and of the first member's reconstructions."""
+        """FLAIR of slices and of the first member's reconstructions, side by side."""
         (images,) = drawn
-        return torch.cat([images[:, -1:], net(images)[0, :, -1:].float()], dim=-1).expand(-1, 3, -1, -1)
+        return side_by_side([flair(images), flair(net(images)[0])])
 
 
 def _train(folder: Path, kind: str, ensemble: Ensemble, slices: Slices, run: Run, fabric: Fabric) -> None:

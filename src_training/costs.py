@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.device import default_batch_size, inference_dtype, pick_device
 from napari_ddmd.model.autoencoder import Ensemble, reconstruction_loss
-from napari_ddmd.model.denoiser import Denoiser
+from napari_ddmd.model.denoiser import Denoiser, image_channels
 from napari_ddmd.model.settings import ModelSettings
 from src_training.recipe import Recipe
 from src_training.speed import Act, Speed, measure_speed, time_update
@@ -131,8 +131,10 @@ class Subject:
         mixed = self.dtype != torch.float32  # the meta device knows no automatic mixed precision
         with torch.autocast(self.device.type, self.dtype) if mixed else nullcontext():
             # Zeros would be multiplied faster than images are: a GPU that takes less power runs at a higher clock.
-            images = torch.rand(batch, len(MODALITIES), side, side, device=self.device)
-            if isinstance(self.net, Ensemble):
+            single = isinstance(self.net, Ensemble)
+            channels = len(MODALITIES) if single else image_channels(self.settings)
+            images = torch.rand(batch, channels, side, side, device=self.device)
+            if single:
                 error: Tensor = reconstruction_loss(self.net(images), images)
                 return error
             maps = self.settings.uses_inter + self.settings.uses_intra

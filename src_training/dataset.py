@@ -25,9 +25,13 @@ class Slices:
     Attributes
     ----------
     images, masks
-        One array a case: ``(n, C, size, size)`` and ``(n, size, size)``, uint8.
+        One array a case: ``(n, C, size, size)`` and ``(n, size, size)``, uint8; kept slices and their neighbours.
+    places
+        One array a case: where its kept slices lie in the arrays.
+    offsets
+        One a case: how far from a slice lie the slices that are shown with it, itself (0) first.
     rows
-        ``(N, 2)``: case and slice of each row.
+        ``(N, 2)``: case and number of the kept slice of each row.
     unhealthy
         ``(N,)``: the image-level labels.
     """
@@ -35,6 +39,8 @@ class Slices:
     cases: tuple[str, ...]
     images: tuple[NDArray[np.uint8], ...]
     masks: tuple[NDArray[np.uint8], ...]
+    places: tuple[NDArray[np.int64], ...]
+    offsets: tuple[tuple[int, ...], ...]
     rows: NDArray[np.int64]
     unhealthy: NDArray[np.bool_]
 
@@ -48,6 +54,8 @@ class Slices:
             cases=tuple(cases),
             images=tuple(_mapped(folder / f"{case}.images.npy") for case in cases),
             masks=tuple(_mapped(folder / f"{case}.masks.npy") for case in cases),
+            places=tuple(np.array(index[case]["slices"], np.int64) - index[case]["stored_from"] for case in cases),
+            offsets=tuple(tuple(index[case]["offsets"]) for case in cases),
             rows=rows_of(counts),
             unhealthy=np.concatenate([np.array(index[case]["unhealthy"], bool) for case in cases]),
         )
@@ -71,12 +79,32 @@ class Slices:
 
     def image(self, rows: NDArray[np.int64]) -> Tensor:
         """Images ``(B, C, size, size)`` in [0, 1] of some rows."""
-        stacked = np.stack([self.images[c][s] for c, s in self.rows[rows]])
+        stacked = np.stack([self.images[c][self.places[c][s]] for c, s in self.rows[rows]])
         return torch.from_numpy(stacked).float() / 255
 
     def mask(self, rows: NDArray[np.int64]) -> Tensor:
         """Masks ``(B, 1, size, size)``, 0 or 1, of some rows."""
-        return torch.from_numpy(np.stack([self.masks[c][s] for c, s in self.rows[rows]])).float()[:, None]
+        return torch.from_numpy(np.stack([self.masks[c][self.places[c][s]] for c, s in self.rows[rows]])).float()[
+            :, None
+        ]
+
+    def with_neighbours(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Images ``(B, N C, size, size)`` and masks ``(B, N, size, size)`` of some rows and of their N - 1 neighbours.
+
+        A row's own slice comes first. Beyond the first and the last slice of a case there is nothing, which is 0.
+        """
+        shown = [(c, self.places[c][s] + np.array(self.offsets[c])) for c, s in self.rows[rows]]
+        images = np.stack([_taken(self.images[c], places) for c, places in shown])
+        masks = np.stack([_taken(self.masks[c], places) for c, places in shown])
+        return torch.from_numpy(images).flatten(1, 2).float() / 255, torch.from_numpy(masks).float()
+
+
+def _taken(stored: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Some slices of a case, zeros for those beyond its ends."""
+    taken = np.zeros((len(places), *stored.shape[1:]), np.uint8)
+    inside = (places >= 0) & (places < len(stored))
+    taken[inside] = stored[places[inside]]
+    return taken
 
 
 def _mapped(path: Path) -> NDArray[np.uint8]:

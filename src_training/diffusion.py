@@ -23,7 +23,7 @@ from src_training.augment import augment
 from src_training.dataset import Slices, draw_balanced
 from src_training.files import read_array, read_tensors, write_json
 from src_training.loop import LoopSettings, keep_weights, make_fabric, train
-from src_training.preview import side_by_side
+from src_training.preview import flair, side_by_side
 from src_training.recipe import DiffusionRecipe, Recipe, RecipeError, own_system, synthetic_slices
 from src_training.run import Run, Split
 
@@ -59,7 +59,10 @@ class ConditionedSlices:
 
 
 class ConditionedBatches(Dataset[tuple[Tensor, ...]]):
-    """Batches of images, maps and masks, the share of the recipe from synthetic patients; an index is a step."""
+    """Batches of images, maps and masks, the share of the recipe from synthetic patients; an index is a step.
+
+    Images and masks are those of a slice and of its neighbours, as `Slices.with_neighbours` gives them.
+    """
 
     def __init__(self, split: Split, *, with_maps: bool = True) -> None:
         self.recipe = split.run.recipe
@@ -84,7 +87,8 @@ class ConditionedBatches(Dataset[tuple[Tensor, ...]]):
 
     def _draw(self, source: ConditionedSlices, size: int, seed: tuple[int, ...]) -> tuple[Tensor, ...]:
         rows = draw_balanced(source.slices.unhealthy, size, self.recipe.slices.unhealthy_fraction, seed)
-        return source.slices.image(rows), source.map(rows, self.real.scales), source.slices.mask(rows)
+        images, masks = source.slices.with_neighbours(rows)
+        return images, source.map(rows, self.real.scales), masks
 
 
 def train_diffusion(run: Run) -> None:
@@ -190,11 +194,11 @@ class DiffusionTask:
         self.schedule = NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
 
     def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Images ``(B, C, h, w)``, maps ``(B, 2, h, w)``, masks in {−1, 1}, timesteps ``(B,)`` and noise."""
+        """Images ``(B, N C, h, w)``, maps ``(B, 2, h, w)``, masks in {−1, 1}, timesteps ``(B,)`` and noise."""
         images, maps, masks = batch
         if self.recipe.augment:
             images, maps, masks = augment(images, maps, masks, generator)
-        x0 = 2 * masks - 1
+        x0 = 2 * masks[:, :1] - 1
         t = draw_timesteps(len(x0), self.schedule.timesteps, self.recipe.timestep_power, generator)
         noise = torch.randn(x0.shape, generator=generator, device=x0.device)
         return images, maps, x0, t, noise
@@ -221,7 +225,7 @@ class DiffusionTask:
             seed=0,
             device=images.device,
         )
-        return side_by_side([images[:, -1:], *((mask + 1) / 2 for mask in (x0, x_t, expected)), sampled[:, None]])
+        return side_by_side([flair(images), *((mask + 1) / 2 for mask in (x0, x_t, expected)), sampled[:, None]])
 
     def output(self, net: nn.Module, drawn: tuple[Tensor, ...], x_t: Tensor, t: Tensor) -> Tensor:
         """The network's raw output ``(B, 1, h, w)`` for noisy masks."""

@@ -25,7 +25,8 @@ from src_training.run import Run
 def prepare(run: Run) -> None:
     """Write ``slices/<case>.images.npy``, ``.masks.npy`` and ``slices/index.json``; finished cases are kept.
 
-    Images are ``(n, C, size, size)`` uint8 (0 to 255 stands for 0 to 1), masks ``(n, size, size)`` uint8.
+    Images are ``(n, C, size, size)`` uint8 (0 to 255 stands for 0 to 1), masks ``(n, size, size)`` uint8. They hold the
+    slices that are kept and their neighbours, from the slice ``stored_from`` of the index on.
     A slice is unhealthy when its mask has any lesion voxel. Of several processes the first does it.
     """
     distributed.on_main(lambda: _prepare(run))
@@ -116,12 +117,14 @@ def _store(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
     described = describe_slices(case, recipe.slices)
     kept: list[int] = described["slices"]
     window = CaseWindow(case, recipe.model)
-    framed = window.images(kept)
-    lesion = torch.from_numpy((_labels(case)[kept] > 0).astype(np.float32))[:, None]
+    first = max(kept[0] + min(window.offsets), 0)
+    stored = list(range(first, min(kept[-1] + max(window.offsets) + 1, len(case.brain))))
+    framed = window.images(stored)
+    lesion = torch.from_numpy((_labels(case)[stored] > 0).astype(np.float32))[:, None]
     masks = (window.frame.to_frame(lesion)[:, 0] > 0.5).to(torch.uint8).numpy()
     write_array(folder / f"{case.name}.images.npy", (framed * 255).round().clamp(0, 255).to(torch.uint8).numpy())
     write_array(folder / f"{case.name}.masks.npy", masks)
-    return described
+    return described | {"stored_from": first, "offsets": list(window.offsets)}
 
 
 def _labels(case: Case) -> NDArray[np.uint8]:

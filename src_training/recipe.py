@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from napari_ddmd.model.settings import (
+    ContextSettings,
     DenoiserSettings,
     DiffusionSettings,
     FrameSettings,
@@ -221,6 +222,7 @@ def _paper() -> Recipe:
     model = ModelSettings(
         variant="light",
         frame=FrameSettings(size=256, extent_mm=256.0, centre="image"),
+        context=ContextSettings(slices=0),
         denoiser=DenoiserSettings(
             channels=(128, 128, 256, 256, 512, 512),
             layers_per_block=2,
@@ -264,7 +266,12 @@ def _small() -> Recipe:
         preset="small",
         name="small",
         fold="cv",
-        model=replace(recipe.model, variant="light", frame=replace(recipe.model.frame, size=64)),
+        model=replace(
+            recipe.model,
+            variant="light",
+            frame=replace(recipe.model.frame, size=64),
+            context=ContextSettings(slices=0),
+        ),
         autoencoders=replace(recipe.autoencoders, epochs=4),
         pretraining=PretrainingRecipe(patients=0),
         diffusion=replace(recipe.diffusion, iterations=steps, batch_size=batch, learning_rate=1e-3, warmup=20),

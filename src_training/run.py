@@ -109,6 +109,7 @@ class Run:
         return {
             "slices": recipe["slices"],
             "frame": recipe["model"]["frame"],
+            "context": recipe["model"]["context"],
             "normalisation": recipe["model"]["normalisation"],
         }
 

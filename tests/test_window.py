@@ -10,7 +10,7 @@ import torch
 
 from napari_ddmd.case import Case
 from napari_ddmd.case.normalise import normalise
-from napari_ddmd.model.settings import FrameSettings, ModelSettings, NormalisationSettings
+from napari_ddmd.model.settings import ContextSettings, FrameSettings, ModelSettings, NormalisationSettings
 from napari_ddmd.segment import brain_slices
 from napari_ddmd.window import CaseWindow
 
@@ -74,3 +74,26 @@ def test_percentiles_come_from_the_settings(small_case: Case) -> None:
     plain = CaseWindow(small_case, EXACT).normalised
 
     assert (bright == 1).sum() > 5 * (plain == 1).sum()
+
+
+@pytest.mark.parametrize(
+    ("spacing", "offsets"), [(1.0, (0, -3, 3, -6, 6)), (2.0, (0, -2, 2, -4, 4)), (7.0, (0, -1, 1, -2, 2))]
+)
+def test_neighbours_lie_whole_slices_away(spacing: float, offsets: tuple[int, ...]) -> None:
+    assert ContextSettings(slices=2, step_mm=3.0).offsets(spacing) == offsets
+    assert ContextSettings(slices=0).offsets(spacing) == (0,)
+
+
+def test_neighbours_come_after_the_slice_itself(small_case: Case) -> None:
+    window = CaseWindow(small_case, EXACT)
+    depth, step = len(small_case.brain), window.offsets[2]
+    indices = [depth - 1, 4, 0, 3]
+    shown = window.with_neighbours(indices)
+
+    assert window.offsets == (0, -step, step)
+    assert shown.shape == (4, 12, SIZE, SIZE)
+    torch.testing.assert_close(shown[:, :4], window.images(indices))
+    torch.testing.assert_close(shown[1, 4:8], window.images([4 - step])[0])
+    torch.testing.assert_close(shown[1, 8:], window.images([4 + step])[0])
+    assert not shown[0, 8:].any()  # above the last slice
+    assert not shown[2, 4:8].any()  # below the first

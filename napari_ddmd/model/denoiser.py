@@ -17,7 +17,7 @@ def condition(images: Tensor, inter: Tensor, intra: Tensor, settings: ModelSetti
     Parameters
     ----------
     images
-        ``(B, C, h, w)`` in [0, 1].
+        ``(B, N C, h, w)`` in [0, 1]: the slice, and after it the neighbours that the settings ask for.
     inter, intra
         ``(B, h, w)`` maps.
     settings
@@ -26,7 +26,7 @@ def condition(images: Tensor, inter: Tensor, intra: Tensor, settings: ModelSetti
     Returns
     -------
     Tensor
-        ``(B, C', h, w)`` with C' = C, C + 1 or C + 2; all channels about zero and within about one.
+        ``(B, C', h, w)`` with C' = N C, N C + 1 or N C + 2; all channels about zero and within about one.
     """
     channels = [2 * images - 1]
     if settings.uses_inter:
@@ -34,6 +34,11 @@ def condition(images: Tensor, inter: Tensor, intra: Tensor, settings: ModelSetti
     if settings.uses_intra:
         channels.append(intra[:, None] / settings.diffusion.intra_scale)
     return torch.cat(channels, dim=1)
+
+
+def image_channels(settings: ModelSettings) -> int:
+    """Channels of the images that the denoiser is told of, the neighbouring slices' with them."""
+    return settings.context.shown * len(MODALITIES)
 
 
 class PatchedUNet(nn.Module):
@@ -87,7 +92,7 @@ class Denoiser(PatchedUNet):
     """
 
     def __init__(self, settings: ModelSettings) -> None:
-        inputs = len(MODALITIES) + settings.uses_inter + settings.uses_intra + 1
+        inputs = image_channels(settings) + settings.uses_inter + settings.uses_intra + 1
         super().__init__(settings, inputs, outputs=2 if settings.diffusion.learned_variance else 1)
         self.learned_variance = settings.diffusion.learned_variance
 

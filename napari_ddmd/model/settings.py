@@ -33,6 +33,26 @@ class FrameSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContextSettings:
+    """Neighbouring slices that the denoiser sees beside the one that it segments (2.5-D); not in the paper."""
+
+    slices: int = 1
+    """Neighbours on each side; 0 shows the slice alone."""
+    step_mm: float = 3.0
+    """Distance from one to the next, rounded to whole slices of the case, one at least."""
+
+    @property
+    def shown(self) -> int:
+        """Slices that the denoiser sees."""
+        return 2 * self.slices + 1
+
+    def offsets(self, spacing_mm: float) -> tuple[int, ...]:
+        """Offsets, in slices of a case, of all that is shown: the slice itself first, then below and above it."""
+        step = max(1, round(self.step_mm / spacing_mm))
+        return (0, *(sign * number * step for number in range(1, self.slices + 1) for sign in (-1, 1)))
+
+
+@dataclass(frozen=True, kw_only=True)
 class AutoencoderSettings:
     """One autoencoder, and how many make an ensemble."""
 
@@ -110,6 +130,7 @@ class ModelSettings:
     """``mini`` sees the images, ``light`` also the inter map, ``full`` also the intra map."""
     normalisation: NormalisationSettings = field(default_factory=NormalisationSettings)
     frame: FrameSettings = field(default_factory=FrameSettings)
+    context: ContextSettings = field(default_factory=ContextSettings)
     autoencoder: AutoencoderSettings = field(default_factory=AutoencoderSettings)
     denoiser: DenoiserSettings = field(default_factory=DenoiserSettings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
@@ -138,6 +159,8 @@ class ModelSettings:
         ValueError
             If a key is unknown or missing, or a value has the wrong type.
         """
+        if isinstance(data, dict):
+            data = {"context": asdict(ContextSettings(slices=0))} | data  # models from before there was any
         settings: ModelSettings = _build(cls, data, "settings")
         return settings
 

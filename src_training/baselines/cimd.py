@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 from torch.nn import functional as F
 
-from napari_ddmd.case import MODALITIES
-from napari_ddmd.model.denoiser import Denoiser, condition
+from napari_ddmd.model.denoiser import Denoiser, condition, image_channels
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import DiffusionSettings, ModelSettings
 from src_training.diffusion import DiffusionTask, implied_mask, prediction_loss
@@ -33,16 +32,18 @@ class GaussianEncoder(nn.Module):
     ----------
     patch
         Pixel-unshuffle factor.
+    images
+        Channels of the images.
     widths
         Channels of each level.
     latent
         Dimensions of the Gaussian.
     """
 
-    def __init__(self, patch: int, widths: Sequence[int] = ENCODER_WIDTHS, latent: int = LATENT) -> None:
+    def __init__(self, patch: int, images: int, widths: Sequence[int] = ENCODER_WIDTHS, latent: int = LATENT) -> None:
         super().__init__()
         self.patch = patch
-        channels = (len(MODALITIES) + 1) * patch**2
+        channels = (images + 1) * patch**2
         layers: list[nn.Module] = []
         for level, width in enumerate(widths):
             if level:
@@ -59,7 +60,7 @@ class GaussianEncoder(nn.Module):
                 nn.init.trunc_normal_(parameter, std=0.001)
 
     def forward(self, conditioning: Tensor, mask: Tensor) -> Distribution:
-        """Gaussian over ``(B, latent)`` of images ``(B, C, h, w)`` and masks ``(B, 1, h, w)``, both about [-1, 1]."""
+        """Gaussian over ``(B, latent)`` of images ``(B, N C, h, w)`` and masks ``(B, 1, h, w)``, both about [-1, 1]."""
         features = self.layers(F.pixel_unshuffle(torch.cat([conditioning, mask], dim=1), self.patch))
         mean, log_sigma = self.head(features.mean(dim=(2, 3))).float().chunk(2, dim=1)
         # Unchecked: a training that went astray is to end with the loop's own message.
@@ -90,8 +91,8 @@ class CimdNetwork(nn.Module):
         self.settings = replace(settings, variant="mini")
         self.schedule = schedule_of(settings.diffusion)
         self.denoiser = Denoiser(self.settings)  # first, so that it starts from the weights of DDMD-mini's
-        self.prior = GaussianEncoder(settings.denoiser.patch)
-        self.posterior = GaussianEncoder(settings.denoiser.patch)
+        self.prior = GaussianEncoder(settings.denoiser.patch, image_channels(settings))
+        self.posterior = GaussianEncoder(settings.denoiser.patch, image_channels(settings))
 
     def forward(self, x_t: Tensor, t: Tensor, images: Tensor, x0: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         """One evaluation in training; every parameter takes part.
@@ -103,7 +104,7 @@ class CimdNetwork(nn.Module):
         t
             0-based timesteps, ``(B,)``.
         images
-            ``(B, C, h, w)`` in [0, 1].
+            ``(B, N C, h, w)`` in [0, 1].
 
         Returns
         -------

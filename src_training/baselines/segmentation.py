@@ -14,6 +14,7 @@ from napari_ddmd.model.settings import ModelSettings
 from napari_ddmd.results import SliceResult
 from napari_ddmd.window import CaseWindow
 from src_training.baselines.tasks import lesion_probability
+from src_training.baselines.unet_tuned import TunedUNet
 
 BATCH = 16
 
@@ -27,7 +28,8 @@ def segment_with(
     Parameters
     ----------
     network
-        ``(B, C, h, w)`` images in [0, 1] to logits of two classes or of the lesion, in evaluation mode.
+        ``(B, C, h, w)`` images in [0, 1] to logits of two classes or of the lesion, in evaluation mode. A `TunedUNet`
+        is given the neighbouring slices, too.
     case
         The patient.
     settings
@@ -48,6 +50,7 @@ def segment_with(
     for rows in np.array_split(np.asarray(slices, int), max(1, -(-len(slices) // BATCH))):
         indices = rows.tolist()
         with torch.autocast(chosen.type, dtype, enabled=dtype != torch.float32):
-            logits = network(window.images(indices).to(chosen))
+            shown = window.with_neighbours(indices) if isinstance(network, TunedUNet) else window.images(indices)
+            logits = network(shown.to(chosen))
         for index, sample in zip(indices, window.on_slices(lesion_probability(logits), indices), strict=True):
             yield SliceResult.of(index, sample)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from napari_ddmd.model.losses import dice_cross_entropy
 from src_training.augment import augment
-from src_training.preview import side_by_side
+from src_training.preview import flair, side_by_side
 
 
 class SegmentationTask:
@@ -24,11 +24,11 @@ class SegmentationTask:
         self.changed = changed
 
     def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Images ``(B, C, h, w)`` in [0, 1] and masks ``(B, 1, h, w)`` in {0, 1}; the batch's maps are left out."""
+        """Images ``(B, N C, h, w)`` in [0, 1] and masks ``(B, 1, h, w)`` in {0, 1}; the batch's maps are left out."""
         images, maps, masks = batch
         if self.changed:
             images, _, masks = augment(images, maps, masks, generator)
-        return images, masks
+        return images, masks[:, :1]
 
     def loss(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Negative log-likelihood of two classes, or Dice + cross-entropy where the network has a single logit."""
@@ -41,7 +41,7 @@ class SegmentationTask:
     def preview(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> Tensor:
         """FLAIR, mask and the lesion's probability, side by side."""
         images, masks = drawn
-        return side_by_side([images[:, -1:], masks, lesion_probability(net(images))])
+        return side_by_side([flair(images), masks, lesion_probability(net(images))])
 
 
 def lesion_probability(logits: Tensor) -> Tensor:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from napari_ddmd.case import MODALITIES
-from napari_ddmd.model.denoiser import PatchedUNet
+from napari_ddmd.model.denoiser import PatchedUNet, image_channels
 from napari_ddmd.model.settings import ModelSettings
 
 
@@ -23,8 +22,11 @@ class TunedUNet(PatchedUNet):
     """
 
     def __init__(self, settings: ModelSettings) -> None:
-        super().__init__(settings, inputs=len(MODALITIES), outputs=1)
+        super().__init__(settings, inputs=image_channels(settings), outputs=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(B, 1, h, w)`` of slices ``(B, C, h, w)`` in [0, 1], which enter as the denoiser sees them."""
+        """Logits ``(B, 1, h, w)`` of slices with their neighbours ``(B, N C, h, w)`` in [0, 1].
+
+        They enter as the denoiser sees them.
+        """
         return self.evaluate(2 * images - 1, torch.zeros(len(images), dtype=torch.long, device=images.device))

@@ -9,6 +9,7 @@ import torch
 
 from napari_ddmd.model.denoiser import Denoiser, condition
 from napari_ddmd.model.settings import (
+    ContextSettings,
     DenoiserSettings,
     DiffusionSettings,
     FrameSettings,
@@ -20,9 +21,12 @@ from src_training.recipe import preset
 SMALL = ModelSettings(frame=FrameSettings(size=16), denoiser=DenoiserSettings(channels=(8, 16)))
 
 
+ALONE = replace(SMALL, context=ContextSettings(slices=0))
+
+
 @pytest.mark.parametrize(("variant", "channels"), [("mini", 5), ("light", 6), ("full", 7)])
 def test_input_channels_are_those_of_the_paper(variant: Variant, channels: int) -> None:
-    settings = replace(SMALL, variant=variant)
+    settings = replace(ALONE, variant=variant)
     images, inter, intra = torch.rand(2, 4, 16, 16), torch.rand(2, 16, 16), torch.rand(2, 16, 16)
     conditioning = condition(images, inter, intra, settings)
     assert conditioning.shape[1] + 1 == channels
@@ -34,14 +38,22 @@ def test_input_channels_are_those_of_the_paper(variant: Variant, channels: int) 
 def test_order_and_scales_of_the_condition() -> None:
     diffusion = DiffusionSettings(inter_scale=0.5, intra_scale=0.25)
     images, inter, intra = torch.rand(1, 4, 16, 16), torch.rand(1, 16, 16), torch.rand(1, 16, 16)
-    conditioning = condition(images, inter, intra, replace(SMALL, diffusion=diffusion))
+    conditioning = condition(images, inter, intra, replace(ALONE, diffusion=diffusion))
     torch.testing.assert_close(conditioning[:, :4], 2 * images - 1)
     torch.testing.assert_close(conditioning[:, 4], inter / 0.5)
     torch.testing.assert_close(conditioning[:, 5], intra / 0.25)
 
 
+def test_neighbours_come_between_the_slice_and_the_maps() -> None:
+    images, inter, intra = torch.rand(1, 12, 16, 16), torch.rand(1, 16, 16), torch.rand(1, 16, 16)
+    conditioning = condition(images, inter, intra, SMALL)
+    torch.testing.assert_close(conditioning[:, :12], 2 * images - 1)
+    assert conditioning.shape[1] == 14
+    assert Denoiser(SMALL)(torch.randn(1, 1, 16, 16), torch.tensor([3]), conditioning)[0].shape == (1, 1, 16, 16)
+
+
 def test_learned_variance_is_a_second_channel() -> None:
-    settings = replace(SMALL, diffusion=DiffusionSettings(prediction="epsilon", learned_variance=True))
+    settings = replace(ALONE, diffusion=DiffusionSettings(prediction="epsilon", learned_variance=True))
     output, variance = Denoiser(settings)(torch.randn(1, 1, 16, 16), torch.tensor([3]), torch.rand(1, 6, 16, 16))
     assert variance is not None
     assert output.shape == variance.shape == (1, 1, 16, 16)
@@ -49,7 +61,7 @@ def test_learned_variance_is_a_second_channel() -> None:
 
 def test_timestep_and_condition_matter() -> None:
     torch.manual_seed(0)
-    denoiser = Denoiser(SMALL).eval()
+    denoiser = Denoiser(ALONE).eval()
     x, b = torch.randn(1, 1, 16, 16), torch.rand(1, 6, 16, 16)
     first = denoiser(x, torch.tensor([10]), b)[0]
     assert not torch.allclose(first, denoiser(x, torch.tensor([900]), b)[0])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from src_training import augment as augment_module
-from src_training.augment import augment, blur, change_intensities, deform, lost
+from src_training.augment import CUT_OFF, LOST, augment, change_intensities, coarsen, deform, lost
 
 
 def generator(seed: int) -> torch.Generator:
@@ -32,8 +32,8 @@ def images() -> Tensor:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_images_that_equal_their_mask_still_do(seed: int, masks: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(augment_module, "recolour", lambda images, masks, generator: images)
-    monkeypatch.setattr(augment_module, "change_intensities", lambda images, generator: images)
+    monkeypatch.setattr(augment_module, "recolour", lambda stack, masks, generator: stack)
+    monkeypatch.setattr(augment_module, "change_intensities", lambda stack, generator: stack)
     images, maps, moved = augment(masks.repeat(1, 4, 1, 1), masks.repeat(1, 2, 1, 1), masks, generator(seed))
 
     assert torch.equal((images > 0.5).float(), moved.expand_as(images))
@@ -53,7 +53,7 @@ def test_ranges_and_shapes(images: Tensor, masks: Tensor) -> None:
 
 def test_background_stays_zero(images: Tensor) -> None:
     outside = images.amax(dim=1, keepdim=True) == 0
-    changed = change_intensities(images, generator(0))
+    changed = change_intensities(images[:, None], generator(0))[:, 0]
 
     assert not changed[outside.expand_as(changed)].any()
     assert not torch.allclose(changed, images, atol=0.02)
@@ -72,8 +72,8 @@ def test_deformations_are_moderate(masks: Tensor) -> None:
     moved = deform(masks, generator(2))
 
     share = (moved > 0.5).float().mean(dim=(1, 2, 3)) / masks.mean(dim=(1, 2, 3))
-    assert share.min() > 0.5
-    assert share.max() < 1.9
+    assert share.min() > 0.4
+    assert share.max() < 2.2
     assert share.std() > 0.05
 
 
@@ -95,27 +95,39 @@ def test_a_generator_tells_all(images: Tensor, masks: Tensor) -> None:
     assert not torch.equal(run(4), run(5))
 
 
-def test_one_slice_in_ten_lacks_a_modality_and_one_in_ten_a_rectangle_of_one() -> None:
+def test_some_slices_lack_a_modality_and_some_a_rectangle_of_one() -> None:
     missing = lost((2000, 4, 16, 16), generator(3))
     share = missing.float().mean(dim=(2, 3))
 
     assert ((share > 0).sum(dim=1) <= 1).all()  # never two modalities of a slice
     whole, part = (share == 1).any(dim=1), ((share > 0) & (share < 1)).any(dim=1)
-    assert 0.08 < whole.float().mean() < 0.12
-    assert 0.06 < part.float().mean() < 0.12
+    assert abs(whole.float().mean() - LOST) < 0.03
+    assert 0.6 * CUT_OFF < part.float().mean() < 1.2 * CUT_OFF
     assert (share == 1).float().mean(dim=0).min() > 0.015  # each of the four is met
 
 
 def test_a_lost_modality_is_zero_and_the_others_stay(images: Tensor) -> None:
     batch = images[:1].expand(200, -1, -1, -1)
-    gone = change_intensities(batch, generator(0)).amax(dim=(2, 3)) == 0
+    gone = change_intensities(batch[:, None], generator(0))[:, 0].amax(dim=(2, 3)) == 0
 
-    assert 0.04 < gone.any(dim=1).float().mean() < 0.17
+    assert abs(gone.any(dim=1).float().mean() - LOST) < 0.08
     assert gone.sum(dim=1).max() == 1
 
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 17)])
-def test_blurring_keeps_what_is_flat_and_loses_what_is_fine(size: tuple[int, int]) -> None:
+def test_a_coarser_scan_keeps_what_is_flat_and_loses_what_is_fine(size: tuple[int, int]) -> None:
     checks = (torch.arange(size[0])[:, None] + torch.arange(size[1])) % 2 * 1.0
-    assert torch.allclose(blur(torch.ones(1, 1, *size)), torch.ones(1, 1, *size))
-    assert blur(checks[None, None])[..., 2:-2, 2:-2].std() < 0.1 * checks.std()
+    assert torch.allclose(coarsen(torch.ones(1, 1, 1, *size), 2.0), torch.ones(1, 1, 1, *size))
+    assert coarsen(checks[None, None, None], 2.0)[..., 2:-2, 2:-2].std() < 0.2 * checks.std()
+
+
+def test_the_slices_of_a_stack_change_alike(images: Tensor, masks: Tensor) -> None:
+    stack, many = images.repeat(1, 3, 1, 1), masks.repeat(1, 3, 1, 1)
+    quiet = torch.zeros_like(images[:, :2])
+    for seed in range(5):
+        changed, _, moved = augment(stack, quiet, many, generator(seed))
+        first, *others = changed.chunk(3, dim=1)
+
+        assert torch.equal(moved, moved[:, :1].expand_as(moved))
+        for other in others:
+            assert (other - first).abs().mean() < 0.06  # the noise alone differs

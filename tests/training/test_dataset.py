@@ -38,6 +38,22 @@ def test_slices_of_several_cases_are_laid_end_to_end(tiny_run: Run) -> None:
     assert set(both.mask(rows).unique().tolist()) == {0.0, 1.0}
 
 
+def test_neighbours_come_after_the_slice_itself(tiny_run: Run) -> None:
+    slices = Slices.of(tiny_run.split("final"), PATIENTS[:2])
+    rows = np.arange(len(slices.rows))
+    images, masks = slices.with_neighbours(rows)
+    step = slices.offsets[0][-1]
+    within = (slices.rows[step:, 0] == slices.rows[:-step, 0]).nonzero()[0]
+
+    assert images.shape == (len(rows), 12, 16, 16)
+    assert torch.equal(images[:, :4], slices.image(rows))
+    assert torch.equal(masks[:, :1], slices.mask(rows))
+    assert len(within)
+    assert torch.equal(images[within + step, 4:8], slices.image(within))
+    assert torch.equal(images[within, 8:], slices.image(within + step))
+    assert torch.equal(masks[within, 2:], slices.mask(within + step))
+
+
 @settings(deadline=None, max_examples=40)
 @given(counts=st.lists(st.integers(1, 9), min_size=1, max_size=5), data=st.data())
 def test_a_balanced_set_has_as_many_of_both_kinds(counts: list[int], data: st.DataObject) -> None:

@@ -42,22 +42,30 @@ def test_slices_are_those_that_the_networks_see(name: str, cohort: Path, tiny_ru
     entry = json.loads(tiny_run.index_path.read_text())["cases"][name]
     images = np.load(tiny_run.slices / f"{name}.images.npy", mmap_mode="r")
     masks = np.load(tiny_run.slices / f"{name}.masks.npy", mmap_mode="r")
-    count, size = len(entry["slices"]), tiny_run.recipe.model.frame.size
+    case = load_case(cohort / name)
+    first, step, size = (
+        entry["stored_from"],
+        tiny_run.recipe.model.context.offsets(3.0)[-1],
+        tiny_run.recipe.model.frame.size,
+    )
+    stored = range(max(0, min(entry["slices"]) - step), min(len(case.brain), max(entry["slices"]) + step + 1))
+    count = len(stored)
+    assert first == stored[0]
+    assert entry["offsets"] == [0, -step, step]
     assert images.dtype == masks.dtype == np.uint8
     assert images.shape == (count, 4, size, size)
     assert masks.shape == (count, size, size)
     assert set(np.unique(masks)) == {0, 1}
 
-    case = load_case(cohort / name)
     assert case.mask is not None
     assert Path(entry["folder"]) == cohort / name
     assert entry["unhealthy"] == [bool((case.mask[number] > 0).any()) for number in entry["slices"]]
     assert any(entry["unhealthy"])
     assert not all(entry["unhealthy"])
-    assert not masks[~np.array(entry["unhealthy"])].any()
+    assert not masks[np.array(entry["slices"])[~np.array(entry["unhealthy"])] - first].any()
 
     settings = tiny_run.recipe.model
-    scaled = normalise(case.images, case.brain, lower=0.5, upper=99.5)[:, entry["slices"]].swapaxes(0, 1)
+    scaled = normalise(case.images, case.brain, lower=0.5, upper=99.5)[:, list(stored)].swapaxes(0, 1)
     framed = Frame.around(case.brain, case.spacing, settings.frame).to_frame(torch.from_numpy(scaled.copy()))
     np.testing.assert_allclose(images / 255, framed.numpy(), atol=0.5 / 255 + 1e-6)
 
