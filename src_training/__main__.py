@@ -32,6 +32,8 @@ STAGES = {
     "publish": "publish:publish",
 }
 """What a call without a stage does, in this order."""
+JUDGEMENTS = {"robustness": "robustness:robustness"}
+"""What judges a trained run further, when it is asked to."""
 COMPARISON = {
     "baseline": "baseline:baseline",
     "table": "table:table",
@@ -41,6 +43,8 @@ USAGE = f"""python -m src_training [STAGE] --data DIR --out RUN [--preset {"|".j
 
 STAGE is one of: {", ".join(STAGES)}.
 Without a stage all of them run in turn. Call again with the same --out to go on after an interruption.
+
+robustness judges the held-out patients again, with images that are worse than theirs were.
 
 The comparison of the paper: baseline NAME trains and evaluates one system ({", ".join(SYSTEMS)});
 table does so for all that are missing and prints Table 1; figures draws the paper's figures from what table left.
@@ -55,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recipe = parse(words)
         check_recipe(recipe)
         if recipe.dry_run:
-            if stage in COMPARISON or recipe.bundle is not None:
+            if stage in COMPARISON or stage in JUDGEMENTS or recipe.bundle is not None:
                 raise RecipeError("--dry-run counts the training of the recipe's own variant; leave the stage out")
             from src_training.dry_run import dry_run
 
@@ -91,8 +95,9 @@ def read_stage(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
         return rest.pop(0) if rest and not rest[0].startswith("-") else None
 
     stage = leading() or "all"
-    if stage not in ("all", *STAGES, *COMPARISON):
-        raise RecipeError(f"unknown stage {stage!r}; choose one of {', '.join((*STAGES, *COMPARISON))}")
+    known = (*STAGES, *JUDGEMENTS, *COMPARISON)
+    if stage not in ("all", *known):
+        raise RecipeError(f"unknown stage {stage!r}; choose one of {', '.join(known)}")
     if stage != "baseline":
         return stage, None, rest
     system = leading()
@@ -123,7 +128,7 @@ def _option(words: Sequence[str], name: str) -> str | None:
 
 def _stage(name: str) -> Callable[[Run], object]:
     """The function of a stage; imported late, because each stage brings much with it."""
-    module, function = (STAGES | COMPARISON)[name].split(":")
+    module, function = (STAGES | JUDGEMENTS | COMPARISON)[name].split(":")
     stage: Callable[[Run], object] = getattr(import_module(f"src_training.{module}"), function)
     return stage
 

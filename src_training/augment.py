@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from src_training.augment_lesions import brain_mean, recolour
 
-LOST = 0.15
+LOST = 0.12
 """Share of the slices of which a whole modality is missing."""
-CUT_OFF = 0.1
+CUT_OFF = 0.08
 """Share of those of which a rectangle of one is missing, as where a scan does not cover the brain."""
 
 
@@ -48,19 +48,19 @@ def deform(stacked: Tensor, generator: torch.Generator) -> Tensor:
     def uniform(low: float, high: float) -> Tensor:
         return torch.rand(batch, generator=generator, device=device) * (high - low) + low
 
-    angle = uniform(-math.pi / 6, math.pi / 6)
+    angle = uniform(-math.pi / 9, math.pi / 9)
     flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    wide, tall, shear = uniform(0.77, 1.3), uniform(0.77, 1.3), uniform(-0.12, 0.12)
+    wide, tall, shear = uniform(0.82, 1.22), uniform(0.82, 1.22), uniform(-0.06, 0.06)
     theta = torch.stack(
         [
-            torch.stack([flip * cos * wide, (shear - sin) * tall, uniform(-0.1, 0.1)], dim=1),
-            torch.stack([flip * sin * wide, cos * tall, uniform(-0.1, 0.1)], dim=1),
+            torch.stack([flip * cos * wide, (shear - sin) * tall, uniform(-0.08, 0.08)], dim=1),
+            torch.stack([flip * sin * wide, cos * tall, uniform(-0.08, 0.08)], dim=1),
         ],
         dim=1,
     )
     grid = F.affine_grid(theta, list(stacked.shape), align_corners=False)
-    for cells, most in ((5, 0.05), (10, 0.02)):
+    for cells, most in ((5, 0.04), (10, 0.012)):
         coarse = torch.randn(batch, 2, cells, cells, generator=generator, device=device)
         coarse = coarse * uniform(0.0, most).view(-1, 1, 1, 1)
         smooth = F.interpolate(coarse, stacked.shape[-2:], mode="bicubic", align_corners=False)
@@ -94,14 +94,14 @@ def change_intensities(stack: Tensor, generator: torch.Generator) -> Tensor:
         return F.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)[:, None]
 
     brain = stack.amax(dim=2, keepdim=True) > 0
-    changed = stack.clamp(0, 1) ** torch.exp(uniform(-0.6, 0.6))
+    changed = stack.clamp(0, 1) ** torch.exp(uniform(-0.5, 0.5))
     mean = brain_mean(changed)
-    changed = (changed - mean) * uniform(0.65, 1.4) + mean * uniform(0.75, 1.3)
-    changed = changed * torch.exp(field(3) * uniform(0, 0.25) + field(5) * uniform(0, 0.1))
+    changed = (changed - mean) * uniform(0.7, 1.35) + mean * uniform(0.8, 1.25)
+    changed = changed * torch.exp(field(3) * uniform(0, 0.22) + field(5) * uniform(0, 0.08))
     factor = 1.5 + 1.5 * float(torch.rand(1, generator=generator, device=device))
     changed = torch.where(uniform(0, 1) < 0.2, coarsen(changed, factor), changed)
     noise = torch.randn(stack.shape, generator=generator, device=device)
-    changed = changed + noise * 0.1 * uniform(0, 1) ** 2
+    changed = changed + noise * 0.08 * uniform(0, 1) ** 2
     return changed.clamp(0, 1) * brain * ~lost((batch, channels, height, width), generator)[:, None]
 
 

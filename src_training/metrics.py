@@ -155,11 +155,98 @@ def height_matched_auroc(
 
 def expected_calibration_error(probability: NDArray[np.floating], lesion: Mask, where: Mask, bins: int = 15) -> float:
     """Mean distance between the stated probability and the frequency of lesion, in equal bins inside ``where``."""
+    counts = calibration(probability, lesion, where, bins)
+    stated, observed = np.array(counts["stated"]), np.array(counts["lesion"])
+    return float(np.abs(stated - observed).sum() / sum(counts["voxels"]))
+
+
+def calibration(probability: NDArray[np.floating], lesion: Mask, where: Mask, bins: int = 15) -> dict[str, list[float]]:
+    """Counts behind a reliability diagram, in equal bins of the probability inside ``where``.
+
+    Returns
+    -------
+    dict
+        ``voxels``; ``stated``, the sum of their probabilities; ``lesion``, how many are lesion. Patients may be added.
+    """
     p, y = probability[where].astype(np.float64), lesion[where].astype(np.float64)
     place = np.minimum((p * bins).astype(int), bins - 1)
-    stated = np.bincount(place, weights=p, minlength=bins)
-    observed = np.bincount(place, weights=y, minlength=bins)
-    return float(np.abs(stated - observed).sum() / p.size)
+    return {
+        "voxels": np.bincount(place, minlength=bins).tolist(),
+        "stated": np.bincount(place, weights=p, minlength=bins).tolist(),
+        "lesion": np.bincount(place, weights=y, minlength=bins).tolist(),
+    }
+
+
+DOUBT_BINS = 200
+"""Equal bins of the stated uncertainty, which is told in [0, 1]."""
+
+
+def errors_by_doubt(
+    uncertainty: NDArray[np.floating], wrong: Mask, where: Mask
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Voxels and wrong voxels inside ``where``, counted in `DOUBT_BINS` equal bins of the uncertainty.
+
+    Counts of several patients may be added.
+    """
+    place = np.minimum((uncertainty[where] * DOUBT_BINS).astype(int), DOUBT_BINS - 1)
+    voxels = np.bincount(place, minlength=DOUBT_BINS)
+    return voxels, np.bincount(place[wrong[where]], minlength=DOUBT_BINS)
+
+
+def risk_coverage(
+    voxels: NDArray[np.integer], errors: NDArray[np.integer], coverages: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Share of wrong voxels among the surest ones (Geifman and El-Yaniv, NeurIPS 2017).
+
+    Parameters
+    ----------
+    voxels, errors
+        Counts from `errors_by_doubt`, the surest bin first. Within a bin the errors are spread evenly.
+    coverages
+        Shares of all voxels that are kept, in (0, 1].
+
+    Returns
+    -------
+    ndarray
+        The risk at each coverage; nan without voxels.
+    """
+    total = voxels.sum()
+    if total == 0:
+        return np.full(len(coverages), np.nan)
+    kept = np.concatenate([[0], np.cumsum(voxels)]) / total
+    wrong = np.concatenate([[0], np.cumsum(errors)]) / total
+    risk: NDArray[np.float64] = np.interp(coverages, kept, wrong) / coverages
+    return risk
+
+
+def doubt_auroc(voxels: NDArray[np.integer], errors: NDArray[np.integer]) -> float:
+    """How well the stated uncertainty tells wrong voxels from right ones; nan where all are right, or all wrong."""
+    right = voxels - errors
+    if not errors.sum() or not right.sum():
+        return float("nan")
+    below = np.concatenate([[0], np.cumsum(right)[:-1]])
+    return float((errors * (below + right / 2)).sum() / (errors.sum() * right.sum()))
+
+
+def sample_spread(samples: NDArray[np.uint8], lesion: Mask) -> tuple[float, float]:
+    """How far sampled masks lie from each other, and from the expert's, as mean 1 - Dice.
+
+    Parameters
+    ----------
+    samples
+        ``(K, S, H, W)`` in {0, 1}.
+    lesion
+        ``(S, H, W)``.
+
+    Returns
+    -------
+    between, to_expert
+        Mean over the pairs of masks (nan with fewer than two), and over the masks.
+    """
+    masks = samples.astype(bool)
+    pairs = [1 - dice(masks[i], masks[j]) for i in range(len(masks)) for j in range(i)]
+    between = float(np.mean(pairs)) if pairs else float("nan")
+    return between, float(np.mean([1 - dice(mask, lesion) for mask in masks]))
 
 
 def bootstrap_interval(

@@ -79,7 +79,7 @@ class DiscrepancyRecipe:
 class PretrainingRecipe:
     """What the denoiser learns from synthetic patients, before and beside the real ones; not in the paper."""
 
-    patients: int = 80
+    patients: int = 160
     """Synthetic patients to make; 0 leaves the pre-training out."""
     autoencoder_epochs: int = 2
     """Passes of the synthetic patients' own autoencoders over their slices."""
@@ -95,7 +95,7 @@ class PretrainingRecipe:
 class DiffusionRecipe:
     """Training of the denoiser."""
 
-    iterations: int = 500
+    iterations: int = 600
     """Optimiser steps."""
     batch_size: int = 16
     """Slices a step."""

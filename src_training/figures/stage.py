@@ -14,6 +14,7 @@ from src_training.figures.score_histograms import fig4_scores
 from src_training.figures.side_by_side import fig3_systems
 from src_training.figures.steps_curve import steps_curve
 from src_training.figures.trained import Patient, trained_systems
+from src_training.figures.uncertainty import uncertainty
 from src_training.recipe import RecipeError
 from src_training.run import Run
 from src_training.systems import for_system
@@ -22,6 +23,7 @@ FIGURES: tuple[Callable[[Run, list[Patient]], list[Path]], ...] = (
     fig3_systems,
     fig4_scores,
     fig5_denoising,
+    uncertainty,
     cross_fitting,
     steps_curve,
 )

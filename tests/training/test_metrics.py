@@ -204,3 +204,45 @@ def test_the_bootstrap_contains_the_mean_and_is_seeded() -> None:
     assert values.min() <= low < values.mean() < high <= values.max()
     assert metrics.bootstrap_interval(values, draws=500, seed=3) == (low, high)
     assert metrics.bootstrap_interval(values, draws=500, seed=4) != (low, high)
+
+
+def test_the_surest_voxels_are_wrong_least() -> None:
+    uncertainty = np.array([0.0, 0.1, 0.9, 1.0])
+    wrong = np.array([False, False, True, False])
+    voxels, errors = metrics.errors_by_doubt(uncertainty, wrong, np.ones(4, bool))
+    risk = metrics.risk_coverage(voxels, errors, np.array([0.5, 0.75, 1.0]))
+
+    assert (voxels.sum(), errors.sum()) == (4, 1)
+    assert risk == pytest.approx([0.0, 1 / 3, 1 / 4])
+    assert metrics.doubt_auroc(voxels, errors) == pytest.approx(2 / 3)
+    assert np.isnan(metrics.doubt_auroc(voxels, np.zeros_like(errors)))
+    assert np.isnan(metrics.risk_coverage(voxels * 0, errors * 0, np.array([1.0]))).all()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_uncertainty_s_auroc_is_that_of_its_bins(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    uncertainty, wrong = rng.integers(0, 20, 60) / 20 + 0.01, rng.random(60) < 0.4
+    if wrong.all() or not wrong.any():
+        return
+    counts = metrics.errors_by_doubt(uncertainty, wrong, np.ones(60, bool))
+    assert metrics.doubt_auroc(*counts) == pytest.approx(metrics.auroc(uncertainty, wrong))
+
+
+def test_samples_are_compared_with_each_other_and_with_the_expert() -> None:
+    lesion = np.array([[[True, True, False, False]]])
+    samples = np.array([[[[1, 1, 0, 0]]], [[[1, 0, 0, 0]]]], np.uint8)
+    between, to_expert = metrics.sample_spread(samples, lesion)
+
+    assert between == pytest.approx(1 / 3)
+    assert to_expert == pytest.approx(1 / 6)
+    assert np.isnan(metrics.sample_spread(samples[:1], lesion)[0])
+
+
+def test_calibration_counts_add_up_to_the_error() -> None:
+    probability, lesion = np.array([0.1, 0.9, 0.8]), np.array([False, True, False])
+    counts = metrics.calibration(probability, lesion, np.ones(3, bool), bins=2)
+
+    assert counts == {"voxels": [1, 2], "stated": pytest.approx([0.1, 1.7]), "lesion": [0.0, 1.0]}
+    error = metrics.expected_calibration_error(probability, lesion, np.ones(3, bool), bins=2)
+    assert error == pytest.approx((0.1 + 0.7) / 3)

@@ -1,0 +1,146 @@
+"""Stage ``robustness``: how much of the Dice is lost when held-out patients' images are worse than they were."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from napari_ddmd.case import Case, load_case
+from napari_ddmd.lesions import drop_small_parts
+from napari_ddmd.model.bundle import Bundle, read_bundle
+from napari_ddmd.segment import segment
+from src_training import distributed
+from src_training.figures.robustness_curves import robustness_curves
+from src_training.files import write_bytes, write_json
+from src_training.metrics import bootstrap_interval, dice
+from src_training.patient import judged_slices
+from src_training.perturbations import PERTURBATIONS
+from src_training.publish import publish_split
+from src_training.recipe import RecipeError
+from src_training.run import Run, Split
+
+EVERY = 3
+"""Every so many slices with brain are judged, so that all strengths of a patient take a few minutes."""
+
+
+def robustness(run: Run) -> None:
+    """Judge the held-out patients of every split under every perturbation; what has been judged is kept.
+
+    A patient's figures are kept in ``<split>/robustness/<case>.json``. ``robustness.json`` and ``robustness.md`` join
+    those of all patients, and ``figures/robustness.png`` draws them.
+    """
+    for split in run.splits():
+        if not split.test_cases:
+            print(f"{split.name}: no patient is held out; nothing to judge", file=sys.stderr)
+            continue
+        _judge_split(split)
+    if not distributed.is_main():
+        return
+    patients = [json.loads(path.read_text()) for path in sorted(run.root.glob("fold*/robustness/*.json"))]
+    if not patients:
+        raise RecipeError(f"{run.root}: no held-out patient was judged; give --fold cv or a fold's number")
+    summary = summarise_robustness(patients)
+    write_json(run.root / "robustness.json", summary)
+    write_bytes(run.root / "robustness.md", robustness_table(summary).encode())
+    for path in robustness_curves(run, summary):
+        print(path, file=sys.stderr)
+
+
+def _judge_split(split: Split) -> None:
+    folder, recipe = split.work / "robustness", split.run.recipe
+    index = json.loads(split.run.index_path.read_text())["cases"]
+    bundle = read_bundle(publish_split(split))
+    made_with = {"sha256": bundle.sha256, "every": EVERY, "sampling": asdict(bundle.settings.sampling)}
+    made_with |= {"seed": recipe.seed, "strengths": {name: list(p.strengths) for name, p in PERTURBATIONS.items()}}
+    missing = []
+    for name in distributed.share(split.test_cases):
+        path = folder / f"{name}.json"
+        if not path.exists() or json.loads(path.read_text())["made_with"] != made_with:
+            missing.append(name)
+    for name in tqdm(missing, desc=f"robustness {split.name}", unit="case", disable=not missing):
+        figures = judge_case(load_case(Path(index[name]["folder"])), bundle, split.run)
+        write_json(folder / f"{name}.json", figures | {"made_with": made_with})
+    distributed.barrier()
+
+
+def judge_case(case: Case, bundle: Bundle, run: Run) -> dict[str, Any]:
+    """Dice of one patient as it is and under every perturbation, with one mask a slice.
+
+    Returns
+    -------
+    dict
+        ``case``, ``unchanged``, and ``changed``: for each perturbation a Dice for each strength.
+    """
+
+    def judged(seen: Case) -> float:
+        recipe = run.recipe
+        if seen.mask is None:
+            raise RecipeError(f"{case.name}: has no expert mask to be compared with; put it back beside the images")
+        step = max(1, round(EVERY * case.spacing[0] / seen.spacing[0]))
+        rows = judged_slices(seen, recipe.slices.first_slice, recipe.slices.last_slice)[::step]
+        sampling = bundle.settings.sampling
+        found = np.zeros(seen.mask.shape, bool)
+        for result in segment(seen, bundle, slices=rows, samples=1, seed=recipe.seed, device=recipe.device):
+            found[result.index] = result.mask(sampling.threshold)
+        return dice(drop_small_parts(found[rows], sampling.min_part), seen.mask[rows] > 0)
+
+    changed: dict[str, list[float]] = {}
+    for number, (name, perturbation) in enumerate(PERTURBATIONS.items()):
+        changed[name] = []
+        for place, strength in enumerate(perturbation.strengths):
+            rng = np.random.default_rng([run.recipe.seed, number, place])
+            changed[name].append(judged(perturbation.apply(case, strength, rng)))
+    return {"case": case.name, "unchanged": judged(case), "changed": changed}
+
+
+def summarise_robustness(patients: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean Dice and mean loss over patients, with 95 % bootstrap intervals of the loss."""
+    unchanged = np.array([patient["unchanged"] for patient in patients])
+    points: dict[str, list[dict[str, Any]]] = {}
+    for name, perturbation in PERTURBATIONS.items():
+        points[name] = []
+        for place, strength in enumerate(perturbation.strengths):
+            dices = np.array([patient["changed"][name][place] for patient in patients])
+            loss = unchanged - dices
+            points[name].append(
+                {
+                    "strength": strength,
+                    "dice": float(dices.mean()),
+                    "loss": float(loss.mean()),
+                    "interval": list(bootstrap_interval(loss)),
+                    "per_patient": {p["case"]: p["changed"][name][place] for p in patients},
+                }
+            )
+    return {
+        "every": EVERY,
+        "unchanged": float(unchanged.mean()),
+        "unchanged_per_patient": {patient["case"]: patient["unchanged"] for patient in patients},
+        "perturbations": points,
+        "made_with": [patient["made_with"]["sha256"] for patient in patients],
+    }
+
+
+def robustness_table(summary: dict[str, Any]) -> str:
+    """One row a perturbation and strength."""
+    rows = [
+        f"Volume Dice over every {summary['every']}th slice with brain, one mask a slice, mean over "
+        f"{len(summary['unchanged_per_patient'])} held-out patients. As the images are: {summary['unchanged']:.3f}.\n",
+        "| Images | Strength | Dice | Lost | 95 % interval of the loss |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for name, points in summary["perturbations"].items():
+        perturbation = PERTURBATIONS[name]
+        for point in points:
+            low, high = point["interval"]
+            strength = "" if name.startswith("no_") else f"{point['strength']:g} {perturbation.unit}"
+            rows.append(
+                f"| {perturbation.name} | {strength} | {point['dice']:.3f} | {point['loss']:.3f} "
+                f"| {low:.3f} to {high:.3f} |"
+            )
+    return "\n".join(rows) + "\n"
