@@ -72,6 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go to DIR/<case>/")
     _add_run_options(predict)
     predict.add_argument("--overwrite", action="store_true", help="replace earlier results of the same cases")
+    predict.add_argument(
+        "--allow-missing", action="store_true", help="take cases that lack one modality, at a cost in accuracy"
+    )
     predict.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     predict.set_defaults(run=_predict)
 
@@ -172,6 +175,7 @@ def _predict(options: argparse.Namespace) -> int:
         seed=options.seed,
         threshold=options.threshold,
         device=device_name(options.device),
+        allow_missing=options.allow_missing,
     )
     summaries: list[dict[str, Any]] = []
     failed = [str(fault) for fault in faults]

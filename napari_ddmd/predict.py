@@ -45,6 +45,8 @@ class PredictSettings:
         As in `napari_ddmd.segment.segment`.
     threshold
         The lesion is where the probability exceeds this.
+    allow_missing
+        As in `napari_ddmd.case.load_case`.
     """
 
     slices: tuple[int | None, int | None] | None = None
@@ -54,6 +56,7 @@ class PredictSettings:
     seed: int = 0
     threshold: float = 0.5
     device: str = "auto"
+    allow_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def predict_case(
     with warnings.catch_warnings():
         # They are passed on through `remark`, without the code lines that Python would print.
         warnings.simplefilter("ignore", CaseWarning)
-        case = load_case(files)
+        case = load_case(files, allow_missing=settings.allow_missing)
     for text in case.warnings:
         if remark is not None:
             remark(text)

@@ -171,6 +171,18 @@ def test_cases_of_one_name_and_unnamed_images_do_not_lose_the_others(
     assert [line.split(": ")[1] for line in lines] == [str(place) for place in (scan, *twins)]
 
 
+def test_a_case_without_one_modality_is_taken_where_that_is_asked_for(
+    write_small_case: CaseWriter, tiny_model_folder: Path, tmp_path: Path, out: Path, capsys: Captured
+) -> None:
+    folder = write_small_case(tmp_path / "Small_007", skip=("t2",))
+
+    assert predict(folder, tiny_model_folder, out) == 2
+    assert "no image for t2; add it" in one_line(capsys.readouterr().err)
+    assert predict(folder, tiny_model_folder, out, "--allow-missing") == 0
+    assert "Small_007: has no t2" in capsys.readouterr().err
+    assert (out / "Small_007" / "Small_007_mask.nii.gz").exists()
+
+
 def test_a_missing_model_is_named(small_case_folder: Path, out: Path, capsys: Captured) -> None:
     assert predict(small_case_folder, Path("no-such-model"), out) == 2
     assert "no-such-model: no such model" in one_line(capsys.readouterr().err)

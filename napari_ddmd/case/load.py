@@ -24,7 +24,12 @@ from napari_ddmd.case.nifti import NiftiFile, open_nifti
 _SAME_PLACE = 0.1
 
 
-def load_case(path: str | os.PathLike[str] | CaseFiles, *, assignment: Mapping[str, Path] | None = None) -> Case:
+def load_case(
+    path: str | os.PathLike[str] | CaseFiles,
+    *,
+    assignment: Mapping[str, Path] | None = None,
+    allow_missing: bool = False,
+) -> Case:
     """Load one patient.
 
     All headers are read and checked before any voxel is, then the images and the mask are read in parallel.
@@ -35,6 +40,8 @@ def load_case(path: str | os.PathLike[str] | CaseFiles, *, assignment: Mapping[s
         Folder of the case in any BRATS naming, any one of its files, or what `find_cases` found.
     assignment : mapping of str to Path, optional
         Files that are known already, by modality (or ``"seg"``); they win over what the names say.
+    allow_missing : bool
+        Take a case that lacks one modality, which is then 0 everywhere; a remark says so.
 
     Returns
     -------
@@ -49,16 +56,17 @@ def load_case(path: str | os.PathLike[str] | CaseFiles, *, assignment: Mapping[s
     Warns
     -----
     CaseWarning
-        If the mask's origin is not the images', or a header does not tell the orientation.
+        If the mask's origin is not the images', a header does not tell the orientation, or a modality is missing.
     """
     files = path if isinstance(path, CaseFiles) else find_case_files(path, assignment=assignment)
-    _refuse_missing(files)
-    images = {modality: open_nifti(files.images[modality]) for modality in MODALITIES}
-    reference = images[MODALITIES[0]]
+    missing = _missing(files, most=1 if allow_missing else 0)
+    images = {modality: open_nifti(files.images[modality]) for modality in MODALITIES if modality not in missing}
+    reference = next(iter(images.values()))
     grid = reference.grid()
     for image in images.values():
         _refuse_other_grid(image, reference)
     remarks = _orientation_remarks(reference)
+    remarks += [f"{files.name}: has no {modality}; what is found without it is less sure" for modality in missing]
     mask_file, mask_grid = None, grid
     if files.mask is not None:
         mask_file = open_nifti(files.mask)
@@ -66,13 +74,13 @@ def load_case(path: str | os.PathLike[str] | CaseFiles, *, assignment: Mapping[s
         remarks += mask_remarks
 
     # Allocated once; each thread fills its own part, so that no second copy of the case is ever held.
-    volumes = np.empty((len(MODALITIES), *grid.shape), dtype=np.float32)
+    volumes = np.zeros((len(MODALITIES), *grid.shape), dtype=np.float32)
 
-    def read(channel: int, image: NiftiFile) -> None:
-        volumes[channel] = grid.to_axial(image.read_image())
+    def read(modality: str, image: NiftiFile) -> None:
+        volumes[MODALITIES.index(modality)] = grid.to_axial(image.read_image())
 
     with ThreadPoolExecutor(max_workers=len(MODALITIES) + 1, thread_name_prefix="load_case") as pool:
-        reads = [pool.submit(read, channel, image) for channel, image in enumerate(images.values())]
+        reads = [pool.submit(read, modality, image) for modality, image in images.items()]
         labels = None if mask_file is None else pool.submit(mask_file.read_labels)
         try:
             for done in reads:
@@ -121,13 +129,15 @@ def load_mask(path: str | os.PathLike[str], grid: AxialGrid) -> NDArray[np.uint8
     return labels
 
 
-def _refuse_missing(files: CaseFiles) -> None:
+def _missing(files: CaseFiles, most: int) -> list[str]:
+    """Modalities that were not found; more than ``most`` are refused."""
     missing = [modality for modality in MODALITIES if modality not in files.images]
-    if not missing:
-        return
-    folder = next(iter(files.images.values())).parent if files.images else Path(files.name)
-    names = " and ".join(missing)
-    raise CaseError(f"{folder}: no image for {names}; add it, or rename it to end in _{missing[0]}.nii.gz")
+    if len(missing) > most:
+        folder = next(iter(files.images.values())).parent if files.images else Path(files.name)
+        names = " and ".join(missing)
+        remedy = f"add it, or rename it to end in _{missing[0]}.nii.gz"
+        raise CaseError(f"{folder}: no image for {names}; {remedy}")
+    return missing
 
 
 def _refuse_other_grid(image: NiftiFile, reference: NiftiFile) -> None:

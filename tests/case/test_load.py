@@ -97,6 +97,23 @@ def test_missing_modalities_are_named(write_case: WriteCase) -> None:
     assert str(folder) in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", MODALITIES)
+def test_one_missing_modality_is_zero_where_that_is_allowed(write_case: WriteCase, kind: str) -> None:
+    whole = load_case(write_case("whole"))
+    with pytest.warns(CaseWarning, match=f"patient: has no {kind}"):
+        case = load_case(write_case("patient", skip=(kind,)), allow_missing=True)
+
+    assert len(case.warnings) == 1
+    for channel, modality in enumerate(MODALITIES):
+        expected = np.zeros_like(whole.images[channel]) if modality == kind else whole.images[channel]
+        np.testing.assert_array_equal(case.images[channel], expected)
+
+
+def test_two_missing_modalities_are_refused_all_the_same(write_case: WriteCase) -> None:
+    with pytest.raises(CaseError, match="no image for t1ce and flair"):
+        load_case(write_case("patient", skip=("t1ce", "flair")), allow_missing=True)
+
+
 @pytest.mark.parametrize("kind", ["t1ce", "t2", "flair"])
 def test_an_image_of_another_shape_is_named(write_case: WriteCase, kind: str) -> None:
     folder = write_case("patient", data={kind: volume(kind, (6, 7, 4))})
