@@ -102,7 +102,8 @@ def read_stage(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
         return stage, None, rest
     system = leading()
     if system not in SYSTEMS:
-        raise RecipeError(f"'baseline' needs the name of a system: one of {', '.join(SYSTEMS)}")
+        problem = "'baseline' needs the name of a system" if system is None else f"system {system!r} does not exist"
+        raise RecipeError(f"{problem}; choose one of {', '.join(SYSTEMS)}")
     return stage, system, rest
 
 

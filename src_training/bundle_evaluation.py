@@ -66,6 +66,7 @@ def evaluate_bundle(run: Run) -> None:
     }
     write_json(run.root / "metrics.json", summary)
     write_bytes(run.root / "metrics.md", markdown_table(summary).encode())
+    print(mean_dice(bundle, patients), file=sys.stderr)
     print(compared_with_card(bundle, patients, recipe.seed), file=sys.stderr)
     if recipe.record:
         record(bundle, recipe.bundle or Path(), patients, recipe.seed)
@@ -86,6 +87,12 @@ def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: in
     updated = replace(bundle, provenance=bundle.provenance | {"evaluations": evaluations})
     save_bundle(folder, updated)
     write_bytes(folder / "README.md", model_card(updated).encode())
+
+
+def mean_dice(bundle: Bundle, patients: list[dict[str, Any]]) -> str:
+    """One line: the mean volume Dice over the patients."""
+    dices = [patient["values"]["dice_volume"] for patient in patients]
+    return f"{bundle.name}: mean volume Dice {sum(dices) / len(dices):.3f} over {len(dices)} patients"
 
 
 def compared_with_card(bundle: Bundle, patients: list[dict[str, Any]], seed: int) -> str:

@@ -35,6 +35,9 @@ def test_it_reproduces_the_figures_of_its_card(
     found = json.loads((tmp_path / "judged" / "metrics.json").read_text())["systems"]["ddmd"]
     known = json.loads((tiny_out / "metrics.json").read_text())["systems"]["ddmd"]
 
+    dice = known["dice_volume"]["per_patient"]
+    mean = sum(dice[name] for name in held_out) / len(held_out)
+    assert f"compact: mean volume Dice {mean:.3f} over {len(held_out)} patients" in said
     assert f"figures of {len(held_out)} patients against the card of compact: the same to the last digit" in said
     assert f"was trained on {len(PATIENTS) - len(held_out)} of these patients, which are left out" in said
     for metric in METRICS:

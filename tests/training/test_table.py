@@ -171,10 +171,15 @@ def test_a_baseline_alone(cohort: Path, compared: Path, tmp_path: Path, capsys: 
     assert not (out / "ensembles").exists(), "it needs no autoencoders"
 
 
-@pytest.mark.parametrize("name", [[], ["net"]])
-def test_a_baseline_needs_a_name(name: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [([], "'baseline' needs the name of a system"), (["net"], "system 'net' does not exist")],
+)
+def test_a_baseline_needs_a_name(
+    name: list[str], problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["baseline", *name, "--out", str(tmp_path / "run")]) == 2
-    assert "'baseline' needs the name of a system: one of unet, segnet" in capsys.readouterr().err
+    assert f"{problem}; choose one of unet, segnet" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
