@@ -82,6 +82,7 @@ class CaseSampler:
     def prepare(self) -> None:
         """Normalise the case and bring the networks to the device."""
         self.window = CaseWindow(self.case, self.bundle.settings)
+        self.complete = bool(self.case.images.any(axis=(1, 2, 3)).all())
         self.networks: DdmdNetworks = self.bundle.networks.to(self.device)
 
     @torch.no_grad()
@@ -100,10 +101,14 @@ class CaseSampler:
         }
 
     def maps(self, images: Tensor) -> DiscrepancyMaps:
-        """Maps slice by slice: in a batch, the order of the sums and so the last digit depends on its size."""
+        """Maps slice by slice: in a batch, the order of the sums and so the last digit depends on its size.
+
+        They are 0 where the case lacks a modality: the autoencoders have seen none that did.
+        """
         ae_1, ae_2 = self.networks.ae_1, self.networks.ae_2
         size = self.bundle.settings.autoencoder.size
-        return join_maps([discrepancy_maps(image, ae_1, ae_2, size=size) for image in torch.split(images, 1)])
+        maps = join_maps([discrepancy_maps(image, ae_1, ae_2, size=size) for image in torch.split(images, 1)])
+        return maps if self.complete else maps.emptied()
 
     @torch.no_grad()
     def masks(

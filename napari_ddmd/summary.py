@@ -47,6 +47,7 @@ def summarise(
     lesions = find_lesions(mask, case.spacing, volumes.probability)[1]
     summary: dict[str, Any] = {
         "case": case.name,
+        "warnings": list(case.warnings),
         "model": {
             "name": bundle.name,
             "variant": bundle.variant,

@@ -12,9 +12,11 @@ from torch.nn import functional as F
 from src_training.augment_lesions import brain_mean, recolour
 
 LOST = 0.12
-"""Share of the slices of which a whole modality is missing."""
+"""Share of the slices of which a whole modality is missing, and with it the maps."""
+NOISE = 0.08
+"""Largest standard deviation of the noise, which is drawn for every slice anew."""
 CUT_OFF = 0.08
-"""Share of those of which a rectangle of one is missing, as where a scan does not cover the brain."""
+"""Share of the slices of which a rectangle of one modality is missing, as where a scan does not cover the brain."""
 
 
 def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,7 +40,9 @@ def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Genera
     images, maps, masks = stacked[:, :count], stacked[:, count:-shown], (stacked[:, -shown:] > 0.5).float()
     stack = images.view(len(images), shown, -1, *images.shape[2:])
     stack = change_intensities(recolour(stack, masks[:, :, None], generator), generator)
-    return stack.flatten(1, 2), maps, masks
+    gone = lost((len(stack), *stack.shape[2:]), generator)
+    maps = maps * ~gone.all(dim=(2, 3)).any(dim=1)[:, None, None, None]  # as `CaseSampler` does
+    return (stack * ~gone[:, None]).flatten(1, 2), maps, masks
 
 
 def deform(stacked: Tensor, generator: torch.Generator) -> Tensor:
@@ -69,7 +73,9 @@ def deform(stacked: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def change_intensities(stack: Tensor, generator: torch.Generator) -> Tensor:
-    """Gamma, contrast, offset, coil sensitivity, resolution, noise and lost parts, drawn for each modality.
+    """Gamma, contrast, offset, bias field, resolution and noise, drawn for each modality.
+
+    The resolution of those that are made coarser is the same throughout a batch.
 
     Parameters
     ----------
@@ -101,8 +107,8 @@ def change_intensities(stack: Tensor, generator: torch.Generator) -> Tensor:
     factor = 1.5 + 1.5 * float(torch.rand(1, generator=generator, device=device))
     changed = torch.where(uniform(0, 1) < 0.2, coarsen(changed, factor), changed)
     noise = torch.randn(stack.shape, generator=generator, device=device)
-    changed = changed + noise * 0.08 * uniform(0, 1) ** 2
-    return changed.clamp(0, 1) * brain * ~lost((batch, channels, height, width), generator)[:, None]
+    changed = changed + noise * NOISE * uniform(0, 1) ** 2
+    return changed.clamp(0, 1) * brain
 
 
 def coarsen(stack: Tensor, factor: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -116,6 +117,10 @@ def _problems(recipe: Recipe) -> Iterator[str]:
         yield f"diffusion.timestep-power must be more than 0, not {diffusion.timestep_power}"
     if not 1 <= model.sampling.steps <= model.diffusion.timesteps:
         yield f"model.sampling.steps must be 1 to {model.diffusion.timesteps}, not {model.sampling.steps}"
+    if model.context.slices < 0:
+        yield f"model.context.slices must be 0 or more, not {model.context.slices}"
+    if not 0 < model.context.step_mm < math.inf:
+        yield f"model.context.step-mm must be above 0, not {model.context.step_mm}"
     if not 0 <= model.sampling.min_part <= 1:
         yield f"model.sampling.min-part must be 0 to 1, not {model.sampling.min_part}"
     if not 0 <= model.normalisation.lower_percentile < model.normalisation.upper_percentile <= 100:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,17 +14,16 @@ import numpy as np
 from tqdm import tqdm
 
 from napari_ddmd.case import Case, load_case
-from napari_ddmd.lesions import drop_small_parts
 from napari_ddmd.model.bundle import Bundle, read_bundle
-from napari_ddmd.segment import segment
 from src_training import distributed
+from src_training.few_steps import judge_steps
 from src_training.figures.robustness_curves import robustness_curves
 from src_training.files import write_bytes, write_json
-from src_training.metrics import bootstrap_interval, dice
+from src_training.metrics import bootstrap_interval
 from src_training.patient import judged_slices
 from src_training.perturbations import PERTURBATIONS
 from src_training.publish import publish_split
-from src_training.recipe import RecipeError
+from src_training.recipe import Recipe, RecipeError
 from src_training.run import Run, Split
 
 EVERY = 3
@@ -33,16 +34,23 @@ def robustness(run: Run) -> None:
     """Judge the held-out patients of every split under every perturbation; what has been judged is kept.
 
     A patient's figures are kept in ``<split>/robustness/<case>.json``. ``robustness.json`` and ``robustness.md`` join
-    those of all patients, and ``figures/robustness.png`` draws them.
+    those of all splits that are asked for, and ``figures/robustness.png`` draws them.
+
+    Raises
+    ------
+    RecipeError
+        If nobody is held out, or a published model is to be judged.
     """
+    if run.recipe.bundle is not None:
+        raise RecipeError("robustness judges what a run has trained; leave --bundle out")
+    patients: list[dict[str, Any]] = []
     for split in run.splits():
         if not split.test_cases:
             print(f"{split.name}: no patient is held out; nothing to judge", file=sys.stderr)
             continue
-        _judge_split(split)
+        patients += _judge_split(split)
     if not distributed.is_main():
         return
-    patients = [json.loads(path.read_text()) for path in sorted(run.root.glob("fold*/robustness/*.json"))]
     if not patients:
         raise RecipeError(f"{run.root}: no held-out patient was judged; give --fold cv or a fold's number")
     summary = summarise_robustness(patients)
@@ -52,49 +60,72 @@ def robustness(run: Run) -> None:
         print(path, file=sys.stderr)
 
 
-def _judge_split(split: Split) -> None:
+def _judge_split(split: Split) -> list[dict[str, Any]]:
+    """Judge the held-out patients, each process its share; the figures of all of them."""
     folder, recipe = split.work / "robustness", split.run.recipe
     index = json.loads(split.run.index_path.read_text())["cases"]
     bundle = read_bundle(publish_split(split))
-    made_with = {"sha256": bundle.sha256, "every": EVERY, "sampling": asdict(bundle.settings.sampling)}
-    made_with |= {"seed": recipe.seed, "strengths": {name: list(p.strengths) for name, p in PERTURBATIONS.items()}}
-    missing = []
-    for name in distributed.share(split.test_cases):
+    made_with = {
+        "sha256": bundle.sha256,
+        "every": EVERY,
+        "sampling": asdict(bundle.settings.sampling),
+        "seed": recipe.seed,
+        "strengths": {name: list(perturbation.strengths) for name, perturbation in PERTURBATIONS.items()},
+    }
+    device = str(distributed.own_device(recipe.device))
+
+    def kept(name: str) -> dict[str, Any] | None:
         path = folder / f"{name}.json"
-        if not path.exists() or json.loads(path.read_text())["made_with"] != made_with:
-            missing.append(name)
+        figures: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return figures if figures.get("made_with") == made_with else None
+
+    missing = [name for name in distributed.share(split.test_cases) if kept(name) is None]
     for name in tqdm(missing, desc=f"robustness {split.name}", unit="case", disable=not missing):
-        figures = judge_case(load_case(Path(index[name]["folder"])), bundle, split.run)
+        figures = judge_case(load_case(Path(index[name]["folder"])), bundle, recipe, device=device)
         write_json(folder / f"{name}.json", figures | {"made_with": made_with})
     distributed.barrier()
+    return [found for name in split.test_cases if (found := kept(name)) is not None]
 
 
-def judge_case(case: Case, bundle: Bundle, run: Run) -> dict[str, Any]:
-    """Dice of one patient as it is and under every perturbation, with one mask a slice.
+def judge_case(case: Case, bundle: Bundle, recipe: Recipe, *, device: str = "auto") -> dict[str, Any]:
+    """Dice of one patient as it is and under every perturbation, with one mask a slice; small parts are kept.
 
     Returns
     -------
     dict
         ``case``, ``unchanged``, and ``changed``: for each perturbation a Dice for each strength.
+
+    Raises
+    ------
+    RecipeError
+        If the case has no mask, or no slice is to be judged.
     """
 
     def judged(seen: Case) -> float:
-        recipe = run.recipe
-        if seen.mask is None:
-            raise RecipeError(f"{case.name}: has no expert mask to be compared with; put it back beside the images")
-        step = max(1, round(EVERY * case.spacing[0] / seen.spacing[0]))
-        rows = judged_slices(seen, recipe.slices.first_slice, recipe.slices.last_slice)[::step]
+        ratio = seen.spacing[0] / case.spacing[0]
+        first, last = (math.ceil(recipe.slices.first_slice / ratio), math.floor(recipe.slices.last_slice / ratio))
+        rows = judged_slices(seen, first, last)[:: max(1, round(EVERY / ratio))]
+        if seen.mask is None or not rows:
+            raise RecipeError(f"{case.name}: has no mask, or no slice of the band holds brain; leave the case out")
         sampling = bundle.settings.sampling
-        found = np.zeros(seen.mask.shape, bool)
-        for result in segment(seen, bundle, slices=rows, samples=1, seed=recipe.seed, device=recipe.device):
-            found[result.index] = result.mask(sampling.threshold)
-        return dice(drop_small_parts(found[rows], sampling.min_part), seen.mask[rows] > 0)
+        outcome = judge_steps(
+            seen,
+            bundle,
+            sampler=sampling.sampler,
+            steps=sampling.steps,
+            samples=[1],
+            slices=rows,
+            seed=recipe.seed,
+            device=device,
+        )
+        return outcome.dices[1]
 
     changed: dict[str, list[float]] = {}
-    for number, (name, perturbation) in enumerate(PERTURBATIONS.items()):
+    for name, perturbation in PERTURBATIONS.items():
         changed[name] = []
         for place, strength in enumerate(perturbation.strengths):
-            rng = np.random.default_rng([run.recipe.seed, number, place])
+            key = np.frombuffer(hashlib.sha256(f"{case.name} {name}".encode()).digest(), np.uint32)
+            rng = np.random.default_rng([recipe.seed, *key.tolist(), place])
             changed[name].append(judged(perturbation.apply(case, strength, rng)))
     return {"case": case.name, "unchanged": judged(case), "changed": changed}
 
@@ -129,8 +160,9 @@ def summarise_robustness(patients: list[dict[str, Any]]) -> dict[str, Any]:
 def robustness_table(summary: dict[str, Any]) -> str:
     """One row a perturbation and strength."""
     rows = [
-        f"Volume Dice over every {summary['every']}th slice with brain, one mask a slice, mean over "
-        f"{len(summary['unchanged_per_patient'])} held-out patients. As the images are: {summary['unchanged']:.3f}.\n",
+        f"Volume Dice over every {summary['every']}th slice with brain, one mask a slice, small parts kept, mean over "
+        f"{len(summary['unchanged_per_patient'])} held-out patients. As the images are: {summary['unchanged']:.3f}. "
+        "Thick slices are judged against the expert's mask in slices of that thickness.\n",
         "| Images | Strength | Dice | Lost | 95 % interval of the loss |",
         "| --- | --- | ---: | ---: | ---: |",
     ]

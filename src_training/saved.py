@@ -46,7 +46,9 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
     if not path.exists():
         return base
     try:
-        recipe: Recipe = _restore(base, json.loads(path.read_text(encoding="utf-8")))
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved.get("model", {}).setdefault("context", {"slices": 0})  # runs from before there was any
+        recipe: Recipe = _restore(base, saved)
     except (ValueError, TypeError, KeyError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}); delete it and give the options again") from error
     # What one call judges and compares, and how it reports, is its own affair.

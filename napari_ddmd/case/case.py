@@ -33,7 +33,7 @@ class Case:
     files : CaseFiles
         Where the images came from; without images for a case that was made from arrays.
     header : nibabel.Nifti1Header
-        Header of the T1 file, the reference for what is saved beside it.
+        Header of the first modality's file, the reference for what is saved beside it.
     mask : (S, H, W) ndarray of uint8 or None
         The expert's labels; the lesion is where they are above 0.
     warnings : tuple of str

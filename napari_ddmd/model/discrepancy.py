@@ -62,6 +62,10 @@ class DiscrepancyMaps:
             },
         )
 
+    def emptied(self) -> DiscrepancyMaps:
+        """Maps and scores of the same shapes that say nothing: 0 everywhere."""
+        return DiscrepancyMaps(*(torch.zeros_like(getattr(self, entry.name)) for entry in fields(self)))
+
 
 def join_maps(parts: Sequence[DiscrepancyMaps]) -> DiscrepancyMaps:
     """Batches of maps as one batch."""

@@ -13,7 +13,7 @@ from src_training.figures.drawing import ABNORMAL, HEALTHY, TEXT, counted, new_f
 from src_training.figures.trained import Patient, own_split
 from src_training.metrics import risk_coverage
 from src_training.run import Run
-from src_training.systems import DIFFUSION_SYSTEMS, system_name
+from src_training.systems import DIFFUSION_SYSTEMS, how, system_name
 
 NAME = "uncertainty"
 COVERAGES = np.linspace(0.8, 1.0, 101)
@@ -24,8 +24,9 @@ def uncertainty(run: Run, patients: list[Patient]) -> list[Path]:
 
     The curves are those of all patients' voxels together, thin lines those of single patients.
     """
+    trained = [name for name in DIFFUSION_SYSTEMS if any(name in patient.systems for patient in patients)]
     own = system_name(run.home)
-    system = own if own in DIFFUSION_SYSTEMS else "ddmd"
+    system = own if own in trained or not trained else trained[0]
     judged = [figures for patient in patients if (figures := _evaluated(patient, system)) is not None]
     if not judged:
         print(f"{NAME}: no patient was evaluated; left out", file=sys.stderr)
@@ -48,13 +49,10 @@ def uncertainty(run: Run, patients: list[Patient]) -> list[Path]:
     middle.plot(100 * COVERAGES, 100 * np.array(numbers["risk"]), color=ABNORMAL, linewidth=2)
     middle.set_xlabel("surest voxels that are kept, %", fontsize=TEXT)
     middle.set_ylabel("wrong among them, %", fontsize=TEXT)
-    spread = numbers["spread"]
-    right.scatter(
-        [entry["between"] for entry in spread.values()],
-        [entry["to_expert"] for entry in spread.values()],
-        color=HEALTHY,
-        s=18,
-    )
+    spread = [
+        entry for entry in numbers["spread"].values() if entry["between"] is not None
+    ]  # of one mask there is none
+    right.scatter([entry["between"] for entry in spread], [entry["to_expert"] for entry in spread], color=HEALTHY, s=18)
     right.set_xlabel("1 - Dice between samples", fontsize=TEXT)
     right.set_ylabel("1 - Dice to the expert", fontsize=TEXT)
     right.set_xlim(left=0)
@@ -90,11 +88,13 @@ def join_counts(judged: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _evaluated(patient: Patient, system: str) -> dict[str, Any] | None:
-    """What the evaluation has kept of a patient."""
+    """What the evaluation has kept of a patient, if it was of the weights and the sampling that the run has now."""
     if system not in patient.systems:
         return None
-    path = own_split(patient.split, system).work / "evaluation" / f"{patient.name}.json"
+    split = own_split(patient.split, system)
+    path = split.work / "evaluation" / f"{patient.name}.json"
     if not path.exists():
         return None
     figures: dict[str, Any] = json.loads(path.read_text())
-    return figures if "doubt" in figures else None
+    wanted = {"sha256": patient.bundle(system).sha256, **how(split.run)}
+    return figures if figures["made_with"] == wanted and "doubt" in figures else None

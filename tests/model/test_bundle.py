@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from napari_ddmd.model import (
     save_bundle,
     untrained_bundle,
 )
+from napari_ddmd.model.bundle import DdmdNetworks, new_bundle
+from napari_ddmd.model.settings import ContextSettings
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -68,6 +72,22 @@ def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], object], messa
         read_bundle(folder)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
+
+
+def test_a_model_from_before_neighbouring_slices_sees_none(tmp_path: Path) -> None:
+    bundle = untrained_bundle()
+    alone = replace(bundle.settings, context=ContextSettings(slices=0))
+    made = new_bundle(alone, DdmdNetworks(alone), name="older", version="1", provenance={}, card="")
+    folder = save_bundle(tmp_path, made)
+
+    def make_older(description: dict[str, Any]) -> None:
+        del description["settings"]["context"]
+        text = json.dumps(description["settings"], sort_keys=True)
+        description["settings_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+
+    edit(folder, make_older)
+
+    assert read_bundle(folder).settings == alone
 
 
 def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:

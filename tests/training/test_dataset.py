@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +12,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_ddmd.case import load_case
+from napari_ddmd.window import CaseWindow
 from src_training.dataset import Slices, draw_balanced, draw_balanced_set, draw_epochs, rows_of
+from src_training.prepare import prepare
 from src_training.recipe import RecipeError
 from src_training.run import Run
 
-from .conftest import PATIENTS
+from .conftest import PATIENTS, tiny_recipe
 
 MIXED = np.array([True] * 5 + [False] * 20)
 
@@ -52,6 +57,23 @@ def test_neighbours_come_after_the_slice_itself(tiny_run: Run) -> None:
     assert torch.equal(images[within + step, 4:8], slices.image(within))
     assert torch.equal(images[within, 8:], slices.image(within + step))
     assert torch.equal(masks[within, 2:], slices.mask(within + step))
+
+
+def test_training_and_inference_show_the_same_neighbours(cohort: Path, tmp_path: Path) -> None:
+    band = ("--slices.first-slice", "3", "--slices.last-slice", "6")
+    run = Run(tiny_recipe(cohort, tmp_path, *band, "--model.context.slices", "2", "--model.context.step-mm", "6"))
+    prepare(run)
+    slices = Slices.of(run.split("final"), PATIENTS[:1])
+    kept = json.loads(run.index_path.read_text())["cases"][PATIENTS[0]]["slices"]
+    images, masks = slices.with_neighbours(np.arange(len(kept)))
+    window = CaseWindow(load_case(cohort / PATIENTS[0]), run.recipe.model)
+
+    assert kept == [3, 4, 5, 6]
+    assert window.offsets == (0, -2, 2, -4, 4)
+    np.testing.assert_allclose(images, window.with_neighbours(kept), atol=0.5 / 255 + 1e-6)
+    assert not images[0, 12:16].any()  # slice -1 of the case
+    assert images[0, 4:8].any()  # slice 1, which is not kept
+    assert masks.shape == (4, 5, 16, 16)
 
 
 @settings(deadline=None, max_examples=40)
