@@ -67,6 +67,7 @@ def model_card(bundle: Bundle) -> str:
         if pretraining["patients"]
         else "none"
     )
+    neighbours = f", {settings.context.step_mm:g} mm apart" if settings.context.slices else ""
     results = (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
         "patients): each was segmented by a model that had not seen the patient. "
@@ -98,6 +99,7 @@ unlike theirs; false lesions and missed slices are to be looked for in every cas
   {settings.autoencoder.size} pixels, {recipe["autoencoders"]["epochs"]} epochs
 - denoiser at {settings.frame.size} pixels over {settings.frame.extent_mm:.0f} mm,
   channels {settings.denoiser.channels},
+  {2 * settings.context.slices} neighbouring slices shown{neighbours},
   prediction {settings.diffusion.prediction}, {recipe["diffusion"]["iterations"]} iterations of
   {recipe["diffusion"]["batch_size"]} slices
 - pre-training: {synthetic}

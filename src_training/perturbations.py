@@ -77,7 +77,7 @@ def noisy(case: Case, strength: float, rng: np.random.Generator) -> Case:
 
 
 def biased(case: Case, strength: float, rng: np.random.Generator) -> Case:
-    """Multiply by a smooth coil sensitivity, exp of a field of standard deviation ``strength``, 60 mm coarse."""
+    """Multiply by a smooth bias field, exp of a random field of standard deviation ``strength``, 60 mm coarse."""
 
     def bias(image: NDArray[np.float32], _top: float) -> NDArray[np.float32]:
         cells = [max(2, round(n * mm / 60) + 1) for n, mm in zip(image.shape, case.spacing, strict=True)]
@@ -135,7 +135,7 @@ PERTURBATIONS: dict[str, Perturbation] = {
     "gamma": Perturbation("gamma", "exponent", (0.6, 0.8, 1.25, 1.6), gamma_shifted),
     "blur": Perturbation("blur", "mm full width", (1.5, 2.5, 4.0), blurred),
     "noise": Perturbation("noise", "of the bright end", (0.03, 0.06, 0.12), noisy),
-    "bias": Perturbation("coil sensitivity", "sd of its logarithm", (0.1, 0.2, 0.4), biased),
+    "bias": Perturbation("bias field", "sd of its logarithm", (0.1, 0.2, 0.4), biased),
     "thickness": Perturbation("slice thickness", "mm", (3.0, 5.0), thick_slices),
     **{
         f"no_{modality}": Perturbation(f"no {modality}", "left out", (1.0,), without(modality))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -81,6 +82,21 @@ def test_more_samples_keep_the_first_ones(
     (more,) = segment(small_case, tiny_bundle, slices=[index], samples=5, steps=2, seed=7)
     np.testing.assert_array_equal(more.samples[:3], reference[index].samples)
     assert not np.array_equal(more.samples[3], more.samples[4])
+
+
+def test_a_case_without_a_modality_has_no_maps(small_case: Case, tiny_bundle: Bundle) -> None:
+    images = small_case.images.copy()
+    images[2] = 0
+    lacking = replace(small_case, images=images)
+    (result,) = segment(lacking, tiny_bundle, slices=[brain_slices(small_case)[2]], samples=1)
+
+    assert result.inter is not None
+    assert result.intra is not None
+    assert result.scores is not None
+    assert not result.inter.any()
+    assert not result.intra.any()
+    assert result.scores.inter == 0
+    assert result.probability.any()
 
 
 def test_another_seed_gives_other_samples(
