@@ -177,20 +177,20 @@ def calibration(probability: NDArray[np.floating], lesion: Mask, where: Mask, bi
     }
 
 
-DOUBT_BINS = 200
+UNCERTAINTY_BINS = 200
 """Equal bins of the stated uncertainty, which is told in [0, 1]."""
 
 
-def errors_by_doubt(
+def errors_by_uncertainty(
     uncertainty: NDArray[np.floating], wrong: Mask, where: Mask
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Voxels and wrong voxels inside ``where``, counted in `DOUBT_BINS` equal bins of the uncertainty.
+    """Voxels and wrong voxels inside ``where``, counted in `UNCERTAINTY_BINS` equal bins of the uncertainty.
 
     Counts of several patients may be added.
     """
-    place = np.minimum((uncertainty[where] * DOUBT_BINS).astype(int), DOUBT_BINS - 1)
-    voxels = np.bincount(place, minlength=DOUBT_BINS)
-    return voxels, np.bincount(place[wrong[where]], minlength=DOUBT_BINS)
+    place = np.minimum((uncertainty[where] * UNCERTAINTY_BINS).astype(int), UNCERTAINTY_BINS - 1)
+    voxels = np.bincount(place, minlength=UNCERTAINTY_BINS)
+    return voxels, np.bincount(place[wrong[where]], minlength=UNCERTAINTY_BINS)
 
 
 def risk_coverage(
@@ -201,7 +201,7 @@ def risk_coverage(
     Parameters
     ----------
     voxels, errors
-        Counts from `errors_by_doubt`, the surest bin first. Within a bin the errors are spread evenly.
+        Counts from `errors_by_uncertainty`, the surest bin first. Within a bin the errors are spread evenly.
     coverages
         Shares of all voxels that are kept, in (0, 1].
 
@@ -219,7 +219,7 @@ def risk_coverage(
     return risk
 
 
-def doubt_auroc(voxels: NDArray[np.integer], errors: NDArray[np.integer]) -> float:
+def error_detection_auroc(voxels: NDArray[np.integer], errors: NDArray[np.integer]) -> float:
     """How well the stated uncertainty tells wrong voxels from right ones; nan where all are right, or all wrong."""
     right = voxels - errors
     if not errors.sum() or not right.sum():

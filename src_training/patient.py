@@ -54,7 +54,7 @@ def patient_figures(
     -------
     dict
         ``values`` (an undefined figure is None), ``confusion``, ``slices``, numbers of slices of either kind, and the
-        counts behind the curves: ``doubt``, voxels and errors by uncertainty, and ``calibration``, by probability.
+        counts behind the curves: ``uncertainty``, voxels and errors by uncertainty, and ``calibration``, by probability.
 
     Raises
     ------
@@ -99,9 +99,8 @@ def patient_figures(
         "volume_ml": float(predicted.sum() * voxel_ml),
         "expert_volume_ml": float(lesion.sum() * voxel_ml),
     }
-    voxels, errors = metrics.errors_by_doubt(volumes.uncertainty[rows], predicted != lesion, brain)
-    values["error_rate"] = float(errors.sum() / max(1, voxels.sum()))
-    values["error_auroc"] = metrics.doubt_auroc(voxels, errors)
+    voxels, errors = metrics.errors_by_uncertainty(volumes.uncertainty[rows], predicted != lesion, brain)
+    values["error_auroc"] = metrics.error_detection_auroc(voxels, errors)
     values["sample_spread"], values["sample_error"] = metrics.sample_spread(volumes.samples[:, rows], lesion)
     if has_maps:
         inter = np.array([volumes.scores[index].inter for index in slices])
@@ -113,7 +112,7 @@ def patient_figures(
         "values": {key: None if math.isnan(value) else value for key, value in values.items()},
         "confusion": vars(confusion),
         "slices": {"lesion": int(labels.sum()), "healthy": int((~labels).sum())},
-        "doubt": {"voxels": voxels.tolist(), "errors": errors.tolist()},
+        "uncertainty": {"voxels": voxels.tolist(), "errors": errors.tolist()},
         "calibration": metrics.calibration(probability, lesion, brain),
     }
 

@@ -69,15 +69,17 @@ def join_counts(judged: list[dict[str, Any]]) -> dict[str, Any]:
         key: np.sum([p["calibration"][key] for p in judged], axis=0) for key in ("voxels", "stated", "lesion")
     }
     filled = calibration["voxels"] > 0
-    doubt = {key: np.sum([p["doubt"][key] for p in judged], axis=0) for key in ("voxels", "errors")}
+    counts = {key: np.sum([p["uncertainty"][key] for p in judged], axis=0) for key in ("voxels", "errors")}
     return {
         "stated": (calibration["stated"][filled] / calibration["voxels"][filled]).tolist(),
         "observed": (calibration["lesion"][filled] / calibration["voxels"][filled]).tolist(),
         "voxels": calibration["voxels"][filled].tolist(),
         "coverage": COVERAGES.tolist(),
-        "risk": risk_coverage(doubt["voxels"], doubt["errors"], COVERAGES).tolist(),
+        "risk": risk_coverage(counts["voxels"], counts["errors"], COVERAGES).tolist(),
         "risk_per_patient": {
-            p["case"]: risk_coverage(np.array(p["doubt"]["voxels"]), np.array(p["doubt"]["errors"]), COVERAGES).tolist()
+            p["case"]: risk_coverage(
+                np.array(p["uncertainty"]["voxels"]), np.array(p["uncertainty"]["errors"]), COVERAGES
+            ).tolist()
             for p in judged
         },
         "spread": {
@@ -97,4 +99,4 @@ def _evaluated(patient: Patient, system: str) -> dict[str, Any] | None:
         return None
     figures: dict[str, Any] = json.loads(path.read_text())
     wanted = {"sha256": patient.bundle(system).sha256, **how(split.run)}
-    return figures if figures["made_with"] == wanted and "doubt" in figures else None
+    return figures if figures["made_with"] == wanted and "uncertainty" in figures else None

@@ -209,13 +209,13 @@ def test_the_bootstrap_contains_the_mean_and_is_seeded() -> None:
 def test_the_surest_voxels_are_wrong_least() -> None:
     uncertainty = np.array([0.0, 0.1, 0.9, 1.0])
     wrong = np.array([False, False, True, False])
-    voxels, errors = metrics.errors_by_doubt(uncertainty, wrong, np.ones(4, bool))
+    voxels, errors = metrics.errors_by_uncertainty(uncertainty, wrong, np.ones(4, bool))
     risk = metrics.risk_coverage(voxels, errors, np.array([0.5, 0.75, 1.0]))
 
     assert (voxels.sum(), errors.sum()) == (4, 1)
     assert risk == pytest.approx([0.0, 1 / 3, 1 / 4])
-    assert metrics.doubt_auroc(voxels, errors) == pytest.approx(2 / 3)
-    assert np.isnan(metrics.doubt_auroc(voxels, np.zeros_like(errors)))
+    assert metrics.error_detection_auroc(voxels, errors) == pytest.approx(2 / 3)
+    assert np.isnan(metrics.error_detection_auroc(voxels, np.zeros_like(errors)))
     assert np.isnan(metrics.risk_coverage(voxels * 0, errors * 0, np.array([1.0]))).all()
 
 
@@ -225,8 +225,8 @@ def test_the_uncertainty_s_auroc_is_that_of_its_bins(seed: int) -> None:
     uncertainty, wrong = rng.integers(0, 20, 60) / 20 + 0.01, rng.random(60) < 0.4
     if wrong.all() or not wrong.any():
         return
-    counts = metrics.errors_by_doubt(uncertainty, wrong, np.ones(60, bool))
-    assert metrics.doubt_auroc(*counts) == pytest.approx(metrics.auroc(uncertainty, wrong))
+    counts = metrics.errors_by_uncertainty(uncertainty, wrong, np.ones(60, bool))
+    assert metrics.error_detection_auroc(*counts) == pytest.approx(metrics.auroc(uncertainty, wrong))
 
 
 def test_samples_are_compared_with_each_other_and_with_the_expert() -> None:

@@ -11,7 +11,7 @@ import pytest
 from src_training.__main__ import parse
 from src_training.figures.stage import held_out_patients
 from src_training.figures.uncertainty import COVERAGES, join_counts, uncertainty
-from src_training.metrics import DOUBT_BINS
+from src_training.metrics import UNCERTAINTY_BINS
 from src_training.run import Run
 
 from ..conftest import PATIENTS
@@ -19,12 +19,12 @@ from ..conftest import PATIENTS
 
 def counted(case: str, sure_wrong: int, unsure_wrong: int) -> dict[str, object]:
     """A hundred sure voxels and ten unsure ones, some of them wrong."""
-    voxels, errors = np.zeros(DOUBT_BINS, int), np.zeros(DOUBT_BINS, int)
+    voxels, errors = np.zeros(UNCERTAINTY_BINS, int), np.zeros(UNCERTAINTY_BINS, int)
     voxels[0], voxels[-1], errors[0], errors[-1] = 100, 10, sure_wrong, unsure_wrong
     return {
         "case": case,
         "values": {"sample_spread": 0.1, "sample_error": 0.3},
-        "doubt": {"voxels": voxels.tolist(), "errors": errors.tolist()},
+        "uncertainty": {"voxels": voxels.tolist(), "errors": errors.tolist()},
         "calibration": {"voxels": [100, 0, 10], "stated": [1.0, 0.0, 9.0], "lesion": [2.0, 0.0, 8.0]},
     }
 
