@@ -54,7 +54,7 @@ def patient_figures(
     -------
     dict
         ``values`` (an undefined figure is None), ``confusion``, ``slices``, numbers of slices of either kind, and the
-        counts behind the curves: ``uncertainty``, voxels and errors by uncertainty, and ``calibration``, by probability.
+        counts behind the curves: ``uncertainty``, voxels and errors by it, and ``calibration``, by probability.
 
     Raises
     ------
