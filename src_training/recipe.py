@@ -95,7 +95,7 @@ class PretrainingRecipe:
 class DiffusionRecipe:
     """Training of the denoiser."""
 
-    iterations: int = 600
+    iterations: int = 500
     """Optimiser steps."""
     batch_size: int = 16
     """Slices a step."""
