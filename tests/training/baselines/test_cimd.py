@@ -12,6 +12,7 @@ from napari_ddmd.masks import sample_masks
 from napari_ddmd.model import Denoiser, ModelSettings, untrained_bundle
 from napari_ddmd.model.losses import dice_cross_entropy, gaussian_kl, hybrid_loss, simple_loss
 from napari_ddmd.model.schedule import NoiseSchedule
+from napari_ddmd.model.settings import ContextSettings
 from src_training.baselines.cimd import KL_WEIGHT, LATENT, CimdNetwork, CimdTask, GaussianEncoder
 from src_training.diffusion import DiffusionTask, implied_mask
 from src_training.recipe import DiffusionRecipe
@@ -25,7 +26,8 @@ def generator(seed: int) -> torch.Generator:
 
 
 def settings_of(prediction: str = "x0", learned_variance: bool = False) -> ModelSettings:
-    return untrained_bundle("full", frame_size=16, prediction=prediction, learned_variance=learned_variance).settings
+    bundle = untrained_bundle("full", frame_size=16, prediction=prediction, learned_variance=learned_variance)
+    return replace(bundle.settings, context=ContextSettings(slices=0))
 
 
 def network(settings: ModelSettings, seed: int = 0) -> CimdNetwork:
@@ -97,7 +99,7 @@ def test_the_denoiser_is_that_of_ddmd_mini() -> None:
 @pytest.mark.parametrize("patch", [1, 2])
 def test_an_encoder_gives_a_gaussian_of_slice_and_mask(patch: int) -> None:
     torch.manual_seed(0)
-    encoder = GaussianEncoder(patch, widths=(4, 8))
+    encoder = GaussianEncoder(patch, images=4, widths=(4, 8))
     conditioning, mask = torch.randn(3, 4, 16, 16), torch.randn(3, 1, 16, 16)
     gaussian = encoder(conditioning, mask)
 
