@@ -15,16 +15,16 @@ def generator(seed: int) -> torch.Generator:
 
 @pytest.fixture
 def masks() -> Tensor:
-    """A disc in every other slice, ``(8, 1, 64, 64)``."""
+    """A disc in every other stack of one slice, ``(8, 1, 1, 64, 64)``."""
     rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
-    masks = ((rows - 28) ** 2 + (columns - 36) ** 2 < 144).float().repeat(8, 1, 1, 1)
+    masks = ((rows - 28) ** 2 + (columns - 36) ** 2 < 144).float().repeat(8, 1, 1, 1, 1)
     masks[1::2] = 0
     return masks
 
 
 @pytest.fixture
 def images() -> Tensor:
-    return torch.rand(8, 4, 64, 64, generator=generator(0)) * 0.4 + 0.3
+    return torch.rand(8, 1, 4, 64, 64, generator=generator(0)) * 0.4 + 0.3
 
 
 def test_nothing_changes_outside_the_lesion(images: Tensor, masks: Tensor) -> None:
@@ -38,7 +38,7 @@ def test_nothing_changes_outside_the_lesion(images: Tensor, masks: Tensor) -> No
 def test_lesions_get_other_intensities_modality_by_modality(images: Tensor, masks: Tensor) -> None:
     moved = torch.stack([recolour(images, masks, generator(seed), share=1.0) - images for seed in range(20)])
     inside = (moved * masks).sum((-1, -2)) / masks.sum((-1, -2)).clamp(min=1)
-    seen = inside[:, ::2].flatten(0, 1)  # (lesions, modalities)
+    seen = inside[:, ::2].flatten(0, 2)  # (lesions, modalities)
 
     assert (seen > 0.05).any(dim=0).all()  # brighter and darker, each of the four
     assert (seen < -0.05).any(dim=0).all()
@@ -49,14 +49,14 @@ def test_lesions_get_other_intensities_modality_by_modality(images: Tensor, mask
 def test_the_share_says_how_many_lesions_change(images: Tensor, masks: Tensor) -> None:
     assert torch.equal(recolour(images, masks, generator(0), share=0.0), images)
 
-    many_masks = masks[:1].expand(400, -1, -1, -1)
-    changed = recolour(images[:1].expand(400, -1, -1, -1), many_masks, generator(1), share=0.4)
+    many_masks = masks[:1].expand(400, -1, -1, -1, -1)
+    changed = recolour(images[:1].expand(400, -1, -1, -1, -1), many_masks, generator(1), share=0.4)
     touched = (changed != images[:1]).flatten(1).any(dim=1).float().mean()
     assert 0.32 < touched < 0.46
 
 
 def test_a_lesion_too_small_for_the_margin_stays(images: Tensor) -> None:
-    tiny = torch.zeros(8, 1, 64, 64)
+    tiny = torch.zeros(8, 1, 1, 64, 64)
     tiny[..., 30:33, 30:33] = 1
 
     assert torch.equal(recolour(images, tiny, generator(0), share=1.0), images)
@@ -65,3 +65,11 @@ def test_a_lesion_too_small_for_the_margin_stays(images: Tensor) -> None:
 def test_a_generator_tells_all(images: Tensor, masks: Tensor) -> None:
     assert torch.equal(recolour(images, masks, generator(4)), recolour(images, masks, generator(4)))
     assert not torch.equal(recolour(images, masks, generator(4)), recolour(images, masks, generator(5)))
+
+
+def test_the_slices_of_a_stack_change_alike(images: Tensor, masks: Tensor) -> None:
+    stack = images.repeat(1, 3, 1, 1, 1)
+    changed = recolour(stack, masks.repeat(1, 3, 1, 1, 1), generator(2), share=1.0)
+
+    assert not torch.equal(changed, stack)
+    torch.testing.assert_close(changed, changed[:, :1].expand_as(changed), rtol=0, atol=1e-5)

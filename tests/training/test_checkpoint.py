@@ -141,7 +141,7 @@ def test_a_limit_on_the_size_of_files_leaves_the_last_state(tiny_copy: Path) -> 
     full = python("-m", "src_training", *words, preexec_fn=limit)
 
     assert full.returncode == 2
-    assert f"src_training: {folder / 'state.pt'}: cannot be written (File too large); " in full.stderr.splitlines()[-1]
+    assert f"src_training: {folder / 'state.pt'}: cannot be written (" in full.stderr.splitlines()[-1]
     assert "Traceback" not in full.stderr
     assert (folder / "state.pt").read_bytes() == before
     assert not list(folder.glob(".*.part"))
