@@ -67,6 +67,7 @@ def model_card(bundle: Bundle) -> str:
         if pretraining["patients"]
         else "none"
     )
+    missing = " (one may be, at a cost)" if recipe["diffusion"]["augment"] else ""
     neighbours = f", {settings.context.step_mm:g} mm apart" if settings.context.slices else ""
     results = (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
@@ -87,9 +88,10 @@ Research on whole-lesion segmentation of gliomas in pre-operative MRI: four co-r
 
 ## Do not use
 
-For diagnosis or treatment; for other diseases, children, post-operative scans, scans with a skull or with a missing
-modality. None of these was in the training data. With so few training patients, expect failures on scanners and tumours
-unlike theirs; false lesions and missed slices are to be looked for in every case.
+For diagnosis or treatment; for other diseases, children, post-operative scans or scans with a skull, none of which was
+in the training data; nor where more than one modality is missing{missing}.
+With so few training patients, expect failures on scanners and tumours unlike theirs; false lesions and missed slices
+are to be looked for in every case.
 
 ## Training
 
