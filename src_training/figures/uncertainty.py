@@ -53,8 +53,8 @@ def uncertainty(run: Run, patients: list[Patient]) -> list[Path]:
         entry for entry in numbers["spread"].values() if entry["between"] is not None
     ]  # of one mask there is none
     right.scatter([entry["between"] for entry in spread], [entry["to_expert"] for entry in spread], color=HEALTHY, s=18)
-    right.set_xlabel("1 - Dice between samples", fontsize=TEXT)
-    right.set_ylabel("1 - Dice to the expert", fontsize=TEXT)
+    right.set_xlabel("1 − Dice between samples", fontsize=TEXT)
+    right.set_ylabel("1 − Dice to the expert", fontsize=TEXT)
     right.set_xlim(left=0)
     right.set_ylim(bottom=0)
     for axis in (left, middle, right):
