@@ -107,8 +107,8 @@ class CaseSampler:
         """
         ae_1, ae_2 = self.networks.ae_1, self.networks.ae_2
         size = self.bundle.settings.autoencoder.size
-        maps = join_maps([discrepancy_maps(image, ae_1, ae_2, size=size) for image in torch.split(images, 1)])
-        return maps if self.complete else maps.emptied()
+        found = join_maps([discrepancy_maps(image, ae_1, ae_2, size=size) for image in torch.split(images, 1)])
+        return found if self.complete else found.emptied()
 
     @torch.no_grad()
     def masks(

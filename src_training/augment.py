@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src_training.augment_lesions import brain_mean, recolour
+from src_training.augment_lesions import brain_mean, recolour, smooth_field
 
 LOST = 0.12
 """Share of the slices of which a whole modality is missing, and with it the maps."""
@@ -65,9 +65,7 @@ def deform(stacked: Tensor, generator: torch.Generator) -> Tensor:
     )
     grid = F.affine_grid(theta, list(stacked.shape), align_corners=False)
     for cells, most in ((5, 0.04), (10, 0.012)):
-        coarse = torch.randn(batch, 2, cells, cells, generator=generator, device=device)
-        coarse = coarse * uniform(0.0, most).view(-1, 1, 1, 1)
-        smooth = F.interpolate(coarse, stacked.shape[-2:], mode="bicubic", align_corners=False)
+        smooth = smooth_field((batch, 2, *stacked.shape[-2:]), cells, generator) * uniform(0.0, most).view(-1, 1, 1, 1)
         grid = grid + smooth.permute(0, 2, 3, 1)
     return F.grid_sample(stacked, grid, align_corners=False)
 
@@ -96,8 +94,7 @@ def change_intensities(stack: Tensor, generator: torch.Generator) -> Tensor:
         return torch.rand(batch, 1, channels, 1, 1, generator=generator, device=device) * (high - low) + low
 
     def field(cells: int) -> Tensor:
-        coarse = torch.randn(batch, channels, cells, cells, generator=generator, device=device)
-        return F.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)[:, None]
+        return smooth_field((batch, channels, height, width), cells, generator)[:, None]
 
     brain = stack.amax(dim=2, keepdim=True) > 0
     changed = stack.clamp(0, 1) ** torch.exp(uniform(-0.5, 0.5))

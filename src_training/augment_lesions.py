@@ -13,6 +13,12 @@ def brain_mean(stack: Tensor) -> Tensor:
     return stack.sum((1, 3, 4), keepdim=True) / brain.sum((1, 3, 4), keepdim=True).clamp(min=1)
 
 
+def smooth_field(shape: tuple[int, int, int, int], cells: int, generator: torch.Generator) -> Tensor:
+    """Random fields ``(B, C, h, w)``: standard normal at ``cells`` points along each side, smooth between them."""
+    coarse = torch.randn(*shape[:2], cells, cells, generator=generator, device=generator.device)
+    return F.interpolate(coarse, shape[2:], mode="bicubic", align_corners=False)
+
+
 def recolour(stack: Tensor, masks: Tensor, generator: torch.Generator, *, share: float = 0.4) -> Tensor:
     """Change the intensities inside lesions, modality by modality: cysts, haemorrhage, solid and mixed cores.
 
@@ -39,8 +45,7 @@ def recolour(stack: Tensor, masks: Tensor, generator: torch.Generator, *, share:
         return torch.rand(batch, 1, count, 1, 1, generator=generator, device=device)
 
     def field(cells: int, count: int) -> Tensor:
-        coarse = torch.randn(batch, count, cells, cells, generator=generator, device=device)
-        return F.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)[:, None]
+        return smooth_field((batch, count, height, width), cells, generator)[:, None]
 
     flat = masks[:, :, 0]
     core = 1 - F.max_pool2d(1 - flat, 5, stride=1, padding=2)[:, :, None]

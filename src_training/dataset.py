@@ -79,14 +79,15 @@ class Slices:
 
     def image(self, rows: NDArray[np.int64]) -> Tensor:
         """Images ``(B, C, size, size)`` in [0, 1] of some rows."""
-        stacked = np.stack([self.images[c][self.places[c][s]] for c, s in self.rows[rows]])
-        return torch.from_numpy(stacked).float() / 255
+        return self._stacked(self.images, rows).float() / 255
 
     def mask(self, rows: NDArray[np.int64]) -> Tensor:
         """Masks ``(B, 1, size, size)``, 0 or 1, of some rows."""
-        return torch.from_numpy(np.stack([self.masks[c][self.places[c][s]] for c, s in self.rows[rows]])).float()[
-            :, None
-        ]
+        return self._stacked(self.masks, rows)[:, None].float()
+
+    def _stacked(self, stored: tuple[NDArray[np.uint8], ...], rows: NDArray[np.int64]) -> Tensor:
+        """What is stored of some rows' own slices."""
+        return torch.from_numpy(np.stack([stored[c][self.places[c][s]] for c, s in self.rows[rows]]))
 
     def with_neighbours(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Images ``(B, N C, size, size)`` and masks ``(B, N, size, size)`` of some rows and of their N - 1 neighbours.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_ddmd.model.bundle import read_description
 from src_training.figures.drawing import ABNORMAL, HEALTHY, TEXT, counted, new_figure, save_figure
 from src_training.figures.trained import Patient, own_split
 from src_training.metrics import risk_coverage
@@ -98,5 +99,6 @@ def _evaluated(patient: Patient, system: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     figures: dict[str, Any] = json.loads(path.read_text())
-    wanted = {"sha256": patient.bundle(system).sha256, **how(split.run)}
+    digest = read_description(split.work / "bundle")["weights_sha256"]
+    wanted = {"sha256": digest, **how(split.run)}
     return figures if figures["made_with"] == wanted and "uncertainty" in figures else None
