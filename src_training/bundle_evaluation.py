@@ -16,6 +16,7 @@ from napari_ddmd.model.library import list_bundles, load_bundle
 from src_training import distributed
 from src_training.card import model_card, recorded
 from src_training.evaluate import evaluate_case
+from src_training.figures.failures import failures
 from src_training.files import write_bytes, write_json
 from src_training.metrics import METRICS
 from src_training.recipe import RecipeError
@@ -23,12 +24,16 @@ from src_training.report import markdown_table
 from src_training.run import Run
 from src_training.summary import join_patients
 
+PICTURE = "failures.png"
+"""Of the worst slices, beside a model's card."""
+
 
 def evaluate_bundle(run: Run) -> None:
     """Judge the labelled cases of ``--data`` with the model of ``--bundle``; ``metrics.json`` and ``metrics.md``.
 
     Patients that the model was trained on are left out. Where its card has figures of the same patients, the largest
-    difference is said. With ``--record`` the figures become part of the model and of its card.
+    difference is said. ``figures/failures.png`` shows the worst slices. With ``--record`` the figures become part of
+    the model and of its card, with ``--pictures`` that picture, too.
 
     Raises
     ------
@@ -68,14 +73,20 @@ def evaluate_bundle(run: Run) -> None:
     write_bytes(run.root / "metrics.md", markdown_table(summary).encode())
     print(mean_dice(bundle, patients), file=sys.stderr)
     print(compared_with_card(bundle, patients, recipe.seed), file=sys.stderr)
+    by_name = {files.name: files for files in judged}
+    drawn = failures(run, bundle, patients, lambda name: load_case(by_name[name]), seed=recipe.seed, device=device)
     if recipe.record:
-        record(bundle, recipe.bundle or Path(), patients, recipe.seed)
+        picture = drawn[0] if drawn and recipe.pictures else None
+        record(bundle, recipe.bundle or Path(), patients, recipe.seed, picture)
     if recipe.json:
         print(json.dumps(summary))
 
 
-def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: int) -> None:
-    """Put figures into a model's provenance and card, in the place of earlier ones of the same patients."""
+def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: int, picture: Path | None = None) -> None:
+    """Put figures into a model's provenance and card, in the place of earlier ones of the same patients.
+
+    A picture of the worst slices goes beside the card, which shows it.
+    """
     folder = {folder.name: folder for folder in list_bundles()}.get(str(place), place)
     names = {patient["case"] for patient in patients}
     others = [
@@ -86,7 +97,10 @@ def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: in
     evaluations = [*others, recorded(patients, seed)]
     updated = replace(bundle, provenance=bundle.provenance | {"evaluations": evaluations})
     save_bundle(folder, updated)
-    write_bytes(folder / "README.md", model_card(updated).encode())
+    if picture is not None:
+        write_bytes(folder / PICTURE, picture.read_bytes())
+    shown = PICTURE if (folder / PICTURE).exists() else None
+    write_bytes(folder / "README.md", model_card(updated, picture=shown).encode())
 
 
 def mean_dice(bundle: Bundle, patients: list[dict[str, Any]]) -> str:

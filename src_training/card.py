@@ -55,8 +55,8 @@ def _evaluated(cross_validation: dict[str, Any]) -> int:
     return len(next(iter(cross_validation.values()))["dice_volume"]["per_patient"])
 
 
-def model_card(bundle: Bundle) -> str:
-    """A page in Markdown."""
+def model_card(bundle: Bundle, *, picture: str | None = None) -> str:
+    """A page in Markdown, with a picture of failures where there is one beside it."""
     settings, provenance = bundle.settings, bundle.provenance
     recipe = provenance["recipe"]
     cross_validation: dict[str, Any] = provenance["cross_validation"]
@@ -68,7 +68,13 @@ def model_card(bundle: Bundle) -> str:
         else "none"
     )
     missing = " (one may be, at a cost)" if recipe["diffusion"]["augment"] else ""
-    neighbours = f", {settings.context.step_mm:g} mm apart" if settings.context.slices else ""
+    apart = f", {settings.context.step_mm:g} mm apart" if settings.context.slices else ""
+    mirrored = ", and the slice mirrored" if settings.context.mirrored else ""
+    failures = (
+        f"\n## Failures\n\nThe worst slices of the patients of the last table.\n\n![The worst slices]({picture})\n"
+        if picture
+        else ""
+    )
     results = (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
         "patients): each was segmented by a model that had not seen the patient. "
@@ -101,7 +107,7 @@ are to be looked for in every case.
   {settings.autoencoder.size} pixels, {recipe["autoencoders"]["epochs"]} epochs
 - denoiser at {settings.frame.size} pixels over {settings.frame.extent_mm:.0f} mm,
   channels {settings.denoiser.channels},
-  {2 * settings.context.slices} neighbouring slices shown{neighbours},
+  {settings.context.neighbours} neighbouring slices shown{apart}{mirrored},
   prediction {settings.diffusion.prediction}, {recipe["diffusion"]["iterations"]} iterations of
   {recipe["diffusion"]["batch_size"]} slices
 - pre-training: {synthetic}
@@ -112,4 +118,4 @@ are to be looked for in every case.
 
 ## Results
 
-{results}{_own_figures(provenance.get("evaluations", []), provenance.get("system", "ddmd"))}"""
+{results}{_own_figures(provenance.get("evaluations", []), provenance.get("system", "ddmd"))}{failures}"""

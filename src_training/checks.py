@@ -102,6 +102,8 @@ def _problems(recipe: Recipe) -> Iterator[str]:
         yield f"baselines.batch-size must be at least 2 for batch normalisation, not {recipe.baselines.batch_size}"
     if recipe.record and recipe.bundle is None:
         yield "record needs --bundle, the model that is to keep the figures"
+    if recipe.pictures and not recipe.record:
+        yield "pictures needs --record, which writes the card that is to show them"
     if recipe.pretraining.patients == 1 or recipe.pretraining.patients < 0:
         yield f"pretraining.patients must be 0 (none) or at least 2, not {recipe.pretraining.patients}"
     if not 0 <= recipe.pretraining.share < 1:

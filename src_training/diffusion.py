@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from napari_ddmd.masks import sample_masks
-from napari_ddmd.model.denoiser import Denoiser, condition
+from napari_ddmd.model.denoiser import Denoiser, condition, with_mirror_image
 from napari_ddmd.model.losses import dice_cross_entropy, hybrid_loss, logits_to_x0, simple_loss
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import ModelSettings, Prediction
@@ -196,8 +196,11 @@ class DiffusionTask:
     def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
         """Images ``(B, N C, h, w)``, maps ``(B, 2, h, w)``, masks in {−1, 1}, timesteps ``(B,)`` and noise."""
         images, maps, masks = batch
+        mirrored = self.settings.context.mirrored
         if self.recipe.augment:
-            images, maps, masks = augment(images, maps, masks, generator)
+            images, maps, masks = augment(images, maps, masks, generator, mirrored=mirrored)
+        elif mirrored:
+            images = with_mirror_image(images)
         x0 = 2 * masks[:, :1] - 1
         t = draw_timesteps(len(x0), self.schedule.timesteps, self.recipe.timestep_power, generator)
         noise = torch.randn(x0.shape, generator=generator, device=x0.device)

@@ -53,8 +53,9 @@ def patient_figures(
     Returns
     -------
     dict
-        ``values`` (an undefined figure is None), ``confusion``, ``slices``, numbers of slices of either kind, and the
-        counts behind the curves: ``uncertainty``, voxels and errors by it, and ``calibration``, by probability.
+        ``values`` (an undefined figure is None), ``confusion``, ``slices``, numbers of slices of either kind, the
+        counts behind the curves: ``uncertainty``, voxels and errors by it, and ``calibration``, by probability; and
+        ``worst``, the slices with the largest area missed and found in error, small parts with it.
 
     Raises
     ------
@@ -114,7 +115,18 @@ def patient_figures(
         "slices": {"lesion": int(labels.sum()), "healthy": int((~labels).sum())},
         "uncertainty": {"voxels": voxels.tolist(), "errors": errors.tolist()},
         "calibration": metrics.calibration(probability, lesion, brain),
+        "worst": {
+            "missed_mm2": _largest(lesion & ~uncleaned, rows, case, "missed_mm2"),
+            "false_mm2": _largest(uncleaned & ~lesion, rows, case, "false_mm2"),
+        },
     }
+
+
+def _largest(wrong: metrics.Mask, rows: NDArray[np.intp], case: Case, name: str) -> dict[str, Any]:
+    """The slice with the largest wrong area, and that area in mm²."""
+    counts = wrong.sum(axis=(1, 2))
+    place = int(counts.argmax())
+    return {"slice": int(rows[place]), name: float(counts[place] * case.spacing[1] * case.spacing[2])}
 
 
 def _map_auroc(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from napari_ddmd.model.settings import (
-    ContextSettings,
+    NO_CONTEXT,
     DenoiserSettings,
     DiffusionSettings,
     FrameSettings,
@@ -185,6 +185,8 @@ class Recipe:
     """Published model (its folder, or its name) for the stage ``evaluate`` to judge, instead of what was trained."""
     record: bool = False
     """Put the figures that ``evaluate --bundle`` finds into the model and its card."""
+    pictures: bool = False
+    """Put a picture of the worst slices on that card, too: only of patients whose images may be published."""
     systems: tuple[str, ...] = SYSTEMS
     """What the stages ``table`` and ``figures`` compare."""
     slices: DataRecipe = field(default_factory=DataRecipe)
@@ -222,7 +224,7 @@ def _paper() -> Recipe:
     model = ModelSettings(
         variant="light",
         frame=FrameSettings(size=256, extent_mm=256.0, centre="image"),
-        context=ContextSettings(slices=0),
+        context=NO_CONTEXT,
         denoiser=DenoiserSettings(
             channels=(128, 128, 256, 256, 512, 512),
             layers_per_block=2,
@@ -270,7 +272,7 @@ def _small() -> Recipe:
             recipe.model,
             variant="light",
             frame=replace(recipe.model.frame, size=64),
-            context=ContextSettings(slices=0),
+            context=NO_CONTEXT,
         ),
         autoencoders=replace(recipe.autoencoders, epochs=4),
         pretraining=PretrainingRecipe(patients=0),

@@ -109,7 +109,7 @@ class Run:
         return {
             "slices": recipe["slices"],
             "frame": recipe["model"]["frame"],
-            "context": recipe["model"]["context"],
+            "context": {key: recipe["model"]["context"][key] for key in ("slices", "step_mm")},
             "normalisation": recipe["model"]["normalisation"],
         }
 

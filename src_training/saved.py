@@ -47,14 +47,15 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
         return base
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-        saved.get("model", {}).setdefault("context", {"slices": 0})  # runs from before there was any
+        # runs from before there was any, or from before slices were mirrored
+        context = saved.get("model", {}).setdefault("context", {"slices": 0})
+        context.setdefault("mirrored", False)
         recipe: Recipe = _restore(base, saved)
     except (ValueError, TypeError, KeyError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}); delete it and give the options again") from error
     # What one call judges and compares, and how it reports, is its own affair.
-    return replace(
-        recipe, json=base.json, bundle=base.bundle, record=base.record, dry_run=base.dry_run, systems=base.systems
-    )
+    own = ("json", "bundle", "record", "pictures", "dry_run", "systems")
+    return replace(recipe, **{name: getattr(base, name) for name in own})
 
 
 def _restore(base: Any, data: dict[str, Any]) -> Any:

@@ -34,22 +34,33 @@ class FrameSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSettings:
-    """Neighbouring slices that the denoiser sees beside the one that it segments (2.5-D); not in the paper."""
+    """What the denoiser sees beside the slice that it segments; none of it is in the paper."""
 
     slices: int = 1
     """Neighbours on each side; 0 shows the slice alone."""
     step_mm: float = 3.0
     """Distance from one to the next, rounded to whole slices of the case, one at least."""
+    mirrored: bool = True
+    """The slice itself, mirrored left to right in the window: what looks the same on both sides is seldom a lesion."""
 
     @property
-    def shown(self) -> int:
-        """Slices that the denoiser sees."""
-        return 2 * self.slices + 1
+    def neighbours(self) -> int:
+        """Neighbouring slices, on both sides together."""
+        return 2 * self.slices
+
+    @property
+    def pictures(self) -> int:
+        """Pictures of four modalities that the denoiser sees: the slice, its neighbours, and its mirror image."""
+        return 1 + self.neighbours + self.mirrored
 
     def offsets(self, spacing_mm: float) -> tuple[int, ...]:
         """Offsets, in slices of a case, of all that is shown: the slice itself first, then below and above it."""
         step = max(1, round(self.step_mm / spacing_mm))
         return (0, *(sign * number * step for number in range(1, self.slices + 1) for sign in (-1, 1)))
+
+
+NO_CONTEXT = ContextSettings(slices=0, mirrored=False)
+"""The slice alone, as in the paper."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +171,9 @@ class ModelSettings:
             If a key is unknown or missing, or a value has the wrong type.
         """
         if isinstance(data, dict):
-            data = {"context": asdict(ContextSettings(slices=0))} | data  # models from before there was any
+            # models from before there was any, or from before slices were mirrored
+            context = data.get("context", asdict(NO_CONTEXT))
+            data = data | {"context": {"mirrored": False} | context if isinstance(context, dict) else context}
         settings: ModelSettings = _build(cls, data, "settings")
         return settings
 

@@ -50,7 +50,7 @@ def segment_with(
     for rows in np.array_split(np.asarray(slices, int), max(1, -(-len(slices) // BATCH))):
         indices = rows.tolist()
         with torch.autocast(chosen.type, dtype, enabled=dtype != torch.float32):
-            shown = window.with_neighbours(indices) if isinstance(network, TunedUNet) else window.images(indices)
+            shown = window.with_context(indices) if isinstance(network, TunedUNet) else window.images(indices)
             logits = network(shown.to(chosen))
         for index, sample in zip(indices, window.on_slices(lesion_probability(logits), indices), strict=True):
             yield SliceResult.of(index, sample)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_ddmd.model.denoiser import with_mirror_image
 from napari_ddmd.model.losses import dice_cross_entropy
 from src_training.augment import augment
 from src_training.preview import flair, side_by_side
@@ -18,16 +19,20 @@ class SegmentationTask:
     ----------
     changed
         Whether slices are changed at random, as in the denoiser's training.
+    mirrored
+        Whether the network sees each slice's mirror image, too.
     """
 
-    def __init__(self, *, changed: bool) -> None:
-        self.changed = changed
+    def __init__(self, *, changed: bool, mirrored: bool = False) -> None:
+        self.changed, self.mirrored = changed, mirrored
 
     def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
         """Images ``(B, N C, h, w)`` in [0, 1] and masks ``(B, 1, h, w)`` in {0, 1}; the batch's maps are left out."""
         images, maps, masks = batch
         if self.changed:
-            images, _, masks = augment(images, maps, masks, generator)
+            images, _, masks = augment(images, maps, masks, generator, mirrored=self.mirrored)
+        elif self.mirrored:
+            images = with_mirror_image(images)
         return images, masks[:, :1]
 
     def loss(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> dict[str, Tensor]:

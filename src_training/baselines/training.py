@@ -145,7 +145,7 @@ def _lesson(split: Split) -> tuple[Task, Dataset[tuple[Tensor, ...]], LoopSettin
         task: Task = (
             CimdTask(recipe.model, recipe.diffusion)
             if name == "cimd"
-            else SegmentationTask(changed=recipe.diffusion.augment)
+            else SegmentationTask(changed=recipe.diffusion.augment, mirrored=recipe.model.context.mirrored)
         )
         return task, ConditionedBatches(split, with_maps=False), loop_settings(recipe)
     batches, baselines = EpochBatches(split), recipe.baselines

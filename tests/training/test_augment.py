@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from src_training import augment as augment_module
-from src_training.augment import CUT_OFF, LOST, augment, change_intensities, coarsen, deform, lost
+from src_training.augment import CUT_OFF, LOST, MAPS_LOST, augment, change_intensities, coarsen, deform, lost
 
 
 def generator(seed: int) -> torch.Generator:
@@ -35,6 +35,7 @@ def test_images_that_equal_their_mask_still_do(seed: int, masks: Tensor, monkeyp
     monkeypatch.setattr(augment_module, "recolour", lambda stack, masks, generator: stack)
     monkeypatch.setattr(augment_module, "change_intensities", lambda stack, generator: stack)
     monkeypatch.setattr(augment_module, "lost", lambda shape, generator: torch.zeros(tuple(shape), dtype=torch.bool))
+    monkeypatch.setattr(augment_module, "MAPS_LOST", 0.0)
     images, maps, moved = augment(masks.repeat(1, 4, 1, 1), masks.repeat(1, 2, 1, 1), masks, generator(seed))
 
     assert torch.equal((images > 0.5).float(), moved.expand_as(images))
@@ -115,7 +116,25 @@ def test_a_lost_modality_is_zero_and_the_others_stay(images: Tensor) -> None:
 
     assert abs(gone.any(dim=1).float().mean() - LOST) < 0.08
     assert gone.sum(dim=1).max() == 1
-    assert torch.equal(gone.any(dim=1), kept.amax(dim=(1, 2, 3)) == 0)  # without a modality there are no maps
+    unmapped = kept.amax(dim=(1, 2, 3)) == 0
+    assert unmapped[gone.any(dim=1)].all()  # without a modality there are no maps
+    assert abs(unmapped[~gone.any(dim=1)].float().mean() - MAPS_LOST) < 0.08
+
+
+def test_the_mirror_image_is_that_of_the_changed_slice_and_is_deformed_with_it(
+    images: Tensor, masks: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, many = images.repeat(1, 3, 1, 1), masks.repeat(1, 3, 1, 1)
+    maps = torch.ones_like(images[:, :2])
+    plain = augment(stack, maps, many, generator(0))
+    mirrored = augment(stack, maps, many, generator(0), mirrored=True)
+    for one, other in zip(plain, (mirrored[0][:, :12], *mirrored[1:]), strict=True):
+        torch.testing.assert_close(one, other)  # the mirror image changes nothing else
+    assert mirrored[0].shape[1] == 16
+
+    monkeypatch.setattr(augment_module, "deform", lambda stacked, generator: stacked)
+    changed, _, _ = augment(stack, maps, many, generator(0), mirrored=True)
+    assert torch.equal(changed[:, 12:], changed[:, :4].flip(-1))
 
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 17)])

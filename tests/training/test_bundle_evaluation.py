@@ -100,3 +100,25 @@ def test_refusals(
 def test_recording_needs_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--out", str(tmp_path / "run"), "--record"]) == 2
     assert "record needs --bundle" in capsys.readouterr().err
+
+
+def test_a_picture_needs_a_card(model: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert judge(model, cohort, tmp_path / "judged", "--pictures") == 2
+    assert "pictures needs --record" in capsys.readouterr().err
+
+
+def test_the_card_shows_failures_only_where_asked(model: Path, tmp_path: Path) -> None:
+    write_patient(tmp_path / "new" / "Newcomer", 9)
+    assert judge(model, tmp_path / "new", tmp_path / "judged", "--record") == 0
+    drawn = tmp_path / "judged" / "figures" / "failures.png"
+    assert drawn.exists()
+    assert not (model / "failures.png").exists()
+    assert "Failures" not in (model / "README.md").read_text()
+
+    assert judge(model, tmp_path / "new", tmp_path / "judged", "--record", "--pictures") == 0
+    assert (model / "failures.png").read_bytes() == drawn.read_bytes()
+    assert "](failures.png)" in (model / "README.md").read_text()
+    load_bundle(model)
+
+    assert judge(model, tmp_path / "new", tmp_path / "judged", "--record") == 0
+    assert "](failures.png)" in (model / "README.md").read_text(), "the picture that is there stays on the card"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from napari_ddmd.model.settings import NO_CONTEXT, ContextSettings
 from src_training.recipe import PRESETS, Preset, Recipe, RecipeError, preset
 from src_training.saved import RECIPE_FILE, kept_recipe, read_recipe
 
@@ -93,3 +95,16 @@ def test_an_interruption_keeps_the_recipe(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     assert read_recipe(tmp_path, Recipe()).seed == 2
+
+
+@pytest.mark.parametrize(
+    ("missing", "context"), [("context", NO_CONTEXT), ("mirrored", ContextSettings(mirrored=False))]
+)
+def test_a_run_from_before_a_context_goes_on_without_it(missing: str, context: ContextSettings, tmp_path: Path) -> None:
+    keep(Recipe(out=tmp_path))
+    path = tmp_path / RECIPE_FILE
+    saved = json.loads(path.read_text())
+    del (saved["model"] if missing == "context" else saved["model"]["context"])[missing]
+    path.write_text(json.dumps(saved))
+
+    assert read_recipe(tmp_path, Recipe()).model.context == context

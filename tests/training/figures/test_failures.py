@@ -1,0 +1,56 @@
+"""The worst slices of judged patients."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from napari_ddmd.case import Case, load_case
+from napari_ddmd.model import load_bundle
+from napari_ddmd.segment import segment
+from src_training.evaluate import evaluate_case
+from src_training.figures.failures import _worst, failures
+from src_training.recipe import Recipe
+from src_training.run import Run
+
+
+def test_the_largest_errors_come_first_one_a_patient() -> None:
+    patients = [
+        {"case": name, "worst": {"missed_mm2": {"slice": 7, "missed_mm2": area}}}
+        for name, area in (("a", 5.0), ("b", 90.0), ("c", 0.0), ("d", 30.0), ("e", 40.0))
+    ]
+    assert [entry["case"] for entry in _worst(patients, "missed_mm2")] == ["b", "e", "d"]
+    assert _worst(patients, "false_mm2") == []
+    assert _worst([{"case": "judged by an earlier version"}], "missed_mm2") == []
+
+
+def test_the_areas_are_those_of_the_slices_that_are_drawn(cohort: Path, tiny_out: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(tiny_out / "fold0" / "bundle")
+    case = load_case(cohort / bundle.provenance["held_out_cases"][0])
+    assert case.mask is not None
+    figures = evaluate_case(case, bundle, device="cpu")
+    run = Run(Recipe(out=tmp_path))
+
+    def load(name: str) -> Case:
+        assert name == case.name
+        return case
+
+    drawn = failures(run, bundle, [figures], load, device="cpu")
+
+    assert [path.name for path in drawn] == ["failures.png", "failures.svg", "failures.json"]
+    numbers = json.loads(drawn[-1].read_text())
+    for kind in ("missed_mm2", "false_mm2"):
+        for entry in numbers["slices"][kind]:
+            (result,) = segment(case, bundle, slices=[entry["slice"]], seed=0, device="cpu")
+            found, lesion = result.mask(numbers["threshold"]).astype(bool), case.mask[entry["slice"]] > 0
+            wrong = lesion & ~found if kind == "missed_mm2" else found & ~lesion
+            assert np.isclose(entry[kind], wrong.sum() * case.spacing[1] * case.spacing[2])
+    assert numbers["slices"]["missed_mm2"] or numbers["slices"]["false_mm2"]
+    assert failures(run, bundle, [figures], load, device="cpu")[0].read_bytes() == drawn[0].read_bytes()
+
+
+def test_a_model_without_errors_has_no_picture(tiny_out: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(tiny_out / "fold0" / "bundle")
+    assert failures(Run(Recipe(out=tmp_path)), bundle, [], lambda name: load_case(name)) == []
