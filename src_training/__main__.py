@@ -10,7 +10,10 @@ from pathlib import Path
 try:
     import tyro
 except ModuleNotFoundError as error:
-    print(f"src_training: {error}; install what training needs with: pip install 'napari-ddmd[train]'", file=sys.stderr)
+    print(
+        f"src_training: {error}; install what training needs with: pip install -e '.[train]' (in the project's folder)",
+        file=sys.stderr,
+    )
     raise SystemExit(2) from None
 
 from napari_ddmd.case import CaseError

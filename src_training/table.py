@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,14 @@ def table(run: Run) -> None:
     if run.recipe.preset == "smoke" and not distributed.on_main(run.recipe.data.exists):
         _make_trial(run)
     prepare(run)
-    for split in run.splits():
-        for system in runs:
-            alone = replace(system, recipe=replace(system.recipe, fold=str(split.held_out)))
-            train_system(alone)
-            (own,) = alone.splits()
-            evaluate_split(own)
+    cells = list(product(run.splits(), zip(run.recipe.systems, runs, strict=True)))
+    for number, (split, (name, system)) in enumerate(cells, 1):
+        if distributed.is_main():
+            print(f"table: {number} of {len(cells)}, {name}, {split.name}", file=sys.stderr)
+        alone = replace(system, recipe=replace(system.recipe, fold=str(split.held_out)))
+        train_system(alone)
+        (own,) = alone.splits()
+        evaluate_split(own)
     # The printed figures of --json are those of the table, so that they are printed once.
     summary = write_summary(run)
     if not distributed.is_main():

@@ -67,7 +67,7 @@ def test_training_without_its_packages_says_what_to_install(
         runpy.run_module("src_training", run_name="__main__")
 
     assert caught.value.code == 2
-    assert "pip install 'napari-ddmd[train]'" in capsys.readouterr().err
+    assert "pip install -e '.[train]'" in capsys.readouterr().err
 
 
 def test_calling_again_computes_nothing(tiny_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
