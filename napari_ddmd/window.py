@@ -24,7 +24,7 @@ class CaseWindow:
     case
         The patient.
     settings
-        Normalisation and frame are taken from here.
+        Normalisation, frame and context are taken from here.
     """
 
     def __init__(self, case: Case, settings: ModelSettings) -> None:
@@ -47,7 +47,8 @@ class CaseWindow:
         """Images ``(B, N C, size, size)`` of some axial slices: each slice's own C, then those of its context.
 
         These are its neighbours and its mirror image, as the settings ask. Beyond the first and the last slice of the
-        case there is nothing, which is 0. The mirror is the middle of the window, and so of the brain.
+        case there is nothing, which is 0. The mirror is the middle of the window, and of the brain where the window is
+        centred on it.
         """
         shown = np.asarray(indices, int)[:, None] + self.offsets
         distinct, places = np.unique(shown, return_inverse=True)

@@ -17,17 +17,28 @@ LOST = 0.12
 BIAS = (0.45, 0.2)
 """Largest standard deviations of the logarithm of the bias field, which is the product of a coarse and a finer one."""
 NOISE = 0.08
-"""Largest standard deviation of the noise, which is drawn for every slice anew."""
+"""Largest standard deviation of the noise, drawn for every slice anew, before the deformation, which smooths it."""
 MAPS_LOST = 0.1
 """Share of the other slices whose maps are missing: they help, and the denoiser must not need them."""
 CUT_OFF = 0.08
 """Share of the slices of which a rectangle of one modality is missing, as where a scan does not cover the brain."""
 
 
+def shown(
+    images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator, *, changed: bool, mirrored: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What a network is shown of a batch: `augment`, or the slices as they are; and their mirror images."""
+    if changed:
+        return augment(images, maps, masks, generator, mirrored=mirrored)
+    return with_mirror_image(images) if mirrored else images, maps, masks
+
+
 def augment(
     images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator, *, mirrored: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Change the images' intensities, and deform images, maps and masks together.
+
+    Deformed last, a slice and its mirror image still fit each other, and the bias field of one is that of the other.
 
     Parameters
     ----------
@@ -42,8 +53,8 @@ def augment(
     Returns
     -------
     images, maps, masks
-        The same shapes, but for the mirror image; the masks stay in {0, 1} and the images in [0, 1], zero outside the
-        brain.
+        The same shapes, but for the C channels of the mirror image; the masks stay in {0, 1} and the images in [0, 1],
+        zero outside the brain.
     """
     shown = masks.shape[1]
     stack = images.view(len(images), shown, -1, *images.shape[2:])

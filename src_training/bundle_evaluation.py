@@ -56,7 +56,8 @@ def evaluate_bundle(run: Run) -> None:
     folder, device = run.root / "evaluation", str(distributed.own_device(recipe.device))
     for files in tqdm(distributed.share(judged), desc=f"evaluate {bundle.name}", unit="case"):
         path = folder / f"{files.name}.json"
-        if path.exists() and json.loads(path.read_text()).get("made_with") == made_with:
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        if kept.get("made_with") == made_with and "worst" in kept:
             continue
         figures = evaluate_case(load_case(files), bundle, device=device, seed=recipe.seed)
         write_json(path, figures | {"made_with": made_with})
@@ -75,6 +76,7 @@ def evaluate_bundle(run: Run) -> None:
     print(compared_with_card(bundle, patients, recipe.seed), file=sys.stderr)
     by_name = {files.name: files for files in judged}
     drawn = failures(run, bundle, patients, lambda name: load_case(by_name[name]), seed=recipe.seed, device=device)
+    print(drawn[0] if drawn else f"{bundle.name}: no wrong voxel, and so no picture of failures", file=sys.stderr)
     if recipe.record:
         picture = drawn[0] if drawn and recipe.pictures else None
         record(bundle, recipe.bundle or Path(), patients, recipe.seed, picture)
@@ -85,22 +87,25 @@ def evaluate_bundle(run: Run) -> None:
 def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: int, picture: Path | None = None) -> None:
     """Put figures into a model's provenance and card, in the place of earlier ones of the same patients.
 
-    A picture of the worst slices goes beside the card, which shows it.
+    A picture of the worst slices goes beside the card, which shows it with these figures. There is one: it takes the
+    place of an earlier one, which otherwise stays as long as its patients' figures do.
     """
     folder = {folder.name: folder for folder in list_bundles()}.get(str(place), place)
     names = {patient["case"] for patient in patients}
     others = [
-        entry
+        entry if picture is None else {key: value for key, value in entry.items() if key != "failures"}
         for entry in bundle.provenance.get("evaluations", [])
         if not names & {patient["case"] for patient in entry["patients"]}
     ]
-    evaluations = [*others, recorded(patients, seed)]
+    own = recorded(patients, seed) | ({} if picture is None else {"failures": PICTURE})
+    evaluations = [*others, own]
     updated = replace(bundle, provenance=bundle.provenance | {"evaluations": evaluations})
     save_bundle(folder, updated)
     if picture is not None:
         write_bytes(folder / PICTURE, picture.read_bytes())
-    shown = PICTURE if (folder / PICTURE).exists() else None
-    write_bytes(folder / "README.md", model_card(updated, picture=shown).encode())
+    elif not any("failures" in entry for entry in evaluations):
+        (folder / PICTURE).unlink(missing_ok=True)
+    write_bytes(folder / "README.md", model_card(updated).encode())
 
 
 def mean_dice(bundle: Bundle, patients: list[dict[str, Any]]) -> str:

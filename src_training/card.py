@@ -43,6 +43,7 @@ def _own_figures(evaluations: list[dict[str, Any]], system: str) -> str:
     tables = [
         f"{len(entry['patients'])} patients, seed {entry['seed']}:\n\n"
         + markdown_table({"systems": {system: join_patients(entry["patients"])}})
+        + (f"\nWhere it fails:\n\n![The worst slices]({entry['failures']})\n" if "failures" in entry else "")
         for entry in evaluations
     ]
     return (
@@ -55,8 +56,8 @@ def _evaluated(cross_validation: dict[str, Any]) -> int:
     return len(next(iter(cross_validation.values()))["dice_volume"]["per_patient"])
 
 
-def model_card(bundle: Bundle, *, picture: str | None = None) -> str:
-    """A page in Markdown, with a picture of failures where there is one beside it."""
+def model_card(bundle: Bundle) -> str:
+    """A page in Markdown."""
     settings, provenance = bundle.settings, bundle.provenance
     recipe = provenance["recipe"]
     cross_validation: dict[str, Any] = provenance["cross_validation"]
@@ -70,11 +71,6 @@ def model_card(bundle: Bundle, *, picture: str | None = None) -> str:
     missing = " (one may be, at a cost)" if recipe["diffusion"]["augment"] else ""
     apart = f", {settings.context.step_mm:g} mm apart" if settings.context.slices else ""
     mirrored = ", and the slice mirrored" if settings.context.mirrored else ""
-    failures = (
-        f"\n## Failures\n\nThe worst slices of the patients of the last table.\n\n![The worst slices]({picture})\n"
-        if picture
-        else ""
-    )
     results = (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
         "patients): each was segmented by a model that had not seen the patient. "
@@ -118,4 +114,4 @@ are to be looked for in every case.
 
 ## Results
 
-{results}{_own_figures(provenance.get("evaluations", []), provenance.get("system", "ddmd"))}{failures}"""
+{results}{_own_figures(provenance.get("evaluations", []), provenance.get("system", "ddmd"))}"""

@@ -55,7 +55,7 @@ def patient_figures(
     dict
         ``values`` (an undefined figure is None), ``confusion``, ``slices``, numbers of slices of either kind, the
         counts behind the curves: ``uncertainty``, voxels and errors by it, and ``calibration``, by probability; and
-        ``worst``, the slices with the largest area missed and found in error, small parts with it.
+        ``worst``, the slices with the largest area missed and found in error, before small parts are left out.
 
     Raises
     ------
@@ -116,17 +116,17 @@ def patient_figures(
         "uncertainty": {"voxels": voxels.tolist(), "errors": errors.tolist()},
         "calibration": metrics.calibration(probability, lesion, brain),
         "worst": {
-            "missed_mm2": _largest(lesion & ~uncleaned, rows, case, "missed_mm2"),
-            "false_mm2": _largest(uncleaned & ~lesion, rows, case, "false_mm2"),
+            "missed": _largest(lesion & ~uncleaned, rows, case),
+            "false": _largest(uncleaned & ~lesion, rows, case),
         },
     }
 
 
-def _largest(wrong: metrics.Mask, rows: NDArray[np.intp], case: Case, name: str) -> dict[str, Any]:
+def _largest(wrong: metrics.Mask, rows: NDArray[np.intp], case: Case) -> dict[str, Any]:
     """The slice with the largest wrong area, and that area in mm²."""
     counts = wrong.sum(axis=(1, 2))
     place = int(counts.argmax())
-    return {"slice": int(rows[place]), name: float(counts[place] * case.spacing[1] * case.spacing[2])}
+    return {"slice": int(rows[place]), "area_mm2": float(counts[place] * case.spacing[1] * case.spacing[2])}
 
 
 def _map_auroc(

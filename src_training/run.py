@@ -114,6 +114,12 @@ class Run:
         }
 
     @property
+    def context_fingerprint(self) -> dict[str, Any]:
+        """What a network is shown beside a slice; as it was written before there were mirror images, where none is."""
+        context: dict[str, Any] = self.recipe.to_dict()["model"]["context"]
+        return {key: value for key, value in context.items() if key != "mirrored" or value}
+
+    @property
     def maps_fingerprint(self) -> dict[str, Any]:
         """The settings that the discrepancy maps depend on, beside the slice store."""
         recipe = self.recipe.to_dict()

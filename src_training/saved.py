@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from napari_ddmd.model.settings import with_known_context
 from src_training.distributed import is_main
 from src_training.files import write_bytes, write_json
 from src_training.recipe import Recipe, RecipeError
@@ -47,11 +48,10 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
         return base
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-        # runs from before there was any, or from before slices were mirrored
-        context = saved.get("model", {}).setdefault("context", {"slices": 0})
-        context.setdefault("mirrored", False)
+        if isinstance(saved.get("model"), dict):
+            saved["model"] = with_known_context(saved["model"])
         recipe: Recipe = _restore(base, saved)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}); delete it and give the options again") from error
     # What one call judges and compares, and how it reports, is its own affair.
     own = ("json", "bundle", "record", "pictures", "dry_run", "systems")

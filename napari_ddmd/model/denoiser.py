@@ -38,11 +38,11 @@ def condition(images: Tensor, inter: Tensor, intra: Tensor, settings: ModelSetti
 
 def image_channels(settings: ModelSettings) -> int:
     """Channels of the images that the denoiser is told of: of the slice, its neighbours and its mirror image."""
-    return settings.context.pictures * len(MODALITIES)
+    return settings.context.images * len(MODALITIES)
 
 
 def with_mirror_image(images: Tensor) -> Tensor:
-    """Pictures ``(B, N C, h, w)``, and after them the first, the slice itself, mirrored left to right."""
+    """Images ``(B, N C, h, w)`` and after them the first, the slice itself, mirrored: ``(B, (N + 1) C, h, w)``."""
     return torch.cat([images, images[:, : len(MODALITIES)].flip(-1)], dim=1)
 
 

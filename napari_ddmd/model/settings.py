@@ -41,7 +41,10 @@ class ContextSettings:
     step_mm: float = 3.0
     """Distance from one to the next, rounded to whole slices of the case, one at least."""
     mirrored: bool = True
-    """The slice itself, mirrored left to right in the window: what looks the same on both sides is seldom a lesion."""
+    """The slice itself, mirrored left to right in the window: what looks the same on both sides is seldom a lesion.
+
+    An input of the denoiser, not an augmentation as that of the autoencoders' training.
+    """
 
     @property
     def neighbours(self) -> int:
@@ -49,8 +52,8 @@ class ContextSettings:
         return 2 * self.slices
 
     @property
-    def pictures(self) -> int:
-        """Pictures of four modalities that the denoiser sees: the slice, its neighbours, and its mirror image."""
+    def images(self) -> int:
+        """Images of four modalities that the denoiser sees: the slice, its neighbours, and its mirror image."""
         return 1 + self.neighbours + self.mirrored
 
     def offsets(self, spacing_mm: float) -> tuple[int, ...]:
@@ -171,11 +174,15 @@ class ModelSettings:
             If a key is unknown or missing, or a value has the wrong type.
         """
         if isinstance(data, dict):
-            # models from before there was any, or from before slices were mirrored
-            context = data.get("context", asdict(NO_CONTEXT))
-            data = data | {"context": {"mirrored": False} | context if isinstance(context, dict) else context}
+            data = with_known_context(data)
         settings: ModelSettings = _build(cls, data, "settings")
         return settings
+
+
+def with_known_context(data: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a model as plain containers; what is older than a part of the context was made without it."""
+    context = data.get("context", {"slices": 0, "step_mm": ContextSettings.step_mm})
+    return data | {"context": {"mirrored": False} | context} if isinstance(context, dict) else data
 
 
 def _build(kind: Any, data: Any, where: str) -> Any:

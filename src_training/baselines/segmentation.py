@@ -29,11 +29,11 @@ def segment_with(
     ----------
     network
         ``(B, C, h, w)`` images in [0, 1] to logits of two classes or of the lesion, in evaluation mode. A `TunedUNet`
-        is given the neighbouring slices, too.
+        is given the whole context.
     case
         The patient.
     settings
-        Normalisation and frame that the network was trained with.
+        Normalisation, frame and context that the network was trained with.
     slices
         Axial slices.
     device

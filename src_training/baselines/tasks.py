@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_ddmd.model.denoiser import with_mirror_image
 from napari_ddmd.model.losses import dice_cross_entropy
-from src_training.augment import augment
+from src_training.augment import shown
 from src_training.preview import flair, side_by_side
 
 
@@ -27,12 +26,9 @@ class SegmentationTask:
         self.changed, self.mirrored = changed, mirrored
 
     def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Images ``(B, N C, h, w)`` in [0, 1] and masks ``(B, 1, h, w)`` in {0, 1}; the batch's maps are left out."""
+        """Images with their context ``(B, N C, h, w)`` in [0, 1] and masks ``(B, 1, h, w)`` in {0, 1}, without maps."""
         images, maps, masks = batch
-        if self.changed:
-            images, _, masks = augment(images, maps, masks, generator, mirrored=self.mirrored)
-        elif self.mirrored:
-            images = with_mirror_image(images)
+        images, _, masks = shown(images, maps, masks, generator, changed=self.changed, mirrored=self.mirrored)
         return images, masks[:, :1]
 
     def loss(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> dict[str, Tensor]:

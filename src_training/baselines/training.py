@@ -119,7 +119,7 @@ def fingerprint(run: Run) -> dict[str, Any]:
     model = recipe["model"]
     made = {key: model[key] for key in ("normalisation", "frame")} | {"system": name}
     if name in TRAINED_AS_DENOISER:
-        made["context"] = model["context"]
+        made["context"] = run.context_fingerprint
         own = {"denoiser": model["denoiser"], "diffusion": recipe["diffusion"], "pretraining": recipe["pretraining"]}
         if name == "cimd":
             own["process"] = model["diffusion"]

@@ -15,6 +15,7 @@ from napari_ddmd.segment import segment
 from src_training.figures.drawing import (
     TEXT,
     brain_crop,
+    counted,
     new_figure,
     outline,
     save_figure,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NAME = "failures"
-KINDS = {"missed_mm2": "most missed", "false_mm2": "most found in error"}
+KINDS = {"missed": "most missed", "false": "most found in error"}
 _EACH = 3
 
 
@@ -69,8 +70,8 @@ def failures(
     figure = new_figure(
         3.7 * len(rows) / 2 + 0.4,
         f"Where {bundle.name} fails",
-        f"""Of each of {len(patients)} judged patients the slice with the most lesion missed (above) or found in error
-        (below); the worst {_EACH} of them. FLAIR with the model's mask (yellow; probability above {threshold:g}, before
+        f"""Of {counted(len(patients), "judged patient")} the slice with the most lesion missed, or found in error; the
+        worst of them, {_EACH} at most. FLAIR with the model's mask (yellow; probability above {threshold:g}, before
         small parts are left out) and the expert's outline (blue, dashed); beside it the uncertainty, 0 (black) to 1
         (white): a failure that is bright there announces itself. Patient's left is on the right.""",
     )
@@ -84,7 +85,7 @@ def failures(
             _draw(row[2 * place : 2 * place + 2], case, result, threshold)
             row[2 * place].set_title(
                 f"{entry['case']}, slice {case.grid.file_slice(entry['slice'])}\n"
-                f"{KINDS[kind]}: {entry[kind] / 100:.1f} cm²",
+                f"{KINDS[kind]}: {entry['area_mm2'] / 100:.1f} cm²",
                 fontsize=TEXT,
                 pad=3,
                 loc="left",
@@ -94,12 +95,9 @@ def failures(
 
 def _worst(patients: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     """The slices with the largest area of an error, each of another patient, largest first."""
-    found = [
-        {"case": patient["case"], **worst[kind]}
-        for patient in patients
-        if (worst := patient.get("worst", {})).get(kind) and worst[kind][kind] > 0
-    ]
-    return sorted(found, key=lambda entry: (-entry[kind], entry["case"]))[:_EACH]
+    found = [{"case": patient["case"], **patient["worst"][kind]} for patient in patients]
+    wrong = [entry for entry in found if entry["area_mm2"] > 0]
+    return sorted(wrong, key=lambda entry: (-entry["area_mm2"], entry["case"]))[:_EACH]
 
 
 def _draw(axes: Sequence[Axes], case: Case, result: SliceResult, threshold: float) -> None:

@@ -132,9 +132,36 @@ def test_the_mirror_image_is_that_of_the_changed_slice_and_is_deformed_with_it(
         torch.testing.assert_close(one, other)  # the mirror image changes nothing else
     assert mirrored[0].shape[1] == 16
 
-    monkeypatch.setattr(augment_module, "deform", lambda stacked, generator: stacked)
+    monkeypatch.setattr(augment_module, "deform", lambda stacked, generator: stacked.roll(3, -1))
     changed, _, _ = augment(stack, maps, many, generator(0), mirrored=True)
-    assert torch.equal(changed[:, 12:], changed[:, :4].flip(-1))
+    assert torch.equal(changed[:, 12:], changed[:, :4].roll(-3, -1).flip(-1).roll(3, -1))
+    assert not torch.equal(changed[:, 12:], changed[:, :4].flip(-1))
+
+
+def test_bias_fields_are_mostly_weak_sometimes_strong_and_never_beyond_their_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flat = torch.full((300, 1, 4, 16, 16), 0.2)  # bright enough for no clamp to be met
+    monkeypatch.setattr(augment_module, "NOISE", 0.0)
+    monkeypatch.setattr(augment_module, "coarsen", lambda stack, factor: stack)
+
+    def spread() -> Tensor:
+        """Standard deviation of the logarithm, slice by slice and modality by modality."""
+        return change_intensities(flat, generator(0)).log().std(dim=(3, 4)).flatten()
+
+    monkeypatch.setattr(augment_module, "smooth_field", lambda shape, cells, generator: alternating(shape))
+    monkeypatch.setattr(augment_module, "BIAS", (0.4, 0.0))
+    found = spread()
+    assert 0.35 < found.max() <= 0.4 + 0.01
+    assert found.median() < 0.8 * found.mean()
+    monkeypatch.setattr(augment_module, "BIAS", (0.0, 0.0))
+    assert spread().max() < 1e-5
+
+
+def alternating(shape: tuple[int, ...]) -> Tensor:
+    """A field of 1 and -1, whose standard deviation is 1."""
+    rows, columns = torch.meshgrid(torch.arange(shape[-2]), torch.arange(shape[-1]), indexing="ij")
+    return (1.0 - 2 * ((rows + columns) % 2)).expand(shape)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 17)])

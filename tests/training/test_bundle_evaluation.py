@@ -113,12 +113,35 @@ def test_the_card_shows_failures_only_where_asked(model: Path, tmp_path: Path) -
     drawn = tmp_path / "judged" / "figures" / "failures.png"
     assert drawn.exists()
     assert not (model / "failures.png").exists()
-    assert "Failures" not in (model / "README.md").read_text()
+    assert "failures.png" not in (model / "README.md").read_text()
 
     assert judge(model, tmp_path / "new", tmp_path / "judged", "--record", "--pictures") == 0
     assert (model / "failures.png").read_bytes() == drawn.read_bytes()
     assert "](failures.png)" in (model / "README.md").read_text()
     load_bundle(model)
 
-    assert judge(model, tmp_path / "new", tmp_path / "judged", "--record") == 0
-    assert "](failures.png)" in (model / "README.md").read_text(), "the picture that is there stays on the card"
+    write_patient(tmp_path / "newer" / "Latecomer", 10)
+    assert judge(model, tmp_path / "newer", tmp_path / "later", "--record") == 0
+    card = (model / "README.md").read_text()
+    assert "](failures.png)" in card, "the picture stays with the figures of its patients"
+    assert card.index("| Newcomer |") < card.index("](failures.png)") < card.index("| Latecomer |")
+
+    assert judge(model, tmp_path / "newer", tmp_path / "later", "--record", "--pictures") == 0
+    card = (model / "README.md").read_text()
+    assert card.count("](failures.png)") == 1, "there is one picture"
+    assert card.index("| Latecomer |") < card.index("](failures.png)")
+
+    assert judge(model, tmp_path / "newer", tmp_path / "later", "--record") == 0
+    assert "failures.png" not in (model / "README.md").read_text()
+    assert not (model / "failures.png").exists(), "the figures that it showed were taken anew"
+
+
+def test_a_patient_judged_before_failures_were_kept_is_judged_again(model: Path, tmp_path: Path) -> None:
+    write_patient(tmp_path / "new" / "Newcomer", 9)
+    assert judge(model, tmp_path / "new", tmp_path / "judged") == 0
+    path = tmp_path / "judged" / "evaluation" / "Newcomer.json"
+    before = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in before.items() if key != "worst"}))
+
+    assert judge(model, tmp_path / "new", tmp_path / "judged") == 0
+    assert json.loads(path.read_text())["worst"] == before["worst"]

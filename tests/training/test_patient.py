@@ -123,3 +123,20 @@ def test_a_band_without_brain_is_refused(case: Case) -> None:
     nothing = np.zeros_like(case.brain)
     with pytest.raises(ValueError, match="no slice of the band holds brain"):
         figures(case, nothing, nothing, judged_slices(case, 900, 901))
+
+
+def test_the_worst_slices_are_those_with_the_largest_wrong_area(case: Case) -> None:
+    lesion, found = np.zeros_like(case.brain), np.zeros_like(case.brain)
+    judged = brain_slices(case)[1:]
+    first, second, third = judged[1], judged[2], judged[3]
+    lesion |= pixel(case, first)
+    lesion |= pixel(case, second) | pixel(case, second, 1)
+    found |= pixel(case, third) | pixel(case, third, 1) | pixel(case, third, 2) | pixel(case, first, 1)
+    voxel_mm2 = case.spacing[1] * case.spacing[2]
+
+    assert judged[0] > 0
+    assert figures(case, lesion, found, judged)["worst"] == {
+        "missed": {"slice": second, "area_mm2": pytest.approx(2 * voxel_mm2)},
+        "false": {"slice": third, "area_mm2": pytest.approx(3 * voxel_mm2)},
+    }
+    assert figures(case, lesion, lesion, judged)["worst"]["missed"]["area_mm2"] == 0

@@ -100,7 +100,9 @@ def test_an_interruption_keeps_the_recipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("missing", "context"), [("context", NO_CONTEXT), ("mirrored", ContextSettings(mirrored=False))]
 )
-def test_a_run_from_before_a_context_goes_on_without_it(missing: str, context: ContextSettings, tmp_path: Path) -> None:
+def test_the_recipe_of_a_run_from_before_a_context_is_read_without_it(
+    missing: str, context: ContextSettings, tmp_path: Path
+) -> None:
     keep(Recipe(out=tmp_path))
     path = tmp_path / RECIPE_FILE
     saved = json.loads(path.read_text())

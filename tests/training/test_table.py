@@ -108,7 +108,9 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return trained
 
 
-def test_only_what_is_missing_is_made_up_for(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_is_missing_is_made_up_for(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     weights = copied / "fold1" / "systems" / "unet-tuned" / "training" / "network.safetensors"
     before = weights.read_bytes()
     weights.unlink()
@@ -116,6 +118,7 @@ def test_only_what_is_missing_is_made_up_for(copied: Path, monkeypatch: pytest.M
 
     assert main(["table", "--out", str(copied)]) == 0
     assert trained == ["unet-tuned fold1"]
+    assert f"table: {2 * len(SYSTEMS)} of {2 * len(SYSTEMS)}, unet-tuned, fold1\n" in capsys.readouterr().err
     assert weights.read_bytes() == before
 
 

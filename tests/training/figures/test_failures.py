@@ -18,12 +18,12 @@ from src_training.run import Run
 
 def test_the_largest_errors_come_first_one_a_patient() -> None:
     patients = [
-        {"case": name, "worst": {"missed_mm2": {"slice": 7, "missed_mm2": area}}}
+        {"case": name, "worst": {"missed": {"slice": 7, "area_mm2": area}, "false": {"slice": 3, "area_mm2": 0.0}}}
         for name, area in (("a", 5.0), ("b", 90.0), ("c", 0.0), ("d", 30.0), ("e", 40.0))
     ]
-    assert [entry["case"] for entry in _worst(patients, "missed_mm2")] == ["b", "e", "d"]
-    assert _worst(patients, "false_mm2") == []
-    assert _worst([{"case": "judged by an earlier version"}], "missed_mm2") == []
+    assert [entry["case"] for entry in _worst(patients, "missed")] == ["b", "e", "d"]
+    assert [entry["slice"] for entry in _worst(patients[:1], "missed")] == [7]
+    assert _worst(patients, "false") == []
 
 
 def test_the_areas_are_those_of_the_slices_that_are_drawn(cohort: Path, tiny_out: Path, tmp_path: Path) -> None:
@@ -41,16 +41,19 @@ def test_the_areas_are_those_of_the_slices_that_are_drawn(cohort: Path, tiny_out
 
     assert [path.name for path in drawn] == ["failures.png", "failures.svg", "failures.json"]
     numbers = json.loads(drawn[-1].read_text())
-    for kind in ("missed_mm2", "false_mm2"):
+    for kind in ("missed", "false"):
         for entry in numbers["slices"][kind]:
             (result,) = segment(case, bundle, slices=[entry["slice"]], seed=0, device="cpu")
             found, lesion = result.mask(numbers["threshold"]).astype(bool), case.mask[entry["slice"]] > 0
-            wrong = lesion & ~found if kind == "missed_mm2" else found & ~lesion
-            assert np.isclose(entry[kind], wrong.sum() * case.spacing[1] * case.spacing[2])
-    assert numbers["slices"]["missed_mm2"] or numbers["slices"]["false_mm2"]
+            wrong = lesion & ~found if kind == "missed" else found & ~lesion
+            assert np.isclose(entry["area_mm2"], wrong.sum() * case.spacing[1] * case.spacing[2])
+    assert numbers["slices"]["missed"] or numbers["slices"]["false"]
     assert failures(run, bundle, [figures], load, device="cpu")[0].read_bytes() == drawn[0].read_bytes()
 
 
 def test_a_model_without_errors_has_no_picture(tiny_out: Path, tmp_path: Path) -> None:
     bundle = load_bundle(tiny_out / "fold0" / "bundle")
-    assert failures(Run(Recipe(out=tmp_path)), bundle, [], lambda name: load_case(name)) == []
+    none = {"slice": 3, "area_mm2": 0.0}
+    patients = [{"case": "flawless", "worst": {"missed": none, "false": none}}]
+    assert failures(Run(Recipe(out=tmp_path)), bundle, patients, load_case) == []
+    assert list(tmp_path.iterdir()) == []
