@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from napari_ddmd.model.denoiser import Denoiser, condition
+from napari_ddmd.model.denoiser import Denoiser, condition, image_channels
 from napari_ddmd.model.settings import DenoiserSettings, DiffusionSettings, FrameSettings, ModelSettings
 from src_training.baselines.unet_tuned import TunedUNet
 
@@ -37,7 +37,7 @@ def test_it_sees_images_as_the_denoiser_does_at_timestep_0() -> None:
     denoiser, plain = Denoiser(mini).eval(), TunedUNet(mini).eval()
     weights = denoiser.state_dict()
     entry = "unet.conv_in.weight"
-    channels = 12 * mini.denoiser.patch**2  # pixel-unshuffle keeps an image's channels together
+    channels = image_channels(mini) * mini.denoiser.patch**2  # pixel-unshuffle keeps an image's channels together
     with torch.no_grad():
         weights[entry][:, channels:] = 0
     plain.load_state_dict({**weights, entry: weights[entry][:, :channels]})
