@@ -11,8 +11,7 @@ from torch import Tensor
 
 from napari_ddmd.case import Case
 from napari_ddmd.case.normalise import normalise
-from napari_ddmd.model.denoiser import with_mirror_image
-from napari_ddmd.model.frame import Frame
+from napari_ddmd.model.frame import Frame, with_mirror_image
 from napari_ddmd.model.settings import ModelSettings
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_ddmd.model.denoiser import with_mirror_image
+from napari_ddmd.model.frame import with_mirror_image
 from src_training.augment_lesions import brain_mean, recolour, smooth_field
 
 LOST = 0.12

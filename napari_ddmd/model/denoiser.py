@@ -41,11 +41,6 @@ def image_channels(settings: ModelSettings) -> int:
     return settings.context.images * len(MODALITIES)
 
 
-def with_mirror_image(images: Tensor) -> Tensor:
-    """Images ``(B, N C, h, w)`` and after them the first, the slice itself, mirrored: ``(B, (N + 1) C, h, w)``."""
-    return torch.cat([images, images[:, : len(MODALITIES)].flip(-1)], dim=1)
-
-
 class PatchedUNet(nn.Module):
     """Improved-DDPM U-Net behind a pixel-unshuffle stem: what `Denoiser` and its plain rival in training are made of.
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ddmd.case import load_case
-from napari_ddmd.model.denoiser import with_mirror_image
+from napari_ddmd.model.frame import with_mirror_image
 from napari_ddmd.window import CaseWindow
 from src_training.dataset import Slices, draw_balanced, draw_balanced_set, draw_epochs, rows_of
 from src_training.prepare import prepare
