@@ -53,8 +53,11 @@ def assert_same_training(one: Path, other: Path) -> None:
     weights = load_file(one / "denoiser.safetensors"), load_file(other / "denoiser.safetensors")
     assert weights[0].keys() == weights[1].keys()
     for key, value in weights[0].items():
-        # A bias before a normalisation has no gradient but rounding, of which Adam makes steps of full size.
-        torch.testing.assert_close(value, weights[1][key], rtol=0, atol=5e-3 if key.endswith("bias") else 1e-5)
+        # Where a gradient is nothing but rounding, Adam makes steps of full size of it: so it is for a bias before a
+        # normalisation, and for single weights. A training with a rate that differs by 1 % is ten times as far away.
+        difference = (value - weights[1][key]).double()
+        assert difference.abs().max() < (5e-3 if key.endswith("bias") else 1e-4), key
+        assert key.endswith("bias") or difference.square().mean().sqrt() < 1e-6, key
 
 
 def test_two_processes_train_the_same_denoiser(tiny_copy: Path, tmp_path: Path) -> None:
