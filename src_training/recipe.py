@@ -83,7 +83,7 @@ class PretrainingRecipe:
     """Synthetic patients to make; 0 leaves the pre-training out."""
     autoencoder_epochs: int = 2
     """Passes of the synthetic patients' own autoencoders over their slices."""
-    iterations: int = 3000
+    iterations: int = 4000
     """Optimiser steps; all else is as in the training of the denoiser."""
     learning_rate: float = 1e-3
     """Peak of the learning rate."""
