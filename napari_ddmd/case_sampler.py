@@ -122,10 +122,9 @@ class CaseSampler:
         """Sampled masks in [0, 1], ``(B, K, size, size)``."""
         keys = [(index, number) for index in indices for number in range(self.samples)]
         rows = conditioning.repeat_interleave(self.samples, dim=0)
-        numbers = torch.tensor([number for _, number in keys], device=self.device)
 
         def denoise(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None]:
-            output = self.networks.denoise(x_t, t, rows, numbers)
+            output: tuple[Tensor, Tensor | None] = self.networks.denoiser(x_t, t, rows)
             self._report(len(keys))
             return output
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from napari_ddmd.model.bundle import Bundle
@@ -21,9 +20,6 @@ def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
         f"({provenance['recipe']['diffusion']['iterations']} iterations at {settings['frame']['size']} pixels)"
         + (f" after {beside}{synthetic} synthetic ones. " if synthetic else ". ")
     )
-    partners = provenance.get("partners", [])
-    if partners:
-        text += f"{1 + len(partners)} denoisers, trained apart, take turns in drawing the masks. "
     system = next(iter(provenance["cross_validation"].values()), None)
     if system:
         dice = system["dice_volume"]
@@ -60,35 +56,21 @@ def _evaluated(cross_validation: dict[str, Any]) -> int:
     return len(next(iter(cross_validation.values()))["dice_volume"]["per_patient"])
 
 
-def _denoiser_line(number: int, recipe: dict[str, Any]) -> str:
-    """How one denoiser was trained."""
-    context, diffusion, pretraining = recipe["context"], recipe["diffusion"], recipe["pretraining"]
-    apart = f", {context['step_mm']:g} mm apart" if context["slices"] else ""
-    mirrored = " and the slice mirrored" if context["mirrored"] else ""
-    text = (
-        f"  {number}. {diffusion['iterations']} iterations of {diffusion['batch_size']} slices, "
-        f"{2 * context['slices']} neighbouring slices{apart}{mirrored} shown; pre-training: "
-    )
-    if not pretraining["patients"]:
-        return text + "none"
-    return text + (
-        f"{pretraining['iterations']} iterations on {pretraining['patients']} synthetic patients, "
-        f"who fill {100 * pretraining['share']:.0f} % of each later batch"
-    )
-
-
 def model_card(bundle: Bundle) -> str:
     """A page in Markdown."""
     settings, provenance = bundle.settings, bundle.provenance
     recipe = provenance["recipe"]
     cross_validation: dict[str, Any] = provenance["cross_validation"]
+    pretraining = recipe["pretraining"]
+    synthetic = (
+        f"{pretraining['iterations']} iterations on {pretraining['patients']} synthetic patients, "
+        f"who fill {100 * pretraining['share']:.0f} % of each later batch"
+        if pretraining["patients"]
+        else "none"
+    )
     missing = " (one may be, at a cost)" if recipe["diffusion"]["augment"] else ""
-    own = recipe if "context" in recipe else recipe | {"context": asdict(settings.context)}
-    denoisers = [
-        _denoiser_line(number, trained) for number, trained in enumerate([own, *provenance.get("partners", [])], 1)
-    ]
-    turns = ", taking turns in drawing the masks" if len(denoisers) > 1 else ""
-    lines = "\n".join(denoisers)
+    apart = f", {settings.context.step_mm:g} mm apart" if settings.context.slices else ""
+    mirrored = ", and the slice mirrored" if settings.context.mirrored else ""
     results = (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
         "patients): each was segmented by a model that had not seen the patient. "
@@ -119,9 +101,12 @@ are to be looked for in every case.
   ({", ".join(provenance["training_cases"])})
 - variant {settings.variant}: {settings.autoencoder.members} + {settings.autoencoder.members} autoencoders at
   {settings.autoencoder.size} pixels, {recipe["autoencoders"]["epochs"]} epochs
-- {"denoisers" if turns else "denoiser"} at {settings.frame.size} pixels over {settings.frame.extent_mm:.0f} mm,
-  channels {settings.denoiser.channels}, prediction {settings.diffusion.prediction}{turns}
-{lines}
+- denoiser at {settings.frame.size} pixels over {settings.frame.extent_mm:.0f} mm,
+  channels {settings.denoiser.channels},
+  {settings.context.neighbours} neighbouring slices shown{apart}{mirrored},
+  prediction {settings.diffusion.prediction}, {recipe["diffusion"]["iterations"]} iterations of
+  {recipe["diffusion"]["batch_size"]} slices
+- pre-training: {synthetic}
 - discrepancy maps of the training slices {"out of fold" if recipe["discrepancies"]["out_of_fold"] else "in sample"}
 - sampling: {settings.sampling.samples} masks, {settings.sampling.sampler}, {settings.sampling.steps} steps, threshold
   {settings.sampling.threshold}, parts below {100 * settings.sampling.min_part:.0f} % of the largest left out

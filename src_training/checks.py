@@ -12,7 +12,6 @@ from napari_ddmd.model.denoiser import Denoiser
 from napari_ddmd.model.schedule import NoiseSchedule
 from src_training.distributed import world_size
 from src_training.recipe import Recipe, RecipeError, synthetic_slices
-from src_training.saved import RECIPE_FILE
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -101,11 +100,6 @@ def _problems(recipe: Recipe) -> Iterator[str]:
         yield f"baselines.iterations must be 0 (as many as the epochs need) or more, not {recipe.baselines.iterations}"
     if recipe.baselines.batch_size < 2:
         yield f"baselines.batch-size must be at least 2 for batch normalisation, not {recipe.baselines.batch_size}"
-    for partner in recipe.partners:
-        if not (partner / RECIPE_FILE).is_file():
-            yield f"partners: {partner} is no folder of a run (it has no {RECIPE_FILE}); give those of trained runs"
-        elif partner.resolve() == recipe.out.resolve():
-            yield f"partners: {partner} is the run itself; leave it out"
     if recipe.record and recipe.bundle is None:
         yield "record needs --bundle, the model that is to keep the figures"
     if recipe.pictures and not recipe.record:

@@ -12,10 +12,9 @@ from napari_ddmd.model.bundle import Bundle, DdmdNetworks, new_bundle, save_bund
 from src_training import distributed
 from src_training.autoencoders import load_ensembles, train_sets
 from src_training.card import model_card, recorded, summary_line
-from src_training.diffusion import model_settings
+from src_training.diffusion import load_denoiser, model_settings, training_fingerprint
 from src_training.files import write_bytes
-from src_training.partners import joined_denoisers, joined_fingerprint, partner_runs
-from src_training.recipe import Recipe, own_system
+from src_training.recipe import own_system
 from src_training.run import Run, Split
 
 
@@ -37,21 +36,20 @@ def publish_split(split: Split) -> Path:
 
 def make_bundle(split: Split) -> Bundle:
     """Put the networks of a split together with settings and provenance."""
-    recipe = split.run.recipe
+    recipe, settings = split.run.recipe, model_settings(split)
     if split.run.system == "cimd":
         from src_training.baselines.training import load_cimd_denoiser
 
-        settings = model_settings(split)
-        settings, denoisers = replace(settings, variant="mini"), [load_cimd_denoiser(split).state_dict()]
+        settings, denoiser = replace(settings, variant="mini"), load_cimd_denoiser(split)
     else:
-        settings, denoisers = joined_denoisers(split)
-    networks = DdmdNetworks(settings, len(denoisers))
+        denoiser = load_denoiser(split)
+    networks = DdmdNetworks(settings)
     train_sets([(split, split.training_cases)])  # maps out of fold do without these
     ae_1, ae_2 = load_ensembles(split, split.training_cases)
     networks.ae_1.load_state_dict(ae_1.state_dict())
     networks.ae_2.load_state_dict(ae_2.state_dict())
-    for network, weights in zip(networks.denoisers, denoisers, strict=True):
-        network.load_state_dict(weights)
+    networks.denoiser.load_state_dict(denoiser.state_dict())
+    described = recipe.to_dict()
     provenance = {
         "package_version": version("napari-ddmd"),
         "split": split.name,
@@ -59,8 +57,10 @@ def make_bundle(split: Split) -> Bundle:
         "training_cases": split.training_cases,
         "held_out_cases": split.test_cases,
         "folds": split.folds,
-        "recipe": _described(recipe),
-        "partners": [_described(partner.recipe) for partner in partner_runs(split.run)],
+        "recipe": {
+            key: described[key]
+            for key in ("preset", "seed", "slices", "autoencoders", "discrepancies", "pretraining", "diffusion")
+        },
         "cross_validation": _cross_validation(split.run),
     }
     bundle = new_bundle(
@@ -74,13 +74,6 @@ def make_bundle(split: Split) -> Bundle:
     return replace(bundle, provenance=provenance | {"evaluations": _evaluations(split, bundle.sha256)})
 
 
-def _described(recipe: Recipe) -> dict[str, Any]:
-    """How a denoiser was trained, as the provenance keeps it."""
-    described = recipe.to_dict()
-    kept = ("preset", "seed", "slices", "autoencoders", "discrepancies", "pretraining", "diffusion")
-    return {key: described[key] for key in kept} | {"context": described["model"]["context"]}
-
-
 def _evaluations(split: Split, sha256: str) -> list[dict[str, Any]]:
     """Figures of the held-out patients that were judged with these very weights."""
     found = [json.loads(path.read_text()) for path in sorted((split.work / "evaluation").glob("*.json"))]
@@ -92,7 +85,7 @@ def _cross_validation(run: Run) -> dict[str, Any]:
     """Figures of the run's evaluation, if it was of the very recipe that is published."""
     path = run.root / "metrics.json"
     metrics: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    trained = json.loads(json.dumps(joined_fingerprint(run)))
+    trained = json.loads(json.dumps(training_fingerprint(run)))
     same = metrics.get("made_with", {}).get("training") == trained
     own = own_system(run.recipe)
     systems: dict[str, Any] = metrics["systems"] if same else {}

@@ -187,8 +187,6 @@ class Recipe:
     """Put the figures that ``evaluate --bundle`` finds into the model and its card."""
     pictures: bool = False
     """Put a picture of the worst slices on that card, too: only of patients whose images may be published."""
-    partners: tuple[Path, ...] = ()
-    """Other runs, of the same data and folds, whose denoisers take turns with this one's in drawing the masks."""
     systems: tuple[str, ...] = SYSTEMS
     """What the stages ``table`` and ``figures`` compare."""
     slices: DataRecipe = field(default_factory=DataRecipe)

@@ -76,7 +76,6 @@ class Run:
                 data=root / "patients",
                 out=root,
                 fold="final",
-                partners=(),
                 slices=replace(recipe.slices, folds=2, fold_file=None),
                 autoencoders=replace(recipe.autoencoders, epochs=settings.autoencoder_epochs),
                 diffusion=replace(

@@ -67,8 +67,6 @@ def _restore(base: Any, data: dict[str, Any]) -> Any:
         old, value = getattr(base, entry.name), data[entry.name]
         if is_dataclass(old):
             value = _restore(old, value)
-        elif entry.name == "partners":
-            value = tuple(map(Path, value))
         elif isinstance(old, tuple):
             value = tuple(value)
         elif isinstance(old, Path) or entry.name == "fold_file":

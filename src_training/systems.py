@@ -11,9 +11,8 @@ from typing import Any
 from napari_ddmd.case import Case
 from src_training import distributed
 from src_training.autoencoders import train_autoencoders
-from src_training.diffusion import train_diffusion
+from src_training.diffusion import train_diffusion, training_fingerprint
 from src_training.discrepancies import make_discrepancies
-from src_training.partners import joined_fingerprint
 from src_training.pretraining import pretrain
 from src_training.recipe import DDMD_VARIANTS, SYSTEMS, RecipeError, own_system
 from src_training.run import Run, Split
@@ -95,7 +94,7 @@ def publish_figures(split: Split) -> None:
 def how(run: Run) -> dict[str, Any]:
     """Training and sampling that figures of one system must share to be joined; as it comes back from JSON."""
     if system_name(run) in DDMD_VARIANTS:
-        training = joined_fingerprint(run)
+        training = training_fingerprint(run)
     else:
         from src_training.baselines.training import fingerprint
 

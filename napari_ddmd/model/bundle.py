@@ -6,12 +6,12 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor, nn
+from torch import nn
 
 from napari_ddmd.model.autoencoder import Ensemble
 from napari_ddmd.model.denoiser import Denoiser
@@ -32,54 +32,13 @@ class BundleError(ValueError):
 
 
 class DdmdNetworks(nn.Module):
-    """All that is learned: AE-1, AE-2 and the denoiser, or several that take turns.
+    """All that is learned: AE-1, AE-2 and the denoiser."""
 
-    Parameters
-    ----------
-    settings
-        Of every network.
-    denoisers
-        Denoisers of these settings, trained apart.
-    """
-
-    def __init__(self, settings: ModelSettings, denoisers: int = 1) -> None:
+    def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.ae_1 = Ensemble(settings.autoencoder)
         self.ae_2 = Ensemble(settings.autoencoder)
         self.denoiser = Denoiser(settings)
-        self.partners = nn.ModuleList(Denoiser(settings) for _ in range(denoisers - 1))
-
-    @property
-    def denoisers(self) -> list[Denoiser]:
-        """All of them, in the order of their turns."""
-        return [self.denoiser, *(cast(Denoiser, partner) for partner in self.partners)]
-
-    def denoise(self, x_t: Tensor, t: Tensor, conditioning: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor | None]:
-        """One evaluation; mask number n is taken on by denoiser n modulo their number.
-
-        Parameters
-        ----------
-        x_t, t, conditioning
-            As for `Denoiser`.
-        numbers
-            ``(B,)``, the number of each mask among those of its slice.
-
-        Returns
-        -------
-        output, variance
-            As of `Denoiser`.
-        """
-        if not self.partners:
-            output: tuple[Tensor, Tensor | None] = self.denoiser(x_t, t, conditioning)
-            return output
-        turns = numbers % len(self.denoisers)
-        rows = [torch.nonzero(turns == turn)[:, 0] for turn in range(len(self.denoisers))]
-        parts = [
-            net(x_t[own], t[own], conditioning[own]) for net, own in zip(self.denoisers, rows, strict=True) if len(own)
-        ]
-        place = torch.argsort(torch.cat(rows))
-        outputs, variances = zip(*parts, strict=True)
-        return torch.cat(outputs)[place], None if variances[0] is None else torch.cat(variances)[place]
 
 
 @dataclass(frozen=True)
@@ -143,7 +102,7 @@ def new_bundle(
 ) -> Bundle:
     """A bundle whose weights are rounded to half precision, as `save_bundle` stores them."""
     weights = _weights(networks)
-    rounded = DdmdNetworks(settings, len(networks.denoisers))
+    rounded = DdmdNetworks(settings)
     rounded.load_state_dict({key: value.float() for key, value in weights.items()})
     digest = hashlib.sha256(save_tensors(weights)).hexdigest()
     return Bundle(name, version, settings, rounded.eval().requires_grad_(False), digest, provenance, card)
@@ -226,9 +185,8 @@ def read_bundle(folder: Path | str) -> Bundle:
         settings = ModelSettings.from_dict(description["settings"])
         if _settings_hash(description["settings"]) != description["settings_sha256"]:
             raise ValueError("settings were changed after the model was published (their hash differs)")
-        stored = load_tensors(content)
-        networks = DdmdNetworks(settings, 1 + len({key.split(".")[1] for key in stored if key.startswith("partners.")}))
-        networks.load_state_dict({key: value.float() for key, value in stored.items()})
+        networks = DdmdNetworks(settings)
+        networks.load_state_dict({key: value.float() for key, value in load_tensors(content).items()})
     except (ValueError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise BundleError(f"{folder / SETTINGS_FILE}: {reason}; publish or copy the model again") from error

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from napari_ddmd.model import (
-    Bundle,
     BundleError,
     list_bundles,
     load_bundle,
@@ -49,55 +48,6 @@ def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
         "model.json",
         "weights.safetensors",
     ]
-
-
-def several(count: int) -> Bundle:
-    """A bundle with denoisers of different random weights."""
-    first = untrained_bundle()
-    networks = DdmdNetworks(first.settings, count)
-    for seed, network in enumerate(networks.denoisers):
-        network.load_state_dict(untrained_bundle(seed=seed).networks.denoiser.state_dict())
-    return new_bundle(first.settings, networks, name="several", version="0", provenance={}, card="")
-
-
-def test_several_denoisers_come_back_in_their_order(tmp_path: Path) -> None:
-    bundle = several(3)
-    read = read_bundle(save_bundle(tmp_path / "model", bundle))
-    assert read.sha256 == bundle.sha256
-    assert len(read.networks.denoisers) == 3
-    for seed, network in enumerate(read.networks.denoisers):
-        expected = untrained_bundle(seed=seed).networks.denoiser.state_dict()
-        assert all(torch.equal(value, expected[key]) for key, value in network.state_dict().items())
-
-
-def test_each_mask_has_its_denoiser_whatever_stands_beside_it() -> None:
-    networks, settings = several(3).networks, untrained_bundle().settings
-    channels = settings.context.images * 4 + 2
-    generator = torch.Generator().manual_seed(0)
-    x_t, told = torch.randn(5, 1, 32, 32, generator=generator), torch.randn(5, channels, 32, 32, generator=generator)
-    t, numbers = torch.tensor([900, 500, 100, 900, 10]), torch.tensor([4, 0, 2, 3, 1])
-    with torch.no_grad():
-        together, variance = networks.denoise(x_t, t, told, numbers)
-        alone = [
-            networks.denoisers[number % 3](x_t[row : row + 1], t[row : row + 1], told[row : row + 1])[0]
-            for row, number in enumerate(numbers.tolist())
-        ]
-    assert variance is None
-    torch.testing.assert_close(together, torch.cat(alone))
-    with torch.no_grad():  # as many masks as not every denoiser has one of
-        torch.testing.assert_close(networks.denoise(x_t[:1], t[:1], told[:1], numbers[:1])[0], alone[0])
-
-
-def test_a_learned_variance_goes_with_its_mask() -> None:
-    settings = untrained_bundle(learned_variance=True, prediction="epsilon").settings
-    networks = DdmdNetworks(settings, 2)
-    told = torch.randn(3, settings.context.images * 4 + 2, 32, 32)
-    x_t, t, numbers = torch.randn(3, 1, 32, 32), torch.tensor([5, 5, 5]), torch.tensor([1, 0, 1])
-    with torch.no_grad():
-        variance = networks.denoise(x_t, t, told, numbers)[1]
-        last = networks.denoisers[1](x_t[2:], t[2:], told[2:])[1]
-    assert variance is not None
-    torch.testing.assert_close(variance[2:], last)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from src_training.__main__ import parse
 from src_training.checks import check_recipe
-from src_training.recipe import PRESETS, Recipe, RecipeError, preset
+from src_training.recipe import PRESETS, RecipeError, preset
 
 from .conftest import tiny_recipe
 
@@ -67,14 +66,6 @@ def test_each_fault_is_named_in_one_line(options: str, complaint: str) -> None:
         check_recipe(parse(options.split()))
 
     assert "\n" not in str(caught.value)
-
-
-def test_partners_must_be_other_runs(tmp_path: Path) -> None:
-    (tmp_path / "recipe.json").write_text("{}")
-    with pytest.raises(RecipeError, match=r"partners: .*nowhere is no folder of a run \(it has no recipe.json\)"):
-        check_recipe(replace(Recipe(), partners=(tmp_path / "nowhere",)))
-    with pytest.raises(RecipeError, match="is the run itself; leave it out"):
-        check_recipe(replace(Recipe(), out=tmp_path, partners=(tmp_path / ".",)))
 
 
 def test_one_autoencoder_is_enough_where_no_spread_is_asked_for() -> None:
