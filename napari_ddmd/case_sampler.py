@@ -90,7 +90,7 @@ class CaseSampler:
         """Results of some slices that hold brain."""
         if not indices:
             return {}
-        images = self.window.with_context(indices).to(self.device)
+        images = self.window.with_neighbours(indices).to(self.device)
         maps = self.maps(images[:, : len(MODALITIES)])
         masks = self.masks(indices, condition(images, maps.inter, maps.intra, self.bundle.settings))
         layers = torch.cat([masks, maps.inter[:, None], maps.intra[:, None]], dim=1)

@@ -55,7 +55,7 @@ def denoising_sequence(
     if not case.brain[index].any():
         raise ValueError(f"slice {index} of {case.name} holds no brain")
     run.prepare()
-    images = run.window.with_context([index]).to(run.device)
+    images = run.window.with_neighbours([index]).to(run.device)
     maps = run.maps(images[:, : len(MODALITIES)])
     noisy: list[Tensor] = []
     estimates: list[Tensor] = []

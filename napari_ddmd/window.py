@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_ddmd.case import Case
 from napari_ddmd.case.normalise import normalise
-from napari_ddmd.model.frame import Frame, with_mirror_image
+from napari_ddmd.model.frame import Frame
 from napari_ddmd.model.settings import ModelSettings
 
 
@@ -23,7 +23,7 @@ class CaseWindow:
     case
         The patient.
     settings
-        Normalisation, frame and context are taken from here.
+        Normalisation and frame are taken from here.
     """
 
     def __init__(self, case: Case, settings: ModelSettings) -> None:
@@ -36,26 +36,22 @@ class CaseWindow:
         )
         self.frame = Frame.around(case.brain, case.spacing, settings.frame)
         self.offsets = settings.context.offsets(case.spacing[0])
-        self.mirrored = settings.context.mirrored
 
     def images(self, indices: Sequence[int]) -> Tensor:
         """Images ``(B, C, size, size)`` in [0, 1] of some axial slices."""
         return self.frame.to_frame(torch.from_numpy(self.normalised[:, list(indices)].swapaxes(0, 1).copy()))
 
-    def with_context(self, indices: Sequence[int]) -> Tensor:
-        """Images ``(B, N C, size, size)`` of some axial slices: each slice's own C, then those of its context.
+    def with_neighbours(self, indices: Sequence[int]) -> Tensor:
+        """Images ``(B, N C, size, size)`` of some axial slices: each slice's own C, then those of its neighbours.
 
-        These are its neighbours and its mirror image, as the settings ask. Beyond the first and the last slice of the
-        case there is nothing, which is 0. The mirror is the middle of the window, and of the brain where the window is
-        centred on it.
+        Beyond the first and the last slice of the case there is nothing, which is 0.
         """
         shown = np.asarray(indices, int)[:, None] + self.offsets
         distinct, places = np.unique(shown, return_inverse=True)
         inside = (distinct >= 0) & (distinct < self.normalised.shape[1])
         framed = self.images(distinct.clip(0, self.normalised.shape[1] - 1).tolist())
         framed[~torch.from_numpy(inside)] = 0
-        stacked = framed[torch.from_numpy(places.reshape(shown.shape))].flatten(1, 2)
-        return with_mirror_image(stacked) if self.mirrored else stacked
+        return framed[torch.from_numpy(places.reshape(shown.shape))].flatten(1, 2)
 
     def on_slices(self, layers: Tensor, indices: Sequence[int]) -> NDArray[np.float32]:
         """Layers ``(B, N, size, size)`` laid on their slices, ``(B, N, H, W)``, zero outside the brain."""

@@ -9,36 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_ddmd.model.frame import with_mirror_image
 from src_training.augment_lesions import brain_mean, recolour, smooth_field
 
 LOST = 0.12
 """Share of the slices of which a whole modality is missing, and with it the maps."""
-BIAS = (0.45, 0.2)
-"""Largest standard deviations of the logarithm of the bias field, which is the product of a coarse and a finer one."""
 NOISE = 0.08
-"""Largest standard deviation of the noise, drawn for every slice anew, before the deformation, which smooths it."""
-MAPS_LOST = 0.1
-"""Share of the other slices whose maps are missing: they help, and the denoiser must not need them."""
+"""Largest standard deviation of the noise, which is drawn for every slice anew."""
 CUT_OFF = 0.08
 """Share of the slices of which a rectangle of one modality is missing, as where a scan does not cover the brain."""
 
 
-def shown(
-    images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator, *, changed: bool, mirrored: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """What a network is shown of a batch: `augment`, or the slices as they are; and their mirror images."""
-    if changed:
-        return augment(images, maps, masks, generator, mirrored=mirrored)
-    return with_mirror_image(images) if mirrored else images, maps, masks
-
-
-def augment(
-    images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator, *, mirrored: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Change the images' intensities, and deform images, maps and masks together.
-
-    Deformed last, a slice and its mirror image still fit each other, and the bias field of one is that of the other.
+def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Deform images, maps and masks together, and change the images' intensities.
 
     Parameters
     ----------
@@ -47,27 +29,20 @@ def augment(
         all of which the same happens.
     generator
         On the device of the tensors.
-    mirrored
-        Append each slice's mirror image, as it is before both are deformed.
 
     Returns
     -------
     images, maps, masks
-        The same shapes, but for the C channels of the mirror image; the masks stay in {0, 1} and the images in [0, 1],
-        zero outside the brain.
+        The same shapes; the masks stay in {0, 1} and the images in [0, 1], zero outside the brain.
     """
-    shown = masks.shape[1]
+    count, shown = images.shape[1], masks.shape[1]
+    stacked = deform(torch.cat([images, maps, masks], dim=1), generator)
+    images, maps, masks = stacked[:, :count], stacked[:, count:-shown], (stacked[:, -shown:] > 0.5).float()
     stack = images.view(len(images), shown, -1, *images.shape[2:])
     stack = change_intensities(recolour(stack, masks[:, :, None], generator), generator)
     gone = lost((len(stack), *stack.shape[2:]), generator)
-    images = (stack * ~gone[:, None]).flatten(1, 2)
-    if mirrored:
-        images = with_mirror_image(images)
-    incomplete = gone.all(dim=(2, 3)).any(dim=1)  # without maps, as in `CaseSampler`
-    unmapped = incomplete | (torch.rand(len(maps), generator=generator, device=generator.device) < MAPS_LOST)
-    count = images.shape[1]
-    stacked = deform(torch.cat([images, maps * ~unmapped[:, None, None, None], masks], dim=1), generator)
-    return stacked[:, :count], stacked[:, count:-shown], (stacked[:, -shown:] > 0.5).float()
+    maps = maps * ~gone.all(dim=(2, 3)).any(dim=1)[:, None, None, None]  # as `CaseSampler` does
+    return (stack * ~gone[:, None]).flatten(1, 2), maps, masks
 
 
 def deform(stacked: Tensor, generator: torch.Generator) -> Tensor:
@@ -125,8 +100,7 @@ def change_intensities(stack: Tensor, generator: torch.Generator) -> Tensor:
     changed = stack.clamp(0, 1) ** torch.exp(uniform(-0.5, 0.5))
     mean = brain_mean(changed)
     changed = (changed - mean) * uniform(0.7, 1.35) + mean * uniform(0.8, 1.25)
-    coarse, fine = (bound * uniform(0, 1) ** 2 for bound in BIAS)  # mostly weak, sometimes strong
-    changed = changed * torch.exp(field(3) * coarse + field(5) * fine)
+    changed = changed * torch.exp(field(3) * uniform(0, 0.22) + field(5) * uniform(0, 0.08))
     factor = 1.5 + 1.5 * float(torch.rand(1, generator=generator, device=device))
     changed = torch.where(uniform(0, 1) < 0.2, coarsen(changed, factor), changed)
     noise = torch.randn(stack.shape, generator=generator, device=device)

@@ -70,7 +70,6 @@ def model_card(bundle: Bundle) -> str:
     )
     missing = " (one may be, at a cost)" if recipe["diffusion"]["augment"] else ""
     apart = f", {settings.context.step_mm:g} mm apart" if settings.context.slices else ""
-    mirrored = ", and the slice mirrored" if settings.context.mirrored else ""
     results = (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
         "patients): each was segmented by a model that had not seen the patient. "
@@ -103,7 +102,7 @@ are to be looked for in every case.
   {settings.autoencoder.size} pixels, {recipe["autoencoders"]["epochs"]} epochs
 - denoiser at {settings.frame.size} pixels over {settings.frame.extent_mm:.0f} mm,
   channels {settings.denoiser.channels},
-  {settings.context.neighbours} neighbouring slices shown{apart}{mirrored},
+  {2 * settings.context.slices} neighbouring slices shown{apart},
   prediction {settings.diffusion.prediction}, {recipe["diffusion"]["iterations"]} iterations of
   {recipe["diffusion"]["batch_size"]} slices
 - pre-training: {synthetic}

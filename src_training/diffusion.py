@@ -19,7 +19,7 @@ from napari_ddmd.model.losses import dice_cross_entropy, hybrid_loss, logits_to_
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import ModelSettings, Prediction
 from src_training import distributed
-from src_training.augment import shown
+from src_training.augment import augment
 from src_training.dataset import Slices, draw_balanced
 from src_training.files import read_array, read_tensors, write_json
 from src_training.loop import LoopSettings, keep_weights, make_fabric, train
@@ -194,16 +194,10 @@ class DiffusionTask:
         self.schedule = NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
 
     def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Images with their context ``(B, N C, h, w)``, maps ``(B, 2, h, w)``, masks in {−1, 1}, timesteps, noise."""
+        """Images ``(B, N C, h, w)``, maps ``(B, 2, h, w)``, masks in {−1, 1}, timesteps ``(B,)`` and noise."""
         images, maps, masks = batch
-        images, maps, masks = shown(
-            images,
-            maps,
-            masks,
-            generator,
-            changed=self.recipe.augment,
-            mirrored=self.settings.context.mirrored,
-        )
+        if self.recipe.augment:
+            images, maps, masks = augment(images, maps, masks, generator)
         x0 = 2 * masks[:, :1] - 1
         t = draw_timesteps(len(x0), self.schedule.timesteps, self.recipe.timestep_power, generator)
         noise = torch.randn(x0.shape, generator=generator, device=x0.device)
@@ -288,8 +282,7 @@ def training_fingerprint(run: Run) -> dict[str, Any]:
 def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
     recipe = run.recipe.to_dict()
     return {
-        "model": {key: value for key, value in settings.to_dict().items() if key != "sampling"}
-        | {"context": run.context_fingerprint},
+        "model": {key: value for key, value in settings.to_dict().items() if key != "sampling"},
         "diffusion": {key: value for key, value in recipe["diffusion"].items() if key != "checkpoint_every"},
         "pretraining": recipe["pretraining"],
         "slices": recipe["slices"],

@@ -11,7 +11,7 @@ from napari_ddmd.case import MODALITIES
 
 
 def flair(images: Tensor) -> Tensor:
-    """FLAIR ``(B, 1, h, w)`` of slices ``(B, N C, h, w)`` that come with their context, or alone."""
+    """FLAIR ``(B, 1, h, w)`` of slices ``(B, N C, h, w)`` that come with their neighbours, or alone."""
     channel = MODALITIES.index("flair")
     return images[:, channel : channel + 1]
 

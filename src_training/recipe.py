@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from napari_ddmd.model.settings import (
-    NO_CONTEXT,
+    ContextSettings,
     DenoiserSettings,
     DiffusionSettings,
     FrameSettings,
@@ -83,7 +83,7 @@ class PretrainingRecipe:
     """Synthetic patients to make; 0 leaves the pre-training out."""
     autoencoder_epochs: int = 2
     """Passes of the synthetic patients' own autoencoders over their slices."""
-    iterations: int = 4000
+    iterations: int = 3000
     """Optimiser steps; all else is as in the training of the denoiser."""
     learning_rate: float = 1e-3
     """Peak of the learning rate."""
@@ -224,7 +224,7 @@ def _paper() -> Recipe:
     model = ModelSettings(
         variant="light",
         frame=FrameSettings(size=256, extent_mm=256.0, centre="image"),
-        context=NO_CONTEXT,
+        context=ContextSettings(slices=0),
         denoiser=DenoiserSettings(
             channels=(128, 128, 256, 256, 512, 512),
             layers_per_block=2,
@@ -272,7 +272,7 @@ def _small() -> Recipe:
             recipe.model,
             variant="light",
             frame=replace(recipe.model.frame, size=64),
-            context=NO_CONTEXT,
+            context=ContextSettings(slices=0),
         ),
         autoencoders=replace(recipe.autoencoders, epochs=4),
         pretraining=PretrainingRecipe(patients=0),

@@ -109,15 +109,9 @@ class Run:
         return {
             "slices": recipe["slices"],
             "frame": recipe["model"]["frame"],
-            "context": {key: recipe["model"]["context"][key] for key in ("slices", "step_mm")},
+            "context": recipe["model"]["context"],
             "normalisation": recipe["model"]["normalisation"],
         }
-
-    @property
-    def context_fingerprint(self) -> dict[str, Any]:
-        """What a network is shown beside a slice; as it was written before there were mirror images, where none is."""
-        context: dict[str, Any] = self.recipe.to_dict()["model"]["context"]
-        return {key: value for key, value in context.items() if key != "mirrored" or value}
 
     @property
     def maps_fingerprint(self) -> dict[str, Any]:

@@ -10,13 +10,7 @@ import torch
 
 from napari_ddmd.case import Case
 from napari_ddmd.case.normalise import normalise
-from napari_ddmd.model.settings import (
-    NO_CONTEXT,
-    ContextSettings,
-    FrameSettings,
-    ModelSettings,
-    NormalisationSettings,
-)
+from napari_ddmd.model.settings import ContextSettings, FrameSettings, ModelSettings, NormalisationSettings
 from napari_ddmd.segment import brain_slices
 from napari_ddmd.window import CaseWindow
 
@@ -94,18 +88,12 @@ def test_neighbours_come_after_the_slice_itself(small_case: Case) -> None:
     window = CaseWindow(small_case, EXACT)
     depth, step = len(small_case.brain), window.offsets[2]
     indices = [depth - 1, 4, 0, 3]
-    shown = window.with_context(indices)
+    shown = window.with_neighbours(indices)
 
     assert window.offsets == (0, -step, step)
-    assert shown.shape == (4, 16, SIZE, SIZE)
+    assert shown.shape == (4, 12, SIZE, SIZE)
     torch.testing.assert_close(shown[:, :4], window.images(indices))
     torch.testing.assert_close(shown[1, 4:8], window.images([4 - step])[0])
-    torch.testing.assert_close(shown[1, 8:12], window.images([4 + step])[0])
-    torch.testing.assert_close(shown[:, 12:], window.images(indices).flip(-1))  # the mirror image comes last
-    assert not shown[0, 8:12].any()  # above the last slice
+    torch.testing.assert_close(shown[1, 8:], window.images([4 + step])[0])
+    assert not shown[0, 8:].any()  # above the last slice
     assert not shown[2, 4:8].any()  # below the first
-
-
-def test_a_slice_without_context_is_shown_alone(small_case: Case) -> None:
-    window = CaseWindow(small_case, replace(EXACT, context=NO_CONTEXT))
-    torch.testing.assert_close(window.with_context([3, 1]), window.images([3, 1]))

@@ -17,7 +17,7 @@ def condition(images: Tensor, inter: Tensor, intra: Tensor, settings: ModelSetti
     Parameters
     ----------
     images
-        ``(B, N C, h, w)`` in [0, 1]: the slice, and after it its neighbours and its mirror image, as the settings ask.
+        ``(B, N C, h, w)`` in [0, 1]: the slice, and after it the neighbours that the settings ask for.
     inter, intra
         ``(B, h, w)`` maps.
     settings
@@ -37,8 +37,8 @@ def condition(images: Tensor, inter: Tensor, intra: Tensor, settings: ModelSetti
 
 
 def image_channels(settings: ModelSettings) -> int:
-    """Channels of the images that the denoiser is told of: of the slice, its neighbours and its mirror image."""
-    return settings.context.images * len(MODALITIES)
+    """Channels of the images that the denoiser is told of, the neighbouring slices' with them."""
+    return settings.context.shown * len(MODALITIES)
 
 
 class PatchedUNet(nn.Module):

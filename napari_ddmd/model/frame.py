@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_ddmd.case import MODALITIES
 from napari_ddmd.model.settings import FrameSettings
 
 
@@ -81,8 +79,3 @@ class Frame:
         """Left, right, top and bottom padding that turns a slice into the window."""
         (top, left), (rows, columns), (height, width) = self.start, self.window, self.shape
         return [-left, left + columns - width, -top, top + rows - height]
-
-
-def with_mirror_image(images: Tensor) -> Tensor:
-    """Images ``(B, N C, h, w)`` and after them the first, the slice itself, mirrored: ``(B, (N + 1) C, h, w)``."""
-    return torch.cat([images, images[:, : len(MODALITIES)].flip(-1)], dim=1)

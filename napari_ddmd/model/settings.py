@@ -34,36 +34,22 @@ class FrameSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSettings:
-    """What the denoiser sees beside the slice that it segments; none of it is in the paper."""
+    """Neighbouring slices that the denoiser sees beside the one that it segments (2.5-D); not in the paper."""
 
     slices: int = 1
     """Neighbours on each side; 0 shows the slice alone."""
     step_mm: float = 3.0
     """Distance from one to the next, rounded to whole slices of the case, one at least."""
-    mirrored: bool = True
-    """The slice itself, mirrored left to right in the window: what looks the same on both sides is seldom a lesion.
-
-    An input of the denoiser, not an augmentation as that of the autoencoders' training.
-    """
 
     @property
-    def neighbours(self) -> int:
-        """Neighbouring slices, on both sides together."""
-        return 2 * self.slices
-
-    @property
-    def images(self) -> int:
-        """Images of four modalities that the denoiser sees: the slice, its neighbours, and its mirror image."""
-        return 1 + self.neighbours + self.mirrored
+    def shown(self) -> int:
+        """Slices that the denoiser sees."""
+        return 2 * self.slices + 1
 
     def offsets(self, spacing_mm: float) -> tuple[int, ...]:
         """Offsets, in slices of a case, of all that is shown: the slice itself first, then below and above it."""
         step = max(1, round(self.step_mm / spacing_mm))
         return (0, *(sign * number * step for number in range(1, self.slices + 1) for sign in (-1, 1)))
-
-
-NO_CONTEXT = ContextSettings(slices=0, mirrored=False)
-"""The slice alone, as in the paper."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,15 +160,9 @@ class ModelSettings:
             If a key is unknown or missing, or a value has the wrong type.
         """
         if isinstance(data, dict):
-            data = with_known_context(data)
+            data = {"context": asdict(ContextSettings(slices=0))} | data  # models from before there was any
         settings: ModelSettings = _build(cls, data, "settings")
         return settings
-
-
-def with_known_context(data: dict[str, Any]) -> dict[str, Any]:
-    """Settings of a model as plain containers; what is older than a part of the context was made without it."""
-    context = data.get("context", {"slices": 0, "step_mm": ContextSettings.step_mm})
-    return data | {"context": {"mirrored": False} | context} if isinstance(context, dict) else data
 
 
 def _build(kind: Any, data: Any, where: str) -> Any:

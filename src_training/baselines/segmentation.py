@@ -29,11 +29,11 @@ def segment_with(
     ----------
     network
         ``(B, C, h, w)`` images in [0, 1] to logits of two classes or of the lesion, in evaluation mode. A `TunedUNet`
-        is given the whole context.
+        is given the neighbouring slices, too.
     case
         The patient.
     settings
-        Normalisation, frame and context that the network was trained with.
+        Normalisation and frame that the network was trained with.
     slices
         Axial slices.
     device
@@ -50,7 +50,7 @@ def segment_with(
     for rows in np.array_split(np.asarray(slices, int), max(1, -(-len(slices) // BATCH))):
         indices = rows.tolist()
         with torch.autocast(chosen.type, dtype, enabled=dtype != torch.float32):
-            shown = window.with_context(indices) if isinstance(network, TunedUNet) else window.images(indices)
+            shown = window.with_neighbours(indices) if isinstance(network, TunedUNet) else window.images(indices)
             logits = network(shown.to(chosen))
         for index, sample in zip(indices, window.on_slices(lesion_probability(logits), indices), strict=True):
             yield SliceResult.of(index, sample)

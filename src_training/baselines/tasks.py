@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_ddmd.model.losses import dice_cross_entropy
-from src_training.augment import shown
+from src_training.augment import augment
 from src_training.preview import flair, side_by_side
 
 
@@ -18,17 +18,16 @@ class SegmentationTask:
     ----------
     changed
         Whether slices are changed at random, as in the denoiser's training.
-    mirrored
-        Whether the network sees each slice's mirror image, too.
     """
 
-    def __init__(self, *, changed: bool, mirrored: bool = False) -> None:
-        self.changed, self.mirrored = changed, mirrored
+    def __init__(self, *, changed: bool) -> None:
+        self.changed = changed
 
     def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Images with their context ``(B, N C, h, w)`` in [0, 1] and masks ``(B, 1, h, w)`` in {0, 1}, without maps."""
+        """Images ``(B, N C, h, w)`` in [0, 1] and masks ``(B, 1, h, w)`` in {0, 1}; the batch's maps are left out."""
         images, maps, masks = batch
-        images, _, masks = shown(images, maps, masks, generator, changed=self.changed, mirrored=self.mirrored)
+        if self.changed:
+            images, _, masks = augment(images, maps, masks, generator)
         return images, masks[:, :1]
 
     def loss(self, net: nn.Module, drawn: tuple[Tensor, ...]) -> dict[str, Tensor]:

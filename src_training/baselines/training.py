@@ -119,7 +119,7 @@ def fingerprint(run: Run) -> dict[str, Any]:
     model = recipe["model"]
     made = {key: model[key] for key in ("normalisation", "frame")} | {"system": name}
     if name in TRAINED_AS_DENOISER:
-        made["context"] = run.context_fingerprint
+        made["context"] = model["context"]
         own = {"denoiser": model["denoiser"], "diffusion": recipe["diffusion"], "pretraining": recipe["pretraining"]}
         if name == "cimd":
             own["process"] = model["diffusion"]
@@ -145,7 +145,7 @@ def _lesson(split: Split) -> tuple[Task, Dataset[tuple[Tensor, ...]], LoopSettin
         task: Task = (
             CimdTask(recipe.model, recipe.diffusion)
             if name == "cimd"
-            else SegmentationTask(changed=recipe.diffusion.augment, mirrored=recipe.model.context.mirrored)
+            else SegmentationTask(changed=recipe.diffusion.augment)
         )
         return task, ConditionedBatches(split, with_maps=False), loop_settings(recipe)
     batches, baselines = EpochBatches(split), recipe.baselines

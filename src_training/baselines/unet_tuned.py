@@ -25,7 +25,7 @@ class TunedUNet(PatchedUNet):
         super().__init__(settings, inputs=image_channels(settings), outputs=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(B, 1, h, w)`` of slices with their context ``(B, N C, h, w)`` in [0, 1].
+        """Logits ``(B, 1, h, w)`` of slices with their neighbours ``(B, N C, h, w)`` in [0, 1].
 
         They enter as the denoiser sees them.
         """

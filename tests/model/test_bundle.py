@@ -21,7 +21,7 @@ from napari_ddmd.model import (
     untrained_bundle,
 )
 from napari_ddmd.model.bundle import DdmdNetworks, new_bundle
-from napari_ddmd.model.settings import NO_CONTEXT, ContextSettings
+from napari_ddmd.model.settings import ContextSettings
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -74,24 +74,14 @@ def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], object], messa
     assert str(folder) in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("older", "context"),
-    [
-        (lambda settings: settings.pop("context"), NO_CONTEXT),
-        (lambda settings: settings["context"].pop("mirrored"), ContextSettings(mirrored=False)),
-    ],
-    ids=["before neighbouring slices", "before mirror images"],
-)
-def test_an_older_model_sees_what_it_always_saw(
-    older: Callable[[dict[str, Any]], object], context: ContextSettings, tmp_path: Path
-) -> None:
+def test_a_model_from_before_neighbouring_slices_sees_none(tmp_path: Path) -> None:
     bundle = untrained_bundle()
-    alone = replace(bundle.settings, context=context)
+    alone = replace(bundle.settings, context=ContextSettings(slices=0))
     made = new_bundle(alone, DdmdNetworks(alone), name="older", version="1", provenance={}, card="")
     folder = save_bundle(tmp_path, made)
 
     def make_older(description: dict[str, Any]) -> None:
-        older(description["settings"])
+        del description["settings"]["context"]
         text = json.dumps(description["settings"], sort_keys=True)
         description["settings_sha256"] = hashlib.sha256(text.encode()).hexdigest()
 

@@ -9,7 +9,7 @@ import torch
 
 from napari_ddmd.model.denoiser import Denoiser, condition
 from napari_ddmd.model.settings import (
-    NO_CONTEXT,
+    ContextSettings,
     DenoiserSettings,
     DiffusionSettings,
     FrameSettings,
@@ -21,7 +21,7 @@ from src_training.recipe import preset
 SMALL = ModelSettings(frame=FrameSettings(size=16), denoiser=DenoiserSettings(channels=(8, 16)))
 
 
-ALONE = replace(SMALL, context=NO_CONTEXT)
+ALONE = replace(SMALL, context=ContextSettings(slices=0))
 
 
 @pytest.mark.parametrize(("variant", "channels"), [("mini", 5), ("light", 6), ("full", 7)])
@@ -44,11 +44,11 @@ def test_order_and_scales_of_the_condition() -> None:
     torch.testing.assert_close(conditioning[:, 5], intra / 0.25)
 
 
-def test_the_context_comes_between_the_slice_and_the_maps() -> None:
-    images, inter, intra = torch.rand(1, 16, 16, 16), torch.rand(1, 16, 16), torch.rand(1, 16, 16)
+def test_neighbours_come_between_the_slice_and_the_maps() -> None:
+    images, inter, intra = torch.rand(1, 12, 16, 16), torch.rand(1, 16, 16), torch.rand(1, 16, 16)
     conditioning = condition(images, inter, intra, SMALL)
-    torch.testing.assert_close(conditioning[:, :16], 2 * images - 1)
-    assert conditioning.shape[1] == 18
+    torch.testing.assert_close(conditioning[:, :12], 2 * images - 1)
+    assert conditioning.shape[1] == 14
     assert Denoiser(SMALL)(torch.randn(1, 1, 16, 16), torch.tensor([3]), conditioning)[0].shape == (1, 1, 16, 16)
 
 

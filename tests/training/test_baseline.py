@@ -67,7 +67,7 @@ def test_segment_gives_what_cimds_denoiser_gives(joined: Path, cohort: Path) -> 
     index = brain_slices(case)[3]
     (result,) = segment(case, bundle, slices=[index], samples=2, steps=2, sampler="ddim", seed=5, device="cpu")
     window = CaseWindow(case, split.run.recipe.model)
-    shown = (2 * window.with_context([index]) - 1).repeat(2, 1, 1, 1)
+    shown = (2 * window.with_neighbours([index]) - 1).repeat(2, 1, 1, 1)
 
     def denoise(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None]:
         found: tuple[Tensor, Tensor | None] = denoiser(x_t, t, shown)

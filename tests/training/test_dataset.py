@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ddmd.case import load_case
-from napari_ddmd.model.frame import with_mirror_image
 from napari_ddmd.window import CaseWindow
 from src_training.dataset import Slices, draw_balanced, draw_balanced_set, draw_epochs, rows_of
 from src_training.prepare import prepare
@@ -71,7 +70,7 @@ def test_training_and_inference_show_the_same_neighbours(cohort: Path, tmp_path:
 
     assert kept == [3, 4, 5, 6]
     assert window.offsets == (0, -2, 2, -4, 4)
-    np.testing.assert_allclose(with_mirror_image(images), window.with_context(kept), atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(images, window.with_neighbours(kept), atol=0.5 / 255 + 1e-6)
     assert not images[0, 12:16].any()  # slice -1 of the case
     assert images[0, 4:8].any()  # slice 1, which is not kept
     assert masks.shape == (4, 5, 16, 16)

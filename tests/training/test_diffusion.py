@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from napari_ddmd.model import Denoiser, ModelSettings, untrained_bundle
 from napari_ddmd.model.losses import dice_cross_entropy, hybrid_loss, simple_loss
 from napari_ddmd.model.schedule import NoiseSchedule
-from napari_ddmd.model.settings import NO_CONTEXT
-from src_training import augment as augment_module
+from napari_ddmd.model.settings import ContextSettings
 from src_training import diffusion
 from src_training.diffusion import (
     ConditionedBatches,
@@ -42,7 +41,7 @@ def generator(seed: int) -> torch.Generator:
 
 def settings_of(prediction: str, learned_variance: bool, variant: str = "full") -> ModelSettings:
     bundle = untrained_bundle(variant, frame_size=16, prediction=prediction, learned_variance=learned_variance)
-    return replace(bundle.settings, context=NO_CONTEXT)
+    return replace(bundle.settings, context=ContextSettings(slices=0))
 
 
 def toy_batch() -> tuple[Tensor, ...]:
@@ -51,19 +50,6 @@ def toy_batch() -> tuple[Tensor, ...]:
     for number in range(8):
         masks[number, 0, number : number + 6, 9 - number : 15 - number] = 1
     return masks.repeat(1, 4, 1, 1), 0.1 * masks.repeat(1, 2, 1, 1), masks
-
-
-@pytest.mark.parametrize("augment", [False, True])
-def test_the_mirror_image_is_drawn_with_the_slice(augment: bool) -> None:
-    settings = replace(settings_of("x0", False), context=replace(NO_CONTEXT, mirrored=True))
-    images, maps, _, _, _ = drawn = DiffusionTask(settings, replace(PLAIN, augment=augment)).draw(
-        toy_batch(), generator(0)
-    )
-
-    assert images.shape == (8, 8, 16, 16)
-    assert maps.shape == (8, 2, 16, 16)
-    assert torch.equal(images[:, 4:], images[:, :4].flip(-1)) != augment
-    assert DiffusionTask(settings, PLAIN).loss(Denoiser(settings), drawn)["loss"].isfinite()
 
 
 def losses_of(task: DiffusionTask, net: nn.Module, batch: tuple[Tensor, ...], seed: int) -> dict[str, Tensor]:
@@ -147,11 +133,10 @@ def test_the_denoiser_is_shown_noise_and_the_scaled_maps(variant: str, channels:
 def test_augmented_batches_meet_the_denoiser_together(monkeypatch: pytest.MonkeyPatch) -> None:
     settings, (images, maps, masks) = settings_of("x0", False), toy_batch()
 
-    def turn(images: Tensor, maps: Tensor, masks: Tensor, _: torch.Generator, *, mirrored: bool) -> tuple[Tensor, ...]:
-        assert not mirrored
+    def turn(images: Tensor, maps: Tensor, masks: Tensor, _: torch.Generator) -> tuple[Tensor, ...]:
         return images.flip(-1), maps.flip(-1), masks.flip(-1)
 
-    monkeypatch.setattr(augment_module, "augment", turn)
+    monkeypatch.setattr(diffusion, "augment", turn)
     oracle = Oracle(40 * (2 * masks.flip(-1) - 1))
     task = DiffusionTask(settings, replace(PLAIN, augment=True))
     losses = losses_of(task, oracle, (images, maps, masks), 0)

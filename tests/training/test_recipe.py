@@ -11,7 +11,7 @@ import torch
 
 from napari_ddmd.model.autoencoder import Autoencoder
 from napari_ddmd.model.denoiser import Denoiser
-from napari_ddmd.model.settings import NO_CONTEXT
+from napari_ddmd.model.settings import ContextSettings
 from src_training.costs import count_parameters
 from src_training.recipe import PRESETS, Preset, Recipe, preset
 
@@ -74,7 +74,7 @@ CHOSEN = {
     "model.denoiser.attention_levels": (4,),  # at 16 × 16, as in Wolleb et al.
     "model.frame.extent_mm": 256.0,  # 240 voxels of 1 mm, padded
     "model.frame.centre": "image",
-    "model.context": NO_CONTEXT,
+    "model.context": ContextSettings(slices=0),
     "model.autoencoder.size": 128,
     "model.autoencoder.widths": (16, 32, 64, 64),  # DDAD
     "model.autoencoder.latent": 16,
@@ -98,7 +98,7 @@ def test_paper_has_the_figures_of_the_paper(setting: str) -> None:
 
 @pytest.mark.parametrize("name", ["small", "smoke"])
 def test_the_comparison_shows_every_system_the_slice_alone(name: Preset) -> None:
-    assert preset(name).model.context == NO_CONTEXT
+    assert preset(name).model.context == ContextSettings(slices=0)
 
 
 def test_the_papers_attention_is_at_16_pixels() -> None:

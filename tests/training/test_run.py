@@ -61,13 +61,3 @@ def test_other_settings_are_named(tmp_path: Path) -> None:
     run.check_fingerprint(path, {"same": (1,), "changed": 2, "gone": 3})
     with pytest.raises(RecipeError, match=r"made\.json: was made with other settings \(changed, gone, new\); [^\n]+$"):
         run.check_fingerprint(path, {"same": (1,), "changed": 4, "new": 5})
-
-
-def test_a_run_without_mirror_images_is_that_of_before_there_were_any(tmp_path: Path) -> None:
-    recipe = Recipe(out=tmp_path)
-    context = replace(recipe.model.context, mirrored=False)
-    older = Run(replace(recipe, model=replace(recipe.model, context=context)))
-
-    assert older.context_fingerprint == {"slices": 1, "step_mm": 3.0}
-    assert Run(recipe).context_fingerprint == {"slices": 1, "step_mm": 3.0, "mirrored": True}
-    assert older.slices_fingerprint == Run(recipe).slices_fingerprint, "they share a slice store"

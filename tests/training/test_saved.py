@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_ddmd.model.settings import NO_CONTEXT, ContextSettings
+from napari_ddmd.model.settings import ContextSettings
 from src_training.recipe import PRESETS, Preset, Recipe, RecipeError, preset
 from src_training.saved import RECIPE_FILE, kept_recipe, read_recipe
 
@@ -97,16 +97,11 @@ def test_an_interruption_keeps_the_recipe(tmp_path: Path) -> None:
     assert read_recipe(tmp_path, Recipe()).seed == 2
 
 
-@pytest.mark.parametrize(
-    ("missing", "context"), [("context", NO_CONTEXT), ("mirrored", ContextSettings(mirrored=False))]
-)
-def test_the_recipe_of_a_run_from_before_a_context_is_read_without_it(
-    missing: str, context: ContextSettings, tmp_path: Path
-) -> None:
+def test_the_recipe_of_a_run_from_before_neighbouring_slices_is_read_without_them(tmp_path: Path) -> None:
     keep(Recipe(out=tmp_path))
     path = tmp_path / RECIPE_FILE
     saved = json.loads(path.read_text())
-    del (saved["model"] if missing == "context" else saved["model"]["context"])[missing]
+    del saved["model"]["context"]
     path.write_text(json.dumps(saved))
 
-    assert read_recipe(tmp_path, Recipe()).model.context == context
+    assert read_recipe(tmp_path, Recipe()).model.context == ContextSettings(slices=0)

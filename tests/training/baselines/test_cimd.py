@@ -12,7 +12,7 @@ from napari_ddmd.masks import sample_masks
 from napari_ddmd.model import Denoiser, ModelSettings, untrained_bundle
 from napari_ddmd.model.losses import dice_cross_entropy, gaussian_kl, hybrid_loss, simple_loss
 from napari_ddmd.model.schedule import NoiseSchedule
-from napari_ddmd.model.settings import NO_CONTEXT
+from napari_ddmd.model.settings import ContextSettings
 from src_training.baselines.cimd import KL_WEIGHT, LATENT, CimdNetwork, CimdTask, GaussianEncoder
 from src_training.diffusion import DiffusionTask, implied_mask
 from src_training.recipe import DiffusionRecipe
@@ -27,7 +27,7 @@ def generator(seed: int) -> torch.Generator:
 
 def settings_of(prediction: str = "x0", learned_variance: bool = False) -> ModelSettings:
     bundle = untrained_bundle("full", frame_size=16, prediction=prediction, learned_variance=learned_variance)
-    return replace(bundle.settings, context=NO_CONTEXT)
+    return replace(bundle.settings, context=ContextSettings(slices=0))
 
 
 def network(settings: ModelSettings, seed: int = 0) -> CimdNetwork:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_ddmd.model.losses import dice_cross_entropy
-from src_training import augment as augment_module
+from src_training.baselines import tasks
 from src_training.baselines.tasks import SegmentationTask, lesion_probability
 
 
@@ -47,25 +47,15 @@ def test_a_single_logit_is_learned_as_the_denoiser_is() -> None:
 
 @pytest.mark.parametrize("changed", [True, False])
 def test_slices_are_changed_where_that_is_asked_for(changed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def turn(*tensors: Tensor | torch.Generator, mirrored: bool) -> tuple[Tensor, ...]:
-        assert not mirrored
+    def turn(*tensors: Tensor | torch.Generator) -> tuple[Tensor, ...]:
         return tuple(tensor.flip(-1) for tensor in tensors if isinstance(tensor, Tensor))
 
-    monkeypatch.setattr(augment_module, "augment", turn)
+    monkeypatch.setattr(tasks, "augment", turn)
     images, maps, masks = batch()
     shown, target = SegmentationTask(changed=changed).draw((images, maps, masks), torch.Generator())
 
     assert torch.equal(shown, images.flip(-1) if changed else images)
     assert torch.equal(target, masks.flip(-1) if changed else masks)
-
-
-@pytest.mark.parametrize("changed", [True, False])
-def test_the_mirror_image_is_shown_where_that_is_asked_for(changed: bool) -> None:
-    images, maps, masks = batch()
-    shown, _ = SegmentationTask(changed=changed, mirrored=True).draw((images, maps, masks), torch.Generator())
-
-    assert shown.shape == (2, 8, 8, 8)
-    assert torch.equal(shown[:, 4:], images.flip(-1)) != changed
 
 
 def test_augmentation_does_without_maps() -> None:

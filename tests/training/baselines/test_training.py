@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from napari_ddmd.model.denoiser import image_channels
 from src_training import pretraining
 from src_training.baselines import training
 from src_training.baselines.training import (
@@ -125,7 +124,7 @@ def test_a_trained_network_comes_back_for_use(tuned: Run) -> None:
 
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
-    assert network(torch.rand(2, image_channels(tuned.recipe.model), 16, 16)).shape == (2, 1, 16, 16)
+    assert network(torch.rand(2, 12, 16, 16)).shape == (2, 1, 16, 16)
 
 
 def test_what_is_trained_is_kept(tuned: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from napari_ddmd.model.denoiser import Denoiser, condition, image_channels
+from napari_ddmd.model.denoiser import Denoiser, condition
 from napari_ddmd.model.settings import DenoiserSettings, DiffusionSettings, FrameSettings, ModelSettings
 from src_training.baselines.unet_tuned import TunedUNet
 
@@ -15,7 +15,7 @@ SMALL = ModelSettings(frame=FrameSettings(size=16), denoiser=DenoiserSettings(ch
 
 
 def test_it_gives_one_logit_a_pixel() -> None:
-    assert TunedUNet(SMALL)(torch.rand(2, 16, 16, 16)).shape == (2, 1, 16, 16)
+    assert TunedUNet(SMALL)(torch.rand(2, 12, 16, 16)).shape == (2, 1, 16, 16)
 
 
 def test_a_learned_variance_and_the_variant_do_not_matter() -> None:
@@ -37,11 +37,11 @@ def test_it_sees_images_as_the_denoiser_does_at_timestep_0() -> None:
     denoiser, plain = Denoiser(mini).eval(), TunedUNet(mini).eval()
     weights = denoiser.state_dict()
     entry = "unet.conv_in.weight"
-    channels = image_channels(mini) * mini.denoiser.patch**2  # pixel-unshuffle keeps an image's channels together
+    channels = 12 * mini.denoiser.patch**2  # pixel-unshuffle keeps an image's channels together
     with torch.no_grad():
         weights[entry][:, channels:] = 0
     plain.load_state_dict({**weights, entry: weights[entry][:, :channels]})
-    images, unused = torch.rand(2, 16, 16, 16), torch.zeros(2, 16, 16)
+    images, unused = torch.rand(2, 12, 16, 16), torch.zeros(2, 16, 16)
     conditioning = condition(images, unused, unused, mini)
     expected, _ = denoiser(torch.randn(2, 1, 16, 16), torch.tensor([0, 0]), conditioning)
     torch.testing.assert_close(plain(images), expected)
