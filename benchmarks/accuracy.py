@@ -25,7 +25,7 @@ from benchmarks.shared import (
     parser,
     sampler,
 )
-from napari_ddmd.case import CaseError, CaseFiles, find_cases, load_case
+from napari_ddmd.case import Case, CaseError, CaseFiles, find_cases, load_case
 from napari_ddmd.device import pick_device
 from napari_ddmd.model.bundle import Bundle, BundleError, read_bundle
 from src_training.few_steps import Outcome, judge_steps
@@ -43,6 +43,12 @@ def main() -> int:
     options.add_argument("--steps", type=count, nargs="+", default=[1, 2, 3, 5, 10])
     options.add_argument("--samples", type=count, nargs="+", default=[1, 2, 5])
     options.add_argument("--cases", type=count, help="stop after this many patients")
+    options.add_argument("--folds", nargs="+", help="numbers of the folds; without it, all that the run has")
+    options.add_argument(
+        "--lesion-slices",
+        type=count,
+        help="judge only so many slices of a patient, evenly spaced among those with lesion",
+    )
     options.add_argument("--batch-size", type=count, help="slices at once; by default what the device takes")
     arguments = options.parse_args()
     try:
@@ -55,9 +61,10 @@ def measure(arguments: argparse.Namespace) -> int:
     """Take the figures that the arguments ask for."""
     device = pick_device(arguments.device)
     outcomes: list[Outcome] = []
-    pairs = list(_held_out(arguments.run, _data(arguments.data)))[: arguments.cases]
+    pairs = list(held_out(arguments.run, data_folder(arguments.data), arguments.folds))[: arguments.cases]
     for place, (bundle, files) in enumerate(pairs):
         case = load_case(files)
+        slices = None if arguments.lesion_slices is None else _lesion_slices(case, arguments.lesion_slices)
         for name in arguments.samplers:
             for steps in arguments.steps:
                 print(f"{place + 1} of {len(pairs)}: {case.name}, {name}, {steps} steps", file=sys.stderr, flush=True)
@@ -68,6 +75,7 @@ def measure(arguments: argparse.Namespace) -> int:
                         sampler=name,
                         steps=steps,
                         samples=arguments.samples,
+                        slices=slices,
                         seed=arguments.seed,
                         device=str(device),
                         batch_size=arguments.batch_size,
@@ -78,13 +86,19 @@ def measure(arguments: argparse.Namespace) -> int:
         for name in arguments.samplers
         for steps in arguments.steps
     ]
-    judged = {"run": arguments.run.name, "patients": len(pairs), "seed": arguments.seed}
+    judged = {
+        "run": arguments.run.name,
+        "patients": len(pairs),
+        "seed": arguments.seed,
+        "slices": "all with brain" if arguments.lesion_slices is None else f"{arguments.lesion_slices} with lesion",
+    }
     heading = {"machine": machine(device), "model": model_line(pairs[0][0]), "cases": judged}
     finish(rows, heading, arguments.json, details=[asdict(outcome) for outcome in outcomes])
     return 0
 
 
-def _data(folder: Path | None) -> Path:
+def data_folder(folder: Path | None) -> Path:
+    """The folder of cases that was given, or that of the environment."""
     if folder is not None:
         return folder
     root = os.environ.get(DATA)
@@ -93,9 +107,17 @@ def _data(folder: Path | None) -> Path:
     return Path(root) / "brats"
 
 
-def _held_out(run: Path, data: Path) -> Iterator[tuple[Bundle, CaseFiles]]:
+def _lesion_slices(case: Case, number: int) -> list[int]:
+    """Slices at the middles of equal parts of those with lesion and brain."""
+    assert case.mask is not None
+    rows = np.flatnonzero((case.mask > 0).any(axis=(1, 2)) & case.brain.any(axis=(1, 2)))
+    return [int(part[len(part) // 2]) for part in np.array_split(rows, min(number, len(rows)))]
+
+
+def held_out(run: Path, data: Path, folds: list[str] | None) -> Iterator[tuple[Bundle, CaseFiles]]:
     """Each fold's model with the patients that it has not seen."""
-    folders = sorted(path.parent for path in run.glob("fold*/bundle/model.json"))
+    names = ["fold*"] if folds is None else [f"fold{fold}" for fold in folds]
+    folders = sorted(path.parent for name in names for path in run.glob(f"{name}/bundle/model.json"))
     if not folders:
         raise BundleError(f"{run}: holds no fold*/bundle; run python -m src_training --fold cv first")
     known = {files.name: files for files in find_cases(data)}

@@ -35,6 +35,7 @@ from napari_ddmd.device import estimate_memory, pick_device
 from napari_ddmd.model.library import load_bundle
 from napari_ddmd.segment import brain_slices, segment
 from napari_ddmd.synthetic import write_case
+from napari_ddmd.workers import worker_count
 
 _MIB = 2.0**20
 
@@ -101,7 +102,7 @@ def _run_child(arguments: argparse.Namespace, case: Path, samples: int, batch_si
 
 
 def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Segment two batches, and tell how much memory they took above what there was before.
+    """Segment two batches for each thread that computes, and tell how much memory they took above that before.
 
     The peak is that of the networks and the batches, which is what the estimate is of: the normalised copy of the case,
     as large as the case itself, is taken off on the CPU. On a GPU the case stays outside.
@@ -111,9 +112,10 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     case = load_case(arguments.case)
     wanted = brain_slices(case)
     middle = len(wanted) // 2
-    wanted = wanted[max(0, middle - batch_size) : middle + batch_size]
+    half = batch_size * worker_count(device)
+    wanted = wanted[max(0, middle - half) : middle + half]
     gc.collect()
-    with _Watch() as watch:
+    with Watch() as watch:
         bundle = load_bundle(arguments.model)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -135,10 +137,10 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"peak_mb": peak, "case_mb": copy, "process_mb": watch.peak / _MIB}
 
 
-class _Watch:
+class Watch:
     """Looks at the memory of this process all the time, in a thread of its own."""
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self._process = psutil.Process()
         self.before = self.peak = int(self._process.memory_info().rss)
         self._done = threading.Event()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from threading import Event
+from threading import Event, Lock
 
 import numpy as np
 import torch
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.first_guess import FirstGuess
 from napari_ddmd.masks import Watch, sample_masks
 from napari_ddmd.model.bundle import Bundle, DdmdNetworks
 from napari_ddmd.model.denoiser import condition
 from napari_ddmd.model.discrepancy import DiscrepancyMaps, discrepancy_maps, join_maps
-from napari_ddmd.model.samplers import SAMPLERS, Callback
+from napari_ddmd.model.samplers import SAMPLERS, Callback, Denoise
 from napari_ddmd.results import Progress, SliceResult
 from napari_ddmd.window import CaseWindow
+from napari_ddmd.workers import rows_at_once
 
 
 class CancelledError(Exception):
@@ -38,8 +40,17 @@ class CaseSampler:
         Of the sampled noise.
     cancel
         When set, the next evaluation raises `CancelledError`.
+
+    Attributes
+    ----------
+    abandoned
+        As ``cancel``, for who runs this: its results are not wanted any more.
     progress
-        Called after every evaluation.
+        Called after every step of a batch's masks, from the thread that computes it; None, or set by who runs this.
+
+    Notes
+    -----
+    Several threads may call `results` at once, after `prepare`.
     """
 
     def __init__(
@@ -53,15 +64,16 @@ class CaseSampler:
         sampler: str | None,
         seed: int,
         cancel: Event | None = None,
-        progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self.case, self.bundle, self.device = case, bundle, device
         defaults = bundle.settings.sampling
         self.samples = defaults.samples if samples is None else samples
         self.steps = defaults.steps if steps is None else steps
         self.sampler = defaults.sampler if sampler is None else sampler
-        self.seed, self.cancel, self.progress = seed, cancel or Event(), progress
+        self.seed, self.cancel, self.abandoned = seed, cancel or Event(), Event()
+        self.progress: Callable[[Progress], object] | None = None
         self.done = self.total = 0
+        self._counting = Lock()
         self.started = time.perf_counter()
 
     def check(self, slices: Sequence[int], batch_size: int) -> None:
@@ -80,16 +92,18 @@ class CaseSampler:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
 
     def prepare(self) -> None:
-        """Normalise the case and bring the networks to the device."""
+        """Normalise the case and bring the networks to the device, in the order in which convolutions are fastest."""
         self.window = CaseWindow(self.case, self.bundle.settings)
         self.complete = bool(self.case.images.any(axis=(1, 2, 3)).all())
         self.networks: DdmdNetworks = self.bundle.networks.to(self.device)
+        self.networks.denoiser.to(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def results(self, indices: list[int]) -> dict[int, SliceResult]:
         """Results of some slices that hold brain."""
         if not indices:
             return {}
+        self._stop_if_unwanted()
         images = self.window.with_neighbours(indices).to(self.device)
         maps = self.maps(images[:, : len(MODALITIES)])
         masks = self.masks(indices, condition(images, maps.inter, maps.intra, self.bundle.settings))
@@ -121,16 +135,15 @@ class CaseSampler:
     ) -> Tensor:
         """Sampled masks in [0, 1], ``(B, K, size, size)``."""
         keys = [(index, number) for index in indices for number in range(self.samples)]
-        rows = conditioning.repeat_interleave(self.samples, dim=0)
+        denoiser = self._denoiser(conditioning)
 
         def denoise(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None]:
-            output: tuple[Tensor, Tensor | None] = self.networks.denoiser(x_t, t, rows)
+            output = denoiser(x_t, t)
             self._report(len(keys))
             return output
 
         def before(x_t: Tensor, t: Tensor) -> None:
-            if self.cancel.is_set():
-                raise CancelledError
+            self._stop_if_unwanted()
             if watch is not None:
                 watch(x_t, t)
 
@@ -146,6 +159,23 @@ class CaseSampler:
             callback=callback,
         )
         return masks.reshape(len(indices), self.samples, *masks.shape[1:])
+
+    def _denoiser(self, conditioning: Tensor) -> Denoise:
+        """The denoiser of all masks of some slices; few steps share their first guess where the model says so."""
+        settings = self.bundle.settings
+
+        most = rows_at_once(self.device)
+
+        def network(x_t: Tensor, t: Tensor, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+            groups = zip(*(torch.split(whole, most or len(x_t)) for whole in (x_t, t, rows)), strict=True)
+            outputs, variances = zip(*(self.networks.denoiser(*group) for group in groups), strict=True)
+            return torch.cat(outputs), None if variances[0] is None else torch.cat(variances)
+
+        few_steps = self.steps > 1 and self.sampler != "ddpm"
+        if few_steps and settings.sampling.shared_guess and settings.diffusion.prediction == "x0":
+            return FirstGuess(network, conditioning, self.samples, settings.sampling.healthy_below)
+        rows = conditioning.repeat_interleave(self.samples, dim=0)
+        return lambda x_t, t: network(x_t, t, rows)
 
     def empty(self, index: int) -> SliceResult:
         """A slice without brain has no lesion, no discrepancy and no doubt."""
@@ -169,11 +199,16 @@ class CaseSampler:
             scores=maps.scores(row, intra=self.bundle.has_intra),
         )
 
+    def _stop_if_unwanted(self) -> None:
+        if self.cancel.is_set() or self.abandoned.is_set():
+            raise CancelledError
+
     def _report(self, evaluations: int) -> None:
-        self.done += evaluations
-        if self.progress is None:
-            return
-        seconds = time.perf_counter() - self.started
-        remaining = seconds / self.done * (self.total - self.done)
-        message = f"{self.done} of {self.total} evaluations, {remaining:.0f} s left"
-        self.progress(Progress(self.done, self.total, seconds, remaining, message))
+        with self._counting:
+            self.done += evaluations
+            if self.progress is None:
+                return
+            seconds = time.perf_counter() - self.started
+            remaining = seconds / self.done * (self.total - self.done)
+            message = f"{self.done} of {self.total} evaluations, {remaining:.0f} s left"
+            self.progress(Progress(self.done, self.total, seconds, remaining, message))

@@ -13,6 +13,7 @@ from napari_ddmd.device import pick_device
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.denoiser import condition
 from napari_ddmd.results import Denoising
+from napari_ddmd.workers import workers
 
 
 def denoising_sequence(
@@ -54,6 +55,13 @@ def denoising_sequence(
     run.check([index], 1)
     if not case.brain[index].any():
         raise ValueError(f"slice {index} of {case.name} holds no brain")
+    with workers(run.device, 1) as pool:
+        return pool.submit(_sequence, run, index).result()
+
+
+@torch.no_grad()
+def _sequence(run: CaseSampler, index: int) -> Denoising:
+    """In a worker's thread, where `segment` computes, too."""
     run.prepare()
     images = run.window.with_neighbours([index]).to(run.device)
     maps = run.maps(images[:, : len(MODALITIES)])
@@ -76,7 +84,7 @@ def denoising_sequence(
         on_slice: NDArray[np.float32] = run.window.on_slices(torch.cat(layers, dim=1), [index])[0]
         return on_slice
 
-    brain = case.brain[index]
+    brain = run.case.brain[index]
     return Denoising(
         tuple(timesteps),
         np.where(brain, lay(noisy), np.float32(-1)),

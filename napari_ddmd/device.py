@@ -82,24 +82,27 @@ def inference_dtype(device: torch.device) -> torch.dtype:
 
 
 def default_batch_size(device: torch.device) -> int:
-    """Slices that are sampled together."""
-    return 4 if device.type == "cpu" else 16
+    """Slices that are sampled together by one thread."""
+    return 3 if device.type == "cpu" else 16
 
 
 def estimate_memory(
     bundle: Bundle, *, samples: int | None = None, batch_size: int | None = None, device: str = "auto"
 ) -> MemoryEstimate:
-    """Memory that `napari_ddmd.segment` will take for its networks and one batch.
+    """Memory that `napari_ddmd.segment` will take for its networks and the batches under way: one a thread on a CPU.
 
     The activations are counted on torch's ``meta`` device: one denoiser evaluation is traced without computing it, and
     the outputs of the down path (the skip connections) plus four times the largest output are taken to be held at once.
     """
+    from napari_ddmd.workers import rows_at_once, worker_count
+
     chosen = pick_device(device)
     samples = bundle.settings.sampling.samples if samples is None else samples
     slices = default_batch_size(chosen) if batch_size is None else batch_size
     per_image = 4 * _activations(bundle)  # in bfloat16 too: normalisation and the skips' copies are float32
     weights = 4 * sum(parameter.numel() for parameter in bundle.networks.parameters())
-    needed = weights + per_image * samples * slices
+    rows = min(samples * slices, rows_at_once(chosen) or samples * slices) * worker_count(chosen)
+    needed = weights + per_image * rows
     fixed = 0.0 if chosen.type == "cuda" else _FIXED_MB
     return MemoryEstimate(fixed + needed / _MIB, free_memory_mb(chosen), str(chosen))
 

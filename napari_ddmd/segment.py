@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from itertools import islice
+from queue import SimpleQueue
 from threading import Event
 
 import numpy as np
@@ -15,6 +21,7 @@ from napari_ddmd.device import default_batch_size, pick_device
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.samplers import SAMPLERS
 from napari_ddmd.results import Progress, SliceResult
+from napari_ddmd.workers import worker_count, workers
 
 __all__ = ["SAMPLERS", "InferenceError", "Progress", "SliceResult", "brain_slices", "segment"]
 
@@ -60,11 +67,13 @@ def segment(
     device
         ``auto``, ``cuda``, ``mps`` or ``cpu``.
     batch_size
-        Slices at once; halved by itself when the memory does not suffice.
+        Most slices at once in each thread; halved by itself when the memory does not suffice, and at last one thread
+        computes alone.
     cancel
-        When set, the stream ends before the next denoiser evaluation.
+        When set, no denoiser evaluation begins any more, and the stream ends.
     progress
-        Called after every denoiser evaluation, from the thread that iterates.
+        Called after every step of a batch's masks, from the thread that iterates. Evaluations that are saved
+        (`first_guess`) count as done.
 
     Yields
     ------
@@ -88,42 +97,84 @@ def segment(
         sampler=sampler,
         seed=seed,
         cancel=cancel,
-        progress=progress,
     )
     wanted = brain_slices(case) if slices is None else [int(index) for index in slices]
     size = default_batch_size(chosen) if batch_size is None else batch_size
     run.check(wanted, size)
-    return _stream(run, wanted, size)
+    return _stream(run, wanted, size, progress)
 
 
-def _stream(run: CaseSampler, slices: list[int], batch_size: int) -> Iterator[SliceResult]:
-    """Prepare the case, then sample batch after batch."""
+def _stream(
+    run: CaseSampler, slices: list[int], batch_size: int, progress: Callable[[Progress], None] | None
+) -> Iterator[SliceResult]:
+    """Prepare the case, then sample batch after batch, several at once on a CPU."""
     brain = run.case.brain
     full = {index for index in slices if brain[index].any()}
     run.total = len(full) * run.samples * run.steps
     run.started = time.perf_counter()
     try:
         run.prepare()
-        position = 0
-        while position < len(slices) and not run.cancel.is_set():
-            chunk = slices[position : position + batch_size]
-            done_before = run.done
+        threads = worker_count(run.device)
+        batch_size = max(1, min(batch_size, -(-len(slices) // threads)))
+        place = done = 0
+        while place < len(slices) and not run.cancel.is_set():
+            run.done, short = done, False
             try:
-                results = run.results([index for index in chunk if index in full])
+                with closing(_batches(run, slices[place:], full, batch_size, threads, progress)) as batches:
+                    for chunk, results in batches:
+                        place += len(chunk)
+                        done += len(results) * run.samples * run.steps
+                        for index in chunk:
+                            yield results[index] if index in full else run.empty(index)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error) or batch_size == 1:
+                if not _out_of_memory(error) or batch_size == threads == 1:
                     raise
-                batch_size //= 2
-                run.done = done_before
+                short = True
+            if short:  # when the error is gone, and with it what its frames held
+                batch_size, threads = (batch_size // 2, threads) if batch_size > 1 else (1, 1)
                 _release(run.device)
-                continue
-            position += len(chunk)
-            for index in chunk:
-                yield results[index] if index in full else run.empty(index)
     except CancelledError:
         return
     except (RuntimeError, MemoryError) as error:
         raise InferenceError(_explain(run, error)) from error
+
+
+def _batches(
+    run: CaseSampler,
+    slices: list[int],
+    full: set[int],
+    batch_size: int,
+    threads: int,
+    progress: Callable[[Progress], None] | None,
+) -> Generator[tuple[list[int], dict[int, SliceResult]], None, None]:
+    """Results of batch after batch, in order; twice as many as there are threads are under way or waited for."""
+    chunks = iter([slices[place : place + batch_size] for place in range(0, len(slices), batch_size)])
+    news: SimpleQueue[Progress | None] = SimpleQueue()
+    run.progress = news.put
+    run.abandoned.clear()
+    with workers(run.device, threads) as pool:
+        under_way: deque[tuple[list[int], Future[dict[int, SliceResult]]]] = deque()
+
+        def begin(chunk: list[int]) -> None:
+            future = pool.submit(run.results, [index for index in chunk if index in full])
+            under_way.append((chunk, future))
+            future.add_done_callback(lambda _: news.put(None))
+
+        try:
+            for chunk in islice(chunks, 2 * threads):
+                begin(chunk)
+            while under_way:
+                chunk, future = under_way.popleft()
+                while not (future.done() and news.empty()):
+                    message = news.get()
+                    if message is not None and progress is not None:
+                        progress(message)
+                results = future.result()
+                for following in islice(chunks, 1):
+                    begin(following)
+                yield chunk, results
+        finally:
+            run.abandoned.set()
 
 
 def _explain(run: CaseSampler, error: BaseException) -> str:
@@ -144,5 +195,6 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def _release(device: torch.device) -> None:
+    gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -70,7 +70,11 @@ def model_card(bundle: Bundle) -> str:
     )
     missing = " (one may be, at a cost)" if recipe["diffusion"]["augment"] else ""
     apart = f", {settings.context.step_mm:g} mm apart" if settings.context.slices else ""
-    results = (
+    sampling = settings.sampling
+    guess = f", one first guess a slice (kept where it stays below {sampling.healthy_below:g})"
+    shared = guess if sampling.shared_guess else ""
+    remark = f"{provenance['remark']}\n\n" if "remark" in provenance else ""
+    results = remark + (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
         "patients): each was segmented by a model that had not seen the patient. "
         "The published weights come from all training patients and were judged on none of them.\n\n"
@@ -107,8 +111,8 @@ are to be looked for in every case.
   {recipe["diffusion"]["batch_size"]} slices
 - pre-training: {synthetic}
 - discrepancy maps of the training slices {"out of fold" if recipe["discrepancies"]["out_of_fold"] else "in sample"}
-- sampling: {settings.sampling.samples} masks, {settings.sampling.sampler}, {settings.sampling.steps} steps, threshold
-  {settings.sampling.threshold}, parts below {100 * settings.sampling.min_part:.0f} % of the largest left out
+- sampling: {sampling.samples} masks, {sampling.sampler}, {sampling.steps} steps{shared},
+  threshold {sampling.threshold}, parts below {100 * sampling.min_part:.0f} % of the largest left out
 - package version {provenance["package_version"]}, seed {recipe["seed"]}; all settings are in `model.json`
 
 ## Results

@@ -123,6 +123,11 @@ def _problems(recipe: Recipe) -> Iterator[str]:
         yield f"model.context.slices must be 0 or more, not {model.context.slices}"
     if not 0 < model.context.step_mm < math.inf:
         yield f"model.context.step-mm must be above 0, not {model.context.step_mm}"
+    if not 0 <= model.sampling.healthy_below < model.sampling.threshold:
+        yield (
+            f"model.sampling.healthy-below must be 0 to below the threshold of {model.sampling.threshold}, "
+            f"not {model.sampling.healthy_below}"
+        )
     if not 0 <= model.sampling.min_part <= 1:
         yield f"model.sampling.min-part must be 0 to 1, not {model.sampling.min_part}"
     if not 0 <= model.normalisation.lower_percentile < model.normalisation.upper_percentile <= 100:

@@ -233,7 +233,9 @@ def _paper() -> Recipe:
             norm_groups=32,
         ),
         diffusion=diffusion,
-        sampling=SamplingSettings(sampler="ddpm", steps=diffusion.timesteps, min_part=0.0),
+        sampling=SamplingSettings(
+            sampler="ddpm", steps=diffusion.timesteps, shared_guess=False, healthy_below=0.0, min_part=0.0
+        ),
     )
     return Recipe(
         preset="paper",

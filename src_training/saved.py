@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from napari_ddmd.model.settings import UNSHARED
 from src_training.distributed import is_main
 from src_training.files import write_bytes, write_json
 from src_training.recipe import Recipe, RecipeError
@@ -48,7 +49,9 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(saved.get("model"), dict):
-            saved["model"].setdefault("context", {"slices": 0})  # runs from before there was any
+            saved["model"].setdefault("context", {"slices": 0})  # runs from before there was any of these
+            if isinstance(saved["model"].get("sampling"), dict):
+                saved["model"]["sampling"] = UNSHARED | saved["model"]["sampling"]
         recipe: Recipe = _restore(base, saved)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}); delete it and give the options again") from error

@@ -41,6 +41,21 @@ def test_the_estimate_grows_with_samples_and_batch(tiny_bundle: Bundle) -> None:
     assert needed(2, 3) - base == pytest.approx(6 * (needed(1, 1) - base))
 
 
+def test_the_estimate_grows_with_the_threads_that_compute(tiny_bundle: Bundle) -> None:
+    def needed(samples: int) -> float:
+        return estimate_memory(tiny_bundle, samples=samples, batch_size=1, device="cpu").needed_mb
+
+    before = torch.get_num_threads()
+    grown = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            grown.append(needed(1) - needed(0))
+    finally:
+        torch.set_num_threads(before)
+    assert grown[1] == pytest.approx(3 * grown[0])
+
+
 def test_what_does_not_fit_is_said() -> None:
     estimate = MemoryEstimate(2048.0, 4096.0, "cuda")
     assert estimate.fits

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from threading import Event
+from threading import Event, Semaphore, current_thread
+from threading import enumerate as enumerate_threads
 
 import numpy as np
 import pytest
@@ -55,13 +57,18 @@ def test_a_mask_depends_on_its_slice_and_the_seed_alone(
         assert result.scores == reference[index].scores
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_shipped_model_gives_one_mask_whatever_the_batch_and_threads(small_case: Case, threads: int) -> None:
+def test_the_shipped_model_gives_one_mask_whatever_the_batch_and_threads(
+    small_case: Case, threads: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for user in ("masks", "workers"):
+        monkeypatch.setattr(f"napari_ddmd.{user}.inference_dtype", lambda device: dtype)
     shipped = load_bundle("compact")
     wanted = brain_slices(small_case)
 
     def run(batch_size: int, slices: list[int]) -> list[SliceResult]:
-        return list(segment(small_case, shipped, slices=slices, samples=2, seed=3, batch_size=batch_size))
+        return list(segment(small_case, shipped, slices=slices, samples=6, seed=3, batch_size=batch_size))
 
     together = {result.index: result for result in run(4, wanted)}
     before = torch.get_num_threads()
@@ -140,29 +147,68 @@ def test_progress_counts_to_the_end(small_case: Case, tiny_bundle: Bundle) -> No
     assert "evaluations" in seen[0].message
 
 
+@pytest.fixture
+def one_worker() -> Iterator[None]:
+    """Torch's threads are a run's workers; with one, batches come one after another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_worker")
 def test_cancel_ends_the_stream_before_the_next_evaluation(small_case: Case, tiny_bundle: Bundle) -> None:
     cancel = Event()
     evaluations = 0
+    forward = type(tiny_bundle.networks.denoiser).forward
 
-    def stop_at_the_third(progress: Progress) -> None:
+    def stop_in_the_third(self: torch.nn.Module, *arguments: torch.Tensor) -> object:
         nonlocal evaluations
         evaluations += 1
         if evaluations == 3:
             cancel.set()
+        return forward(self, *arguments)
 
-    results = list(
-        segment(
-            small_case,
-            tiny_bundle,
-            samples=1,
-            steps=2,
-            batch_size=1,
-            cancel=cancel,
-            progress=stop_at_the_third,
-        )
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(tiny_bundle.networks.denoiser), "forward", stop_in_the_third)
+        results = list(segment(small_case, tiny_bundle, samples=1, steps=2, batch_size=1, cancel=cancel))
     assert evaluations == 3
     assert [result.index for result in results] == brain_slices(small_case)[:1]
+
+
+def test_cancel_from_outside_leaves_no_thread_behind(small_case: Case, tiny_bundle: Bundle) -> None:
+    cancel = Event()
+    seen: list[Progress] = []
+
+    def stop_at_once(progress: Progress) -> None:
+        seen.append(progress)
+        cancel.set()
+
+    results = list(segment(small_case, tiny_bundle, samples=1, steps=50, cancel=cancel, progress=stop_at_once))
+    assert results == []
+    assert len(seen) < 50
+    assert not [thread for thread in enumerate_threads() if thread.name.startswith("segment")]
+
+
+def test_a_stream_that_is_not_read_to_its_end_stops(small_case: Case, tiny_bundle: Bundle) -> None:
+    stream = segment(small_case, tiny_bundle, samples=1, steps=50, batch_size=1)
+    next(iter(stream))
+    stream.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in enumerate_threads() if thread.name.startswith("segment")]
+
+
+def test_progress_comes_from_the_thread_that_iterates(small_case: Case, tiny_bundle: Bundle) -> None:
+    threads: set[str] = set()
+    list(segment(small_case, tiny_bundle, samples=1, progress=lambda _: threads.add(current_thread().name)))
+    assert threads == {current_thread().name}
+
+
+def test_what_progress_raises_is_raised(small_case: Case, tiny_bundle: Bundle) -> None:
+    def refuse(_: Progress) -> None:
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        list(segment(small_case, tiny_bundle, samples=1, progress=refuse))
 
 
 def test_slices_without_brain_are_empty_and_cost_nothing(small_case: Case, tiny_bundle: Bundle) -> None:
@@ -197,6 +243,7 @@ def test_bad_settings_are_refused_before_anything_runs(
         segment(small_case, tiny_bundle, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_batches_are_halved_until_they_fit(
     small_case: Case, tiny_bundle: Bundle, reference: dict[int, SliceResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,11 +259,40 @@ def test_batches_are_halved_until_they_fit(
     monkeypatch.setattr(type(tiny_bundle.networks.denoiser), "forward", small_memory)
     seen: list[Progress] = []
     results = list(segment(small_case, tiny_bundle, samples=3, steps=2, seed=7, batch_size=4, progress=seen.append))
-    assert sizes[:3] == [12, 6, 3]
+    assert sizes[:5] == [4, 2, 6, 1, 3]  # the first guess, once a slice, then three masks a slice
     assert [result.index for result in results] == list(reference)
     for result in results:
         np.testing.assert_array_equal(result.samples, reference[result.index].samples)
     assert seen[-1].done == seen[-1].total
+
+
+def test_one_thread_goes_on_alone_when_there_is_no_memory_for_two(
+    small_case: Case, tiny_bundle: Bundle, reference: dict[int, SliceResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = type(tiny_bundle.networks.denoiser).forward
+    inside, both = Semaphore(1), Event()
+
+    def room_for_one(self: torch.nn.Module, *arguments: torch.Tensor) -> object:
+        if not inside.acquire(blocking=False):
+            both.set()
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        try:
+            both.wait(0.2)
+            return forward(self, *arguments)
+        finally:
+            inside.release()
+
+    monkeypatch.setattr(type(tiny_bundle.networks.denoiser), "forward", room_for_one)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        results = list(segment(small_case, tiny_bundle, samples=3, steps=2, seed=7, batch_size=2))
+    finally:
+        torch.set_num_threads(before)
+    assert both.is_set()
+    assert [result.index for result in results] == list(reference)
+    for result in results:
+        np.testing.assert_array_equal(result.samples, reference[result.index].samples)
 
 
 @pytest.mark.parametrize(

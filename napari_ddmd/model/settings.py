@@ -116,10 +116,21 @@ class SamplingSettings:
     """Denoiser evaluations a mask."""
     samples: int = 5
     """Masks a slice (five in the paper)."""
+    shared_guess: bool = True
+    """Whether the masks of a slice share the first estimate, each going on with its own noise (`FirstGuess`).
+
+    Only where the clean mask is predicted and the sampler is not the ancestral one, which stays as in the paper.
+    """
+    healthy_below: float = 0.02
+    """Slices whose shared first estimate stays below this probability everywhere keep it (0: none)."""
     threshold: float = 0.5
     """The lesion is where the mean of the masks exceeds this."""
     min_part: float = 0.1
     """Connected parts of the lesion, in 3D, that are smaller than this share of the largest are left out (0: none)."""
+
+
+UNSHARED: dict[str, Any] = {"shared_guess": False, "healthy_below": 0.0}
+"""How models and runs sample that are older than these settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,11 +168,18 @@ class ModelSettings:
         Raises
         ------
         ValueError
-            If a key is unknown or missing, or a value has the wrong type.
+            If a key is unknown or missing, or a value has the wrong type or cannot be.
         """
         if isinstance(data, dict):
-            data = {"context": asdict(ContextSettings(slices=0))} | data  # models from before there was any
+            # models from before there was any of these
+            data = {"context": asdict(ContextSettings(slices=0))} | data
+            if isinstance(data.get("sampling"), dict):
+                data["sampling"] = UNSHARED | data["sampling"]
         settings: ModelSettings = _build(cls, data, "settings")
+        if not 0 <= settings.sampling.healthy_below < 1:
+            raise ValueError(
+                f"settings.sampling.healthy_below must be 0 to below 1, not {settings.sampling.healthy_below}"
+            )
         return settings
 
 

@@ -93,6 +93,8 @@ class Recipe:
     model_sha256: str
     sampling: Sampling
     min_part: float = 0.0
+    shared_guess: bool = False
+    healthy_below: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ class RunRequest:
     @property
     def recipe(self) -> Recipe:
         """What this run's results depend on."""
-        return Recipe(self.case, self.bundle.sha256, self.sampling, self.bundle.settings.sampling.min_part)
+        own = self.bundle.settings.sampling
+        return Recipe(self.case, self.bundle.sha256, self.sampling, own.min_part, own.shared_guess, own.healthy_below)
 
     def without(self, done: Collection[int]) -> RunRequest:
         """Return the request less the slices that are done already."""

@@ -21,7 +21,7 @@ from napari_ddmd.model import (
     untrained_bundle,
 )
 from napari_ddmd.model.bundle import DdmdNetworks, new_bundle
-from napari_ddmd.model.settings import ContextSettings
+from napari_ddmd.model.settings import ContextSettings, ModelSettings
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -88,6 +88,29 @@ def test_a_model_from_before_neighbouring_slices_sees_none(tmp_path: Path) -> No
     edit(folder, make_older)
 
     assert read_bundle(folder).settings == alone
+
+
+def test_a_model_from_before_shared_guesses_draws_as_it_did(tmp_path: Path) -> None:
+    folder = save_bundle(tmp_path, untrained_bundle())
+
+    def make_older(description: dict[str, Any]) -> None:
+        for key in ("shared_guess", "healthy_below"):
+            del description["settings"]["sampling"][key]
+        text = json.dumps(description["settings"], sort_keys=True)
+        description["settings_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+
+    edit(folder, make_older)
+    sampling = read_bundle(folder).settings.sampling
+    assert not sampling.shared_guess
+    assert sampling.healthy_below == 0
+
+
+@pytest.mark.parametrize("bound", [1.0, -0.1, float("nan")])
+def test_an_impossible_bound_is_refused(bound: float) -> None:
+    settings = untrained_bundle().settings.to_dict()
+    settings["sampling"]["healthy_below"] = bound
+    with pytest.raises(ValueError, match="healthy_below must be 0 to below 1"):
+        ModelSettings.from_dict(settings)
 
 
 def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:

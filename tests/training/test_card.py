@@ -46,6 +46,15 @@ def test_nothing_is_claimed_without_evaluation(bundle: Bundle) -> None:
     assert "has not been evaluated on held-out patients" in page
 
 
+def test_the_page_says_how_the_masks_begin_and_what_else_is_to_be_known(bundle: Bundle) -> None:
+    settings, sampling = bundle.settings, bundle.settings.sampling
+    assert "one first guess a slice (kept where it stays below 0.02)" in model_card(bundle)
+    own = replace(bundle, settings=replace(settings, sampling=replace(sampling, shared_guess=False)))
+    assert "first guess" not in model_card(own)
+    told = replace(bundle, provenance=bundle.provenance | {"remark": "Sampled in another way."})
+    assert "## Results\n\nSampled in another way.\n" in model_card(told)
+
+
 def test_synthetic_patients_are_owned_up_to(bundle: Bundle) -> None:
     recipe = bundle.provenance["recipe"]
     assert recipe["pretraining"]["patients"] == 0

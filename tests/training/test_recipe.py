@@ -50,6 +50,8 @@ FROM_THE_PAPER = {
     "model.sampling.samples": 5,  # "five distinct segmentation masks for each image"
     "model.sampling.threshold": 0.5,  # "applying a threshold of 0.5"
     "model.sampling.min_part": 0.0,  # nothing else is done to the mask
+    "model.sampling.shared_guess": False,  # every mask is drawn by itself
+    "model.sampling.healthy_below": 0.0,
     "model.variant": "light",  # "our approach (DDMD-light) outperforms other evaluated methods"
 }
 FROM_IMPROVED_DDPM = {

@@ -38,6 +38,15 @@ def test_a_request_goes_on_where_another_stopped(case: Case, tiny_bundle: Bundle
     assert request.without({3}).recipe == request.recipe
 
 
+def test_results_of_one_models_weights_drawn_in_another_way_are_others(case: Case, tiny_bundle: Bundle) -> None:
+    request = RunRequest(case, tiny_bundle, Sampling(), (2, 3))
+    settings = tiny_bundle.settings
+    own = dataclasses.replace(settings, sampling=dataclasses.replace(settings.sampling, shared_guess=False))
+    other = dataclasses.replace(request, bundle=dataclasses.replace(tiny_bundle, settings=own))
+    assert other.bundle.sha256 == request.bundle.sha256
+    assert other.recipe != request.recipe
+
+
 @pytest.mark.parametrize("change", [{"samples": 4}, {"steps": 3}, {"sampler": "ddpm"}, {"seed": 1}, {"device": "cpu"}])
 def test_any_setting_makes_another_recipe(case: Case, tiny_bundle: Bundle, change: dict[str, object]) -> None:
     request = RunRequest(case, tiny_bundle, Sampling(), (4,))

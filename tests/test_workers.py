@@ -1,0 +1,61 @@
+"""Threads that compute by themselves, and torch's own threads as they were."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from threading import Event, Thread, current_thread
+
+import pytest
+import torch
+
+from napari_ddmd.workers import worker_count, workers
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture(autouse=True)
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def in_a_new_thread() -> int:
+    found: list[int] = []
+    thread = Thread(target=lambda: found.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_each_worker_has_one_thread_and_all_others_keep_theirs() -> None:
+    with workers(CPU) as pool:
+        names = {pool.submit(lambda: (time.sleep(0.02), current_thread().name)[1]) for _ in range(9)}
+        assert len({future.result() for future in names}) == 3
+        assert {pool.submit(torch.get_num_threads).result() for _ in range(9)} == {1}
+        assert torch.get_num_threads() == 3
+        assert in_a_new_thread() == 3, "a thread whose first use of torch falls into a run"
+    assert torch.get_num_threads() == in_a_new_thread() == 3
+
+
+def test_fewer_workers_may_be_asked_for() -> None:
+    with workers(CPU, 1) as pool:
+        assert pool._max_workers == 1
+        assert pool.submit(torch.get_num_threads).result() == 1
+
+
+def test_a_gpu_has_one_worker_that_may_use_all_threads() -> None:
+    with workers(CUDA) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 3
+        assert pool._max_workers == worker_count(CUDA) == 1
+
+
+def test_what_has_not_begun_by_the_end_never_does() -> None:
+    begun = Event()
+    with workers(CUDA) as pool:
+        pool.submit(time.sleep, 0.2)
+        waiting = pool.submit(begun.set)
+    assert waiting.cancelled()
+    assert not begun.is_set()
