@@ -40,7 +40,9 @@ def make_bundle(split: Split) -> Bundle:
     if split.run.system == "cimd":
         from src_training.baselines.training import load_cimd_denoiser
 
-        settings, denoiser = replace(settings, variant="mini"), load_cimd_denoiser(split)
+        own_guesses = replace(settings.sampling, shared_guess=False)  # each mask is its own opinion
+        settings = replace(settings, variant="mini", sampling=own_guesses)
+        denoiser = load_cimd_denoiser(split)
     else:
         denoiser = load_denoiser(split)
     networks = DdmdNetworks(settings)

@@ -50,8 +50,14 @@ def test_learned_variance_goes_with_epsilon_only(prediction: str) -> None:
         ("--model.context.slices -1", "model.context.slices must be 0 or more, not -1"),
         ("--model.context.step-mm 0", "model.context.step-mm must be above 0, not 0.0"),
         ("--model.context.step-mm nan", "model.context.step-mm must be above 0, not nan"),
-        ("--model.sampling.healthy-below 0.5", "healthy-below must be 0 to below the threshold of 0.5, not 0.5"),
-        ("--model.sampling.healthy-below -0.1", "healthy-below must be 0 to below the threshold of 0.5, not -0.1"),
+        (
+            "--model.sampling.healthy-below 0.5",
+            "model.sampling.healthy-below must be 0 to below the threshold of 0.5, not 0.5",
+        ),
+        (
+            "--model.sampling.healthy-below -0.1",
+            "model.sampling.healthy-below must be 0 to below the threshold of 0.5, not -0.1",
+        ),
         ("--model.sampling.min-part 1.1", "model.sampling.min-part must be 0 to 1, not 1.1"),
         ("--model.sampling.steps 1001", "model.sampling.steps must be 1 to 1000, not 1001"),
         ("--model.autoencoder.members 0", "model.autoencoder.members must be at least 1"),
