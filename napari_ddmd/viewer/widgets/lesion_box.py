@@ -44,10 +44,16 @@ class LesionBox(QWidget):
         The axial slice to go to.
     measured
         A `Measurement` is on show, or none any more.
+    mask_changed
+        Another mask is measured, or none.
+    mask_edited
+        Voxels of the mask changed.
     """
 
     lesion_chosen = Signal(int)
     measured = Signal()
+    mask_changed = Signal()
+    mask_edited = Signal()
 
     def __init__(self, viewer: ViewerModel, links: ViewerLinks, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,6 +97,11 @@ class LesionBox(QWidget):
         """The layer that is measured."""
         index = self.mask_list.currentIndex()
         return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    @property
+    def summary(self) -> str:
+        """Number of lesions, volume and what it covers in words; empty where there is no mask."""
+        return "" if self.measurement is None else f"{self.measurement.summary}{self._coverage}"
 
     def set_case(self, case: Case | None, probability: NDArray[np.float32] | None) -> None:
         """Measure the masks of another case.
@@ -168,9 +179,11 @@ class LesionBox(QWidget):
             for event in (events.paint, events.labels_update, events.set_data, events.data):
                 self.layer_links.connect(event, self._on_painted)
         self.remeasure()
+        self.mask_changed.emit()
 
     def _on_painted(self, _event: Any = None) -> None:
         self.remeasure()
+        self.mask_edited.emit()
 
     def _measure(self) -> None:
         layer = self.layer

@@ -522,9 +522,18 @@ def test_the_panel_fits_its_width(window: Window, qtbot: QtBot, theme: str) -> N
     panel.slice_box.set_mode(SliceMode.RANGE)
     qtbot.wait(50)
     assert panel.width() <= 420
-    for box in (panel.case_box, panel.view_box, panel.model_box, panel.slice_box, panel.save_button):
-        right = box.mapTo(panel, box.rect().topRight()).x()
-        assert right <= panel.width()
+    tabs = {
+        0: (panel.view_box, panel.case_box, panel.model_box, panel.slice_box, panel.run_bar),
+        1: (panel.result_box,),
+        2: (panel.lesion_box,),
+        3: (panel.save_button,),
+    }
+    assert len(tabs) == panel.tabs.count()
+    for number, boxes in tabs.items():
+        panel.tabs.setCurrentIndex(number)
+        qtbot.wait(50)
+        for box in boxes:
+            assert box.mapTo(panel, box.rect().topRight()).x() <= panel.width()
 
 
 def test_a_case_without_brain_says_so(open_panel: OpenPanel, case: Case) -> None:

@@ -1,0 +1,118 @@
+"""What lies on the reader's desk: the case, what runs have said of it, and the mask in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QObject, Signal
+
+from napari_ddmd.viewer.navigation import current_slice, go_to_slice
+from napari_ddmd.viewer.result_layers import ResultLayers
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+
+    from napari_ddmd.case import Case
+    from napari_ddmd.model import Bundle
+    from napari_ddmd.volumes import Volumes
+
+
+class Desk(QObject):
+    """The state that the panel's parts share; each part hears of changes and asks here for the rest.
+
+    Signals
+    -------
+    case_changed
+        Another case is read, or none.
+    results_changed
+        Slices came in, a run ended, or other results are on show. At most some ten times a second.
+    mask_changed
+        Another mask is in hand, or none.
+    mask_edited
+        Voxels of the mask in hand changed, by whatever means. Once for each change: what is slow must wait for a rest.
+    threshold_changed
+        The lesion is cut at another probability.
+    """
+
+    case_changed = Signal()
+    results_changed = Signal()
+    mask_changed = Signal()
+    mask_edited = Signal()
+    threshold_changed = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self._all: dict[Case, ResultLayers] = {}
+        self._case: Case | None = None
+        self._mask: Labels | None = None
+        self.bundle: Bundle | None = None
+        self.threshold = 0.5
+
+    @property
+    def case(self) -> Case | None:
+        """The case that is read."""
+        return self._case
+
+    @property
+    def results(self) -> ResultLayers | None:
+        """Results of the case, None before its first run."""
+        return None if self._case is None else self._all.get(self._case)
+
+    @property
+    def volumes(self) -> Volumes | None:
+        """What runs have said of the case so far, None before the first slice."""
+        return None if self.results is None else self.results.volumes
+
+    @property
+    def mask(self) -> Labels | None:
+        """The layer that is measured, corrected and saved."""
+        return self._mask
+
+    @property
+    def current_slice(self) -> int:
+        """The axial slice of the case that the viewer stands at; 0 without a case."""
+        return 0 if self._case is None else current_slice(self.viewer, self._case)
+
+    def set_case(self, case: Case | None) -> None:
+        """Read another case."""
+        if case is not self._case:
+            self._case = case
+            self.case_changed.emit()
+
+    def set_mask(self, layer: Labels | None) -> None:
+        """Take another mask in hand."""
+        if layer is not self._mask:
+            self._mask = layer
+            self.mask_changed.emit()
+
+    def set_threshold(self, threshold: float) -> None:
+        """Cut the case's lesion, and those of cases to come, at another probability."""
+        self.threshold = threshold
+        if self.results is not None and self.results.threshold != threshold:
+            self.results.set_threshold(threshold)
+            self.threshold_changed.emit()
+
+    def results_of(self, case: Case) -> ResultLayers:
+        """Return the results of a case; new and empty ones before its first run."""
+        if case not in self._all:
+            self._all[case] = ResultLayers(self.viewer, case, show_info)
+            self._all[case].threshold = self.threshold
+        return self._all[case]
+
+    def knows(self, case: Case) -> bool:
+        """Tell whether there are results of a case."""
+        return case in self._all
+
+    def forget_all_but(self, cases: Collection[Case | None]) -> None:
+        """Let go of the results of cases that are closed."""
+        for closed in [case for case in self._all if case not in cases]:
+            del self._all[closed]
+
+    def go_to(self, index: int) -> None:
+        """Show an axial slice of the case."""
+        if self._case is not None:
+            go_to_slice(self.viewer, self._case, index)

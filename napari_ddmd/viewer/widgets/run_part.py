@@ -1,0 +1,152 @@
+"""The run, from the button to the last slice: what is asked for, what comes in, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import notification_manager, show_error
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.navigation import current_slice, go_to_slice
+from napari_ddmd.viewer.run_settings import RunRequest, Sampling
+from napari_ddmd.viewer.run_stream import RunOutcome, RunState
+from napari_ddmd.viewer.widgets.run_bar import RunBar
+from napari_ddmd.viewer.widgets.run_controller import RunController
+
+if TYPE_CHECKING:
+    from napari_ddmd.case import Case
+    from napari_ddmd.segment import SliceResult
+
+# How often the screen follows a run: often enough to look alive, seldom enough to stay out of its way.
+_CLOCK_MS = 120
+_NO_BRAIN = "No slice holds brain: every modality is zero everywhere."
+_ALL_DONE = "These slices are done with these settings. Another seed gives other masks."
+
+
+class RunPart(QObject):
+    """Runs the model on the desk's case, and puts what comes in on the desk.
+
+    Parameters
+    ----------
+    desk : Desk
+        Where the case and the results are.
+    problem : callable
+        Says why there can be no run, None where there can.
+    parent : QObject
+        The panel.
+
+    Signals
+    -------
+    running_changed
+        Whether a run is on.
+    """
+
+    running_changed = Signal(bool)
+
+    def __init__(self, desk: Desk, problem: Callable[[], str | None], parent: QObject) -> None:
+        super().__init__(parent)
+        self._desk, self._problem = desk, problem
+        self.bar = RunBar()
+        self.controller = RunController(self)
+        self._request: RunRequest | None = None
+        self._come_in = self._drawn = 0
+        self._clock = QTimer(self)
+        self._clock.setInterval(_CLOCK_MS)
+        self._clock.timeout.connect(self._on_clock)
+        self.controller.arrived.connect(self._on_arrived)
+        self.controller.ended.connect(self._on_ended)
+
+    @property
+    def case(self) -> Case | None:
+        """The case that a run is on."""
+        return None if self._request is None else self._request.case
+
+    def start(self, slices: Sequence[int], sampling: Sampling) -> None:
+        """Segment slices of the desk's case, less those that are done with the same settings."""
+        case, bundle, problem = self._desk.case, self._desk.bundle, self._problem()
+        if problem is not None or case is None or bundle is None or self.controller.is_running:
+            self.show_ready()
+            return
+        request = RunRequest(case, bundle, sampling, tuple(slices))
+        results = self._desk.results_of(case)
+        if request.recipe == results.recipe:
+            request = request.without(results.done)
+        if not request.slices:
+            results.restore()
+            self._desk.results_changed.emit()
+            self.bar.say(_ALL_DONE if slices else _NO_BRAIN)
+            return
+        results.begin()
+        self._request, self._come_in, self._drawn = request, 0, 0
+        self._set_running(True)
+        self.controller.start(request)
+        self._clock.start()
+
+    def cancel(self) -> None:
+        """Stop the run; the slices that are done stay."""
+        if self.controller.is_running:
+            self.controller.cancel()
+            self.bar.set_cancelling()
+
+    def show_ready(self) -> None:
+        """Say whether there can be a run."""
+        self.bar.set_ready(self._problem())
+
+    def _set_running(self, running: bool) -> None:
+        self.bar.set_running(running)
+        self.running_changed.emit(running)
+
+    def _on_arrived(self, result: SliceResult) -> None:
+        request = self._request
+        if request is None:
+            return
+        self._desk.results_of(request.case).add(request.recipe, result)
+        self._come_in += 1
+        if self._come_in == 1:
+            if current_slice(self._desk.viewer, request.case) not in request.slices:
+                go_to_slice(self._desk.viewer, request.case, result.index)
+            self._desk.results_changed.emit()
+
+    def _on_clock(self) -> None:
+        request = self._request
+        if request is None:
+            return
+        if self._desk.knows(request.case) and self._come_in != self._drawn:
+            self._drawn = self._come_in
+            self._desk.results_of(request.case).refresh()
+            self._desk.results_changed.emit()
+        if not self.controller.is_cancelling:
+            self.bar.show_progress(self.controller.progress, self._come_in, len(request.slices))
+
+    def _on_ended(self, outcome: RunOutcome) -> None:
+        self._clock.stop()
+        self._on_clock()
+        request, self._request = self._request, None
+        if request is not None and self._desk.knows(request.case):
+            self._desk.results_of(request.case).settle()
+        self._set_running(False)
+        self.show_ready()
+        if request is None:
+            return
+        if outcome.state is RunState.FAILED:
+            self._report_failure(outcome)
+        elif self._problem() is None:
+            # Else the case was closed meanwhile, and what is missing now matters more.
+            self.bar.say(_ending(self._come_in, len(request.slices)))
+        self._desk.results_changed.emit()
+
+    def _report_failure(self, outcome: RunOutcome) -> None:
+        self.bar.say(f"Failed: {outcome.reason}")
+        error = outcome.error
+        if outcome.is_expected or error is None:
+            show_error(outcome.reason)
+        else:
+            notification_manager.receive_error(type(error), error, error.__traceback__)
+
+
+def _ending(done: int, total: int) -> str:
+    if done < total:
+        return f"Cancelled: {done} of {total} slices are done. Run goes on from there."
+    return f"Done: {done} {'slice' if done == 1 else 'slices'}."
