@@ -22,7 +22,7 @@ WINDOW = (1500, 940)
 PICTURES = {
     "panel.png": Arrangement.SINGLE,
     "modalities.png": Arrangement.MODALITIES,
-    "maps.png": Arrangement.MAPS,
+    "explain.png": Arrangement.EXPLAIN,
 }
 
 

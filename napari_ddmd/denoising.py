@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,6 +28,7 @@ def denoising_sequence(
     sampler: str | None = None,
     seed: int = 0,
     device: str = "auto",
+    cancel: Event | None = None,
 ) -> Denoising:
     """How one mask of one slice comes out of the noise (Fig 5): the very mask that `segment` gives for this request.
 
@@ -37,11 +40,15 @@ def denoising_sequence(
         Axial slice; must hold brain.
     number
         Which of the slice's masks.
+    cancel
+        When set, no evaluation begins any more.
 
     Raises
     ------
     ValueError
         If a setting is out of range or the slice holds no brain.
+    CancelledError
+        If it was cancelled.
     """
     run = CaseSampler(
         case=case,
@@ -51,6 +58,7 @@ def denoising_sequence(
         steps=steps,
         sampler=sampler,
         seed=seed,
+        cancel=cancel,
     )
     run.check([index], 1)
     if not case.brain[index].any():

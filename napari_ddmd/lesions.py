@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 from skimage.measure import label, regionprops_table
 
 _MM3_PER_ML = 1000.0
@@ -112,13 +111,26 @@ def drop_small_parts(mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]
     if share <= 0 or not mask.any():
         return mask.copy()
     kept = np.zeros_like(mask)
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]  # labelling takes as long as the array is large
+    box = bounding_box(mask)  # labelling takes as long as the array is large
     parts: NDArray[np.int64] = label(mask[box], connectivity=3)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     large = sizes >= share * sizes.max()
     kept[box] = large[parts]
     return kept
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    """The smallest box ``(S, H, W)`` that holds all of a mask, which must not be empty."""
+    first, last = _ends(np.any(mask, axis=(1, 2)))
+    filled = mask[first:last]
+    rows, columns = _ends(np.any(filled, axis=(0, 2))), _ends(np.any(filled, axis=(0, 1)))
+    return slice(first, last), slice(*rows), slice(*columns)
+
+
+def _ends(filled: ArrayLike) -> tuple[int, int]:
+    places = np.flatnonzero(filled)
+    return int(places[0]), int(places[-1]) + 1
 
 
 def lesion_volume_ml(mask: ArrayLike, spacing: Sequence[float]) -> float:

@@ -39,6 +39,8 @@ class Volumes:
         ``(S, H, W)`` float32, or None where the model has none.
     samples
         ``(K, S, H, W)`` uint8, each sampled mask cut at 0.5.
+    agreement
+        ``(S, H, W)`` uint8, in how many of the samples a voxel is lesion.
     scores
         Discrepancy scores, by axial slice.
     done
@@ -52,6 +54,7 @@ class Volumes:
         self.inter: NDArray[np.float32] | None = np.zeros(shape, np.float32) if inter else None
         self.intra: NDArray[np.float32] | None = np.zeros(shape, np.float32) if intra else None
         self.samples: NDArray[np.uint8] = np.zeros((samples, *shape), np.uint8)
+        self.agreement: NDArray[np.uint8] = np.zeros(shape, np.uint8)
         self.scores: dict[int, DiscrepancyScores] = {}
         self.done: set[int] = set()
         self.min_part = min_part
@@ -65,6 +68,7 @@ class Volumes:
             if volume is not None and layer is not None:
                 volume[index] = layer
         self.samples[:, index] = result.samples > _SAMPLE_THRESHOLD
+        self.agreement[index] = self.samples[:, index].sum(axis=0)
         if result.scores is not None:
             self.scores[index] = result.scores
         self.done.add(index)

@@ -5,10 +5,11 @@ from napari_ddmd.case.errors import CaseError, CaseWarning
 from napari_ddmd.case.files import CaseFiles, case_places, find_case_files, find_cases
 from napari_ddmd.case.grid import AxialGrid
 from napari_ddmd.case.load import load_case, load_mask
-from napari_ddmd.case.naming import MODALITIES, guess_modality
+from napari_ddmd.case.naming import MODALITIES, MODALITY_LABELS, guess_modality
 
 __all__ = [
     "MODALITIES",
+    "MODALITY_LABELS",
     "AxialGrid",
     "Case",
     "CaseError",

@@ -8,6 +8,9 @@ from typing import Final
 MODALITIES: Final[tuple[str, ...]] = ("t1", "t1ce", "t2", "flair")
 """The modalities of a case, in the order of the channel axis everywhere in this package."""
 
+MODALITY_LABELS: Final[dict[str, str]] = {"t1": "T1", "t1ce": "T1ce", "t2": "T2", "flair": "FLAIR"}
+"""How the modalities are written for people."""
+
 MASK: Final = "seg"
 """What :func:`guess_modality` calls an expert mask."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_info
+import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_ddmd.viewer.navigation import current_slice, go_to_slice
+from napari_ddmd.viewer.navigation import current_slice, go_to_slice, go_to_voxel
 from napari_ddmd.viewer.result_layers import ResultLayers
+from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -35,6 +37,8 @@ class Desk(QObject):
         Voxels of the mask in hand changed, by whatever means. Once for each change: what is slow must wait for a rest.
     threshold_changed
         The lesion is cut at another probability.
+    history_changed
+        What can be taken back, or which slices are edited, may be different now.
     """
 
     case_changed = Signal()
@@ -42,10 +46,14 @@ class Desk(QObject):
     mask_changed = Signal()
     mask_edited = Signal()
     threshold_changed = Signal()
+    history_changed = Signal()
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.viewer = viewer
+        # The lesion's layer stays when the panel goes, and must not call on a desk that is no more.
+        self._links = ViewerLinks()
+        self.destroyed.connect(self._links.disconnect)
         self._all: dict[Case, ResultLayers] = {}
         self._case: Case | None = None
         self._mask: Labels | None = None
@@ -99,9 +107,22 @@ class Desk(QObject):
     def results_of(self, case: Case) -> ResultLayers:
         """Return the results of a case; new and empty ones before its first run."""
         if case not in self._all:
-            self._all[case] = ResultLayers(self.viewer, case, show_info)
+            self._all[case] = ResultLayers(self.viewer, case)
             self._all[case].threshold = self.threshold
+            lesion = self._all[case].lesion
+            self._links.connect(lesion.stepped_to, partial(self._on_stepped, case))
+            self._links.connect(lesion.changed, self._on_lesion_changed)
         return self._all[case]
+
+    def _on_lesion_changed(self) -> None:
+        self.history_changed.emit()
+
+    def _on_stepped(self, case: Case, threshold: float) -> None:
+        """Follow undo and redo to the threshold of that time."""
+        self._all[case].threshold = threshold
+        if case is self._case:
+            self.threshold = threshold
+            self.threshold_changed.emit()
 
     def knows(self, case: Case) -> bool:
         """Tell whether there are results of a case."""
@@ -116,3 +137,18 @@ class Desk(QObject):
         """Show an axial slice of the case."""
         if self._case is not None:
             go_to_slice(self.viewer, self._case, index)
+
+    def go_to_voxel(self, voxel: tuple[float, float, float]) -> None:
+        """Show a voxel ``(s, h, w)`` of the case, in whatever plane."""
+        if self._case is not None:
+            go_to_voxel(self.viewer, self._case, voxel)
+
+    def step_to_finding(self, way: int) -> bool:
+        """Go to the next axial slice (or, with −1, the one before) on which the mask in hand has anything."""
+        if self._case is None or self._mask is None:
+            return False
+        found = np.flatnonzero((np.asarray(self._mask.data) > 0).any(axis=(1, 2)))
+        beyond = found[found > self.current_slice] if way > 0 else found[found < self.current_slice][::-1]
+        if len(beyond):
+            self.go_to(int(beyond[0]))
+        return bool(len(beyond))

@@ -1,4 +1,4 @@
-"""Four images side by side: the modalities, each with the lesion's outline, or the maps."""
+"""Four images side by side: the modalities, or what explains the mask, with all overlays on each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from napari.layers import Labels, Layer
 
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.case_layers import FIRST_SEEN
-from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
+from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.mirrors import Mirrors
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from napari_ddmd.case import Case
 
 _PANELS = 4
-# Which four to show as maps; where the model lacks one, the next in line takes its place.
-_MAPS = (FIRST_SEEN, Role.INTER, Role.INTRA, Role.UNCERTAINTY, Role.PROBABILITY)
+# Which four explain the mask; where the model lacks a map, the next in line takes its place.
+_EXPLAIN = (FIRST_SEEN, Role.INTER, Role.INTRA, Role.PROBABILITY, Role.UNCERTAINTY)
+_OVERLAYS = (Role.LESION, Role.SAMPLE, Role.AGREEMENT, Role.PROBABILITY, Role.UNCERTAINTY, Role.EXPERT)
 
 
 class Arrangement(StrEnum):
@@ -28,16 +30,15 @@ class Arrangement(StrEnum):
 
     SINGLE = "single"
     MODALITIES = "modalities"
-    MAPS = "maps"
+    EXPLAIN = "explain"
 
 
 class FourPanels:
     """Arrange a case's layers in napari's grid, and put everything back.
 
-    napari deals the visible layers to the grid's cells one after the other, and begins again at the first
-    cell after the fourth. So four images and then four outlines of the lesion put one outline on each image.
-    A layer stands in one cell only, hence three mirrors of the lesion: they share its array and are redrawn
-    with it. Among the maps the lesion is on FLAIR alone: an outline would hide the uncertainty beneath it.
+    napari deals the visible layers to the grid's cells one after the other, and begins again at the first cell after
+    the fourth. A layer stands in one cell only. So every overlay that is visible gets three mirrors, and lies with
+    them on each of the four images.
 
     Parameters
     ----------
@@ -53,8 +54,9 @@ class FourPanels:
         self._case: Case | None = None
         self._shown_before: dict[Layer, bool] = {}
         self._named: list[Layer] = []
-        self._lesion: Labels | None = None
-        self._mirrors: list[Labels] = []
+        self._mirrors: dict[Layer, Mirrors] = {}
+        self._watched: dict[Layer, ViewerLinks] = {}
+        self._is_dealing = False
         links.connect(viewer.layers.events.inserted, self._on_inserted)
         links.connect(viewer.layers.events.removed, self._on_removed)
 
@@ -70,16 +72,17 @@ class FourPanels:
         if not images:
             self.arrangement = Arrangement.SINGLE
             return
-        lesion = self._find_lesion(case)
+        overlays = [layer for layer in self._overlays() if layer not in images]
+        lesion = next((layer for layer in reversed(overlays) if _role(layer) == Role.LESION), None)
         self._shown_before = {layer: layer.visible for layer in self._viewer.layers}
         for layer in self._viewer.layers:
-            layer.visible = layer in images or layer is lesion
+            is_wanted_overlay = layer in overlays and layer.visible and _role(layer) != Role.LESION
+            layer.visible = layer in images or layer is lesion or is_wanted_overlay
         for layer in images:
             layer.name_overlay.visible = True
         self._named = images
-        self._lesion = lesion
-        if lesion is not None and arrangement is Arrangement.MODALITIES:
-            self._mirror(lesion)
+        for layer in overlays:
+            self._watch(layer)
         grid = self._viewer.canvas.grid
         grid.stride, grid.shape, grid.spacing = 1, (2, 2), 3
         grid.enabled = True
@@ -89,7 +92,7 @@ class FourPanels:
         """Return the four images of an arrangement, bottom layer first; empty where there are not four."""
         if case is None or arrangement is Arrangement.SINGLE:
             return []
-        roles: Sequence[str] = MODALITIES if arrangement is Arrangement.MODALITIES else _MAPS
+        roles: Sequence[str] = MODALITIES if arrangement is Arrangement.MODALITIES else _EXPLAIN
         by_role: dict[str, Layer] = {}
         for layer in self._viewer.layers:
             tag = tag_of(layer)
@@ -98,75 +101,74 @@ class FourPanels:
         chosen = [by_role[role] for role in roles if role in by_role][:_PANELS]
         return [layer for layer in self._viewer.layers if layer in chosen] if len(chosen) == _PANELS else []
 
-    def _find_lesion(self, case: Case | None) -> Labels | None:
-        """Return the topmost lesion layer of the case."""
-        for layer in reversed(self._viewer.layers):
-            tag = tag_of(layer)
-            if isinstance(layer, Labels) and tag and tag.case is case and tag.role == Role.LESION:
-                return layer
-        return None
+    def _overlays(self) -> list[Layer]:
+        return [layer for layer in self._viewer.layers if self._is_overlay(layer)]
+
+    def _is_overlay(self, layer: Layer) -> bool:
+        tag = tag_of(layer)
+        return tag is not None and tag.case is self._case and tag.role in _OVERLAYS
 
     def _restore(self) -> None:
         if self.arrangement is Arrangement.SINGLE:
             return
-        self._unmirror()
+        for layer in list(self._watched):
+            self._forget(layer)
         self._viewer.canvas.grid.enabled = False
         for layer in self._named:
             layer.name_overlay.visible = False
         for layer, visible in self._shown_before.items():
-            if layer in self._viewer.layers:
+            # What was switched on or off meanwhile stays so: only the images were arranged.
+            if layer in self._viewer.layers and not self._is_overlay(layer):
                 layer.visible = visible
+        for layer in self._named:
+            if layer in self._viewer.layers and layer in self._shown_before:
+                layer.visible = self._shown_before[layer]
         self._shown_before, self._named = {}, []
         self._viewer.reset_view()
 
-    def _mirror(self, lesion: Labels) -> None:
-        self._unmirror()
-        assert self._case is not None
-        active = self._viewer.layers.selection.active
-        self._lesion = lesion
-        for _ in range(_PANELS - 1):
-            mirror = Labels(
-                lesion.data,
-                name=Role.MIRROR.value,
-                colormap=lesion.colormap,
-                opacity=lesion.opacity,
-                **grid_arguments(self._case, Role.MIRROR),
-            )
-            mirror.contour = lesion.contour
-            mirror.editable = False
-            self._mirrors.append(mirror)
-            self._viewer.layers.insert(self._viewer.layers.index(lesion), mirror)
-        self._viewer.layers.selection.active = active
-        for event in (lesion.events.set_data, lesion.events.paint, lesion.events.labels_update):
-            event.connect(self._redraw)
+    def _watch(self, layer: Layer) -> None:
+        """Mirror an overlay while it is visible."""
+        links = self._watched[layer] = ViewerLinks()
+        links.connect(layer.events.visible, self._on_visible)
+        self._deal(layer)
 
-    def _unmirror(self) -> None:
-        mirrors, self._mirrors = self._mirrors, []
-        if mirrors and self._lesion is not None:
-            events = self._lesion.events
-            for event in (events.set_data, events.paint, events.labels_update):
-                event.disconnect(self._redraw)
-        self._lesion = None
-        for mirror in mirrors:
-            if mirror in self._viewer.layers:
-                self._viewer.layers.remove(mirror)
+    def _forget(self, layer: Layer) -> None:
+        self._watched.pop(layer).disconnect()
+        mirrors = self._mirrors.pop(layer, None)
+        if mirrors is not None:
+            mirrors.remove()
 
-    def _redraw(self, _event: Any = None) -> None:
-        for mirror in self._mirrors:
-            mirror.refresh(extent=False)
+    def _deal(self, layer: Layer) -> None:
+        """Make the mirrors of an overlay that is visible, take those away of one that is not."""
+        self._is_dealing = True
+        try:
+            if layer.visible and layer not in self._mirrors:
+                assert self._case is not None
+                self._mirrors[layer] = Mirrors(self._viewer, self._case, layer, _PANELS - 1)
+            elif not layer.visible and layer in self._mirrors:
+                self._mirrors.pop(layer).remove()
+        finally:
+            self._is_dealing = False
+
+    def _on_visible(self, event: Any) -> None:
+        self._deal(event.source)
 
     def _on_inserted(self, event: Any) -> None:
-        if self.arrangement is Arrangement.SINGLE or event.value in self._mirrors:
+        layer = event.value
+        if self.arrangement is Arrangement.SINGLE or self._is_dealing or not self._is_overlay(layer):
             return
-        tag = tag_of(event.value)
-        if tag is not None and tag.case is self._case and tag.role == Role.LESION:
-            # A lesion that was set aside would take the next cell, and push the outlines on.
-            if self._lesion is not None:
-                self._lesion.visible = False
-            if self.arrangement is Arrangement.MODALITIES:
-                self._mirror(event.value)
-            self._lesion = event.value
+        if isinstance(layer, Labels) and _role(layer) == Role.LESION:
+            # A lesion that is out of hand now would be taken for the new one.
+            for other in list(self._watched):
+                if _role(other) == Role.LESION:
+                    other.visible = False
+        self._watch(layer)
 
     def _on_removed(self, event: Any) -> None:
-        if event.value is self._lesion:
-            self._unmirror()
+        if event.value in self._watched:
+            self._forget(event.value)
+
+
+def _role(layer: Layer) -> str:
+    tag = tag_of(layer)
+    return "" if tag is None else tag.role

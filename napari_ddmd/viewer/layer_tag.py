@@ -25,8 +25,10 @@ class Role(StrEnum):
     PROBABILITY = "probability"
     UNCERTAINTY = "uncertainty"
     SAMPLE = "sample"
+    AGREEMENT = "agreement of the samples"
     LESION = "lesion"
-    MIRROR = "lesion outline"
+    MIRROR = "copy"
+    DENOISING = "denoising"
 
 
 @dataclass(frozen=True, eq=False)

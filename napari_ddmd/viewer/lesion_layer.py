@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
+from psygnal import Signal
 
+from napari_ddmd.viewer.edit_history import EditHistory, Step
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 
 if TYPE_CHECKING:
@@ -16,10 +19,10 @@ if TYPE_CHECKING:
 
     from napari_ddmd.case import Case
 
-KEPT_NAME = "lesion (edited)"
 CONTOUR = 2
-_COLOR = "#ffd23f"
-KEPT_COLOR = "#3fd2ff"
+COLOR = "#ffd23f"
+SAVED_COLOR = "#3fd2ff"
+_RUN, _BRUSH = "run", "painting"
 
 
 def one_color(color: str) -> dict[int | None, str]:
@@ -30,8 +33,9 @@ def one_color(color: str) -> dict[int | None, str]:
 class LesionLayer:
     """A labels layer beside a copy of what the model wrote into it.
 
-    Where the two differ, the user has painted: by brush, fill, undo or from the console, all alike. Such
-    slices are left alone, and when the whole mask has to change, an edited layer is set aside instead.
+    Where the two differ, the user has painted: by brush, fill or tool, all alike. Such slices are left alone by runs
+    and by the threshold, until they are released. Every change can be taken back, in the order in which it came:
+    strokes, tools, thresholds and runs; napari's own Ctrl+Z on the layer does the same.
 
     Parameters
     ----------
@@ -39,14 +43,25 @@ class LesionLayer:
         Where the layer lives.
     case : Case
         The patient.
-    tell : callable
-        Given one sentence when an edited layer is set aside.
+
+    Signals
+    -------
+    changed
+        Voxels changed, or what can be taken back.
+    stepped_to
+        Undo or redo came to another threshold.
     """
 
-    def __init__(self, viewer: ViewerModel, case: Case, tell: Callable[[str], None]) -> None:
-        self._viewer, self._case, self._tell = viewer, case, tell
+    changed = Signal()
+    stepped_to = Signal(float)
+
+    def __init__(self, viewer: ViewerModel, case: Case) -> None:
+        self._viewer, self._case = viewer, case
         self.layer: Labels | None = None
         self._written: NDArray[np.uint8] = np.zeros(case.grid.shape, np.uint8)
+        self._history: EditHistory | None = None
+        self._threshold = 0.5
+        self._is_painting = False
 
     @property
     def is_shown(self) -> bool:
@@ -54,61 +69,193 @@ class LesionLayer:
         return self.layer is not None and self.layer in self._viewer.layers
 
     @property
-    def is_edited(self) -> bool:
-        """Whether the layer differs from what the model wrote."""
-        return self.is_shown and not np.array_equal(self._data, self._written)
+    def data(self) -> NDArray[np.uint8]:
+        """The mask ``(S, H, W)``; zero before there is a layer."""
+        if self.layer is None:
+            return np.zeros(self._case.grid.shape, np.uint8)
+        data: NDArray[np.uint8] = self.layer.data
+        return data
 
-    def ensure(self) -> None:
+    @property
+    def written(self) -> NDArray[np.uint8]:
+        """What the model wrote ``(S, H, W)``; in slices that were edited, what it had written before."""
+        return self._written
+
+    @property
+    def edited_slices(self) -> list[int]:
+        """Slices on which the user has changed something."""
+        if not self.is_shown:
+            return []
+        return [int(index) for index in np.flatnonzero((self.data != self._written).any(axis=(1, 2)))]
+
+    @property
+    def next_undo(self) -> str | None:
+        """What `undo` would take back."""
+        return None if self._history is None else self._history.next_undo
+
+    @property
+    def next_redo(self) -> str | None:
+        """What `redo` would do again."""
+        return None if self._history is None else self._history.next_redo
+
+    def ensure(self, threshold: float) -> None:
         """Make the layer if there is none, or if the user removed it."""
         if not self.is_shown:
+            self._threshold = threshold
             self._add()
 
-    def write(self, index: int, mask: NDArray[np.uint8]) -> None:
-        """Write one slice, unless the user has painted on it."""
-        if self.layer is None or not np.array_equal(self._data[index], self._written[index]):
-            return
-        self._data[index] = mask
+    def write(self, index: int, mask: NDArray[np.uint8]) -> bool:
+        """Write one slice of a run, unless the user has painted on it; tell whether anything changed."""
+        if self.layer is None or not np.array_equal(self.data[index], self._written[index]):
+            return False
+        if np.array_equal(self.data[index], mask):
+            return False
+        self.data[index] = mask
         self._written[index] = mask
+        if self._history is not None:
+            self._history.gather(_RUN, [index])
+        return True
 
-    def replace(self, mask: NDArray[np.uint8]) -> None:
-        """Write the whole mask; an edited layer is kept under another name and a new one made.
+    def end_run(self) -> None:
+        """Make one step of what a run wrote."""
+        if self._history is not None:
+            self._history.close_gathering()
+            self.changed.emit()
+
+    def set_threshold(self, mask: NDArray[np.uint8], threshold: float, slices: Collection[int]) -> None:
+        """Write the mask of another threshold, but for the slices that the user has painted on.
+
+        A slider that is dragged through many values makes one step.
 
         Parameters
         ----------
         mask : (S, H, W) ndarray
             The model's mask.
+        threshold : float
+            At which it was cut.
+        slices : collection of int
+            Where it may hold anything.
         """
-        if self.layer is None or not self.is_shown:
-            return
-        if self.is_edited:
-            self._set_aside()
-        self._data[:] = mask
-        self._written[:] = mask
-        self.layer.refresh()
+        self._threshold = threshold
+        if self._history is not None and self.is_shown:
+            changed = self._write_all(mask, slices)
+            self._history.commit("threshold", threshold, changed, joins=True)
+            self._redraw()
 
-    @property
-    def _data(self) -> NDArray[np.integer]:
+    def clear(self) -> None:
+        """Begin a run of another kind: the model's own mask goes, what the user painted stays."""
+        if self._history is not None and self.is_shown:
+            changed = self._write_all(np.zeros_like(self._written), range(len(self._written)))
+            self._history.gather(_RUN, changed)
+            self._redraw()
+
+    def fill(self, mask: NDArray[np.uint8]) -> None:
+        """Write all that the model has said so far into a layer that was just made."""
+        if self._history is not None:
+            self._history.gather(_RUN, self._write_all(mask, range(len(mask))))
+
+    def _write_all(self, mask: NDArray[np.uint8], slices: Collection[int]) -> list[int]:
+        """Write slices that the user has not painted on; return those that changed."""
+        self._take_stroke()
+        data, written, changed = self.data, self._written, []
+        for index in slices:
+            untouched = np.array_equal(data[index], written[index])
+            if untouched and not np.array_equal(data[index], mask[index]):
+                data[index] = written[index] = mask[index]
+                changed.append(index)
+        return changed
+
+    def release(self, slices: Iterable[int], mask: NDArray[np.uint8]) -> None:
+        """Give slices that were edited back to the model, whose mask ``(S, H, W)`` they get."""
+        chosen = sorted(set(slices) & set(self.edited_slices))
+        if chosen and self._history is not None:
+            self.data[chosen] = mask[chosen]
+            self._written[chosen] = mask[chosen]
+            self._history.commit("giving slices back", slices=chosen)
+            self._redraw()
+
+    @contextmanager
+    def editing(self, name: str) -> Iterator[NDArray[np.uint8]]:
+        """Change the mask by hand, as one step: what is yielded is to be written into."""
+        self._take_stroke()
+        if self._history is not None:
+            self._history.close_gathering()
+        yield self.data
+        if self._history is not None:
+            self._history.commit(name)
+            self._redraw()
+
+    def undo(self) -> None:
+        """Take the latest step back."""
+        self._take_stroke()
+        if self._history is not None:
+            self._step(self._history.undo(), 0)
+
+    def redo(self) -> None:
+        """Do again what was taken back."""
+        self._take_stroke()
+        if self._history is not None:
+            self._step(self._history.redo(), 1)
+
+    def restore(self, mask: NDArray[np.uint8], written: NDArray[np.uint8], threshold: float) -> None:
+        """Begin from a mask and what the model had written of it, with nothing to take back."""
+        self.ensure(threshold)
+        self._threshold = threshold
+        self.data[:] = mask
+        self._written[:] = written
+        self._history = EditHistory((self.data, self._written), threshold)
+        self._redraw()
+
+    def _step(self, step: Step | None, end: int) -> None:
+        if step is None:
+            return
+        threshold = step.threshold[end]
+        self._redraw()
+        if threshold != self._threshold:
+            self._threshold = threshold
+            self.stepped_to.emit(threshold)
+
+    def _redraw(self) -> None:
         assert self.layer is not None
-        data: NDArray[np.integer] = self.layer.data
-        return data
+        self.layer.refresh(extent=False)
+        if not self.layer.visible:
+            # Who measures the mask listens to what napari emits when it draws.
+            self.layer.events.set_data()
+        self.changed.emit()
 
     def _add(self) -> None:
         self._written = np.zeros(self._case.grid.shape, np.uint8)
-        self.layer = Labels(
+        layer = Labels(
             np.zeros_like(self._written),
             name=Role.LESION.value,
-            colormap=one_color(_COLOR),
+            colormap=one_color(COLOR),
             opacity=0.9,
             **grid_arguments(self._case, Role.LESION),
         )
-        self.layer.contour = CONTOUR
-        self.layer.brush_size = 5
-        self._viewer.layers.append(self.layer)
+        layer.contour = CONTOUR
+        layer.brush_size = 5
+        self.layer = layer
+        self._history = EditHistory((layer.data, self._written), self._threshold)
+        # One history: napari's own knows nothing of runs, and would bring back what has been written over since.
+        layer.undo, layer.redo = self.undo, self.redo
+        layer.events.paint.connect(self._on_paint)
+        layer.events.labels_update.connect(self._on_update)
+        self._is_painting = False
+        self._viewer.layers.append(layer)
+        self.changed.emit()
 
-    def _set_aside(self) -> None:
-        kept = self.layer
-        assert kept is not None
-        kept.name = KEPT_NAME
-        kept.colormap = one_color(KEPT_COLOR)
-        self._add()
-        self._tell(f'Your edits are kept in "{kept.name}".')
+    def _on_paint(self, _event: Any = None) -> None:
+        """Make a step of a stroke: napari tells of it when the mouse is let go, or before a single change is made."""
+        assert self._history is not None
+        self._is_painting = not self._history.commit(_BRUSH)
+        self.changed.emit()
+
+    def _on_update(self, _event: Any = None) -> None:
+        if self._is_painting:
+            self._take_stroke()
+            self.changed.emit()
+
+    def _take_stroke(self) -> None:
+        """Make a step of a change of which napari has told, before anything else changes."""
+        if self._is_painting and self._history is not None:
+            self._is_painting = not self._history.commit(_BRUSH)

@@ -40,6 +40,15 @@ def go_to_slice(viewer: ViewerModel, case: Case, index: int) -> None:
     viewer.dims.set_point(viewer.dims.ndim + _SLICE_AXIS, position)
 
 
+def go_to_voxel(viewer: ViewerModel, case: Case, voxel: tuple[float, float, float]) -> None:
+    """Move all sliders to a voxel ``(s, h, w)`` of the case, so that every plane shows it."""
+    first = viewer.dims.ndim + _SLICE_AXIS
+    if first < 0:
+        return
+    for axis, (place, start, spacing) in enumerate(zip(voxel, case.grid.translate, case.spacing, strict=True)):
+        viewer.dims.set_point(first + axis, start + round(place) * spacing)
+
+
 def shows_slice(viewer: ViewerModel, case: Case, index: int) -> bool:
     """Tell whether an axial slice contributes to what is on the canvas now."""
     slice_axis = viewer.dims.ndim + _SLICE_AXIS

@@ -12,7 +12,7 @@ from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_f
 from napari_ddmd.case.files import is_nifti
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
-from napari_ddmd.viewer.lesion_layer import KEPT_COLOR, one_color
+from napari_ddmd.viewer.lesion_layer import SAVED_COLOR, one_color
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -122,5 +122,5 @@ def _case_of_saved_mask(path: Path) -> Case | None:
 def _saved_mask_layer(path: Path, case: Case) -> LayerData:
     mask = load_mask(path, case.grid)
     name = path.name.split(".nii")[0]
-    looks = {"name": name, "opacity": 0.5, "colormap": one_color(KEPT_COLOR)}
+    looks = {"name": name, "opacity": 0.5, "colormap": one_color(SAVED_COLOR)}
     return mask, {**looks, **grid_arguments(case, Role.LESION)}, "labels"

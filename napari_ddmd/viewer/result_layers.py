@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,17 @@ _COLORMAPS = {
     Role.UNCERTAINTY: "bop blue",
 }
 _SAMPLE_COLOR = "#ff6ec7"
+# From few samples (dark) to all of them (bright); even steps of brightness for any colour vision.
+_AGREEMENT_COLORMAP = "viridis"
 _TINY = 1e-6
+
+
+def agreement_colors(samples: int) -> dict[int | None, Any]:
+    """Colours of the contours: one for each number of samples that agree, nothing where none finds lesion."""
+    from napari.utils.colormaps import ensure_colormap
+
+    shades = ensure_colormap(_AGREEMENT_COLORMAP).map(np.linspace(0.15, 1, max(samples, 1)))
+    return {None: "transparent", 0: "transparent", **{count + 1: shade for count, shade in enumerate(shades)}}
 
 
 class ResultLayers:
@@ -45,13 +55,11 @@ class ResultLayers:
         Where the layers live.
     case : Case
         The patient.
-    tell : callable
-        Given one sentence when something was done that the user should know of.
     """
 
-    def __init__(self, viewer: ViewerModel, case: Case, tell: Callable[[str], None]) -> None:
+    def __init__(self, viewer: ViewerModel, case: Case) -> None:
         self._viewer, self._case = viewer, case
-        self.lesion = LesionLayer(viewer, case, tell)
+        self.lesion = LesionLayer(viewer, case)
         self.volumes: Volumes | None = None
         self.recipe: Recipe | None = None
         self.threshold = 0.5
@@ -112,15 +120,26 @@ class ResultLayers:
         for index in sorted(self.volumes.done):
             self.lesion.write(index, mask[index])
             self._dirty.add(index)
+        self.lesion.end_run()
         self.refresh()
 
     def set_threshold(self, threshold: float) -> None:
-        """Make the lesion anew from the probability."""
+        """Make the lesion anew from the probability; slices that were edited by hand stay."""
         if threshold == self.threshold:
             return
         self.threshold = threshold
         if self.volumes is not None:
-            self.lesion.replace(self.volumes.mask(threshold))
+            self.lesion.set_threshold(self.volumes.mask(threshold), threshold, self.volumes.done)
+
+    def release(self, slices: Iterable[int]) -> None:
+        """Give slices that were edited by hand back to the model."""
+        if self.volumes is not None:
+            self.lesion.release(slices, self.volumes.mask(self.threshold))
+
+    def layer_of(self, role: Role) -> Layer | None:
+        """Return the layer that shows something, None where there is none."""
+        layer = self.lesion.layer if role is Role.LESION else self._layers.get(role)
+        return layer if layer is not None and layer in self._viewer.layers else None
 
     def show_sample(self, number: int) -> None:
         """Show another of the sampled masks, counted from 0."""
@@ -142,12 +161,14 @@ class ResultLayers:
         )
         self.sample = min(self.sample, self.samples - 1)
         self._limits.clear()
-        self.lesion.replace(np.zeros(self._case.grid.shape, np.uint8))
+        self.lesion.clear()
         arrays = self._arrays()
         for role, layer in list(self._layers.items()):
             if role is Role.SAMPLE:
                 self._show_sample_in(layer)
                 continue
+            if role is Role.AGREEMENT:
+                layer.colormap = agreement_colors(self.samples)
             if role in arrays:
                 layer.data = arrays[role]
                 continue
@@ -163,6 +184,7 @@ class ResultLayers:
             Role.INTRA: self.volumes.intra,
             Role.UNCERTAINTY: self.volumes.uncertainty,
             Role.PROBABILITY: self.volumes.probability,
+            Role.AGREEMENT: self.volumes.agreement,
             Role.SAMPLE: self.volumes.samples[self.sample],
         }
         return {role: array for role, array in arrays.items() if array is not None}
@@ -170,21 +192,29 @@ class ResultLayers:
     def _ensure_layers(self) -> None:
         assert self.volumes is not None
         active = self._viewer.layers.selection.active
-        for role, array in self._arrays().items():
-            layer = self._layers.get(role)
-            if layer is None or layer not in self._viewer.layers:
-                self._layers[role] = self._make_layer(role, array)
-                self._viewer.layers.append(self._layers[role])
-                if role in (Role.INTER, Role.INTRA):
-                    for index in sorted(self.volumes.done):
-                        self._widen_limits(role, array[index])
+        arrays = self._arrays()
+        # Contours lie on top: the lesion's own outline would cover them.
+        contours = {Role.AGREEMENT: arrays.pop(Role.AGREEMENT)}
+        self._ensure(arrays)
         if not self.lesion.is_shown:
-            self.lesion.ensure()
+            self.lesion.ensure(self.threshold)
             # Slices that are done are not run again, so a new layer has to hold them from the start.
-            self.lesion.replace(self.volumes.mask(self.threshold))
+            self.lesion.fill(self.volumes.mask(self.threshold))
+        self._ensure(contours)
         # Adding a layer selects it; the user's own choice stays, or the lesion, which is there to be edited.
         still_there = active is not None and active in self._viewer.layers
         self._viewer.layers.selection.active = active if still_there else self.lesion.layer
+
+    def _ensure(self, arrays: Mapping[Role, NDArray[Any]]) -> None:
+        assert self.volumes is not None
+        for role, array in arrays.items():
+            if self.layer_of(role) is not None:
+                continue
+            self._layers[role] = self._make_layer(role, array)
+            self._viewer.layers.append(self._layers[role])
+            if role in (Role.INTER, Role.INTRA):
+                for index in sorted(self.volumes.done):
+                    self._widen_limits(role, array[index])
 
     def _make_layer(self, role: Role, array: NDArray[Any]) -> Layer:
         placed = {"visible": False, **grid_arguments(self._case, role)}
@@ -193,6 +223,11 @@ class ResultLayers:
             sample = Labels(array, name=self._sample_name(), colormap=colors, opacity=0.5, **placed)
             sample.editable = False
             return sample
+        if role is Role.AGREEMENT:
+            agreement = Labels(array, name=role.value, colormap=agreement_colors(self.samples), opacity=1.0, **placed)
+            agreement.contour = 1
+            agreement.editable = False
+            return agreement
         limits = (0.0, 1.0) if role in (Role.PROBABILITY, Role.UNCERTAINTY) else (0.0, _TINY)
         self._limits[role] = limits
         return Image(

@@ -30,7 +30,7 @@ def recipe(case: Case, tiny_bundle: Bundle) -> Recipe:
 
 @pytest.fixture
 def results(viewer: ViewerModel, case: Case) -> ResultLayers:
-    return ResultLayers(viewer, case, lambda _text: None)
+    return ResultLayers(viewer, case)
 
 
 def cells(viewer: ViewerModel) -> list[list[str]]:
@@ -86,22 +86,60 @@ def test_mirrors_follow_the_brush(
     assert drawn
 
 
-def test_the_maps_keep_the_outline_on_flair(
+MIRRORED = [Role.MIRROR, Role.MIRROR, Role.MIRROR, Role.LESION]
+
+
+def test_what_explains_the_mask_carries_its_outline(
     viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
 ) -> None:
     assert panels.available(case) == [Arrangement.SINGLE, Arrangement.MODALITIES]
     results.add(recipe, slice_result(case, 4))
     assert panels.available(case) == list(Arrangement)
-    panels.show(Arrangement.MAPS, case)
-    assert cells(viewer) == [["flair", Role.LESION], [Role.INTER], [Role.INTRA], [Role.UNCERTAINTY]]
+    panels.show(Arrangement.EXPLAIN, case)
+    images = ["flair", Role.INTER, Role.INTRA, Role.PROBABILITY]
+    assert cells(viewer) == [list(pair) for pair in zip(images, MIRRORED, strict=True)]
 
 
-def test_without_intra_map_the_probability_takes_its_place(
+def test_without_intra_map_the_uncertainty_takes_its_place(
     viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
 ) -> None:
     results.add(recipe, slice_result(case, 4, intra=False))
-    panels.show(Arrangement.MAPS, case)
-    assert cells(viewer) == [["flair", Role.LESION], [Role.INTER], [Role.UNCERTAINTY], [Role.PROBABILITY]]
+    panels.show(Arrangement.EXPLAIN, case)
+    assert [cell[0] for cell in cells(viewer)] == ["flair", Role.INTER, Role.UNCERTAINTY, Role.PROBABILITY]
+
+
+@pytest.mark.parametrize("arrangement", [Arrangement.MODALITIES, Arrangement.EXPLAIN])
+@pytest.mark.parametrize("name", ["uncertainty", "agreement of the samples", "sample 1 of 5", "expert mask"])
+def test_an_overlay_that_is_switched_on_lies_on_each_image(
+    viewer: ViewerModel,
+    panels: FourPanels,
+    results: ResultLayers,
+    recipe: Recipe,
+    case: Case,
+    arrangement: Arrangement,
+    name: str,
+) -> None:
+    results.add(recipe, slice_result(case, 4, samples=5))
+    panels.show(arrangement, case)
+    before = cells(viewer)
+    viewer.layers[name].visible = True
+    assert [len(cell) for cell in cells(viewer)] == [3, 3, 3, 3]
+    assert all(set(cell) <= set(after) for cell, after in zip(before, cells(viewer), strict=True))
+    viewer.layers[name].visible = False
+    assert cells(viewer) == before
+
+
+def test_mirrors_follow_another_sample(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    viewer.layers["sample 1 of 3"].visible = True
+    panels.show(Arrangement.MODALITIES, case)
+    results.show_sample(2)
+    assert results.volumes is not None
+    shown = [layer for layer in viewer.layers if np.shares_memory(layer.data, results.volumes.samples[2])]
+    assert len(shown) == 4
+    assert not any(layer.editable for layer in shown)
 
 
 def test_everything_is_put_back(
@@ -112,24 +150,11 @@ def test_everything_is_put_back(
     viewer.layers["flair"].visible = False
     before = {layer: layer.visible for layer in viewer.layers}
     panels.show(Arrangement.MODALITIES, case)
-    panels.show(Arrangement.MAPS, case)
+    panels.show(Arrangement.EXPLAIN, case)
     panels.show(Arrangement.SINGLE, case)
     assert {layer: layer.visible for layer in viewer.layers} == before
     assert not viewer.canvas.grid.enabled
     assert not any(layer.name_overlay.visible for layer in viewer.layers)
-
-
-def test_an_edited_lesion_that_is_set_aside_leaves_one_outline_a_cell(
-    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
-) -> None:
-    results.add(recipe, slice_result(case, 4))
-    panels.show(Arrangement.MODALITIES, case)
-    viewer.layers["lesion"].paint((4, 20, 20), 1)
-    results.set_threshold(0.85)
-    assert [len(cell) for cell in cells(viewer)] == [2, 2, 2, 2]
-    mirrors = [layer for layer in viewer.layers if (tag := tag_of(layer)) and tag.role == Role.MIRROR]
-    assert len(mirrors) == 3
-    assert all(mirror.data is viewer.layers["lesion"].data for mirror in mirrors)
 
 
 def test_layers_may_be_removed_while_arranged(
@@ -149,7 +174,7 @@ def test_one_mirror_may_be_removed_by_hand(
 ) -> None:
     results.add(recipe, slice_result(case, 4))
     panels.show(Arrangement.MODALITIES, case)
-    viewer.layers.remove("lesion outline")
+    viewer.layers.remove("lesion (copy)")
     viewer.layers["lesion"].paint((4, 20, 20), 1)
     panels.show(Arrangement.SINGLE, case)
     assert not [layer for layer in viewer.layers if (tag := tag_of(layer)) and tag.role == Role.MIRROR]

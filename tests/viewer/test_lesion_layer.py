@@ -7,18 +7,13 @@ from napari.layers import Labels
 
 from napari_ddmd.case import Case
 from napari_ddmd.viewer.layer_tag import Role, tag_of
-from napari_ddmd.viewer.lesion_layer import KEPT_NAME, LesionLayer
+from napari_ddmd.viewer.lesion_layer import LesionLayer
 
 
 @pytest.fixture
-def told() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def lesion(viewer: ViewerModel, case: Case, told: list[str]) -> LesionLayer:
-    lesion = LesionLayer(viewer, case, told.append)
-    lesion.ensure()
+def lesion(viewer: ViewerModel, case: Case) -> LesionLayer:
+    lesion = LesionLayer(viewer, case)
+    lesion.ensure(0.5)
     return lesion
 
 
@@ -41,22 +36,22 @@ def test_the_layer_is_editable_and_belongs_to_the_case(lesion: LesionLayer, case
     assert np.issubdtype(layer.data.dtype, np.integer)
     assert tag is not None
     assert (tag.case, tag.role) == (case, Role.LESION)
-    lesion.ensure()
+    lesion.ensure(0.5)
     assert layer_of(lesion) is layer
 
 
 def test_what_the_model_writes_is_no_edit(lesion: LesionLayer, case: Case) -> None:
     lesion.write(3, square(case))
     np.testing.assert_array_equal(layer_of(lesion).data[3], square(case))
-    assert not lesion.is_edited
+    assert lesion.edited_slices == []
 
 
 def test_paint_and_undo_are_told_apart(lesion: LesionLayer, case: Case) -> None:
     lesion.write(3, square(case))
     layer_of(lesion).paint((3, 15, 15), 1)
-    assert lesion.is_edited
+    assert lesion.edited_slices == [3]
     layer_of(lesion).undo()
-    assert not lesion.is_edited
+    assert lesion.edited_slices == []
 
 
 def test_a_slice_that_was_painted_on_is_left_alone(lesion: LesionLayer, case: Case) -> None:
@@ -67,50 +62,117 @@ def test_a_slice_that_was_painted_on_is_left_alone(lesion: LesionLayer, case: Ca
     np.testing.assert_array_equal(layer_of(lesion).data[4], square(case))
 
 
-def test_an_unedited_mask_is_replaced_in_place(
-    lesion: LesionLayer, viewer: ViewerModel, case: Case, told: list[str]
-) -> None:
+def test_another_threshold_leaves_edited_slices_alone(lesion: LesionLayer, case: Case) -> None:
     lesion.write(3, square(case))
-    layer, count = layer_of(lesion), len(viewer.layers)
-    mask = np.ones(case.grid.shape, np.uint8)
-    lesion.replace(mask)
-    assert layer_of(lesion) is layer
-    np.testing.assert_array_equal(layer.data, mask)
-    assert not lesion.is_edited
-    assert len(viewer.layers) == count
-    assert told == []
+    lesion.write(4, square(case))
+    layer = layer_of(lesion)
+    layer.paint((3, 15, 15), 1)
+    painted = layer.data[3].copy()
+    lesion.set_threshold(np.ones(case.grid.shape, np.uint8), 0.4, [3, 4])
+    np.testing.assert_array_equal(layer.data[3], painted)
+    assert layer.data[4].all()
+    assert not layer.data[5].any()
+    assert lesion.edited_slices == [3]
 
 
-def test_an_edited_mask_is_kept_and_the_user_is_told(
-    lesion: LesionLayer, viewer: ViewerModel, case: Case, told: list[str]
-) -> None:
-    edited = layer_of(lesion)
-    edited.paint((3, 15, 15), 1)
-    painted = edited.data.copy()
-    lesion.replace(np.ones(case.grid.shape, np.uint8))
-    assert layer_of(lesion) is not edited
-    assert edited.name == KEPT_NAME
-    assert edited in viewer.layers
-    np.testing.assert_array_equal(edited.data, painted)
-    assert layer_of(lesion).name == "lesion"
-    assert layer_of(lesion).data.all()
-    assert told == ['Your edits are kept in "lesion (edited)".']
-    # A second time neither of the two is lost.
-    layer_of(lesion).data[0, 0, 0] = 0
-    lesion.replace(np.zeros(case.grid.shape, np.uint8))
-    names = [layer.name for layer in viewer.layers if layer.name.startswith("lesion")]
-    assert names == ["lesion (edited)", "lesion (edited) [1]", "lesion"]
-    np.testing.assert_array_equal(edited.data, painted)
+def test_what_was_erased_does_not_come_back_with_the_threshold(lesion: LesionLayer, case: Case) -> None:
+    lesion.write(3, square(case))
+    layer_of(lesion).fill((3, 6, 6), 0)
+    assert not layer_of(lesion).data[3].any()
+    full = np.zeros(case.grid.shape, np.uint8)
+    full[3] = square(case)
+    # A threshold at which the model, too, finds nothing there, and back.
+    for mask in (np.zeros_like(full), full):
+        lesion.set_threshold(mask, 0.9, [3])
+    assert not layer_of(lesion).data[3].any()
+
+
+def test_slices_are_given_back_to_the_model(lesion: LesionLayer, case: Case) -> None:
+    layer_of(lesion).paint((3, 15, 15), 1)
+    layer_of(lesion).paint((5, 15, 15), 1)
+    mask = np.zeros(case.grid.shape, np.uint8)
+    mask[3] = square(case)
+    lesion.release([3, 4], mask)
+    np.testing.assert_array_equal(layer_of(lesion).data[3], square(case))
+    assert lesion.edited_slices == [5]
+    lesion.undo()
+    assert lesion.edited_slices == [3, 5]
+
+
+def test_a_run_of_another_kind_keeps_what_was_painted(lesion: LesionLayer, case: Case) -> None:
+    lesion.write(3, square(case))
+    lesion.write(4, square(case))
+    layer_of(lesion).paint((3, 15, 15), 1)
+    painted = layer_of(lesion).data[3].copy()
+    lesion.clear()
+    np.testing.assert_array_equal(layer_of(lesion).data[3], painted)
+    assert not layer_of(lesion).data[4].any()
+
+
+def test_everything_is_taken_back_in_its_order(lesion: LesionLayer, case: Case) -> None:
+    came_to: list[float] = []
+    lesion.stepped_to.connect(came_to.append)
+    layer = layer_of(lesion)
+    for index in (3, 4):
+        lesion.write(index, square(case))
+    lesion.end_run()
+    after_run = layer.data.copy()
+    layer.paint((3, 15, 15), 1)
+    after_stroke = layer.data.copy()
+    for threshold, size in ((0.4, 6), (0.3, 7)):
+        mask = np.zeros(case.grid.shape, np.uint8)
+        mask[4, 5 : 5 + size, 5:9] = 1
+        lesion.set_threshold(mask, threshold, [3, 4])
+    with lesion.editing("smooth") as data:
+        data[4] = 0
+    names = []
+    while (name := lesion.next_undo) is not None:
+        names.append(name)
+        lesion.undo()
+        if name == "threshold":
+            np.testing.assert_array_equal(layer.data, after_stroke)
+        if name == "painting":
+            np.testing.assert_array_equal(layer.data, after_run)
+    # A slider that was dragged is one step.
+    assert names == ["smooth", "threshold", "painting", "run"]
+    assert came_to == [0.5]
+    assert not layer.data.any()
+    while lesion.next_redo is not None:
+        lesion.redo()
+    assert came_to == [0.5, 0.3]
+    assert not layer.data[4].any()
+    np.testing.assert_array_equal(layer.data[3], after_stroke[3])
+
+
+def test_ctrl_z_of_napari_takes_back_a_run(lesion: LesionLayer, case: Case) -> None:
+    lesion.write(3, square(case))
+    lesion.end_run()
+    layer_of(lesion).undo()
+    assert not layer_of(lesion).data.any()
+    layer_of(lesion).redo()
+    np.testing.assert_array_equal(layer_of(lesion).data[3], square(case))
+
+
+def test_a_stroke_in_mid_run_is_a_step_of_its_own(lesion: LesionLayer, case: Case) -> None:
+    lesion.write(3, square(case))
+    layer_of(lesion).paint((3, 15, 15), 1)
+    lesion.write(4, square(case))
+    lesion.end_run()
+    lesion.undo()
+    assert not layer_of(lesion).data[4].any()
+    assert lesion.edited_slices == [3]
+    lesion.undo()
+    np.testing.assert_array_equal(layer_of(lesion).data[3], square(case))
 
 
 def test_a_removed_layer_is_not_written_back(lesion: LesionLayer, viewer: ViewerModel, case: Case) -> None:
     layer = layer_of(lesion)
     viewer.layers.remove(layer)
     lesion.write(3, square(case))
-    lesion.replace(np.ones(case.grid.shape, np.uint8))
+    lesion.set_threshold(np.ones(case.grid.shape, np.uint8), 0.4, [3])
     assert layer not in viewer.layers
     assert not lesion.is_shown
-    assert not lesion.is_edited
-    lesion.ensure()
+    assert lesion.edited_slices == []
+    lesion.ensure(0.5)
     assert lesion.is_shown
     assert not layer_of(lesion).data.any()

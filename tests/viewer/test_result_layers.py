@@ -13,17 +13,13 @@ from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling
 from tests.results import slice_result
 
-NAMES = ["inter discrepancy", "intra discrepancy", "uncertainty", "probability", "sample 1 of 3", "lesion"]
+AGREEMENT = "agreement of the samples"
+NAMES = ["inter discrepancy", "intra discrepancy", "uncertainty", "probability", "sample 1 of 3", "lesion", AGREEMENT]
 
 
 @pytest.fixture
-def told() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def results(viewer: ViewerModel, case: Case, told: list[str]) -> ResultLayers:
-    return ResultLayers(viewer, case, told.append)
+def results(viewer: ViewerModel, case: Case) -> ResultLayers:
+    return ResultLayers(viewer, case)
 
 
 @pytest.fixture
@@ -50,7 +46,15 @@ def test_layers_appear_with_the_first_result(
     assert result_names(viewer) == NAMES
     for name, expected in zip(
         NAMES,
-        (result.inter, result.intra, result.uncertainty, result.probability, result.samples[0] > 0.5, result.mask()),
+        (
+            result.inter,
+            result.intra,
+            result.uncertainty,
+            result.probability,
+            result.samples[0] > 0.5,
+            result.mask(),
+            (result.samples > 0.5).sum(axis=0),
+        ),
         strict=True,
     ):
         layer = viewer.layers[name]
@@ -95,7 +99,11 @@ def test_runs_of_one_recipe_complete_each_other(
 
 
 def test_another_recipe_starts_anew_in_the_same_layers(
-    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe, told: list[str]
+    results: ResultLayers,
+    viewer: ViewerModel,
+    case: Case,
+    recipe: Recipe,
+    other_recipe: Recipe,
 ) -> None:
     results.add(recipe, slice_result(case, 4))
     before = list(viewer.layers)
@@ -108,26 +116,38 @@ def test_another_recipe_starts_anew_in_the_same_layers(
     assert not viewer.layers["probability"].data[4].any()
     assert not viewer.layers["lesion"].data[4].any()
     assert viewer.layers["sample 1 of 2"].data[3].any()
-    assert told == []
 
 
 def test_hand_edits_survive_another_recipe(
-    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe, told: list[str]
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe
 ) -> None:
     results.add(recipe, slice_result(case, 4))
     edited = viewer.layers["lesion"]
     edited.paint((4, 20, 20), 1)
     painted = edited.data.copy()
     results.begin()
+    results.add(other_recipe, slice_result(case, 3))
     results.add(other_recipe, slice_result(case, 4))
-    assert edited.name == "lesion (edited)"
-    np.testing.assert_array_equal(edited.data, painted)
-    np.testing.assert_array_equal(viewer.layers["lesion"].data[4], slice_result(case, 4).mask())
-    assert len(told) == 1
+    results.settle()
+    np.testing.assert_array_equal(edited.data[4], painted[4])
+    np.testing.assert_array_equal(edited.data[3], slice_result(case, 3).mask())
+    assert results.lesion.edited_slices == [4]
+    results.release([4])
+    np.testing.assert_array_equal(edited.data[4], slice_result(case, 4).mask())
+    # Taken back: giving back, the run, the stroke.
+    results.lesion.undo()
+    np.testing.assert_array_equal(edited.data[4], painted[4])
+    results.lesion.undo()
+    assert not edited.data[3].any()
+    results.lesion.undo()
+    np.testing.assert_array_equal(edited.data[4], slice_result(case, 4).mask())
 
 
 def test_hand_edits_survive_more_slices_of_the_same_recipe(
-    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, told: list[str]
+    results: ResultLayers,
+    viewer: ViewerModel,
+    case: Case,
+    recipe: Recipe,
 ) -> None:
     results.add(recipe, slice_result(case, 4))
     viewer.layers["lesion"].paint((4, 20, 20), 1)
@@ -136,11 +156,13 @@ def test_hand_edits_survive_more_slices_of_the_same_recipe(
     results.add(recipe, slice_result(case, 3))
     assert viewer.layers["lesion"].data[3].any()
     np.testing.assert_array_equal(viewer.layers["lesion"].data[4], painted)
-    assert told == []
 
 
 def test_the_threshold_makes_the_lesion_anew(
-    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, told: list[str]
+    results: ResultLayers,
+    viewer: ViewerModel,
+    case: Case,
+    recipe: Recipe,
 ) -> None:
     # The probability of the lesion is 0.8.
     results.add(recipe, slice_result(case, 4))
@@ -148,13 +170,12 @@ def test_the_threshold_makes_the_lesion_anew(
     assert not viewer.layers["lesion"].data.any()
     results.set_threshold(0.5)
     np.testing.assert_array_equal(viewer.layers["lesion"].data[4], slice_result(case, 4).mask())
-    viewer.layers["lesion"].data[0, 0, 0] = 1
+    results.add(recipe, slice_result(case, 5))
+    viewer.layers["lesion"].data[5, 0, 0] = 1
     results.set_threshold(0.5)
-    assert told == []
     results.set_threshold(0.85)
-    assert viewer.layers["lesion (edited)"].data[0, 0, 0] == 1
-    assert not viewer.layers["lesion"].data.any()
-    assert len(told) == 1
+    assert not viewer.layers["lesion"].data[4].any()
+    assert viewer.layers["lesion"].data[5].sum() == slice_result(case, 5).mask().sum() + 1
 
 
 def test_the_threshold_counts_for_results_to_come(results: ResultLayers, case: Case, recipe: Recipe) -> None:
@@ -196,13 +217,13 @@ def test_removed_layers_stay_away_until_the_next_run(
     assert result_names(viewer) == []
     results.begin()
     results.add(recipe, slice_result(case, 5))
-    assert sorted(result_names(viewer)) == sorted([*NAMES[:4], "sample 2 of 3", "lesion"])
+    assert sorted(result_names(viewer)) == sorted([*NAMES[:4], "sample 2 of 3", "lesion", AGREEMENT])
     assert viewer.layers["probability"].data[3].any()
     for index in (3, 4, 5):
         np.testing.assert_array_equal(viewer.layers["lesion"].data[index], slice_result(case, index).mask(0.6))
     assert viewer.layers["lesion"].data[3].any()
     assert viewer.layers["lesion"].data[4].any()
-    assert not results.lesion.is_edited
+    assert not results.lesion.edited_slices
 
 
 def test_removed_layers_are_restored_with_all_results(
@@ -222,14 +243,16 @@ def test_removed_layers_are_restored_with_all_results(
 
 
 def test_restoring_leaves_hand_edits_alone(
-    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, told: list[str]
+    results: ResultLayers,
+    viewer: ViewerModel,
+    case: Case,
+    recipe: Recipe,
 ) -> None:
     results.add(recipe, slice_result(case, 4))
     viewer.layers["lesion"].paint((4, 20, 20), 1)
     painted = viewer.layers["lesion"].data.copy()
     results.restore()
     np.testing.assert_array_equal(viewer.layers["lesion"].data, painted)
-    assert told == []
 
 
 def test_only_what_is_on_screen_is_redrawn(

@@ -12,7 +12,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from napari_ddmd.case import MODALITIES, Case, CaseError, find_case_files
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case, CaseError, find_case_files
 from napari_ddmd.viewer.case_choice import guess_assignment, make_case, modality_layers, open_cases
 from napari_ddmd.viewer.case_layers import LayerData
 from napari_ddmd.viewer.layer_tag import tag_of
@@ -23,7 +23,6 @@ from napari_ddmd.viewer.widgets.background import Background
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-_LABELS = {"t1": "T1", "t1ce": "T1ce", "t2": "T2", "flair": "FLAIR"}
 _OTHER = "other layers"
 
 
@@ -63,7 +62,7 @@ class CaseBox(QWidget):
         self.open_button.clicked.connect(self._ask_for_case)
         for modality, combo in self.modalities.items():
             combo.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            combo.native.setToolTip(f"The layer that is the {_LABELS[modality]} image")
+            combo.native.setToolTip(f"The layer that is the {MODALITY_LABELS[modality]} image")
             combo.changed.connect(self._on_layer_chosen)
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
@@ -135,7 +134,7 @@ class CaseBox(QWidget):
         layout.addWidget(self.open_button, 0, 3)
         for number, (modality, combo) in enumerate(self.modalities.items()):
             row, column = 1 + number // 2, 2 * (number % 2)
-            layout.addWidget(QLabel(_LABELS[modality]), row, column)
+            layout.addWidget(QLabel(MODALITY_LABELS[modality]), row, column)
             layout.addWidget(combo.native, row, column + 1)
         layout.setColumnStretch(1, 1)
         layout.setColumnStretch(3, 1)

@@ -41,7 +41,7 @@ class LesionBox(QWidget):
     Signals
     -------
     lesion_chosen
-        The axial slice to go to.
+        The voxel ``(s, h, w)`` to go to.
     measured
         A `Measurement` is on show, or none any more.
     mask_changed
@@ -50,7 +50,7 @@ class LesionBox(QWidget):
         Voxels of the mask changed.
     """
 
-    lesion_chosen = Signal(int)
+    lesion_chosen = Signal(object)
     measured = Signal()
     mask_changed = Signal()
     mask_edited = Signal()
@@ -124,6 +124,13 @@ class LesionBox(QWidget):
         """Measure soon, even where the mask has stayed: the probability was filled in place."""
         self._revision += 1
         self.remeasure()
+
+    def step(self, way: int) -> None:
+        """Choose the next lesion of the table, or with −1 the one before, round and round."""
+        count = self.table.rowCount()
+        if count:
+            row = self.table.currentRow()
+            self.table.setCurrentCell((row + way) % count if row >= 0 else (0 if way > 0 else count - 1), 0)
 
     def set_coverage(self, done: int, total: int) -> None:
         """Say next to the volume that only some of the slices have been segmented; both 0 says nothing."""
@@ -249,7 +256,7 @@ class LesionBox(QWidget):
 
     def _on_row(self, row: int, *_: int) -> None:
         if self.measurement is not None and 0 <= row < len(self.measurement.lesions):
-            self.lesion_chosen.emit(round(self.measurement.lesions[row].centroid[0]))
+            self.lesion_chosen.emit(self.measurement.lesions[row].centroid)
 
 
 def _is_expert(layer: Labels) -> bool:

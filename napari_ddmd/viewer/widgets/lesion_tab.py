@@ -37,7 +37,7 @@ class LesionTab(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(VerticalScroll(column(("Lesions", (self.lesion_box,)))))
-        self.lesion_box.lesion_chosen.connect(desk.go_to)
+        self.lesion_box.lesion_chosen.connect(desk.go_to_voxel)
         self.lesion_box.mask_changed.connect(self._on_mask)
         self.lesion_box.mask_edited.connect(desk.mask_edited)
         self.lesion_box.measured.connect(self._show_coverage)

@@ -2,40 +2,77 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.viewer.widgets.denoising_box import DenoisingBox
+from napari_ddmd.viewer.widgets.overlay_box import OverlayBox
 from napari_ddmd.viewer.widgets.result_box import ResultBox
+from napari_ddmd.viewer.widgets.score_plot import ScorePlot
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
+
+_DARK_BELOW = 128
 
 
 class LookTab(QWidget):
-    """Threshold and sampled masks.
+    """Scores over the slices, threshold and samples, overlays, and the denoising.
 
     Parameters
     ----------
     desk : Desk
         The case and its results.
+    links : ViewerLinks
+        Undoes the connections to the viewer.
     """
 
-    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+    def __init__(self, desk: Desk, links: ViewerLinks, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
+        self.score_plot = ScorePlot()
         self.result_box = ResultBox()
+        self.overlay_box = OverlayBox(desk, links)
+        self.denoising_box = DenoisingBox(desk)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(VerticalScroll(column(("How sure", (self.result_box,)))))
+        content = column(
+            ("Why", (self.score_plot,)),
+            ("How sure", (self.result_box, self.overlay_box)),
+            ("Watch it think", (self.denoising_box,)),
+        )
+        layout.addWidget(VerticalScroll(content))
+        self.score_plot.slice_chosen.connect(desk.go_to)
         self.result_box.threshold_changed.connect(desk.set_threshold)
         self.result_box.sample_chosen.connect(self._on_sample)
         desk.case_changed.connect(self._show)
         desk.results_changed.connect(self._show)
+        desk.threshold_changed.connect(self._show_threshold)
+        links.connect(desk.viewer.dims.events.point, self._show_slice)
+        links.connect(desk.viewer.events.theme, self._show_theme)
+        self._show_theme()
         self._show()
 
     def _show(self) -> None:
         results = self._desk.results
-        if results is not None:
-            self.result_box.set_threshold(results.threshold)
         self.result_box.set_samples(0 if results is None else results.samples)
+        self.score_plot.show_scores(self._desk.case, self._desk.volumes)
+        self._show_threshold()
+        self._show_slice()
+
+    def _show_threshold(self) -> None:
+        results = self._desk.results
+        self.result_box.set_threshold(self._desk.threshold if results is None else results.threshold)
+
+    def _show_slice(self, _event: Any = None) -> None:
+        self.score_plot.set_current(self._desk.current_slice)
+
+    def _show_theme(self, _event: Any = None) -> None:
+        from napari.utils.theme import get_theme
+
+        ground = get_theme(self._desk.viewer.theme).background.as_rgb_tuple()
+        self.score_plot.set_dark(sum(ground[:3]) / 3 < _DARK_BELOW)
 
     def _on_sample(self, number: int) -> None:
         if self._desk.results is not None:

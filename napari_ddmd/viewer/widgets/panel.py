@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
@@ -10,19 +11,24 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
+from napari_ddmd.viewer.hover import Hover
+from napari_ddmd.viewer.keys import Key, Keys
 from napari_ddmd.viewer.navigation import real_viewer
+from napari_ddmd.viewer.planes import Plane, show_plane, shown_plane
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
 from napari_ddmd.viewer.widgets.lesion_tab import LesionTab
 from napari_ddmd.viewer.widgets.look_tab import LookTab
 from napari_ddmd.viewer.widgets.model_box import Installed, ModelBox
+from napari_ddmd.viewer.widgets.plane_box import KeysDialog, PlaneBox
 from napari_ddmd.viewer.widgets.run_part import RunPart
 from napari_ddmd.viewer.widgets.sampling_box import SamplingBox
 from napari_ddmd.viewer.widgets.save_tab import SaveTab
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 from napari_ddmd.viewer.widgets.slice_box import SliceBox
 from napari_ddmd.viewer.widgets.view_box import ViewBox
+from napari_ddmd.viewer.window_level import WindowLevel
 
 if TYPE_CHECKING:
     import napari
@@ -56,9 +62,10 @@ class SegmentationPanel(QWidget):
         self.slice_box = SliceBox()
         self.sampling_box = SamplingBox()
         self.view_box = ViewBox()
+        self.plane_box = PlaneBox()
         self.summary = QLabel("")
         self.run_part = RunPart(self.desk, self._problem, self)
-        self.look_tab = LookTab(self.desk)
+        self.look_tab = LookTab(self.desk, links)
         self.lesion_tab = LesionTab(self.desk, links)
         self.save_tab = SaveTab(self.desk)
         self.four_panels = FourPanels(self._viewer, links)
@@ -87,7 +94,13 @@ class SegmentationPanel(QWidget):
     def arrange(self, arrangement: Arrangement) -> None:
         """Divide the canvas."""
         self.four_panels.show(arrangement, self.desk.case)
+        self.look_tab.overlay_box.show_state()
         self._show_arrangement()
+
+    def show_plane(self, plane: Plane) -> None:
+        """Show the case in another plane."""
+        show_plane(self._viewer, plane)
+        self._show_shown_plane()
 
     @property
     def results(self) -> ResultLayers | None:
@@ -127,6 +140,7 @@ class SegmentationPanel(QWidget):
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(6)
         layout.addWidget(self.view_box)
+        layout.addWidget(self.plane_box)
         layout.addWidget(self.summary)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.run_bar)
@@ -139,12 +153,44 @@ class SegmentationPanel(QWidget):
         self.model_box.changed.connect(self._on_model_changed)
         self.run_bar.run_wanted.connect(self.run)
         self.run_bar.cancel_wanted.connect(self.cancel)
+        self.plane_box.plane_chosen.connect(self.show_plane)
+        self.plane_box.keys_wanted.connect(self._show_keys)
+        links.connect(self._viewer.dims.events.order, self._show_shown_plane)
+        self.keys = Keys(self._viewer, self._own_keys())
+        hover, window_level = Hover(self.desk, links), WindowLevel(self._viewer)
         self.run_part.running_changed.connect(self._on_running)
         self.desk.results_changed.connect(self._show_arrangement)
         self.lesion_tab.summary_changed.connect(self._show_summary)
         # Not methods of the panel: those are disconnected before it tells that it is destroyed.
         self.destroyed.connect(links.disconnect)
         self.destroyed.connect(self.lesion_box.layer_links.disconnect)
+        self.destroyed.connect(self.look_tab.overlay_box.layer_links.disconnect)
+        for part in (hover, window_level, self.keys):
+            self.destroyed.connect(part.release)
+
+    def _own_keys(self) -> list[Key]:
+        step_lesion, step_finding = self.lesion_box.step, self.desk.step_to_finding
+        return [
+            Key("N", "next lesion", partial(step_lesion, 1)),
+            Key("Shift-N", "previous lesion", partial(step_lesion, -1)),
+            Key(".", "next slice with a finding", partial(step_finding, 1)),
+            Key(",", "previous slice with a finding", partial(step_finding, -1)),
+            Key("H", "hide all overlays, or show them again", self.look_tab.overlay_box.toggle_all),
+            *(
+                Key(f"Alt-{number}", f"layout: {kind.value}", partial(self.arrange, kind))
+                for number, kind in enumerate(Arrangement, start=1)
+            ),
+            *(
+                Key(f"Alt-{number}", f"plane: {plane.value}", partial(self.show_plane, plane))
+                for number, plane in enumerate(Plane, start=4)
+            ),
+        ]
+
+    def _show_keys(self) -> None:
+        KeysDialog(self.keys.keys, self).exec()
+
+    def _show_shown_plane(self, _event: Any = None) -> None:
+        self.plane_box.show_plane(shown_plane(self._viewer))
 
     def _problem(self) -> str | None:
         """Say why there can be no run, None where there can."""

@@ -6,7 +6,8 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 from superqt import QLabeledDoubleSlider, QLabeledSlider
 
-_THRESHOLD_AFTER_MS = 60
+# As soon as the window has drawn the slider: calls that come in faster count once.
+_THRESHOLD_AFTER_MS = 0
 
 
 class ResultBox(QWidget):
@@ -15,7 +16,7 @@ class ResultBox(QWidget):
     Signals
     -------
     threshold_changed
-        The threshold, once the slider has rested for a moment.
+        The threshold, while the slider is dragged.
     sample_chosen
         Number of the sampled mask, counted from 0.
     """

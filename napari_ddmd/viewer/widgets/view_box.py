@@ -13,7 +13,7 @@ _VIEWS = {
         "Modalities",
         "The four modalities side by side, each with the lesion",
     ),
-    Arrangement.MAPS: ("Maps", "FLAIR, the discrepancy maps and the uncertainty side by side"),
+    Arrangement.EXPLAIN: ("Explain", "FLAIR, both discrepancy maps and the probability side by side"),
 }
 
 

@@ -19,5 +19,5 @@ def test_only_what_is_available_can_be_chosen(qtbot: QtBot) -> None:
     box = ViewBox()
     qtbot.addWidget(box)
     box.set_available([Arrangement.SINGLE, Arrangement.MODALITIES], Arrangement.MODALITIES)
-    assert not box.buttons[Arrangement.MAPS].isEnabled()
+    assert not box.buttons[Arrangement.EXPLAIN].isEnabled()
     assert box.buttons[Arrangement.MODALITIES].isChecked()

@@ -1,0 +1,92 @@
+"""One mask on its way out of the noise, as a layer that shows one step at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image
+
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from numpy.typing import NDArray
+
+    from napari_ddmd.case import Case
+    from napari_ddmd.results import Denoising
+
+
+class DenoisingLayer:
+    """Shows the steps of a denoising on its own slice.
+
+    A layer of one slice, whose picture is exchanged: a time axis of napari's own would give every other layer of the
+    window a fourth axis, and the volume a second slider to mistake for the slices'.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layer lives.
+    case : Case
+        The patient.
+    index : int
+        The axial slice.
+    denoising : Denoising
+        Its steps.
+    timesteps : int
+        T, of the model.
+    """
+
+    def __init__(self, viewer: ViewerModel, case: Case, index: int, denoising: Denoising, timesteps: int) -> None:
+        self._viewer, self.index = viewer, index
+        self.denoising, self._timesteps = denoising, timesteps
+        self.step, self.expected = 0, False
+        placed = grid_arguments(case, Role.DENOISING)
+        corner = np.asarray(placed["translate"], float) + np.array([index, 0, 0]) * np.asarray(placed["scale"])
+        # Nothing beside the slice: a layer of one slice has no neighbours to be mistaken for it.
+        self.layer = Image(self._picture()[None], **(placed | {"translate": corner}), name=Role.DENOISING.value)
+        self.show(0, expected=False)
+        active = viewer.layers.selection.active
+        viewer.layers.append(self.layer)
+        viewer.layers.selection.active = active
+
+    @property
+    def steps(self) -> int:
+        """Number of evaluations N; step N is the finished mask."""
+        return len(self.denoising.timesteps)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the user has not removed the layer."""
+        return self.layer in self._viewer.layers
+
+    def show(self, step: int, *, expected: bool) -> None:
+        """Show x_t at a step from 0 to N, or the clean mask that the network expects there."""
+        self.step, self.expected = int(np.clip(step, 0, self.steps)), expected
+        self.layer.data = self._picture()[None]
+        self.layer.colormap = "inferno" if expected else "gray"
+        self.layer.blending = "additive" if expected else "translucent"
+        self.layer.contrast_limits = (0, 1) if expected else (-1, 1)
+
+    def caption(self) -> str:
+        """Word the step and its timestep."""
+        if self.step == self.steps:
+            return f"finished after {self.steps} step{'' if self.steps == 1 else 's'}"
+        return (
+            f"step {self.step + 1} of {self.steps}, t = {self.denoising.timesteps[self.step] + 1} of {self._timesteps}"
+        )
+
+    def close(self) -> None:
+        """Take the layer away."""
+        if self.is_shown:
+            self._viewer.layers.remove(self.layer)
+
+    def _picture(self) -> NDArray[np.float32]:
+        noisy, estimates = self.denoising.noisy, self.denoising.estimates
+        if not self.expected:
+            picture = noisy[self.step]
+        elif self.step == self.steps:
+            picture = (noisy[-1] + 1) / 2
+        else:
+            picture = estimates[self.step]
+        return np.asarray(picture, np.float32)

@@ -1,0 +1,208 @@
+"""Undo and redo of everything that changes a mask: strokes, tools, thresholds and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_BYTES = 128 * 2**20
+
+Volume = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Voxels of one array that changed.
+
+    Attributes
+    ----------
+    places : (n,) ndarray
+        Indices into the flat array.
+    before, after : (n,) ndarray
+        Their values.
+    """
+
+    places: NDArray[np.intp]
+    before: NDArray[np.uint8]
+    after: NDArray[np.uint8]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the change."""
+        return int(self.places.nbytes + self.before.nbytes + self.after.nbytes)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one undo takes back.
+
+    Attributes
+    ----------
+    name : str
+        What was done, in a word or two.
+    changes : tuple of Change
+        One for each array.
+    threshold : (float, float)
+        At which the lesion was cut before and after.
+    """
+
+    name: str
+    changes: tuple[Change, ...]
+    threshold: tuple[float, float]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the step."""
+        return sum(change.nbytes for change in self.changes)
+
+
+class EditHistory:
+    """Remembers the changes of some arrays that belong together, as the voxels that changed.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray of uint8
+        Contiguous; changed in place by others, and by `undo` and `redo`.
+    threshold : float
+        At which the lesion is cut at first.
+    most_bytes : int
+        The oldest steps are forgotten beyond this.
+    """
+
+    def __init__(self, arrays: Sequence[Volume], threshold: float, *, most_bytes: int = MOST_BYTES) -> None:
+        self._arrays = tuple(arrays)
+        self._last = tuple(array.copy() for array in arrays)
+        self._threshold = threshold
+        self._most_bytes = most_bytes
+        self._done: list[Step] = []
+        self._undone: list[Step] = []
+        self._gathered: list[tuple[Change, ...]] = []
+        self._gathered_name = ""
+
+    @property
+    def next_undo(self) -> str | None:
+        """What `undo` would take back."""
+        if self._gathered:
+            return self._gathered_name
+        return self._done[-1].name if self._done else None
+
+    @property
+    def next_redo(self) -> str | None:
+        """What `redo` would do again."""
+        return self._undone[-1].name if self._undone else None
+
+    def commit(
+        self, name: str, threshold: float | None = None, slices: Sequence[int] | None = None, *, joins: bool = False
+    ) -> bool:
+        """Remember what changed since the last commit as one step.
+
+        Parameters
+        ----------
+        name : str
+            What was done.
+        threshold : float, optional
+            At which the lesion is cut now.
+        slices : sequence of int, optional
+            Nothing changed elsewhere; without it, all is compared.
+        joins : bool
+            Be one step with the one before, where that has the same name and nothing was taken back since.
+
+        Returns
+        -------
+        bool
+            Whether anything had changed.
+        """
+        self.close_gathering()
+        changes = self._take(slices)
+        before = self._threshold
+        self._threshold = before if threshold is None else threshold
+        if not _is_change(changes):
+            return False
+        if joins and not self._undone and self._done and self._done[-1].name == name:
+            earlier = self._done.pop()
+            pairs = zip(earlier.changes, changes, strict=True)
+            changes, before = tuple(_joined(pair) for pair in pairs), earlier.threshold[0]
+        self._push(Step(name, changes, (before, self._threshold)))
+        return True
+
+    def gather(self, name: str, slices: Sequence[int]) -> None:
+        """Take in what changed in some slices, as a part of a step that goes on until the next commit.
+
+        The slices of a run come in one by one, and are one step; a stroke between them ends it, and another begins.
+        """
+        changes = self._take(slices)
+        if _is_change(changes):
+            self._gathered.append(changes)
+            self._gathered_name = name
+
+    def close_gathering(self) -> None:
+        """End the step that is being gathered."""
+        parts, self._gathered = self._gathered, []
+        if parts:
+            joined = tuple(_joined([part[number] for part in parts]) for number in range(len(self._arrays)))
+            self._push(Step(self._gathered_name, joined, (self._threshold, self._threshold)))
+
+    def undo(self) -> Step | None:
+        """Take the latest step back; None where there is none."""
+        self.close_gathering()
+        if not self._done:
+            return None
+        step = self._done.pop()
+        self._undone.append(step)
+        # Backwards: of a voxel that changed twice, the first value is the one to come back to.
+        self._put(step, -1)
+        self._threshold = step.threshold[0]
+        return step
+
+    def redo(self) -> Step | None:
+        """Do the latest step again that was taken back; None where there is none."""
+        if not self._undone:
+            return None
+        step = self._undone.pop()
+        self._done.append(step)
+        self._put(step, 1)
+        self._threshold = step.threshold[1]
+        return step
+
+    def _take(self, slices: Sequence[int] | None) -> tuple[Change, ...]:
+        """What changed since it was taken last."""
+        changes = tuple(_difference(last, array, slices) for last, array in zip(self._last, self._arrays, strict=True))
+        for last, change in zip(self._last, changes, strict=True):
+            last.ravel()[change.places] = change.after
+        return changes
+
+    def _push(self, step: Step) -> None:
+        self._done.append(step)
+        self._undone.clear()
+        while len(self._done) > 1 and sum(kept.nbytes for kept in self._done) > self._most_bytes:
+            del self._done[0]
+
+    def _put(self, step: Step, way: int) -> None:
+        for array, last, change in zip(self._arrays, self._last, step.changes, strict=True):
+            values = change.before if way < 0 else change.after
+            array.ravel()[change.places[::way]] = values[::way]
+            last.ravel()[change.places[::way]] = values[::way]
+
+
+def _is_change(changes: Sequence[Change]) -> bool:
+    return any(len(change.places) for change in changes)
+
+
+def _joined(parts: Sequence[Change]) -> Change:
+    return Change(
+        np.concatenate([part.places for part in parts]),
+        np.concatenate([part.before for part in parts]),
+        np.concatenate([part.after for part in parts]),
+    )
+
+
+def _difference(last: Volume, now: Volume, slices: Sequence[int] | None) -> Change:
+    if slices is None:
+        slices = np.flatnonzero((last != now).any(axis=(1, 2))).tolist()
+    size = int(np.prod(last.shape[1:]))
+    places = [np.flatnonzero(last[index] != now[index]) + index * size for index in sorted(slices)]
+    found = np.concatenate(places) if places else np.empty(0, np.intp)
+    return Change(found, last.ravel()[found], now.ravel()[found])

@@ -1,0 +1,130 @@
+"""Copies of an overlay, so that it lies over each of several images side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels, Layer
+
+from napari_ddmd.viewer.layer_tag import METADATA_KEY, LayerTag, Role
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_ddmd.case import Case
+
+_FOLLOWED = {
+    Image: ("visible", "colormap", "opacity", "contrast_limits", "gamma", "blending", "interpolation2d", "translate"),
+    Labels: ("visible", "colormap", "opacity", "contour", "blending", "translate"),
+}
+_REDRAWN = {Image: ("set_data",), Labels: ("set_data", "paint", "labels_update")}
+
+
+def can_be_mirrored(layer: Layer) -> bool:
+    """Tell whether there can be copies of a layer that share its array."""
+    return isinstance(layer, Image | Labels) and not layer.multiscale and not getattr(layer, "rgb", False)
+
+
+class Mirrors:
+    """Layers that share the array and the looks of another one, right below it in the list.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layers live.
+    case : Case
+        The patient.
+    source : Image or Labels
+        The layer that is mirrored.
+    count : int
+        Number of copies.
+    """
+
+    def __init__(self, viewer: ViewerModel, case: Case, source: Layer, count: int) -> None:
+        self._viewer, self.source = viewer, source
+        self._links = ViewerLinks()
+        kind = Labels if isinstance(source, Labels) else Image
+        self._kind = kind
+        self._sliced_at = self._place
+        active = viewer.layers.selection.active
+        self.layers = [self._copy(case) for _ in range(count)]
+        for copy in self.layers:
+            viewer.layers.insert(viewer.layers.index(source), copy)
+        viewer.layers.selection.active = active
+        for looks in _FOLLOWED[kind]:
+            self._links.connect(getattr(source.events, looks), partial(self._follow, looks))
+        self._links.connect(source.events.name, self._rename)
+        for name in _REDRAWN[kind]:
+            self._links.connect(getattr(source.events, name), self._redraw)
+
+    def remove(self) -> None:
+        """Take the copies away."""
+        self._links.disconnect()
+        for layer in self.layers:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    @property
+    def _place(self) -> tuple[Any, ...]:
+        dims = self._viewer.dims
+        return dims.point, dims.order, dims.ndisplay
+
+    @property
+    def _name(self) -> str:
+        return f"{self.source.name} (mirror)"
+
+    def _copy(self, case: Case) -> Layer:
+        source = self.source
+        placed = {name: getattr(source, name) for name in ("scale", "translate", "units", "axis_labels")}
+        copy = self._kind(source.data, name=self._name, metadata={METADATA_KEY: LayerTag(case, Role.MIRROR)}, **placed)
+        if self._kind is Labels:
+            copy.editable = False
+        # Thumbnails of the copies would cost more at each slice than the copies themselves.
+        copy._update_thumbnail = _nothing
+        for looks in _FOLLOWED[self._kind]:
+            setattr(copy, looks, getattr(source, looks))
+        return copy
+
+    def _follow(self, looks: str, _event: Any = None) -> None:
+        with batch(self._viewer) if looks == "visible" else _no_batch():
+            for layer in self.layers:
+                setattr(layer, looks, getattr(self.source, looks))
+
+    def _rename(self, _event: Any = None) -> None:
+        for layer in self.layers:
+            layer.name = self._name
+
+    def _redraw(self, event: Any = None) -> None:
+        is_other_place = self._sliced_at != self._place
+        self._sliced_at = self._place
+        for layer in self.layers:
+            if layer.data is not self.source.data:
+                layer.data = self.source.data
+                if self._kind is Labels:
+                    layer.editable = False
+            elif event is None or event.type != "set_data" or not is_other_place:
+                # Another slice was gone to otherwise: napari has cut it out of the copies, too.
+                layer.refresh(extent=False, thumbnail=False)
+
+
+@contextmanager
+def batch(viewer: ViewerModel) -> Iterator[None]:
+    """Let the canvas rebuild its scene once after many layers came, went, appeared or vanished, not after each."""
+    viewer.layers.events.begin_batch()
+    try:
+        yield
+    finally:
+        viewer.layers.events.end_batch()
+
+
+@contextmanager
+def _no_batch() -> Iterator[None]:
+    yield
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,222 @@
+"""The scores of every slice over the height of the head; a click goes to the slice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.backend_bases import MouseButton, MouseEvent
+from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from qtpy.QtCore import QSize, QTimer, Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+    from napari_ddmd.case import Case
+    from napari_ddmd.volumes import Volumes
+
+_WHOLE = "all modalities"
+_DRAW_AFTER_MS = 300
+_HEIGHT = 190
+# Okabe and Ito's palette: told apart with any colour vision, on a dark and on a light ground.
+_COLORS = {"lesion": "#E69F00", "inter": "#56B4E9", "intra": "#CC79A7"}
+_TITLES = {"lesion": "cm²", "inter": "inter", "intra": "intra"}
+_TIP = (
+    "For each slice: area of the lesion in cm² as the probability expects it, and the discrepancy scores.\n"
+    "Click to go there. Gaps have not been segmented."
+)
+
+
+def slice_curves(case: Case, volumes: Volumes, modality: str | None = None) -> dict[str, NDArray[np.float64]]:
+    """Scores of each slice, nan where a slice has not come in or the model gives none.
+
+    Parameters
+    ----------
+    case, volumes
+        The patient, and what runs have said.
+    modality : str or None
+        The discrepancy scores of one modality, or with None of all together.
+
+    Returns
+    -------
+    dict of str to (S,) ndarray
+        ``lesion``: the sum of the probability in cm²; ``inter`` and ``intra``: mean of the maps.
+    """
+    depth = case.grid.shape[0]
+    curves = {name: np.full(depth, np.nan) for name in _TITLES}
+    pixel_cm2 = float(case.spacing[1] * case.spacing[2]) / 100.0
+    for index in volumes.done:
+        curves["lesion"][index] = float(volumes.probability[index].sum(dtype=np.float64)) * pixel_cm2
+        scores = volumes.scores.get(index)
+        if scores is None:
+            continue
+        found: Mapping[str, float | None] = (
+            {"inter": scores.inter, "intra": scores.intra} if modality is None else scores.per_modality[modality]
+        )
+        for name in ("inter", "intra"):
+            value = found.get(name)
+            if value is not None:
+                curves[name][index] = value
+    return curves
+
+
+class ScorePlot(QWidget):
+    """Three curves over the slices, feet on the left and head on the right.
+
+    Signals
+    -------
+    slice_chosen
+        The axial slice that was clicked or dragged to.
+    """
+
+    slice_chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._case: Case | None = None
+        self._volumes: Volumes | None = None
+        self._current = 0
+        self._background: Any = None
+        self._dark = True
+        self.modality = QComboBox()
+        self.modality.setAccessibleName("Modality of the discrepancy scores")
+        self.modality.setToolTip("Whose discrepancy scores are drawn")
+        self.modality.addItem(_WHOLE, None)
+        for name in MODALITIES:
+            self.modality.addItem(MODALITY_LABELS[name], name)
+        self.canvas = FigureCanvasQTAgg(Figure(layout="constrained"))  # type: ignore[no-untyped-call]
+        self.canvas.setToolTip(_TIP)
+        self.canvas.setFixedHeight(_HEIGHT)
+        self.canvas.setMinimumWidth(0)
+        self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.canvas.figure.patch.set_alpha(0)
+        # The panel's own ground shows through.
+        self.canvas.setStyleSheet("background: transparent")
+        self.empty = QLabel("Scores of each slice appear here with the first run.")
+        self.empty.setWordWrap(True)
+        choice = QHBoxLayout()
+        choice.addWidget(QLabel("Discrepancy of"))
+        choice.addWidget(self.modality, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(choice)
+        layout.addWidget(self.canvas)
+        layout.addWidget(self.empty)
+        self.axes: dict[str, Axes] = {}
+        self._marks: list[Line2D] = []
+        self._clock = QTimer(self)
+        self._clock.setSingleShot(True)
+        self._clock.setInterval(_DRAW_AFTER_MS)
+        self._clock.timeout.connect(self.draw)
+        self.modality.currentIndexChanged.connect(self.draw)
+        self.canvas.mpl_connect("button_press_event", self._on_mouse)
+        self.canvas.mpl_connect("motion_notify_event", self._on_mouse)
+        self.canvas.mpl_connect("draw_event", self._on_drawn)
+        self.draw()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """A panel's width; the canvas takes what there is."""
+        return QSize(300, _HEIGHT + 30)
+
+    def show_scores(self, case: Case | None, volumes: Volumes | None) -> None:
+        """Draw the scores of a case, soon: calls in quick succession count once."""
+        is_other = case is not self._case or volumes is not self._volumes
+        self._case, self._volumes = case, volumes
+        if is_other:
+            self.draw()
+        elif not self._clock.isActive():
+            self._clock.start()
+
+    def set_current(self, index: int) -> None:
+        """Mark the slice that is on screen."""
+        if index != self._current:
+            self._current = index
+            self._draw_marks()
+
+    def set_dark(self, dark: bool) -> None:
+        """Follow the theme."""
+        if dark != self._dark:
+            self._dark = dark
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw all anew."""
+        self._clock.stop()
+        case, volumes = self._case, self._volumes
+        has_scores = case is not None and volumes is not None and bool(volumes.done)
+        self.canvas.setVisible(has_scores)
+        self.modality.setEnabled(has_scores)
+        self.empty.setVisible(not has_scores)
+        if case is None or volumes is None or not has_scores:
+            return
+        curves = slice_curves(case, volumes, self.modality.currentData())
+        shown = [name for name, curve in curves.items() if not np.isnan(curve).all()]
+        if list(self.axes) != shown:
+            self._divide(shown)
+        brain = np.flatnonzero(case.brain.any(axis=(1, 2)))
+        limits = (float(brain[0]), float(brain[-1])) if len(brain) else (0.0, float(len(case.brain) - 1))
+        ink = "#e0e0e0" if self._dark else "#202020"
+        slices = np.arange(len(case.brain))
+        for name, axes in self.axes.items():
+            curve = curves[name]
+            line = axes.lines[0]
+            line.set_data(slices, curve)
+            top = float(np.nanmax(curve))
+            axes.set_ylim(0, top * 1.1 if top > 0 else 1)
+            axes.set_xlim(limits[0] - 0.5, limits[1] + 0.5)
+            axes.set_ylabel(_TITLES[name], color=ink, fontsize=8)
+            axes.tick_params(colors=ink, labelsize=7)
+            for spine in axes.spines.values():
+                spine.set_color(ink)
+            axes.lines[1].set_color(ink)
+        last = self.axes[shown[-1]]
+        last.set_xlabel("slice, feet → head", color=ink, fontsize=8)
+        self.canvas.draw_idle()  # type: ignore[no-untyped-call]
+
+    def _divide(self, names: list[str]) -> None:
+        figure = self.canvas.figure
+        figure.clear()
+        rows = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+        self.axes, self._marks = {}, []
+        for name, axes in zip(names, rows, strict=True):
+            axes.patch.set_alpha(0)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.locator_params(axis="y", nbins=3)
+            axes.plot([], [], color=_COLORS[name], linewidth=1.5, marker=".", markersize=3)
+            # Drawn by itself onto the kept picture: it moves with every slice, the curves do not.
+            self._marks.append(axes.axvline(self._current, linewidth=1, linestyle="--", animated=True))
+            self.axes[name] = axes
+
+    def _on_drawn(self, _event: Any) -> None:
+        self._background = self.canvas.copy_from_bbox(self.canvas.figure.bbox)  # type: ignore[no-untyped-call]
+        self._paint_marks()
+
+    def _draw_marks(self) -> None:
+        if self._background is None or not self.canvas.isVisible():
+            return
+        self.canvas.restore_region(self._background)  # type: ignore[no-untyped-call]
+        self._paint_marks()
+        # Not blit: that paints at once, and with it the whole window.
+        self.canvas.update()
+
+    def _paint_marks(self) -> None:
+        for mark in self._marks:
+            mark.set_xdata([self._current, self._current])
+            if mark.axes is not None:
+                mark.axes.draw_artist(mark)
+
+    def _on_mouse(self, event: Any) -> None:
+        # A motion carries the button that is held.
+        if not isinstance(event, MouseEvent) or event.button != MouseButton.LEFT:
+            return
+        if event.xdata is None or self._case is None:
+            return
+        depth = self._case.grid.shape[0]
+        self.slice_chosen.emit(int(np.clip(round(event.xdata), 0, depth - 1)))

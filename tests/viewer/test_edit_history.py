@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_ddmd.viewer.edit_history import EditHistory
+
+
+def test_a_step_is_taken_back_and_done_again() -> None:
+    mask, written = np.zeros((3, 4, 4), np.uint8), np.zeros((3, 4, 4), np.uint8)
+    history = EditHistory((mask, written), 0.5)
+    mask[1, 2, 2] = written[1, 2, 2] = 1
+    assert history.commit("run")
+    mask[2] = 1
+    assert history.commit("brush", slices=[2])
+    assert (history.next_undo, history.next_redo) == ("brush", None)
+    step = history.undo()
+    assert step is not None
+    assert step.name == "brush"
+    assert mask.sum() == 1
+    history.undo()
+    assert mask.sum() == written.sum() == 0
+    assert history.undo() is None
+    history.redo()
+    history.redo()
+    assert mask.sum() == 17
+    assert history.redo() is None
+
+
+def test_nothing_changed_is_no_step_but_the_threshold_is_remembered() -> None:
+    mask = np.zeros((2, 3, 3), np.uint8)
+    history = EditHistory((mask,), 0.5)
+    assert not history.commit("threshold", 0.4)
+    mask[0, 0, 0] = 1
+    history.commit("threshold", 0.3)
+    step = history.undo()
+    assert step is not None
+    assert step.threshold == (0.4, 0.3)
+
+
+def test_the_slices_of_a_run_are_one_step_and_a_stroke_is_its_own() -> None:
+    mask = np.zeros((4, 3, 3), np.uint8)
+    history = EditHistory((mask,), 0.5)
+    for index in (0, 1):
+        mask[index] = 1
+        history.gather("run", [index])
+    mask[1, 0, 0] = 0
+    history.commit("brush", slices=[1])
+    mask[2] = 1
+    history.gather("run", [2])
+    mask[2, 0, 0] = 0
+    history.gather("run", [2])
+    assert history.next_undo == "run"
+    history.undo()
+    assert mask[2].sum() == 0
+    history.redo()
+    assert mask[2].sum() == 8
+    history.undo()
+    assert history.next_undo == "brush"
+    history.undo()
+    assert mask[:2].all()
+    history.undo()
+    assert not mask.any()
+
+
+def test_a_new_step_ends_redo() -> None:
+    mask = np.zeros((2, 3, 3), np.uint8)
+    history = EditHistory((mask,), 0.5)
+    mask[0] = 1
+    history.commit("a")
+    history.undo()
+    mask[1] = 1
+    history.commit("b")
+    assert history.redo() is None
+    assert mask[0].sum() == 0
+
+
+def test_the_oldest_steps_go_first() -> None:
+    mask = np.zeros((2, 30, 30), np.uint8)
+    history = EditHistory((mask,), 0.5, most_bytes=20_000)
+    for value in range(1, 6):
+        mask[:] = value
+        history.commit(str(value))
+    history.undo()
+    history.undo()
+    assert history.undo() is None
+    # What was forgotten is as it was when it was forgotten.
+    assert (mask == mask[0, 0, 0]).all()
+    assert mask[0, 0, 0] >= 3
+
+
+edit = st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(0, 5), st.integers(0, 3))
+
+
+@given(steps=st.lists(st.lists(edit, min_size=1, max_size=6), max_size=8), back=st.integers(0, 9))
+def test_any_edits_come_back_exactly(steps: list[list[tuple[int, int, int, int]]], back: int) -> None:
+    mask = np.zeros((3, 6, 6), np.uint8)
+    history = EditHistory((mask,), 0.5)
+    states = [mask.copy()]
+    for edits in steps:
+        for s, h, w, value in edits:
+            mask[s, h, w] = value
+        if history.commit("edit"):
+            states.append(mask.copy())
+    taken = sum(history.undo() is not None for _ in range(back))
+    np.testing.assert_array_equal(mask, states[len(states) - 1 - taken])
+    while history.redo() is not None:
+        pass
+    np.testing.assert_array_equal(mask, states[-1])
