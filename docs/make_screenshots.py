@@ -1,29 +1,29 @@
 """Make the pictures of the panel: ``python docs/make_screenshots.py``, under a display.
 
-The sample case is segmented by the bundled model in a real window, and the window is photographed. Without
-a screen: ``xvfb-run -s "-screen 0 1600x1000x24" python docs/make_screenshots.py``.
+The sample case is segmented by the bundled model in a real window, and the window is photographed in each of its
+states. Without a screen: ``xvfb-run -s "-screen 0 1600x1000x24" python docs/make_screenshots.py``.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_ddmd.case import load_case
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.launch import largest_slice, open_window
+from napari_ddmd.viewer.layer_tag import Role
 from napari_ddmd.viewer.navigation import go_to_slice
+from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.sample_data import sample_case
 
 IMAGES = Path(__file__).parent / "images"
 WINDOW = (1500, 940)
-PICTURES = {
-    "panel.png": Arrangement.SINGLE,
-    "modalities.png": Arrangement.MODALITIES,
-    "explain.png": Arrangement.EXPLAIN,
-}
+FIND, LOOK, LESIONS, SAVE = range(4)
 
 
 def wait(milliseconds: int) -> None:
@@ -33,33 +33,104 @@ def wait(milliseconds: int) -> None:
     loop.exec_()
 
 
-def main() -> None:
-    """Segment, arrange, photograph."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", type=Path, help="folder of a synthetic case (default: the sample case)")
-    parser.add_argument("--out", type=Path, default=IMAGES, help="folder of the pictures")
-    parser.add_argument("--theme", default="dark", choices=("dark", "light"))
-    options = parser.parse_args()
-    case = sample_case() if options.case is None else load_case(options.case)
-    viewer, panel = open_window(case)
-    viewer.theme = options.theme
-    viewer.window.resize(*WINDOW)
-    go_to_slice(viewer, case, largest_slice(case))
+def run(panel: Any) -> None:
+    """Segment all slices, and wait for the end."""
     ended = QEventLoop()
-    outcomes = []
+    outcomes: list[Any] = []
     panel.controller.ended.connect(outcomes.append)
     panel.controller.ended.connect(ended.quit)
     panel.run_when_ready()
     ended.exec_()
     if outcomes[0].state != "finished":
         raise SystemExit(f"the run {outcomes[0].state}: {outcomes[0].reason}")
+
+
+def single(panel: Any) -> None:
+    """The panel after a run, tab Find."""
+    panel.tabs.setCurrentIndex(FIND)
+
+
+def modalities(panel: Any) -> None:
+    """The four modalities, each with the outline."""
+    panel.tabs.setCurrentIndex(FIND)
+    panel.arrange(Arrangement.MODALITIES)
+
+
+def explain(panel: Any) -> None:
+    """What explains the mask, beside the scores of every slice."""
+    panel.tabs.setCurrentIndex(LOOK)
+    panel.arrange(Arrangement.EXPLAIN)
+
+
+def sure(panel: Any) -> None:
+    """The samples' agreement as contours, in the coronal plane."""
+    panel.arrange(Arrangement.SINGLE)
+    panel.show_plane(Plane.CORONAL)
+    panel.lesion_box.step(1)
+    ticks = panel.look_tab.overlay_box.ticks
+    ticks[Role.LESION].setChecked(False)
+    ticks[Role.AGREEMENT].setChecked(True)
+
+
+def watch(panel: Any) -> None:
+    """A step of the denoising."""
+    panel.show_plane(Plane.AXIAL)
+    ticks = panel.look_tab.overlay_box.ticks
+    ticks[Role.AGREEMENT].setChecked(False)
+    box = panel.look_tab.denoising_box
+    box.watch()
+    while box.is_computing:
+        wait(100)
+    box.play.setChecked(False)
+    box.noisy.setChecked(True)
+    box.slider.setValue(5)
+
+
+def lesions(panel: Any) -> None:
+    """The table of lesions and the tools."""
+    panel.look_tab.denoising_box.close_sequence()
+    panel.look_tab.overlay_box.ticks[Role.LESION].setChecked(True)
+    panel.tabs.setCurrentIndex(LESIONS)
+
+
+def save(panel: Any) -> None:
+    """What leaves the window."""
+    panel.tabs.setCurrentIndex(SAVE)
+
+
+STATES: dict[str, Callable[[Any], None]] = {
+    "panel": single,
+    "modalities": modalities,
+    "explain": explain,
+    "agreement": sure,
+    "denoising": watch,
+    "lesions": lesions,
+    "save": save,
+}
+
+
+def main() -> None:
+    """Segment, and photograph state after state."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", type=Path, help="folder of a synthetic case (default: the sample case)")
+    parser.add_argument("--out", type=Path, default=IMAGES, help="folder of the pictures")
+    parser.add_argument("--theme", default="dark", choices=("dark", "light"))
+    parser.add_argument("--size", type=int, nargs=2, default=WINDOW, metavar=("WIDTH", "HEIGHT"))
+    options = parser.parse_args()
+    case = sample_case() if options.case is None else load_case(options.case)
+    viewer, panel = open_window(case)
+    viewer.theme = options.theme
+    viewer.window.resize(*options.size)
+    go_to_slice(viewer, case, largest_slice(case))
+    run(panel)
     viewer.layers.selection.active = panel.lesion_box.layer
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, arrangement in PICTURES.items():
-        panel.arrange(arrangement)
-        wait(3000)
-        viewer.screenshot(options.out / name, canvas_only=False, flash=False)
-        print(options.out / name)
+    for name, arrange in STATES.items():
+        arrange(panel)
+        wait(2500)
+        picture = options.out / f"{name}.png"
+        viewer.screenshot(picture, canvas_only=False, flash=False)
+        print(picture)
     viewer.close()
 
 
