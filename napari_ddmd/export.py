@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +14,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from napari_ddmd.case import Case
 from napari_ddmd.overview import save_overview
+from napari_ddmd.saveable import ModelFacts, Saveable
 from napari_ddmd.summary import summarise
 from napari_ddmd.volumes import Volumes
+from napari_ddmd.whole_files import ExportError, one_line_errors, workplace
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ExportError", "prediction_folder", "save_overview", "save_prediction", "save_volume"]
 
 SUMMARY_FILE = "summary.json"
+_REPORT, _TABLE = "report.html", "lesions.csv"
 _VOLUMES: dict[str, type[np.generic]] = {
     "mask": np.uint8,
     "probability": np.float32,
@@ -37,10 +38,6 @@ _SAVING_AT_ONCE = 2
 """Volumes; each takes up to three times its own size while it is compressed."""
 
 
-class ExportError(ValueError):
-    """Results that cannot be saved; the message is one line that names the path and says what to do."""
-
-
 def save_volume(path: str | Path, volume: NDArray[Any], case: Case, *, dtype: DTypeLike) -> Path:
     """Save a volume as NIfTI on the grid of the case's files.
 
@@ -49,7 +46,7 @@ def save_volume(path: str | Path, volume: NDArray[Any], case: Case, *, dtype: DT
     path
         Ends in ``.nii`` or ``.nii.gz``; an existing file is replaced in one step.
     volume
-        ``(S, H, W)`` on the case's axial grid.
+        ``(S, H, W)`` on the case's axial grid; of several, ``(K, S, H, W)``, the file's fourth axis runs over K.
     case
         Gives axis order, affine and header.
     dtype
@@ -68,8 +65,8 @@ def save_volume(path: str | Path, volume: NDArray[Any], case: Case, *, dtype: DT
     target = Path(path)
     if not target.name.lower().endswith((".nii", ".nii.gz")):
         raise ExportError(f"{target}: the name must end in .nii or .nii.gz; rename it")
-    with _one_line_errors(target), _workplace(target.parent) as workplace:
-        fresh = workplace / target.name
+    with one_line_errors(target), workplace(target.parent) as place:
+        fresh = place / target.name
         nibabel.save(_image(volume, case, np.dtype(dtype)), fresh)
         return fresh.replace(target)
 
@@ -104,6 +101,7 @@ def save_prediction(
     seconds: float,
     threshold: float,
     overwrite: bool = False,
+    report: bool = False,
 ) -> Path:
     """Save all results of one case under ``folder/<case>``, or none.
 
@@ -124,6 +122,8 @@ def save_prediction(
         The lesion is where the probability exceeds this.
     overwrite
         Whether earlier results of this case may be replaced.
+    report
+        Whether a report (HTML) and a table of the lesions (CSV) are written, too.
 
     Returns
     -------
@@ -141,14 +141,25 @@ def save_prediction(
     summary = summarise(case, bundle, volumes, settings=settings, device=device, seconds=seconds, threshold=threshold)
     layers = {kind: getattr(volumes, kind) for kind in _VOLUMES if kind != "mask"}
     layers["mask"] = volumes.mask(threshold)
-    with _one_line_errors(target):
+    with one_line_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _workplace(target.parent) as workplace:
-            fresh = workplace / target.name
+        with workplace(target.parent) as place:
+            fresh = place / target.name
             fresh.mkdir()
             _save_all({kind: volume for kind, volume in layers.items() if volume is not None}, case, fresh)
             text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
             (fresh / SUMMARY_FILE).write_text(text, encoding="utf-8")
+            if report:
+                content = Saveable(
+                    case=case,
+                    mask=layers["mask"],
+                    volumes=volumes,
+                    model=ModelFacts.of(bundle),
+                    settings={**settings, "device": device},
+                    threshold=threshold,
+                    is_models=True,
+                )
+                _save_report(fresh, content)
             _move_results(fresh, target, case.name)
     return target / SUMMARY_FILE
 
@@ -164,6 +175,15 @@ def _save_all(layers: Mapping[str, NDArray[Any]], case: Case, folder: Path) -> N
         list(pool.map(save, layers))
 
 
+def _save_report(folder: Path, content: Saveable) -> None:
+    # Matplotlib is slow to load, and most runs do without it.
+    from napari_ddmd.lesion_table import lesion_csv
+    from napari_ddmd.report import report_page
+
+    for kind, text in ((_REPORT, report_page(content)), (_TABLE, lesion_csv(content))):
+        (folder / f"{content.case.name}_{kind}").write_text(text, encoding="utf-8", newline="")
+
+
 def _image(volume: NDArray[Any], case: Case, dtype: np.dtype[Any]) -> nibabel.Nifti1Image:
     header = case.header.copy()
     header.set_data_dtype(dtype)
@@ -171,7 +191,10 @@ def _image(volume: NDArray[Any], case: Case, dtype: np.dtype[Any]) -> nibabel.Ni
     header["cal_min"] = header["cal_max"] = 0
     header["descrip"] = b"napari-ddmd"
     header.extensions.clear()
-    return nibabel.Nifti1Image(case.grid.to_source(volume).astype(dtype), case.grid.affine, header)
+    array = case.grid.to_source(volume).astype(dtype)
+    if array.ndim == 4:
+        array = np.moveaxis(array, 0, -1)
+    return nibabel.Nifti1Image(array, case.grid.affine, header)
 
 
 def _move_results(fresh: Path, target: Path, case_name: str) -> None:
@@ -189,24 +212,9 @@ def _move_results(fresh: Path, target: Path, case_name: str) -> None:
 
 def _file_names(case_name: str) -> list[str]:
     """All files that a case's results can have; the summary is the last."""
-    return [*(_volume_name(case_name, kind) for kind in _VOLUMES), SUMMARY_FILE]
+    tables = [f"{case_name}_{kind}" for kind in (_REPORT, _TABLE)]
+    return [*(_volume_name(case_name, kind) for kind in _VOLUMES), *tables, SUMMARY_FILE]
 
 
 def _volume_name(case_name: str, kind: str) -> str:
     return f"{case_name}_{kind}.nii.gz"
-
-
-@contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
-    """Make a hidden folder beside the results: on the same disk, moving out of it is one step."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as name:
-        yield Path(name)
-
-
-@contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise ExportError(f"{path}: cannot be written ({reason}); choose another folder or free some space") from error

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from skimage.measure import label, regionprops_table
+
+from napari_ddmd.diameter import longest_axial_diameter
+
+if TYPE_CHECKING:
+    from napari_ddmd.model.discrepancy import DiscrepancyScores
 
 _MM3_PER_ML = 1000.0
 
@@ -28,6 +34,12 @@ class Lesion:
         Mean position of its voxels, in voxels along ``(S, H, W)``.
     mean_probability
         Mean lesion probability over its voxels; None where no probability was given.
+    longest_diameter_mm, diameter_slice
+        Longest diameter in an axial slice, measured on the outline (`longest_axial_diameter`), and the slice of it.
+    mean_uncertainty
+        Mean uncertainty over its voxels; None where no uncertainty was given.
+    modality_scores
+        Mean inter-discrepancy score of each modality over its slices; None where none of them has scores.
     """
 
     label: int
@@ -35,6 +47,10 @@ class Lesion:
     slices: tuple[int, int]
     centroid: tuple[float, float, float]
     mean_probability: float | None
+    longest_diameter_mm: float
+    diameter_slice: int
+    mean_uncertainty: float | None = None
+    modality_scores: dict[str, float] | None = None
 
 
 def find_lesions(
@@ -42,6 +58,9 @@ def find_lesions(
     spacing: Sequence[float],
     probability: NDArray[np.float32] | None = None,
     min_volume_ml: float = 0.0,
+    *,
+    uncertainty: NDArray[np.float32] | None = None,
+    scores: Mapping[int, DiscrepancyScores] | None = None,
 ) -> tuple[NDArray[np.int32], list[Lesion]]:
     """Split a mask into connected lesions, largest first.
 
@@ -57,6 +76,10 @@ def find_lesions(
         ``(S, H, W)``, averaged over each lesion.
     min_volume_ml
         Lesions smaller than this are left out of the list and of the labels.
+    uncertainty
+        ``(S, H, W)``, averaged over each lesion.
+    scores
+        Discrepancy scores by axial slice, averaged over each lesion's slices.
 
     Returns
     -------
@@ -65,32 +88,74 @@ def find_lesions(
     lesions : list of Lesion
         In the order of their numbers.
     """
-    components: NDArray[np.int64] = label(np.asarray(mask) > 0, connectivity=3)
-    properties = ("label", "num_pixels", "bbox", "centroid")
-    table = regionprops_table(components, properties=properties)
+    is_lesion = np.asarray(mask) > 0
+    labels = np.zeros(is_lesion.shape, np.int32)
+    if not is_lesion.any():
+        return labels, []
+    box = bounding_box(is_lesion)  # labelling takes as long as the array is large
+    corner = tuple(edge.start for edge in box)
+    components: NDArray[np.int64] = label(is_lesion[box], connectivity=3)
+    table = regionprops_table(components, properties=("label", "num_pixels", "bbox", "centroid"))
     voxel_ml = _voxel_ml(spacing)
     numbers, sizes = table["label"], table["num_pixels"]
-    sums = None if probability is None else np.bincount(components.ravel(), probability.ravel())
     order = [row for row in np.argsort(-sizes, kind="stable") if sizes[row] * voxel_ml >= min_volume_ml]
+    sums = [
+        None if volume is None else np.bincount(components.ravel(), volume[box].ravel())
+        for volume in (probability, uncertainty)
+    ]
 
     renumber = np.zeros(len(numbers) + 1, dtype=np.int32)
     lesions = []
     for number, row in enumerate(order, start=1):
         renumber[numbers[row]] = number
+        ends = [(int(table[f"bbox-{axis}"][row]), int(table[f"bbox-{axis + 3}"][row])) for axis in range(3)]
+        inside = components[tuple(slice(*pair) for pair in ends)] == numbers[row]
+        diameter, diameter_slice = longest_axial_diameter(inside, spacing)
+        slices = ends[0][0] + corner[0], ends[0][1] + corner[0] - 1
+        s, h, w = (float(table[f"centroid-{axis}"][row] + corner[axis]) for axis in range(3))
+        mean_probability, mean_uncertainty = (
+            None if total is None else float(total[numbers[row]] / sizes[row]) for total in sums
+        )
         lesions.append(
             Lesion(
                 label=number,
                 volume_ml=float(sizes[row] * voxel_ml),
-                slices=(int(table["bbox-0"][row]), int(table["bbox-3"][row]) - 1),
-                centroid=(
-                    float(table["centroid-0"][row]),
-                    float(table["centroid-1"][row]),
-                    float(table["centroid-2"][row]),
-                ),
-                mean_probability=None if sums is None else float(sums[numbers[row]] / sizes[row]),
+                slices=slices,
+                centroid=(s, h, w),
+                mean_probability=mean_probability,
+                longest_diameter_mm=diameter,
+                diameter_slice=slices[0] + diameter_slice,
+                mean_uncertainty=mean_uncertainty,
+                modality_scores=None if scores is None else modality_scores(slices, scores),
             )
         )
-    return renumber[components], lesions
+    labels[box] = renumber[components]
+    return labels, lesions
+
+
+def modality_scores(slices: tuple[int, int], scores: Mapping[int, DiscrepancyScores]) -> dict[str, float] | None:
+    """Mean inter-discrepancy score of each modality over the slices of a lesion.
+
+    Parameters
+    ----------
+    slices
+        First and last axial slice, both inclusive.
+    scores
+        By axial slice; slices without scores are left out.
+
+    Returns
+    -------
+    dict or None
+        ``{"t1": ..., ...}``, None where no slice has scores.
+    """
+    rows = [scores[index].per_modality for index in range(slices[0], slices[1] + 1) if index in scores]
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name, values in row.items():
+            inter = values["inter"]
+            if inter is not None:
+                found.setdefault(name, []).append(inter)
+    return {name: float(np.mean(values)) for name, values in found.items()} or None
 
 
 def drop_small_parts(mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:

@@ -65,7 +65,7 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
     mask = volumes.mask(threshold)
     rows = overview_slices(volumes, threshold)
     columns = _columns(case, volumes)
-    window = _brain_window(case)
+    window = brain_window(case)
     height, width = ((end - start) * size for (start, end), size in zip(window, case.spacing[1:], strict=True))
     figure = Figure(
         figsize=(_CELL_INCHES * len(columns), _CELL_INCHES * height / width * len(rows) + 0.8),
@@ -88,9 +88,9 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
             if row == 0:
                 axis.set_title(column.title, color="white", fontsize=9)
             if column.outlines:
-                _outline(axis, mask[index][crop], _FOUND, "solid")
+                outline(axis, mask[index][crop], _FOUND, "solid")
                 if case.mask is not None:
-                    _outline(axis, case.mask[index][crop], _EXPERT, "dashed")
+                    outline(axis, case.mask[index][crop], _EXPERT, "dashed")
         axes[row][0].set_ylabel(f"slice {case.grid.file_slice(index)}", color="white", fontsize=8)
     expert = "" if case.mask is None else " · dashed: expert's mask"
     figure.suptitle(
@@ -119,7 +119,7 @@ def _columns(case: Case, volumes: Volumes) -> list[_Column]:
     return columns
 
 
-def _brain_window(case: Case) -> list[tuple[int, int]]:
+def brain_window(case: Case) -> list[tuple[int, int]]:
     """First and last row and column (exclusive) of the brain, over all slices, with a small margin."""
     brain: NDArray[np.bool_] = np.logical_or.reduce(case.brain, axis=0)
     window = []
@@ -130,7 +130,8 @@ def _brain_window(case: Case) -> list[tuple[int, int]]:
     return window
 
 
-def _outline(axis: Axes, mask: NDArray[Any], colour: str, style: str) -> None:
+def outline(axis: Axes, mask: NDArray[Any], colour: str, style: str) -> None:
+    """Draw the outline of a mask ``(H, W)``."""
     # Padded, so that a lesion at the picture's edge has a closed outline, too.
     padded = np.pad(mask > 0, 1).astype(np.float32)
     if padded.any():

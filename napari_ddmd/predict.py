@@ -112,6 +112,7 @@ def predict_case(
     settings: PredictSettings,
     *,
     overwrite: bool = False,
+    report: bool = False,
     progress: Callable[[Progress], None] | None = None,
     remark: Callable[[str], None] | None = None,
 ) -> Prediction:
@@ -127,6 +128,8 @@ def predict_case(
         What is asked for.
     overwrite
         Whether earlier results of this case may be replaced.
+    report
+        Whether a report (HTML) and a table of the lesions (CSV) are saved, too.
     progress, remark
         Called with the run's progress, and with each thing about the files that the user should know.
 
@@ -189,6 +192,7 @@ def predict_case(
         seconds=time.perf_counter() - started,
         threshold=settings.threshold,
         overwrite=overwrite,
+        report=report,
     )
     summary = json.loads(summary_file.read_text(encoding="utf-8"))
     return Prediction(case, volumes, summary_file.parent, summary)

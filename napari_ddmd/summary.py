@@ -44,7 +44,9 @@ def summarise(
     """
     numbers = sorted(case.grid.file_slice(index) for index in volumes.done)
     mask = volumes.mask(threshold)
-    lesions = find_lesions(mask, case.spacing, volumes.probability)[1]
+    lesions = find_lesions(
+        mask, case.spacing, volumes.probability, uncertainty=volumes.uncertainty, scores=volumes.scores
+    )[1]
     summary: dict[str, Any] = {
         "case": case.name,
         "warnings": list(case.warnings),
@@ -61,11 +63,27 @@ def summarise(
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "scores": _scores(volumes, numbers, case),
         "lesion_volume_ml": lesion_volume_ml(mask, case.spacing),
-        "lesions": [_lesion_entry(lesion, case) for lesion in lesions],
+        "lesions": [lesion_entry(lesion, case) for lesion in lesions],
     }
     if device.startswith("cuda"):
         summary["peak_device_memory_mb"] = round(_peak_cuda_memory_mb(), 1)
     return summary
+
+
+def lesion_entry(lesion: Lesion, case: Case) -> dict[str, Any]:
+    """What is said of one lesion, in slice and voxel numbers of the case's files."""
+    s, h, w = (round(position) for position in lesion.centroid)
+    return {
+        "label": lesion.label,
+        "volume_ml": lesion.volume_ml,
+        "longest_diameter_mm": lesion.longest_diameter_mm,
+        "diameter_slice": case.grid.file_slice(lesion.diameter_slice),
+        "slices": sorted(case.grid.file_slice(index) for index in lesion.slices),
+        "centroid_voxel": list(case.grid.source_voxel(s, h, w)),
+        "mean_probability": lesion.mean_probability,
+        "mean_uncertainty": lesion.mean_uncertainty,
+        "modality_scores": lesion.modality_scores,
+    }
 
 
 def peak_memory_mb() -> float:
@@ -103,15 +121,4 @@ def _scores(volumes: Volumes, numbers: list[int], case: Case) -> dict[str, Any]:
             )
             for name in MODALITIES
         },
-    }
-
-
-def _lesion_entry(lesion: Lesion, case: Case) -> dict[str, Any]:
-    s, h, w = (round(position) for position in lesion.centroid)
-    return {
-        "label": lesion.label,
-        "volume_ml": lesion.volume_ml,
-        "slices": sorted(case.grid.file_slice(index) for index in lesion.slices),
-        "centroid_voxel": list(case.grid.source_voxel(s, h, w)),
-        "mean_probability": lesion.mean_probability,
     }

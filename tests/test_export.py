@@ -160,6 +160,11 @@ def test_the_summary_counts_as_the_files_do(save: Save, small_case: Case, tiny_b
     assert lesion["slices"] == [3, 5]
     assert lesion["centroid_voxel"] == [7, 17, 4]
     assert lesion["mean_probability"] == pytest.approx(0.8)
+    assert lesion["mean_uncertainty"] == pytest.approx(0.25)
+    assert lesion["diameter_slice"] == 4
+    # Nine voxels of 2 mm.
+    assert lesion["longest_diameter_mm"] == pytest.approx(18, abs=0.5)
+    assert lesion["modality_scores"] == {"t1": 3.0, "t1ce": 13.0, "t2": 23.0, "flair": 33.0}
 
 
 def test_a_model_without_intra_writes_none(save: Save, small_case: Case) -> None:
@@ -206,6 +211,47 @@ def test_a_full_disk_leaves_earlier_results_alone(save: Save, monkeypatch: pytes
     with pytest.raises(ExportError):
         save(overwrite=True)
     assert {entry.name: entry.read_bytes() for entry in folder.iterdir()} == before
+
+
+def test_a_report_and_a_table_come_with_the_rest_and_go_with_it(save: Save, small_case: Case) -> None:
+    folder = save(report=True).parent
+    table = (folder / "Small_001_lesions.csv").read_bytes()
+    assert table.count(b"\r\n") == 2
+    assert "All 6 slices" in (folder / "Small_001_report.html").read_text("utf-8")
+
+    with pytest.raises(ExportError, match="exists already"):
+        save(report=True)
+    save(finished(small_case, slices=[3]), report=True, overwrite=True)
+    assert "Only 1 of 6 slices" in (folder / "Small_001_report.html").read_text("utf-8")
+    assert (folder / "Small_001_lesions.csv").read_bytes() != table
+
+    save(overwrite=True)
+    assert {entry.suffix for entry in folder.iterdir()} == {".gz", ".json"}
+
+
+def test_a_report_that_cannot_be_written_leaves_nothing(
+    save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_text
+
+    def full(path: Path, text: str, **options: Any) -> int:
+        if path.suffix == ".html":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ExportError, match=r"Small_001: cannot be written \(No space"):
+        save(report=True)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_several_volumes_are_one_file(small_case: Case, tmp_path: Path) -> None:
+    samples = np.stack([small_case.images[0], small_case.images[3]])
+    saved = nibabel.load(save_volume(tmp_path / "both.nii.gz", samples, small_case, dtype=np.float32))
+    assert saved.shape == (*SHAPE, 2)
+    for number in range(2):
+        array = np.asanyarray(saved.dataobj)[..., number]
+        assert np.array_equal(small_case.grid.to_axial(array), samples[number])
 
 
 def test_nothing_to_save_is_refused(save: Save, small_case: Case, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_ddmd.lesions import drop_small_parts, find_lesions, lesion_volume_ml
+from napari_ddmd.model import DiscrepancyScores
 
 SPACING = (3.0, 2.0, 1.0)
 
@@ -106,3 +107,35 @@ def test_parts_are_connected_across_slices() -> None:
 def test_of_nothing_nothing_is_dropped() -> None:
     assert not drop_small_parts(np.zeros((3, 4, 5), bool), 0.1).any()
     assert drop_small_parts(np.ones((3, 4, 5), bool), 1.0).all()
+
+
+def scores(t1: float, flair: float) -> DiscrepancyScores:
+    rows: dict[str, dict[str, float | None]] = {
+        "t1": {"inter": t1, "intra": None},
+        "flair": {"inter": flair, "intra": None},
+    }
+    return DiscrepancyScores(inter=0.0, intra=None, per_modality=rows)
+
+
+def test_each_lesion_has_its_diameter_uncertainty_and_scores() -> None:
+    uncertainty = np.zeros((6, 10, 12), np.float32)
+    uncertainty[5, 5:9, 5:11] = 0.5
+    by_slice = {4: scores(1.0, 10.0), 5: scores(2.0, 30.0), 1: scores(7.0, 8.0)}
+    _labels, (large, middle, small) = find_lesions(three_lesions(), SPACING, uncertainty=uncertainty, scores=by_slice)
+
+    # 4 rows of 2 mm, 6 columns of 1 mm: from the outer side of one corner's voxel to that of the other's.
+    assert large.longest_diameter_mm == pytest.approx(np.hypot(8, 5))
+    assert (large.diameter_slice, middle.diameter_slice, small.diameter_slice) == (4, 1, 0)
+    assert small.longest_diameter_mm == pytest.approx(2.0)
+    assert (large.mean_uncertainty, middle.mean_uncertainty) == (0.25, 0.0)
+    assert large.mean_probability is None
+    assert large.modality_scores == {"t1": 1.5, "flair": 20.0}
+    assert middle.modality_scores == {"t1": 7.0, "flair": 8.0}  # slice 2 has not been segmented
+    assert small.modality_scores is None
+
+
+def test_without_a_run_nothing_is_said_of_it() -> None:
+    lesion = find_lesions(three_lesions(), SPACING)[1][0]
+    assert lesion.mean_uncertainty is None
+    assert lesion.modality_scores is None
+    assert find_lesions(three_lesions(), SPACING, scores={})[1][0].modality_scores is None

@@ -38,6 +38,15 @@ def test_a_prediction_is_what_the_summary_says(small_case_folder: Path, tiny_bun
     assert reports[-1].done == reports[-1].total == 2 * brain.sum()
 
 
+def test_a_report_is_saved_where_it_is_asked_for(small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    files = find_case_files(small_case_folder)
+    done = predict_case(files, tiny_bundle, tmp_path, QUICK, report=True)
+    page = (done.folder / "Small_001_report.html").read_text("utf-8")
+    for words in ("Seed</dt><dd>3", "Device</dt><dd>", "Sampled masks a slice</dt><dd>2"):
+        assert words in page
+    assert (done.folder / "Small_001_lesions.csv").read_text().startswith("case,model,")
+
+
 def test_slices_are_those_of_the_file(small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
     settings = PredictSettings(samples=1, steps=1, slices=(5, None))
     done = predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path, settings)

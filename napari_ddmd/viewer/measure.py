@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
     from napari_ddmd.lesions import Lesion
+    from napari_ddmd.model.discrepancy import DiscrepancyScores
 
 MOST_LESIONS = 50
 
@@ -28,11 +30,17 @@ class Measurement:
         Number of its connected parts.
     lesions : list of Lesion
         The largest of them, at most `MOST_LESIONS`, largest first.
+    labels : (s, h, w) ndarray of int32 or None
+        Numbers of the lesions in the list, 0 elsewhere; only the part of the volume that holds the mask.
+    corner : tuple of int
+        Voxel of the volume at which that part starts.
     """
 
     total_ml: float
     count: int
     lesions: list[Lesion]
+    labels: NDArray[np.int32] | None = field(default=None, compare=False, repr=False)
+    corner: tuple[int, int, int] = field(default=(0, 0, 0), compare=False)
 
     @property
     def summary(self) -> str:
@@ -42,8 +50,29 @@ class Measurement:
         lesions = "lesion" if self.count == 1 else "lesions"
         return f"{self.count} {lesions}, {millilitres(self.total_ml)} mL"
 
+    def voxels_of(self, label: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+        """Find all voxels of one lesion, as an index into the whole volume: ``mask[measured.voxels_of(2)] = 0``.
 
-def measure(mask: NDArray[Any], case: Case, probability: NDArray[np.float32] | None) -> Measurement:
+        Parameters
+        ----------
+        label : int
+            The lesion's number; another one gives an empty index.
+        """
+        if self.labels is None or label < 1:
+            nothing = np.zeros(0, np.intp)
+            return nothing, nothing, nothing
+        s, h, w = np.nonzero(self.labels == label)
+        return s + self.corner[0], h + self.corner[1], w + self.corner[2]
+
+
+def measure(
+    mask: NDArray[Any],
+    case: Case,
+    probability: NDArray[np.float32] | None,
+    *,
+    uncertainty: NDArray[np.float32] | None = None,
+    scores: Mapping[int, DiscrepancyScores] | None = None,
+) -> Measurement:
     """Measure a mask.
 
     Only the part of the volume that holds the mask is looked at, and of a mask in thousands of pieces only
@@ -57,25 +86,40 @@ def measure(mask: NDArray[Any], case: Case, probability: NDArray[np.float32] | N
         Gives the spacing.
     probability : (S, H, W) ndarray or None
         Averaged over each lesion.
+    uncertainty : (S, H, W) ndarray or None
+        Averaged over each lesion.
+    scores : mapping of int to DiscrepancyScores, or None
+        By axial slice, averaged over each lesion's slices.
     """
     from scipy import ndimage
 
-    from napari_ddmd.lesions import find_lesions, lesion_volume_ml
+    from napari_ddmd.lesions import bounding_box, find_lesions, lesion_volume_ml
 
     is_lesion = mask > 0
     if not is_lesion.any():
         return Measurement(0.0, 0, [])
-    box = _bounding_box(is_lesion)
+    box = bounding_box(is_lesion)
     inside = is_lesion[box]
     parts, count = ndimage.label(inside, structure=np.ones((3, 3, 3)))
     if count > MOST_LESIONS:
         sizes = np.bincount(parts.ravel())
         sizes[0] = 0
         inside = np.isin(parts, np.argsort(sizes)[-MOST_LESIONS:])
-    _labels, lesions = find_lesions(inside, case.spacing, None if probability is None else probability[box])
-    corner = [edge.start for edge in box]
+    corner = (box[0].start, box[1].start, box[2].start)
+    labels, lesions = find_lesions(
+        inside,
+        case.spacing,
+        None if probability is None else probability[box],
+        uncertainty=None if uncertainty is None else uncertainty[box],
+        # A copy: a run may go on adding slices meanwhile.
+        scores=None if scores is None else {index - corner[0]: row for index, row in dict(scores).items()},
+    )
     return Measurement(
-        lesion_volume_ml(is_lesion, case.spacing), int(count), [_moved(lesion, corner) for lesion in lesions]
+        total_ml=lesion_volume_ml(is_lesion, case.spacing),
+        count=int(count),
+        lesions=[_moved(lesion, corner) for lesion in lesions],
+        labels=labels,
+        corner=corner,
     )
 
 
@@ -89,16 +133,12 @@ def millilitres(volume: float) -> str:
     return f"{volume:.2f}" if volume < 10 else f"{volume:.1f}"
 
 
-def _bounding_box(is_lesion: NDArray[np.bool_]) -> tuple[slice, ...]:
-    box = []
-    for axis in range(is_lesion.ndim):
-        others = tuple(other for other in range(is_lesion.ndim) if other != axis)
-        filled = np.flatnonzero(is_lesion.any(axis=others))
-        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return tuple(box)
-
-
-def _moved(lesion: Lesion, corner: list[int]) -> Lesion:
+def _moved(lesion: Lesion, corner: tuple[int, int, int]) -> Lesion:
     first, last = lesion.slices
     s, h, w = (position + start for position, start in zip(lesion.centroid, corner, strict=True))
-    return replace(lesion, slices=(first + corner[0], last + corner[0]), centroid=(s, h, w))
+    return replace(
+        lesion,
+        slices=(first + corner[0], last + corner[0]),
+        centroid=(s, h, w),
+        diameter_slice=lesion.diameter_slice + corner[0],
+    )

@@ -1,48 +1,166 @@
-"""What the panel's Save button writes."""
+"""What the Save dialog writes: the kinds of files, and how each comes about."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_ddmd.viewer.writer import mask_dtype
 
 if TYPE_CHECKING:
-    from napari_ddmd.case import Case
+    from napari_ddmd.saveable import Saveable
 
 
-def result_files(folder: Path, case: Case, *, with_probability: bool) -> list[Path]:
-    """Name the files that `save_results` writes: the mask, and the probability where there is one."""
-    kinds = ["mask", "probability"] if with_probability else ["mask"]
-    return [folder / f"{case.name}_{kind}.nii.gz" for kind in kinds]
+@dataclass(frozen=True)
+class Kind:
+    """One kind of output.
+
+    Attributes
+    ----------
+    title : str
+        In the dialog.
+    tip : str
+        What is in the files, and what they are for.
+    names : callable
+        Names of the files for a content; none where there is nothing of this kind to save.
+    write : callable
+        Writes all of them into a folder; the folder is a hidden one, from which they are moved to their place.
+    arrays : tuple of str
+        Arrays of the volumes that `write` reads: a run may go on writing into them, so they are copied first.
+    """
+
+    title: str
+    tip: str
+    names: Callable[[Saveable], list[str]]
+    write: Callable[[Path, Saveable], object]
+    arrays: tuple[str, ...] = ()
 
 
-def save_results(folder: Path, case: Case, mask: NDArray[Any], probability: NDArray[np.float32] | None) -> list[Path]:
-    """Save a mask as it stands on screen, and the probability, on the grid of the case's files.
+def result_files(folder: Path, kinds: Collection[str], content: Saveable) -> list[Path]:
+    """Name the files that `save_results` writes, in the order of `KINDS`; kinds without content have none."""
+    return [folder / name for key, kind in KINDS.items() if key in kinds for name in kind.names(content)]
+
+
+def save_results(folder: Path, kinds: Collection[str], content: Saveable) -> list[Path]:
+    """Save what was chosen, all or nothing.
 
     Parameters
     ----------
     folder : Path
-        Where the files go; existing ones of the same names are replaced.
-    case : Case
-        The patient.
-    mask : (S, H, W) ndarray of integers
-        The labels; their values are kept.
-    probability : (S, H, W) ndarray or None
-        The model's probability, None where no run has made one.
+        Where the files go; existing ones of the same names are replaced, after all new ones have been written.
+    kinds : collection of str
+        Keys of `KINDS`.
+    content : Saveable
+        What there is to save, as `Saveable.kept` gives it where a run may be going on.
+
+    Returns
+    -------
+    list of Path
+        The files.
 
     Raises
     ------
     ExportError
         If a file cannot be written.
     """
+    from napari_ddmd.whole_files import ExportError, one_line_errors, workplace
+
+    arrays = {name for key, kind in KINDS.items() if key in kinds for name in kind.arrays}
+    content = content.settled(arrays)
+    files = result_files(folder, kinds, content)
+    with one_line_errors(folder), workplace(folder) as place:
+        try:
+            for key, kind in KINDS.items():
+                if key in kinds and kind.names(content):
+                    kind.write(place, content)
+        except ExportError as error:
+            raise ExportError(str(error).replace(str(place), str(folder))) from error
+        for file in files:
+            (place / file.name).replace(file)
+    return files
+
+
+def _mask_names(content: Saveable) -> list[str]:
+    return [f"{content.case.name}_mask.nii.gz"]
+
+
+def _write_mask(folder: Path, content: Saveable) -> None:
     from napari_ddmd.export import save_volume
 
-    files = result_files(folder, case, with_probability=probability is not None)
-    save_volume(files[0], mask, case, dtype=mask_dtype(mask))
-    if probability is not None:
-        save_volume(files[1], probability, case, dtype=np.float32)
-    return files
+    save_volume(folder / _mask_names(content)[0], content.mask, content.case, dtype=mask_dtype(content.mask))
+
+
+def _volume_kind(title: str, tip: str, *arrays: str, dtype: type[np.generic] = np.float32) -> Kind:
+    """A kind whose files are volumes of the run, one an array."""
+
+    def present(content: Saveable) -> dict[str, str]:
+        volumes = content.volumes
+        if volumes is None or not volumes.done:
+            return {}
+        there = (name for name in arrays if getattr(volumes, name) is not None)
+        return {name: f"{content.case.name}_{name}.nii.gz" for name in there}
+
+    def write(folder: Path, content: Saveable) -> None:
+        from napari_ddmd.export import save_volume
+
+        for name, file in present(content).items():
+            save_volume(folder / file, getattr(content.volumes, name), content.case, dtype=dtype)
+
+    return Kind(title, tip, lambda content: list(present(content).values()), write, arrays)
+
+
+def _table_names(content: Saveable) -> list[str]:
+    return [f"{content.case.name}_lesions.csv"]
+
+
+def _write_table(folder: Path, content: Saveable) -> None:
+    from napari_ddmd.lesion_table import write_lesion_table
+
+    write_lesion_table(folder / _table_names(content)[0], content)
+
+
+def _report_names(content: Saveable) -> list[str]:
+    return [f"{content.case.name}_report.html"]
+
+
+def _write_report(folder: Path, content: Saveable) -> None:
+    from napari_ddmd.report import write_report
+
+    write_report(folder / _report_names(content)[0], content)
+
+
+REPORT = "report"
+KINDS: dict[str, Kind] = {
+    "mask": Kind("Mask (NIfTI)", "The mask as it stands on screen, with the values it has", _mask_names, _write_mask),
+    "probability": _volume_kind("Probability (NIfTI)", "Mean of the sampled masks, 0 to 1", "probability"),
+    "uncertainty": _volume_kind("Uncertainty (NIfTI)", "0 sure, 1 a coin's toss", "uncertainty"),
+    "maps": _volume_kind("Discrepancy maps (NIfTI)", "Inter- and intra-discrepancy", "inter", "intra"),
+    "samples": _volume_kind(
+        "Sampled masks (NIfTI, 4-D)",
+        "All sampled masks in one file, one after the other along its fourth axis",
+        "samples",
+        dtype=np.uint8,
+    ),
+    "lesions": Kind(
+        "Lesions (CSV)",
+        "A row a lesion: volume, longest axial diameter, slices, mean probability, scores",
+        _table_names,
+        _write_table,
+        ("probability", "uncertainty"),
+    ),
+    REPORT: Kind(
+        "Report (HTML, one page)",
+        "Key slices, lesions, scores, settings and model on a page to print; of the patient only the case's name",
+        _report_names,
+        _write_report,
+        ("probability", "uncertainty", "inter", "intra"),
+    ),
+}
+"""All kinds of output, in the order of the dialog. Another one is another entry here."""
+
+USUAL = frozenset(("mask", "probability", "lesions", REPORT))
+"""Chosen at first."""

@@ -15,8 +15,17 @@ from napari.utils.notifications import Notification, notification_manager
 
 from napari_ddmd.case import Case
 from napari_ddmd.segment import Progress, SliceResult
+from napari_ddmd.viewer import autosave
 from napari_ddmd.viewer.case_layers import case_layers
 from tests.results import slice_result
+
+
+@pytest.fixture(autouse=True)
+def autosave_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep edits that are saved in the background out of the user's own folder."""
+    folder = tmp_path / "autosave"
+    monkeypatch.setattr(autosave, "autosave_folder", lambda: folder)
+    return folder
 
 
 @pytest.fixture
@@ -119,7 +128,8 @@ def lesion_slices(case: Case) -> list[int]:
 
 @pytest.fixture
 def saved_mask(case: Case, tmp_path: Path) -> Path:
+    from napari_ddmd.saveable import Saveable
     from napari_ddmd.viewer.saving import save_results
 
     assert case.mask is not None
-    return save_results(tmp_path, case, case.mask, None)[0]
+    return save_results(tmp_path, ("mask",), Saveable(case=case, mask=case.mask))[0]

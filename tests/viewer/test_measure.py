@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from napari_ddmd.case import Case
+from napari_ddmd.lesions import find_lesions
 from napari_ddmd.viewer.measure import MOST_LESIONS, Measurement, fingerprint, measure, millilitres
+from tests.results import finished
 
 
 @pytest.fixture
@@ -28,6 +30,39 @@ def test_lesions_are_measured_where_they_lie(big_case: Case) -> None:
     assert large.centroid == pytest.approx((3, 14.5, 34.5))
     assert small.centroid == pytest.approx((9, 40.5, 3.5))
     assert large.mean_probability == pytest.approx(0.75)
+
+
+def test_uncertainty_and_scores_are_those_of_the_lesions_place(case: Case) -> None:
+    volumes = finished(case, slices=[3, 4])
+    assert case.mask is not None
+    measured = measure(case.mask, case, None, uncertainty=volumes.uncertainty, scores=volumes.scores)
+    (lesion,) = find_lesions(case.mask, case.spacing, uncertainty=volumes.uncertainty, scores=volumes.scores)[1]
+    assert measured.lesions == [lesion]
+    assert lesion.modality_scores is not None
+    assert lesion.modality_scores["t1"] == 3.5
+
+
+def test_a_lesion_is_found_voxel_for_voxel(big_case: Case) -> None:
+    mask = np.zeros(big_case.grid.shape, np.uint8)
+    mask[2:5, 10:20, 30:40] = 1
+    mask[9, 39:40, 3:5] = 4
+    measured = measure(mask, big_case, None)
+    mask[measured.voxels_of(1)] = 0
+    assert np.argwhere(mask).tolist() == [[9, 39, 3], [9, 39, 4]]
+    mask[measured.voxels_of(2)] = 0
+    assert not mask.any()
+    for nobody in (0, -1, 3):
+        assert [len(axis) for axis in measured.voxels_of(nobody)] == [0, 0, 0]
+    assert len(Measurement(0.0, 0, []).voxels_of(1)[0]) == 0
+
+
+def test_the_diameter_lies_where_the_lesion_does(big_case: Case) -> None:
+    mask = np.zeros(big_case.grid.shape, np.uint8)
+    mask[6, 10:12, 20:30] = 1
+    mask[7, 10, 20:35] = 1
+    (lesion,) = measure(mask, big_case, None).lesions
+    assert lesion.diameter_slice == 7
+    assert lesion.longest_diameter_mm == pytest.approx(15 * big_case.spacing[2])
 
 
 def test_no_lesion(big_case: Case) -> None:

@@ -1,38 +1,40 @@
-"""The button that saves the mask and the probability."""
+"""The button that saves what there is of a case."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
-from numpy.typing import NDArray
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_ddmd.viewer.saving import result_files, save_results
+from napari_ddmd.viewer.saving import save_results
 from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
 
 if TYPE_CHECKING:
-    from napari_ddmd.case import Case
+    from napari_ddmd.saveable import Saveable
 
-Saveable = tuple["Case", NDArray[Any], NDArray[Any] | None]
+_MOST_NAMES = 3
 
 
 class SaveButton(QPushButton):
-    """Asks for a folder and saves there, on the grid of the case's own files.
+    """Asks what is saved and where, and saves it in the background, on the grid of the case's own files.
 
     Parameters
     ----------
     source : callable
-        Returns the case, the mask as it stands on screen and the probability (or None).
+        Returns what there is to save, as it stands; None where there is nothing.
     """
 
     def __init__(self, source: Callable[[], Saveable | None], parent: QWidget | None = None) -> None:
         super().__init__("Save…", parent)
         self._source = source
         self._available, self._saving = True, False
-        self.setToolTip("Save the mask and the probability as NIfTI, on the grid of the case's own files")
+        self.choice = SaveChoice()
+        self.setToolTip("Save the mask, the model's results, a table of the lesions and a report")
         self.clicked.connect(self._ask)
         self._writer = Background(self)
         self._writer.done.connect(self._on_saved)
@@ -43,43 +45,47 @@ class SaveButton(QPushButton):
         self._available = available
         self.setEnabled(available and not self._saving)
 
-    def save(self, folder: Path) -> None:
-        """Save into a folder, in the background; replaces files of the same names. One save at a time."""
-        source = self._source()
-        if source is None or self._saving:
+    def save(self, folder: Path, kinds: Collection[str] | None = None) -> None:
+        """Save into a folder, in the background; replaces files of the same names. One save at a time.
+
+        Parameters
+        ----------
+        folder : Path
+            Where the files go.
+        kinds : collection of str, optional
+            Keys of `napari_ddmd.viewer.saving.KINDS`; without it, those that were chosen last.
+        """
+        content = self._source()
+        if content is None or self._saving:
             return
-        case, mask, probability = source
-        # Copies: what is saved is what was on screen when the button was pressed.
-        copies = mask.copy(), None if probability is None else probability.copy()
+        chosen = self.choice.kinds if kinds is None else frozenset(kinds)
+        content = replace(content, with_expert=self.choice.with_expert)
         self._set_saving(True)
-        self._writer.start(save_results, folder, case, *copies)
+        # What is saved is what was on screen when the button was pressed.
+        self._writer.start(save_results, folder, chosen, content.kept())
 
     def _set_saving(self, saving: bool) -> None:
         self._saving = saving
         self.set_available(self._available)
 
     def _ask(self) -> None:
-        source = self._source()
-        if source is None:
+        content = self._source()
+        if content is None:
             return
-        case, _mask, probability = source
-        beside = next((str(file.parent) for file in case.files.images.values()), "")
-        chosen = QFileDialog.getExistingDirectory(self, "Save the mask and the probability in", beside)
-        if not chosen:
-            return
-        files = result_files(Path(chosen), case, with_probability=probability is not None)
-        taken = [file.name for file in files if file.exists()]
-        if taken and not self._confirm(taken):
-            return
-        self.save(Path(chosen))
-
-    def _confirm(self, names: list[str]) -> bool:
-        question = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} there already. Replace?"
-        return bool(QMessageBox.question(self, "Replace files?", question) == QMessageBox.StandardButton.Yes)
+        dialog = SaveDialog(content, self.choice, self)
+        accepted = bool(dialog.exec())
+        self.choice = dialog.choice if accepted else self.choice
+        dialog.deleteLater()
+        if accepted:
+            self.save(dialog.folder, dialog.kinds)
 
     def _on_saved(self, files: list[Path]) -> None:
         self._set_saving(False)
-        show_info(f"Saved {' and '.join(file.name for file in files)} in {files[0].parent}")
+        names = [file.name for file in files]
+        if len(names) > _MOST_NAMES:
+            names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more files"]
+        listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+        show_info(f"Saved {listed} in {files[0].parent}")
 
     def _on_failed(self, error: Exception) -> None:
         self._set_saving(False)

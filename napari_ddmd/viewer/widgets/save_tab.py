@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.desk import Desk
-from napari_ddmd.viewer.widgets.save_button import Saveable, SaveButton
+from napari_ddmd.viewer.widgets.save_button import SaveButton
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
+
+if TYPE_CHECKING:
+    from napari_ddmd.saveable import ModelFacts, Saveable
+    from napari_ddmd.viewer.run_settings import Recipe
 
 
 class SaveTab(QWidget):
@@ -33,7 +40,36 @@ class SaveTab(QWidget):
         self.save_button.set_available(self._desk.mask is not None)
 
     def _saveable(self) -> Saveable | None:
-        case, layer, volumes = self._desk.case, self._desk.mask, self._desk.volumes
+        from napari_ddmd.saveable import Saveable
+
+        case, layer, results = self._desk.case, self._desk.mask, self._desk.results
         if case is None or layer is None:
             return None
-        return case, np.asarray(layer.data), None if volumes is None else volumes.probability
+        mask = np.asarray(layer.data)
+        if results is None or results.volumes is None or results.recipe is None:
+            return Saveable(case=case, mask=mask)
+        is_models = layer is results.lesion.layer
+        return Saveable(
+            case=case,
+            mask=mask,
+            volumes=results.volumes,
+            model=self._model(results.recipe),
+            settings=_settings(results.recipe),
+            threshold=results.threshold,
+            is_models=is_models,
+            edited_slices=tuple(results.lesion.edited_slices) if is_models else (),
+        )
+
+    def _model(self, recipe: Recipe) -> ModelFacts:
+        """Facts of the model of the run: another one may have been chosen since."""
+        from napari_ddmd.saveable import ModelFacts
+
+        bundle = self._desk.bundle
+        if bundle is not None and bundle.sha256 == recipe.model_sha256:
+            return ModelFacts.of(bundle)
+        return ModelFacts("", "", "", recipe.model_sha256, "")
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    own = {"min_part": recipe.min_part, "shared_guess": recipe.shared_guess, "healthy_below": recipe.healthy_below}
+    return {**asdict(recipe.sampling), **own}

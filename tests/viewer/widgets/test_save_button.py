@@ -4,74 +4,108 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
-from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_ddmd.case import Case
+from napari_ddmd.saveable import Saveable
+from napari_ddmd.viewer.saving import USUAL
 from napari_ddmd.viewer.widgets import save_button
 from napari_ddmd.viewer.widgets.save_button import SaveButton
+from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
+from tests.results import finished
+
+USUAL_NAMES = [
+    "Small_001_lesions.csv",
+    "Small_001_mask.nii.gz",
+    "Small_001_probability.nii.gz",
+    "Small_001_report.html",
+]
 
 
 @pytest.fixture
-def button(case: Case, qtbot: QtBot) -> SaveButton:
-    mask = np.ones(case.grid.shape, np.uint8)
-    button = SaveButton(lambda: (case, mask, np.ones(case.grid.shape, np.float32)))
+def content(case: Case) -> Saveable:
+    volumes = finished(case)
+    return Saveable(case=case, mask=volumes.mask(), volumes=volumes, threshold=0.5, is_models=True)
+
+
+@pytest.fixture
+def button(content: Saveable, qtbot: QtBot) -> SaveButton:
+    button = SaveButton(lambda: content)
     qtbot.addWidget(button)
     return button
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """What the user was asked; answers with a folder, and with `answer`."""
-    seen: dict[str, Any] = {"questions": [], "answer": QMessageBox.StandardButton.Yes}
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the user does with the dialog: a function of it that fills it in, or None to cancel."""
+    todo: list[Any] = []
 
-    def folder(_parent: object, _title: str, beside: str) -> str:
-        seen["beside"] = beside
-        return str(tmp_path)
+    def run(dialog: SaveDialog) -> int:
+        fill = todo.pop(0)
+        if fill is None:
+            return 0
+        fill(dialog)
+        return 1
 
-    def question(_parent: object, _title: str, text: str) -> Any:
-        seen["questions"].append(text)
-        return seen["answer"]
-
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", folder)
-    monkeypatch.setattr(QMessageBox, "question", question)
-    return seen
+    monkeypatch.setattr(SaveDialog, "exec", run)
+    return todo
 
 
-def test_it_saves_where_it_is_told_to(
+def test_it_saves_what_was_chosen_and_remembers_it(
     button: SaveButton,
-    case: Case,
-    asked: dict[str, Any],
+    answers: list[Any],
     tmp_path: Path,
     notifications: list[Notification],
     qtbot: QtBot,
 ) -> None:
+    def choose(dialog: SaveDialog) -> None:
+        dialog.folder_line.setText(str(tmp_path))
+        dialog.boxes["probability"].setChecked(False)
+        dialog.boxes["samples"].setChecked(True)
+        dialog.expert_box.setChecked(True)
+
+    answers.append(choose)
     button.click()
-    qtbot.waitUntil(lambda: bool(notifications), timeout=10_000)
-    assert asked["beside"] == str(case.files.images["t1"].parent)
-    assert asked["questions"] == []
-    names = ["Small_001_mask.nii.gz", "Small_001_probability.nii.gz"]
+    qtbot.waitUntil(lambda: bool(notifications), timeout=20_000)
+    kinds = USUAL - {"probability"} | {"samples"}
+    assert button.choice == SaveChoice(tmp_path, kinds, with_expert=True)
+    names = [*USUAL_NAMES[:2], USUAL_NAMES[3], "Small_001_samples.nii.gz"]
     assert sorted(file.name for file in tmp_path.iterdir()) == names
+    assert "dashed: expert&#x27;s mask" in (tmp_path / "Small_001_report.html").read_text("utf-8")
+    message = notifications[0].message
+    assert message == f"Saved Small_001_mask.nii.gz, Small_001_samples.nii.gz and 2 more files in {tmp_path}"
     assert button.isEnabled()
+    seen: list[SaveChoice] = []
+    answers.append(lambda dialog: seen.append(dialog.choice) or dialog.folder_line.setText(str(tmp_path / "nowhere")))
+    button.click()
+    qtbot.waitUntil(lambda: len(notifications) == 2, timeout=20_000)
+    assert seen == [SaveChoice(tmp_path, kinds, with_expert=True)]
+    assert notifications[1].message.startswith(f"{tmp_path / 'nowhere'}: cannot be written")
 
 
-def test_nothing_is_replaced_without_consent(
-    button: SaveButton, asked: dict[str, Any], tmp_path: Path, qtbot: QtBot
+def test_cancel_saves_nothing(button: SaveButton, answers: list[Any], tmp_path: Path) -> None:
+    button.choice = SaveChoice(tmp_path)
+    answers.append(None)
+    button.click()
+    assert button.isEnabled()
+    assert button.choice == SaveChoice(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_on_screen_is_saved(
+    button: SaveButton, content: Saveable, tmp_path: Path, notifications: list[Notification], qtbot: QtBot
 ) -> None:
-    taken = tmp_path / "Small_001_mask.nii.gz"
-    taken.write_bytes(b"mine")
-    asked["answer"] = QMessageBox.StandardButton.No
-    button.click()
-    qtbot.wait(100)
-    assert taken.read_bytes() == b"mine"
-    assert asked["questions"] == ["Small_001_mask.nii.gz is there already. Replace?"]
-    asked["answer"] = QMessageBox.StandardButton.Yes
-    button.click()
-    qtbot.waitUntil(lambda: taken.read_bytes() != b"mine", timeout=10_000)
-    qtbot.waitUntil(button.isEnabled, timeout=10_000)
+    before = content.mask.copy()
+    button.save(tmp_path, ("mask",))
+    content.mask[:] = 7
+    qtbot.waitUntil(lambda: bool(notifications), timeout=20_000)
+    saved = np.asanyarray(nibabel.load(tmp_path / "Small_001_mask.nii.gz").dataobj)
+    np.testing.assert_array_equal(content.case.grid.to_axial(saved), before)
+    assert notifications[0].message == f"Saved Small_001_mask.nii.gz in {tmp_path}"
 
 
 def test_a_failure_is_told_once(
@@ -122,10 +156,9 @@ def test_what_became_of_the_mask_meanwhile_counts_after_the_save(
     assert button.isEnabled()
 
 
-def test_without_a_mask_nothing_happens(qtbot: QtBot, asked: dict[str, Any], tmp_path: Path) -> None:
+def test_without_a_mask_nothing_happens(qtbot: QtBot, answers: list[Any], tmp_path: Path) -> None:
     button = SaveButton(lambda: None)
     qtbot.addWidget(button)
     button.click()
     button.save(tmp_path)
-    assert "beside" not in asked
     assert list(tmp_path.iterdir()) == []

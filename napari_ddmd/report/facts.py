@@ -1,0 +1,165 @@
+"""What the report says in words: how the mask came about, what it covers, with what settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS
+from napari_ddmd.lesions import lesion_volume_ml
+from napari_ddmd.saveable import Saveable
+from napari_ddmd.summary import lesion_entry
+
+MOST_ROWS = 5
+_NO_VALUE = "–"
+_SETTINGS = {
+    "samples": "Sampled masks a slice",
+    "steps": "Denoiser evaluations a mask",
+    "sampler": "Sampler",
+    "seed": "Seed",
+    "min_part": "Smallest part kept (of largest)",
+    "shared_guess": "Masks share the first estimate",
+    "healthy_below": "First estimate kept below probability",
+    "slices": "Slices asked for",
+    "device": "Device",
+}
+
+
+def total_volume(content: Saveable) -> str:
+    """The whole mask in millilitres, and the number of its parts."""
+    count = len(content.lesions)
+    if count == 0:
+        return "No lesion in the mask"
+    millilitres = lesion_volume_ml(content.mask, content.case.spacing)
+    return f"{_millilitres(millilitres)} mL in {count} {'lesion' if count == 1 else 'lesions'}"
+
+
+def origin(content: Saveable) -> str:
+    """How the mask came about."""
+    if not content.is_models:
+        return "The mask was drawn or opened by the user; it is not the result of a run of the model."
+    if not content.edited_slices:
+        return "The mask is the model's proposal; it was not edited by hand."
+    numbers = sorted(content.case.grid.file_slice(index) for index in content.edited_slices)
+    return f"The mask is the model's proposal, edited by hand on {_slices(numbers)}."
+
+
+def coverage(content: Saveable) -> str:
+    """How much of the brain was segmented."""
+    brain = set(content.brain_slices)
+    if content.volumes is None or not content.volumes.done:
+        return "No slice was segmented by a model."
+    done = content.volumes.done & brain
+    if not content.is_models:
+        return f"Probability, maps and scores are those of a run on {len(done)} of {len(brain)} slices that hold brain."
+    if len(done) == len(brain):
+        return f"All {len(brain)} slices that hold brain were segmented."
+    return f"Only {len(done)} of {len(brain)} slices that hold brain were segmented."
+
+
+def warnings(content: Saveable) -> list[str]:
+    """What the user should know about the files, without their folders."""
+    files = [*content.case.files.images.values()]
+    if content.case.files.mask is not None:
+        files.append(content.case.files.mask)
+    places = [(str(file), file.name) for file in files] + [(str(file.parent), file.parent.name) for file in files]
+    found = []
+    for text in content.case.warnings:
+        for place, name in places:
+            text = text.replace(place, name)
+        found.append(text)
+    return found
+
+
+def lesion_table(content: Saveable) -> tuple[list[str], list[list[str]], str]:
+    """The largest lesions.
+
+    Returns
+    -------
+    head : list of str
+        The columns' names.
+    rows : list of list of str
+        At most `MOST_ROWS`.
+    rest : str
+        What the other lesions amount to, empty where all are in the table.
+    """
+    entries = [lesion_entry(lesion, content.case) for lesion in content.lesions]
+    with_run = content.volumes is not None
+    with_scores = any(entry["modality_scores"] for entry in entries)
+    head = ["Lesion", "Volume (mL)", "Longest axial diameter (mm)", "on slice", "Slices"]
+    if with_run:
+        head += ["Mean probability", "Mean uncertainty (bits)"]
+    if with_scores:
+        head += [f"{MODALITY_LABELS[name]} inter score" for name in MODALITIES]
+    rows = []
+    for entry in entries[:MOST_ROWS]:
+        first, last = entry["slices"]
+        row = [
+            str(entry["label"]),
+            _millilitres(entry["volume_ml"]),
+            f"{entry['longest_diameter_mm']:.1f}",
+            str(entry["diameter_slice"]),
+            f"{first}" if first == last else f"{first}–{last}",
+        ]
+        if with_run:
+            row += [_number(entry["mean_probability"], 2), _number(entry["mean_uncertainty"], 2)]
+        if with_scores:
+            scores = entry["modality_scores"] or {}
+            row += [_number(scores.get(name), 4) for name in MODALITIES]
+        rows.append(row)
+    others = entries[MOST_ROWS:]
+    if not others:
+        return head, rows, ""
+    volume = _millilitres(sum(entry["volume_ml"] for entry in others))
+    count = f"{len(others)} smaller {'lesion' if len(others) == 1 else 'lesions'}"
+    return head, rows, f"and {count}, {volume} mL together"
+
+
+def settings(content: Saveable) -> list[tuple[str, str]]:
+    """What the run was asked for, name and value."""
+    rows = []
+    if content.threshold is not None:
+        rows.append(("Threshold of the probability", f"{content.threshold:g}"))
+    for name, value in content.settings.items():
+        if value is not None and name != "threshold":
+            rows.append((_SETTINGS.get(name, name.replace("_", " ")), _value(value)))
+    return rows
+
+
+def model(content: Saveable) -> list[tuple[str, str]]:
+    """The key lines of the model's card."""
+    facts = content.model
+    if facts is None:
+        return []
+    name = f"{facts.name} {facts.version} ({facts.variant})" if facts.name else ""
+    rows = [("Name, version, variant", name), ("Weights (SHA-256)", f"{facts.sha256[:16]}…")]
+    return [(title, value) for title, value in rows if value]
+
+
+def _millilitres(volume: float) -> str:
+    return f"{volume:.2f}" if volume < 10 else f"{volume:.1f}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return _NO_VALUE if value is None else f"{value:.{digits}f}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ":".join("" if part is None else str(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _slices(numbers: list[int]) -> str:
+    """Name some slices, runs of them by their ends: "slices 3, 5–9"."""
+    parts: list[str] = []
+    start = previous = numbers[0]
+    for number in [*numbers[1:], None]:
+        if number is not None and number == previous + 1:
+            previous = number
+            continue
+        parts.append(f"{start}" if start == previous else f"{start}–{previous}")
+        if number is not None:
+            start = previous = number
+    return f"{'slice' if len(numbers) == 1 else 'slices'} {', '.join(parts)}"

@@ -1,0 +1,179 @@
+"""The dialog that asks what is saved, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_ddmd.viewer.saving import KINDS, REPORT, USUAL, result_files
+
+if TYPE_CHECKING:
+    from napari_ddmd.saveable import Saveable
+
+_MOST_NAMES = 8
+
+
+@dataclass(frozen=True)
+class SaveChoice:
+    """What the user chose.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Where the files go; None stands for the folder of the case.
+    kinds : frozenset of str
+        Keys of `KINDS`; those without content are passed over.
+    with_expert : bool
+        Whether the report's pictures show the expert's mask.
+    """
+
+    folder: Path | None = None
+    kinds: frozenset[str] = USUAL
+    with_expert: bool = False
+
+
+class SaveDialog(QDialog):
+    """Asks for a folder and the kinds of files; says which are there already.
+
+    Parameters
+    ----------
+    content : Saveable
+        What there is to save.
+    choice : SaveChoice
+        What is chosen at first.
+    """
+
+    def __init__(self, content: Saveable, choice: SaveChoice, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._content, self._first = content, choice
+        self.setWindowTitle(f"Save results of {content.case.name}")
+        self.folder_line = QLineEdit(str(choice.folder or case_folder(content)))
+        self.folder_line.setAccessibleName("Folder")
+        self.folder_line.setMinimumWidth(320)
+        browse = QPushButton("Browse…")
+        browse.setAutoDefault(False)
+        browse.clicked.connect(self._browse)
+        folder = QHBoxLayout()
+        label = QLabel("&Folder")
+        label.setBuddy(self.folder_line)
+        for widget in (label, self.folder_line, browse):
+            folder.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.addLayout(folder)
+        self.boxes: dict[str, QCheckBox] = {}
+        for key, kind in KINDS.items():
+            box = self.boxes[key] = QCheckBox(kind.title)
+            has_content = bool(kind.names(content))
+            box.setEnabled(has_content)
+            box.setChecked(has_content and key in choice.kinds)
+            box.setToolTip(kind.tip if has_content else f"{kind.tip}.\nThere is none before a run of the model.")
+            box.toggled.connect(self._show)
+            layout.addWidget(box)
+        self.expert_box = QCheckBox("with the expert's outline in its pictures")
+        self.expert_box.setChecked(choice.with_expert and content.case.mask is not None)
+        self.expert_box.setVisible(content.case.mask is not None)
+        inset = QHBoxLayout()
+        inset.setContentsMargins(24, 0, 0, 0)
+        inset.addWidget(self.expert_box)
+        # It belongs to the report, wherever other kinds come to stand.
+        layout.insertLayout(layout.indexOf(self.boxes[REPORT]) + 1, inset)
+        self.remark = QLabel()
+        self.remark.setWordWrap(True)
+        self.remark.setTextFormat(Qt.TextFormat.PlainText)
+        layout.addWidget(self.remark)
+        layout.addStretch()
+        buttons = QDialogButtonBox()
+        save = buttons.addButton("Save", QDialogButtonBox.ButtonRole.AcceptRole)
+        cancel = buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
+        assert save is not None
+        assert cancel is not None
+        self.save_button: QPushButton = save
+        cancel.setAutoDefault(False)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        layout.addWidget(buttons)
+        self.folder_line.textChanged.connect(self._show)
+        self._show()
+
+    @property
+    def folder(self) -> Path:
+        """The folder in the line."""
+        return Path(self.folder_line.text().strip()).expanduser()
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What is ticked."""
+        return frozenset(key for key, box in self.boxes.items() if box.isChecked())
+
+    @property
+    def choice(self) -> SaveChoice:
+        """What is chosen now; kinds that cannot be had this time stay as they were."""
+        passed_over = {key for key, box in self.boxes.items() if not box.isEnabled()} & self._first.kinds
+        folder = None if self.folder == case_folder(self._content) else self.folder
+        has_expert = self._content.case.mask is not None
+        with_expert = self.expert_box.isChecked() if has_expert else self._first.with_expert
+        return SaveChoice(folder, self.kinds | passed_over, with_expert)
+
+    @property
+    def replaced(self) -> list[str]:
+        """Names of files that are there already."""
+        return [file.name for file in result_files(self.folder, self.kinds, self._content) if file.exists()]
+
+    def accept(self) -> None:
+        """Close, unless files would be replaced and the user does not want that."""
+        if self.save_button.isEnabled() and (not self.replaced or self._confirm()):
+            super().accept()
+
+    def _confirm(self) -> bool:
+        names = self.replaced
+        shown = [*names[:_MOST_NAMES], *(["…"] if len(names) > _MOST_NAMES else [])]
+        question = f"{_these_are(names)} there already:\n\n" + "\n".join(shown) + "\n\nReplace?"
+        return bool(QMessageBox.question(self, "Replace files?", question) == QMessageBox.StandardButton.Yes)
+
+    def _browse(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Save in", self.folder_line.text())
+        if chosen:
+            self.folder_line.setText(chosen)
+
+    def _show(self) -> None:
+        self.expert_box.setEnabled(self.boxes[REPORT].isChecked())
+        has_folder = bool(self.folder_line.text().strip()) and self.folder.is_dir()
+        self.save_button.setEnabled(has_folder and bool(self.kinds))
+        if not has_folder:
+            self.remark.setText("This folder does not exist; choose another one.")
+        elif not self.kinds:
+            self.remark.setText("Tick what is to be saved.")
+        elif self.replaced:
+            self.remark.setText(f"{_these_are(self.replaced)} there already: {', '.join(self.replaced)}")
+        else:
+            self.remark.setText("")
+        # A layout does not make its window higher for a text that got longer.
+        layout = self.layout()
+        if layout is not None and self.isVisible():
+            self.resize(self.width(), max(self.height(), layout.totalHeightForWidth(self.width())))
+
+
+def case_folder(content: Saveable) -> Path:
+    """Return the folder of the case's files; the user's own for a case without files."""
+    beside = next(iter(content.case.files.images.values()), None)
+    return Path.home() if beside is None else beside.parent
+
+
+def _these_are(names: list[str]) -> str:
+    return "1 file is" if len(names) == 1 else f"{len(names)} files are"

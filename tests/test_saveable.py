@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+
+from napari_ddmd.case import Case
+from napari_ddmd.model import Bundle
+from napari_ddmd.saveable import ModelFacts, Saveable
+
+from .results import finished, slice_result
+
+
+def test_what_is_kept_does_not_change_with_the_run(small_case: Case) -> None:
+    volumes = finished(small_case, slices=[2, 4])
+    mask = volumes.mask()
+    kept = Saveable(case=small_case, mask=mask, volumes=volumes).kept()
+    before = volumes.probability.copy(), volumes.samples.copy()
+    volumes.add(slice_result(small_case, 3))
+    mask[:] = 9
+    settled = kept.settled(("probability", "samples"))
+    assert settled.volumes is not None
+    assert settled.volumes.done == set(settled.volumes.scores) == {2, 4}
+    np.testing.assert_array_equal(settled.volumes.probability, before[0])
+    np.testing.assert_array_equal(settled.volumes.samples, before[1])
+    np.testing.assert_array_equal(settled.mask, before[0] > 0.5)
+    # What nobody reads is not copied.
+    assert settled.volumes.uncertainty is volumes.uncertainty
+    assert volumes.done == {2, 3, 4}
+
+
+def test_maps_that_there_are_not_stay_away(small_case: Case) -> None:
+    volumes = finished(small_case, intra=False)
+    settled = Saveable(case=small_case, mask=volumes.mask(), volumes=volumes).kept().settled(("inter", "intra"))
+    assert settled.volumes is not None
+    assert settled.volumes.intra is None
+    assert settled.volumes.inter is not volumes.inter
+    drawn = Saveable(case=small_case, mask=volumes.mask()).kept()
+    assert drawn.settled(("inter",)) is drawn
+
+
+def test_lesions_are_measured_with_what_the_run_has_said(small_case: Case) -> None:
+    volumes = finished(small_case)
+    content = Saveable(case=small_case, mask=volumes.mask(), volumes=volumes)
+    (lesion,) = content.lesions
+    assert content.lesions is content.lesions
+    assert lesion.mean_uncertainty == 0.25
+    assert lesion.modality_scores is not None
+    np.testing.assert_array_equal(content.labels, volumes.mask())
+    (drawn,) = Saveable(case=small_case, mask=volumes.mask()).lesions
+    assert (drawn.mean_probability, drawn.mean_uncertainty, drawn.modality_scores) == (None, None, None)
+
+
+def test_only_the_runs_own_mask_can_have_been_edited(small_case: Case) -> None:
+    mask = np.zeros(small_case.grid.shape, np.uint8)
+    assert Saveable(case=small_case, mask=mask, is_models=True, edited_slices=(3,)).was_edited
+    assert not Saveable(case=small_case, mask=mask, is_models=True).was_edited
+    assert not Saveable(case=small_case, mask=mask, edited_slices=(3,)).was_edited
+
+
+def test_a_model_has_a_short_title(tiny_bundle: Bundle) -> None:
+    facts = ModelFacts.of(tiny_bundle)
+    assert facts.title == f"{tiny_bundle.name} {tiny_bundle.version}"
+    assert ModelFacts("", "", "", "ab" * 32, "").title == "abababababab"

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDialog, QFileDialog, QMessageBox
+
+from napari_ddmd.case import Case
+from napari_ddmd.saveable import Saveable
+from napari_ddmd.viewer.saving import KINDS, USUAL
+from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
+from tests.results import finished
+
+
+@pytest.fixture
+def content(case: Case) -> Saveable:
+    volumes = finished(case)
+    return Saveable(case=case, mask=volumes.mask(), volumes=volumes, is_models=True)
+
+
+@pytest.fixture
+def drawn(case: Case) -> Saveable:
+    assert case.mask is not None
+    return Saveable(case=case, mask=case.mask)
+
+
+def open_dialog(qtbot: QtBot, content: Saveable, choice: SaveChoice | None = None) -> SaveDialog:
+    dialog = SaveDialog(content, choice or SaveChoice())
+    qtbot.addWidget(dialog)
+    dialog.show()
+    return dialog
+
+
+def test_it_begins_beside_the_case_with_the_usual(qtbot: QtBot, content: Saveable) -> None:
+    dialog = open_dialog(qtbot, content)
+    assert dialog.folder == content.case.files.images["t1"].parent
+    assert dialog.kinds == USUAL
+    assert dialog.choice == SaveChoice()
+    assert set(dialog.boxes) == set(KINDS)
+    assert all(box.isEnabled() for box in dialog.boxes.values())
+    assert dialog.save_button.isEnabled()
+
+
+def test_a_case_without_files_begins_at_home(qtbot: QtBot, content: Saveable) -> None:
+    case = dataclasses.replace(content.case, files=dataclasses.replace(content.case.files, images={}))
+    assert open_dialog(qtbot, dataclasses.replace(content, case=case)).folder == Path.home()
+
+
+def test_what_there_is_not_cannot_be_ticked_and_is_not_forgotten(qtbot: QtBot, drawn: Saveable, tmp_path: Path) -> None:
+    dialog = open_dialog(qtbot, drawn, SaveChoice(tmp_path, frozenset(("mask", "maps"))))
+    assert not dialog.boxes["maps"].isEnabled()
+    assert not dialog.boxes["maps"].isChecked()
+    assert "before a run" in dialog.boxes["maps"].toolTip()
+    assert dialog.kinds == {"mask"}
+    dialog.boxes["lesions"].setChecked(True)
+    assert dialog.choice == SaveChoice(tmp_path, frozenset(("mask", "lesions", "maps")))
+
+
+def test_files_that_are_there_are_listed_and_asked_about(
+    qtbot: QtBot, content: Saveable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mask.nii.gz", "intra.nii.gz", "report.html"):
+        (tmp_path / f"Small_001_{name}").write_text("mine")
+    questions: list[str] = []
+    answer = [QMessageBox.StandardButton.No]
+
+    def question(_parent: object, _title: str, text: str) -> QMessageBox.StandardButton:
+        questions.append(text)
+        return answer[0]
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    dialog = open_dialog(qtbot, content, SaveChoice(tmp_path))
+    assert dialog.replaced == ["Small_001_mask.nii.gz", "Small_001_report.html"]
+    assert dialog.remark.text() == "2 files are there already: Small_001_mask.nii.gz, Small_001_report.html"
+    dialog.save_button.click()
+    assert dialog.isVisible()
+    assert questions == ["2 files are there already:\n\nSmall_001_mask.nii.gz\nSmall_001_report.html\n\nReplace?"]
+    answer[0] = QMessageBox.StandardButton.Yes
+    dialog.save_button.click()
+    assert dialog.result() == QDialog.DialogCode.Accepted
+    (tmp_path / "Small_001_mask.nii.gz").unlink()
+    (tmp_path / "Small_001_report.html").unlink()
+    dialog = open_dialog(qtbot, content, SaveChoice(tmp_path))
+    assert dialog.remark.text() == ""
+    dialog.save_button.click()
+    assert len(questions) == 2
+
+
+def test_a_folder_that_is_not_there_or_nothing_ticked_cannot_be_saved(
+    qtbot: QtBot, content: Saveable, tmp_path: Path
+) -> None:
+    dialog = open_dialog(qtbot, content, SaveChoice(tmp_path))
+    for nowhere in (str(tmp_path / "nowhere"), "", "  "):
+        dialog.folder_line.setText(nowhere)
+        assert not dialog.save_button.isEnabled()
+        assert "does not exist" in dialog.remark.text()
+        qtbot.keyClick(dialog.folder_line, Qt.Key.Key_Return)
+        assert dialog.isVisible()
+    dialog.folder_line.setText(str(tmp_path))
+    assert dialog.save_button.isEnabled()
+    for box in dialog.boxes.values():
+        box.setChecked(False)
+    assert not dialog.save_button.isEnabled()
+    assert dialog.remark.text() == "Tick what is to be saved."
+
+
+def test_a_folder_can_be_looked_for(
+    qtbot: QtBot, content: Saveable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [str(tmp_path), ""]
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: answers.pop(0))
+    dialog = open_dialog(qtbot, content)
+    dialog._browse()
+    assert dialog.choice.folder == tmp_path
+    dialog._browse()
+    assert dialog.folder == tmp_path
+
+
+def test_the_experts_outline_goes_with_the_report(qtbot: QtBot, content: Saveable) -> None:
+    dialog = open_dialog(qtbot, content, SaveChoice(with_expert=True))
+    assert dialog.expert_box.isChecked()
+    dialog.boxes["report"].setChecked(False)
+    assert not dialog.expert_box.isEnabled()
+    case = dataclasses.replace(content.case, mask=None)
+    dialog = open_dialog(qtbot, dataclasses.replace(content, case=case), SaveChoice(with_expert=True))
+    assert not dialog.expert_box.isVisible()
+    assert dialog.choice.with_expert  # for the next case that has one
+
+
+def test_the_window_grows_with_the_list(qtbot: QtBot, content: Saveable, tmp_path: Path) -> None:
+    dialog = open_dialog(qtbot, content, SaveChoice(tmp_path, frozenset(KINDS)))
+    before = dialog.height()
+    for kind in KINDS.values():
+        for name in kind.names(content):
+            (tmp_path / name).write_text("")
+    dialog.folder_line.setText(f"{tmp_path}/")
+    assert len(dialog.replaced) == 8
+    qtbot.waitUntil(lambda: dialog.height() > before)
+    needed = dialog.remark.heightForWidth(dialog.remark.width())
+    qtbot.waitUntil(lambda: dialog.remark.height() >= needed)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Labels
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.case import Case
+from napari_ddmd.model import Bundle
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.run_settings import Recipe, Sampling
+from napari_ddmd.viewer.widgets.save_tab import SaveTab
+from tests.results import slice_result
+
+
+@pytest.fixture
+def desk(viewer: ViewerModel, case: Case, tiny_bundle: Bundle, qtbot: QtBot) -> Any:
+    desk = Desk(viewer)
+    desk.bundle = tiny_bundle
+    desk.set_case(case)
+    yield desk
+    desk.deleteLater()
+
+
+@pytest.fixture
+def tab(desk: Desk, qtbot: QtBot) -> SaveTab:
+    tab = SaveTab(desk)
+    qtbot.addWidget(tab)
+    return tab
+
+
+def run(desk: Desk, case: Case, sha256: str) -> Labels:
+    results = desk.results_of(case)
+    results.begin()
+    results.add(Recipe(case, sha256, Sampling(samples=3, seed=5), min_part=0.1), slice_result(case, 4))
+    results.settle()
+    layer = results.lesion.layer
+    assert layer is not None
+    desk.set_mask(layer)
+    return layer
+
+
+def test_without_a_mask_there_is_nothing_to_save(tab: SaveTab, desk: Desk) -> None:
+    assert tab._saveable() is None
+    assert not tab.save_button.isEnabled()
+
+
+def test_a_drawn_mask_is_all_there_is_before_a_run(tab: SaveTab, desk: Desk, case: Case) -> None:
+    desk.set_mask(Labels(np.ones(case.grid.shape, np.uint8)))
+    content = tab._saveable()
+    assert tab.save_button.isEnabled()
+    assert content is not None
+    assert (content.case, content.volumes, content.model, content.is_models) == (case, None, None, False)
+    assert content.mask.all()
+
+
+def test_a_run_comes_with_its_settings_and_edits(tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle) -> None:
+    layer = run(desk, case, tiny_bundle.sha256)
+    content = tab._saveable()
+    assert content is not None
+    assert content.is_models
+    assert not content.was_edited
+    assert content.volumes is desk.volumes
+    assert content.threshold == 0.5
+    assert content.settings == {
+        "samples": 3,
+        "steps": 2,
+        "sampler": "ddim",
+        "seed": 5,
+        "device": "auto",
+        "min_part": 0.1,
+        "shared_guess": False,
+        "healthy_below": 0.0,
+    }
+    assert content.model is not None
+    assert (content.model.name, content.model.sha256) == (tiny_bundle.name, tiny_bundle.sha256)
+    layer.data[4, 2, 2] = 1
+    edited = tab._saveable()
+    assert edited is not None
+    assert edited.edited_slices == (4,)
+
+
+def test_a_model_that_was_changed_since_lends_no_name(
+    tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle
+) -> None:
+    run(desk, case, tiny_bundle.sha256)
+    desk.bundle = dataclasses.replace(tiny_bundle, sha256="f" * 64)
+    content = tab._saveable()
+    assert content is not None
+    assert content.model is not None
+    assert (content.model.name, content.model.sha256) == ("", tiny_bundle.sha256)
+
+
+def test_another_mask_beside_a_run_is_not_the_runs(tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle) -> None:
+    run(desk, case, tiny_bundle.sha256)
+    desk.set_mask(Labels(np.ones(case.grid.shape, np.uint8)))
+    content = tab._saveable()
+    assert content is not None
+    assert not content.is_models
+    assert content.volumes is desk.volumes
+    assert content.edited_slices == ()
