@@ -29,6 +29,7 @@ class Role(StrEnum):
     LESION = "lesion"
     MIRROR = "copy"
     DENOISING = "denoising"
+    COMPARISON = "mask against expert"
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QComboBox,
-    QHeaderView,
-    QLabel,
-    QSizePolicy,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_ddmd.editing import Numbering
 from napari_ddmd.viewer.layer_tag import Role, tag_of
-from napari_ddmd.viewer.measure import Measurement, fingerprint, measure, millilitres
+from napari_ddmd.viewer.mask_tools import is_expert
+from napari_ddmd.viewer.measure import Measurement, fingerprint, measure
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.viewer.widgets.lesion_table import LesionTable
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
     from napari_ddmd.case import Case
+    from napari_ddmd.lesions import Lesion
+    from napari_ddmd.model.discrepancy import DiscrepancyScores
+    from napari_ddmd.volumes import Volumes
 
 _MEASURE_AFTER_MS = 400
-_COLUMNS = ("Lesion", "mL", "Slices", "Prob.")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What runs have said of a case, to be averaged over each lesion; filled in place.
+
+    Attributes
+    ----------
+    probability, uncertainty : (S, H, W) ndarray of float32, or None
+        See `Volumes`.
+    scores : mapping of int to DiscrepancyScores, or None
+        By axial slice.
+    """
+
+    probability: NDArray[np.float32] | None = None
+    uncertainty: NDArray[np.float32] | None = None
+    scores: Mapping[int, DiscrepancyScores] | None = None
+
+    @classmethod
+    def of(cls, volumes: Volumes | None) -> Evidence:
+        """What the volumes hold; nothing before a run."""
+        return cls() if volumes is None else cls(volumes.probability, volumes.uncertainty, volumes.scores)
+
+    def is_same_as(self, other: Evidence) -> bool:
+        """Tell whether both are the very same arrays."""
+        return self.probability is other.probability and self.uncertainty is other.uncertainty
 
 
 class LesionBox(QWidget):
@@ -48,18 +71,22 @@ class LesionBox(QWidget):
         Another mask is measured, or none.
     mask_edited
         Voxels of the mask changed.
+    delete_wanted
+        Voxels ``(S, H, W)`` and number of a lesion that is to be deleted.
     """
 
     lesion_chosen = Signal(object)
     measured = Signal()
     mask_changed = Signal()
     mask_edited = Signal()
+    delete_wanted = Signal(object, int)
 
     def __init__(self, viewer: ViewerModel, links: ViewerLinks, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._case: Case | None = None
-        self._probability: NDArray[np.float32] | None = None
+        self._evidence = Evidence()
+        self._numbering: Numbering | None = None
         self._layers: list[Labels] = []
         self.layer_links = ViewerLinks()
         self._coverage = ""
@@ -72,14 +99,25 @@ class LesionBox(QWidget):
         self.mask_list.setPlaceholderText("no mask yet")
         self.mask_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.total = QLabel("")
-        self.table = _make_table()
+        self.total.setWordWrap(True)
+        self.table = LesionTable()
+        self.delete_button = QPushButton("Delete lesion")
+        self.delete_button.setToolTip(
+            "Take the lesion that is chosen in the table out of the mask (Delete key). Undo brings it back"
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.mask_list, self.total, self.table):
-            layout.addWidget(widget)
+        line = QHBoxLayout()
+        line.addWidget(self.total, 1)
+        line.addWidget(self.delete_button)
+        layout.addWidget(self.mask_list)
+        layout.addLayout(line)
+        layout.addWidget(self.table)
         self.mask_list.currentIndexChanged.connect(self._on_mask_chosen)
-        self.table.cellClicked.connect(self._on_row)
-        self.table.currentCellChanged.connect(self._on_row)
+        self.table.lesion_chosen.connect(self._on_lesion)
+        self.table.delete_wanted.connect(self._on_delete)
+        self.table.itemSelectionChanged.connect(self._show_delete)
+        self.delete_button.clicked.connect(self.delete)
         self._worker = Background(self)
         self._worker.done.connect(self._on_measured)
         self._worker.failed.connect(self._on_not_measured)
@@ -103,27 +141,36 @@ class LesionBox(QWidget):
         """Number of lesions, volume and what it covers in words; empty where there is no mask."""
         return "" if self.measurement is None else f"{self.measurement.summary}{self._coverage}"
 
-    def set_case(self, case: Case | None, probability: NDArray[np.float32] | None) -> None:
+    def set_case(self, case: Case | None, evidence: Evidence) -> None:
         """Measure the masks of another case.
 
         Parameters
         ----------
         case : Case or None
             The patient.
-        probability : (S, H, W) ndarray or None
-            Averaged over each lesion.
+        evidence : Evidence
+            What runs have said of it.
         """
-        is_other, is_other_probability = case is not self._case, probability is not self._probability
-        self._case, self._probability = case, probability
+        is_other, is_other_evidence = case is not self._case, not evidence.is_same_as(self._evidence)
+        self._case, self._evidence = case, evidence
         if is_other:
             self._fill()
-        if is_other_probability:
-            self.probability_changed()
+        if is_other_evidence:
+            self.evidence_changed()
 
-    def probability_changed(self) -> None:
-        """Measure soon, even where the mask has stayed: the probability was filled in place."""
+    def evidence_changed(self) -> None:
+        """Measure soon, even where the mask has stayed: the probability was filled in place.
+
+        Lesions are numbered by size again: a run makes others, while edits change the ones that there are.
+        """
         self._revision += 1
+        self._numbering = None
         self.remeasure()
+
+    def delete(self) -> None:
+        """Ask to delete the lesion that is chosen in the table."""
+        if self.table.lesion is not None:
+            self._on_delete(self.table.lesion)
 
     def step(self, way: int) -> None:
         """Choose the next lesion of the table, or with −1 the one before, round and round."""
@@ -168,7 +215,7 @@ class LesionBox(QWidget):
         self.mask_list.addItems(names)
         self.mask_list.setEnabled(bool(names))
         # The expert's mask is measured only when it is asked for: it is not a result.
-        candidates = (prefer, before, *(layer for layer in self._layers if not _is_expert(layer)))
+        candidates = (prefer, before, *(layer for layer in self._layers if not is_expert(layer)))
         chosen = next((layer for layer in candidates if layer in self._layers), None)
         self.mask_list.setCurrentIndex(-1 if chosen is None else self._layers.index(chosen))
         self.mask_list.blockSignals(False)
@@ -179,6 +226,7 @@ class LesionBox(QWidget):
 
     def _listen(self) -> None:
         self.layer_links.disconnect()
+        self._numbering = None
         layer = self.layer
         if layer is not None:
             # Painting, filling and undo all end in one of these.
@@ -202,6 +250,9 @@ class LesionBox(QWidget):
         mask = np.asarray(layer.data)
         seen = (id(layer), fingerprint(mask), self._revision)
         if seen == self._seen:
+            if not self._measuring:
+                # Who has shown something else meanwhile shall show this again.
+                self.measured.emit()
             return
         if self._measuring:
             # A mask that changes faster than it is measured must not keep the readout from ever coming.
@@ -210,7 +261,9 @@ class LesionBox(QWidget):
         self._seen = seen
         self._measuring = True
         # A copy: the user may go on painting while it is measured.
-        self._worker.start(measure, mask.copy(), self._case, self._probability)
+        if self._numbering is None:
+            self._numbering = Numbering(mask.shape)
+        self._worker.start(_measured, mask.copy(), self._case, self._evidence, self._numbering)
 
     def _on_measured(self, measurement: Measurement) -> None:
         self._measuring = self._has_failed = False
@@ -227,26 +280,9 @@ class LesionBox(QWidget):
 
     def _show(self, measurement: Measurement | None) -> None:
         self.measurement = measurement
-        lesions = [] if measurement is None else measurement.lesions
         self._show_total()
-        self.table.setVisible(bool(lesions))
-        self.table.blockSignals(True)
-        self.table.setRowCount(len(lesions))
-        for row, lesion in enumerate(lesions):
-            first, last = lesion.slices
-            probability = "" if lesion.mean_probability is None else f"{lesion.mean_probability:.2f}"
-            texts = (
-                str(lesion.label),
-                millilitres(lesion.volume_ml),
-                f"{first}" if first == last else f"{first}-{last}",
-                probability,
-            )
-            for column, text in enumerate(texts):
-                item = QTableWidgetItem(text)
-                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                self.table.setItem(row, column, item)
-        self.table.setCurrentCell(-1, -1)
-        self.table.blockSignals(False)
+        self.table.show_lesions([] if measurement is None else measurement.lesions)
+        self._show_delete()
         self.measured.emit()
 
     def _show_total(self) -> None:
@@ -254,32 +290,27 @@ class LesionBox(QWidget):
         if self.measurement is not None:
             self.total.setText(f"<b>{self.measurement.summary}</b>{self._coverage}")
 
-    def _on_row(self, row: int, *_: int) -> None:
-        if self.measurement is not None and 0 <= row < len(self.measurement.lesions):
-            self.lesion_chosen.emit(self.measurement.lesions[row].centroid)
+    def _show_delete(self) -> None:
+        layer = self.layer
+        is_ours = layer is not None and not is_expert(layer)
+        self.delete_button.setVisible(is_ours and self.table.rowCount() > 0)
+        self.delete_button.setEnabled(self.table.lesion is not None)
+
+    def _on_lesion(self, lesion: Lesion) -> None:
+        self.lesion_chosen.emit(lesion.centroid)
+
+    def _on_delete(self, lesion: Lesion) -> None:
+        if self.measurement is None or self._case is None:
+            return
+        place = np.zeros(self._case.grid.shape, bool)
+        place[self.measurement.voxels_of(lesion.label)] = True
+        self.delete_wanted.emit(place, lesion.label)
 
 
-def _is_expert(layer: Labels) -> bool:
-    tag = tag_of(layer)
-    return tag is not None and tag.role == Role.EXPERT
-
-
-def _make_table() -> QTableWidget:
-    table = QTableWidget(0, len(_COLUMNS))
-    table.setHorizontalHeaderLabels(_COLUMNS)
-    table.setToolTip("Click a lesion to go to its middle slice")
-    rows, columns = table.verticalHeader(), table.horizontalHeader()
-    assert rows is not None
-    assert columns is not None
-    rows.hide()
-    columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    # As high as its rows need, within limits: the Save button below should stay in sight.
-    table.setSizeAdjustPolicy(QAbstractItemView.SizeAdjustPolicy.AdjustToContents)
-    table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
-    table.setMinimumHeight(60)
-    table.setMaximumHeight(180)
-    table.hide()
-    return table
+def _measured(mask: NDArray[Any], case: Case, evidence: Evidence, numbering: Numbering) -> Measurement:
+    found = measure(mask, case, evidence.probability, uncertainty=evidence.uncertainty, scores=evidence.scores)
+    if found.labels is None:
+        return found
+    numbers = numbering.number(found.labels, found.corner)
+    lesions = [replace(lesion, label=int(numbers[lesion.label])) for lesion in found.lesions]
+    return replace(found, lesions=lesions, labels=numbers[found.labels])

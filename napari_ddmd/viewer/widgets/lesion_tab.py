@@ -7,13 +7,18 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.sight import bring_into_sight
 from napari_ddmd.viewer.viewer_links import ViewerLinks
-from napari_ddmd.viewer.widgets.lesion_box import LesionBox
+from napari_ddmd.viewer.widgets.autosave_box import AutosaveBox
+from napari_ddmd.viewer.widgets.compare_box import CompareBox
+from napari_ddmd.viewer.widgets.correct_box import CorrectBox
+from napari_ddmd.viewer.widgets.edited_box import EditedBox
+from napari_ddmd.viewer.widgets.lesion_box import Evidence, LesionBox
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 
 
 class LesionTab(QWidget):
-    """The mask in hand: which one it is, and what it measures.
+    """The mask in hand: which one it is, what it measures, what corrects it, and how far it agrees with the expert's.
 
     Parameters
     ----------
@@ -34,26 +39,40 @@ class LesionTab(QWidget):
         super().__init__(parent)
         self._desk = desk
         self.lesion_box = LesionBox(desk.viewer, links)
+        self.correct_box, self.edited_box = CorrectBox(desk), EditedBox(desk)
+        self.compare_box = CompareBox(desk, links)
+        self.autosave_box = AutosaveBox(desk)
+        content = column(
+            ("Lesions", (self.autosave_box, self.lesion_box)),
+            ("Correct", (self.correct_box, self.edited_box)),
+            ("Expert", (self.compare_box,)),
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(VerticalScroll(column(("Lesions", (self.lesion_box,)))))
-        self.lesion_box.lesion_chosen.connect(desk.go_to_voxel)
+        layout.addWidget(VerticalScroll(content))
+        self.lesion_box.lesion_chosen.connect(self._go_to)
+        self.lesion_box.delete_wanted.connect(self.correct_box.delete)
         self.lesion_box.mask_changed.connect(self._on_mask)
         self.lesion_box.mask_edited.connect(desk.mask_edited)
         self.lesion_box.measured.connect(self._show_coverage)
         desk.case_changed.connect(self._show)
         desk.results_changed.connect(self._show_results)
+        self.destroyed.connect(self.correct_box.layer_links.disconnect)
         self._show()
 
     def _show(self) -> None:
-        case, volumes = self._desk.case, self._desk.volumes
-        self.lesion_box.set_case(case, None if volumes is None else volumes.probability)
+        self.lesion_box.set_case(self._desk.case, Evidence.of(self._desk.volumes))
         self._on_mask()
 
     def _show_results(self) -> None:
         self._show()
-        self.lesion_box.probability_changed()
+        self.lesion_box.evidence_changed()
         self._show_coverage()
+
+    def _go_to(self, voxel: tuple[float, float, float]) -> None:
+        self._desk.go_to_voxel(voxel)
+        if self._desk.case is not None:
+            bring_into_sight(self._desk.viewer, self._desk.case, voxel)
 
     def _on_mask(self) -> None:
         self._desk.set_mask(self.lesion_box.layer)
@@ -61,7 +80,8 @@ class LesionTab(QWidget):
     def _show_coverage(self) -> None:
         """Say beside the volume how much of the brain it covers: a part must not pass for the whole."""
         case, results = self._desk.case, self._desk.results
-        if case is None or results is None or self.lesion_box.layer is not results.lesion.layer:
+        is_ours = results is not None and self.lesion_box.layer is results.lesion.layer
+        if case is None or results is None or results.volumes is None or not is_ours:
             self.lesion_box.set_coverage(0, 0)
         else:
             brain = set(np.flatnonzero(case.brain.any(axis=(1, 2))).tolist())

@@ -14,14 +14,14 @@ from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.measure import Measurement
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets import lesion_box
-from napari_ddmd.viewer.widgets.lesion_box import LesionBox
+from napari_ddmd.viewer.widgets.lesion_box import Evidence, LesionBox
 
 
 @pytest.fixture
 def box(viewer: ViewerModel, case: Case, qtbot: QtBot) -> LesionBox:
     box = LesionBox(viewer, ViewerLinks())
     qtbot.addWidget(box)
-    box.set_case(case, None)
+    box.set_case(case, Evidence())
     return box
 
 
@@ -47,7 +47,7 @@ def test_each_lesion_has_a_row(viewer: ViewerModel, case: Case, box: LesionBox, 
         pass
     # Voxels of 2 mm × 2 mm × 3 mm.
     assert "2 lesions, 0.40 mL" in box.total.text()
-    assert cells(box) == [["1", "0.38", "2-3", ""], ["2", "0.01", "6", ""]]
+    assert cells(box) == [["1", "0.38", "10", "2-3", *[""] * 6], ["2", "0.01", "2", "6", *[""] * 6]]
 
 
 def test_paint_and_undo_are_measured(viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot) -> None:
@@ -65,7 +65,7 @@ def test_redrawing_alone_measures_nothing(
     layer = add_mask(viewer, case)
     qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
     asked: list[object] = []
-    monkeypatch.setattr(lesion_box, "measure", lambda *_: asked.append(1))
+    monkeypatch.setattr(lesion_box, "measure", lambda *_, **__: asked.append(1))
     layer.refresh()
     qtbot.wait(700)
     assert asked == []
@@ -75,13 +75,13 @@ def test_another_probability_is_shown_though_the_mask_stays(
     viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
 ) -> None:
     add_mask(viewer, case)
-    qtbot.waitUntil(lambda: [row[3] for row in cells(box)] == ["", ""], timeout=10_000)
+    qtbot.waitUntil(lambda: [row[4] for row in cells(box)] == ["", ""], timeout=10_000)
     probability = np.full(case.grid.shape, 0.5, np.float32)
-    box.set_case(case, probability)
-    qtbot.waitUntil(lambda: [row[3] for row in cells(box)] == ["0.50", "0.50"], timeout=10_000)
+    box.set_case(case, Evidence(probability))
+    qtbot.waitUntil(lambda: [row[4] for row in cells(box)] == ["0.50", "0.50"], timeout=10_000)
     probability[6] = 0.75
-    box.probability_changed()
-    qtbot.waitUntil(lambda: [row[3] for row in cells(box)] == ["0.50", "0.75"], timeout=10_000)
+    box.evidence_changed()
+    qtbot.waitUntil(lambda: [row[4] for row in cells(box)] == ["0.50", "0.75"], timeout=10_000)
 
 
 def test_a_mask_that_keeps_changing_is_measured_all_the_same(
@@ -90,7 +90,7 @@ def test_a_mask_that_keeps_changing_is_measured_all_the_same(
     gate = threading.Event()
     begun: list[int] = []
 
-    def slow(mask: Any, *_: object) -> Measurement:
+    def slow(mask: Any, *_: object, **__: object) -> Measurement:
         begun.append(int(mask.sum()))
         gate.wait(5)
         return Measurement(float(mask.sum()), 1, [])
@@ -119,7 +119,7 @@ def test_a_measurement_that_fails_is_told_once_and_leaves_no_old_figures(
     layer = add_mask(viewer, case)
     qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
 
-    def fail(*_: object) -> Measurement:
+    def fail(*_: object, **__: object) -> Measurement:
         raise MemoryError("no memory left")
 
     with monkeypatch.context() as broken:
@@ -145,10 +145,10 @@ def test_a_click_goes_to_the_middle_of_the_lesion(
     qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
     with qtbot.waitSignal(box.lesion_chosen) as signal:
         box.table.setCurrentCell(1, 2)
-    assert signal.args == [6]
+    assert signal.args == [(6.0, 20.0, 20.0)]
     with qtbot.waitSignal(box.lesion_chosen) as signal:
         box.table.cellClicked.emit(1, 0)
-    assert signal.args == [6]
+    assert signal.args == [(6.0, 20.0, 20.0)]
 
 
 def test_the_newest_mask_is_measured_and_others_can_be_chosen(viewer: ViewerModel, case: Case, box: LesionBox) -> None:
@@ -180,7 +180,7 @@ def test_the_expert_is_measured_only_when_asked_for(
     box.mask_list.setCurrentIndex(0)
     assert box.layer is viewer.layers["expert mask"]
     qtbot.waitUntil(lambda: box.measurement is not None and box.measurement.count == 1, timeout=10_000)
-    box.set_case(None, None)
+    box.set_case(None, Evidence())
     qtbot.waitUntil(lambda: box.measurement is None, timeout=5000)
     assert not box.total.isVisible()
 
@@ -194,3 +194,40 @@ def test_coverage_is_told_only_where_something_is_missing(
     assert box.total.text().endswith("in 3 of 6 slices")
     box.set_coverage(6, 6)
     assert box.total.text().endswith("mL</b>")
+
+
+def test_a_lesion_keeps_its_number_while_it_is_edited_and_a_run_numbers_anew(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    box.table.setCurrentCell(1, 0)
+    layer.data[4:8, 15:28, 10:24] = 1  # the second becomes the largest
+    layer.refresh()
+    qtbot.waitUntil(lambda: cells(box)[1][3] == "4-7", timeout=10_000)
+    assert [row[0] for row in cells(box)] == ["1", "2"]
+    assert box.table.lesion is not None
+    assert box.table.lesion.label == 2
+    box.evidence_changed()
+    qtbot.waitUntil(lambda: cells(box)[0][3] == "4-7", timeout=10_000)
+
+
+def test_a_lesion_is_asked_to_be_deleted_by_its_voxels(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    assert not box.delete_button.isEnabled()
+    box.table.setCurrentCell(1, 0)
+    assert box.delete_button.isEnabled()
+    with qtbot.waitSignal(box.delete_wanted) as signal:
+        box.delete_button.click()
+    place, number = signal.args
+    assert number == 2
+    assert np.argwhere(place).tolist() == [[6, 20, 20]]
+
+
+def test_the_experts_lesions_are_not_to_be_deleted(case: Case, box: LesionBox, qtbot: QtBot) -> None:
+    box.mask_list.setCurrentIndex(0)
+    qtbot.waitUntil(lambda: len(cells(box)) == 1, timeout=10_000)
+    assert box.delete_button.isHidden()

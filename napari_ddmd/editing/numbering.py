@@ -1,0 +1,69 @@
+"""Numbers of lesions that stay the same while the mask is edited."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.int32]
+
+
+class Numbering:
+    """Gives a lesion the number that its place had before; new ones get new numbers.
+
+    Where lesions meet, the number of the larger overlap stays; where one falls apart, the larger part keeps it. A
+    place remembers the number of a lesion that is deleted or swallowed, so that it comes back with undo.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the mask, ``(S, H, W)``.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._before: Labels = np.zeros(shape, np.int32)
+        self._highest = 0
+
+    def number(self, labels: Labels, corner: tuple[int, ...] = (0, 0, 0)) -> Labels:
+        """Return the number of each lesion.
+
+        Parameters
+        ----------
+        labels : (s, h, w) ndarray of int32
+            The lesions as they are found now, 1 is the largest; a part of the volume suffices that holds them all.
+        corner : tuple of int
+            Voxel of the volume at which that part starts.
+
+        Returns
+        -------
+        ndarray of int32
+            By label; 0 stays 0, and at first each label is its own number.
+        """
+        box = tuple(slice(start, start + length) for start, length in zip(corner, labels.shape, strict=True))
+        before = self._before[box]
+        inside = labels > 0
+        numbers = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
+        kept = _by_overlap(labels[inside], before[inside])
+        for label in range(1, len(numbers)):
+            if label in kept:
+                numbers[label] = kept[label]
+            else:
+                self._highest += 1
+                numbers[label] = self._highest
+        # A place remembers the number of a lesion that was swallowed, but not one that another lesion bears now.
+        forgets = inside & ((before == 0) | np.isin(before, numbers))
+        before[forgets] = numbers[labels[forgets]]
+        return numbers
+
+
+def _by_overlap(now: Labels, before: Labels) -> dict[int, int]:
+    """Pair each label with the number that most of its voxels had; a number goes to one label alone."""
+    if not before.any():
+        return {}
+    pairs, sizes = np.unique(np.stack([now, before])[:, before > 0], axis=1, return_counts=True)
+    kept: dict[int, int] = {}
+    for place in np.argsort(-sizes, kind="stable"):
+        label, number = pairs[:, place].tolist()
+        if label not in kept and number not in kept.values():
+            kept[label] = number
+    return kept

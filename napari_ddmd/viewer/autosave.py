@@ -1,0 +1,204 @@
+"""Edits on disk that nobody asked for: what is left of them after a crash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+import uuid
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari_ddmd.case import Case
+
+KEPT_DAYS = 30
+_DAY = 24 * 3600.0
+_PART = ".part"
+_BROKEN = ".broken"
+# Every so many voxels along each axis tell cases apart as well as all of them.
+_STRIDE = 8
+
+
+class AutosaveError(Exception):
+    """An autosave that cannot be written or read, in words for the user."""
+
+
+@dataclass(frozen=True)
+class Edits:
+    """What is saved of a lesion layer.
+
+    Attributes
+    ----------
+    mask : (S, H, W) ndarray of uint8
+        As it stands on screen.
+    written : (S, H, W) ndarray of uint8
+        What the model wrote; slices where the mask differs are edited by hand.
+    threshold : float
+        At which the lesion is cut.
+    """
+
+    mask: NDArray[np.uint8]
+    written: NDArray[np.uint8]
+    threshold: float
+
+    @property
+    def edited_slices(self) -> list[int]:
+        """Slices that are edited by hand."""
+        return [int(index) for index in np.flatnonzero((self.mask != self.written).any(axis=(1, 2)))]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Edits that an earlier session left.
+
+    Attributes
+    ----------
+    path : Path
+        Their file.
+    edits : Edits
+        What it holds.
+    """
+
+    path: Path
+    edits: Edits = field(repr=False)
+
+    @property
+    def time(self) -> datetime:
+        """When they were saved, local time."""
+        return datetime.fromtimestamp(self.path.stat().st_mtime)
+
+
+def autosave_folder() -> Path:
+    """The folder of the user's own data that edits are saved in."""
+    return Path(platformdirs.user_data_dir("napari-ddmd", appauthor=False)) / "autosave"
+
+
+def case_key(case: Case) -> str:
+    """Name a case by what its images show: no name of a patient, and the same wherever the files lie."""
+    grid = hashlib.sha256(repr((case.grid.shape, case.spacing, np.round(case.grid.affine, 4).tolist())).encode())
+    grid.update(np.ascontiguousarray(case.images[:, ::_STRIDE, ::_STRIDE, ::_STRIDE]).data)
+    return grid.hexdigest()[:24]
+
+
+class Autosave:
+    """Files of edits in one folder, one for each case and session.
+
+    A session writes files of its own, so that new edits never replace those of a crash before they are looked at.
+
+    Parameters
+    ----------
+    folder : Path
+        Made, readable for the user alone, with the first file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._session = uuid.uuid4().hex[:8]
+
+    def path(self, key: str) -> Path:
+        """The file of a case in this session."""
+        return self.folder / f"{key}-{self._session}.npz"
+
+    def save(self, key: str, edits: Edits) -> Path:
+        """Write edits beside and rename, so that a crash leaves the file before whole.
+
+        Raises
+        ------
+        AutosaveError
+            If the folder cannot be written to.
+        """
+        path = self.path(key)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(suffix=_PART, dir=self.folder)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    np.savez_compressed(
+                        file, mask=edits.mask, written=edits.written, threshold=np.float64(edits.threshold)
+                    )
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).replace(path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise AutosaveError(f"{self.folder}: edits cannot be saved in between: {reason}; save the mask.") from error
+        return path
+
+    def find(self, key: str, shape: tuple[int, ...]) -> tuple[Found | None, list[str]]:
+        """Find the newest edits of a case that another session left.
+
+        Parameters
+        ----------
+        key : str
+            From `case_key`.
+        shape : tuple of int
+            Of the case's grid.
+
+        Returns
+        -------
+        found : Found or None
+            None where there are none that are whole.
+        problems : list of str
+            A line for each file that is broken; it is put aside and not told of again.
+        """
+        problems: list[str] = []
+        others = [path for path in self.folder.glob(f"{key}-*.npz") if path != self.path(key)]
+        for path in sorted(others, key=_modified, reverse=True):
+            try:
+                return Found(path, read_edits(path, shape)), problems
+            except AutosaveError as error:
+                problems.append(str(error))
+                path.replace(path.with_suffix(_BROKEN))
+        return None, problems
+
+    def discard(self, path: Path) -> None:
+        """Remove a file, where it is still there."""
+        path.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what is too old, and what saves that were killed have left."""
+        now = time.time()
+        for path in self.folder.glob("*"):
+            oldest = _DAY if path.suffix == _PART else KEPT_DAYS * _DAY
+            if path.suffix in (".npz", _PART, _BROKEN) and now - _modified(path) > oldest:
+                path.unlink(missing_ok=True)
+
+
+def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
+    """Read a file of edits.
+
+    Raises
+    ------
+    AutosaveError
+        If it is broken or of another grid.
+    """
+    try:
+        # Opened here: numpy leaves a file open that turns out to be broken.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            edits = Edits(stored["mask"], stored["written"], float(stored["threshold"]))
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise AutosaveError(f"{path.name}: edits of an earlier session cannot be read; they are ignored.") from error
+    for volume in (edits.mask, edits.written):
+        if volume.shape != shape or volume.dtype != np.uint8:
+            raise AutosaveError(f"{path.name}: edits of an earlier session do not fit the case; they are ignored.")
+    return edits
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another session has just removed it
+        return 0.0

@@ -1,0 +1,179 @@
+"""Tools that correct the mask in hand, and how their results get into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ddmd import editing
+from napari_ddmd.case import MODALITIES
+from napari_ddmd.viewer.layer_tag import Role, tag_of
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_ddmd.case import Case
+    from napari_ddmd.viewer.desk import Desk
+    from napari_ddmd.viewer.lesion_layer import LesionLayer
+
+Mask = NDArray[np.bool_]
+
+_FLAIR = MODALITIES.index("flair")
+
+
+class ToolError(Exception):
+    """Why a tool cannot do anything here, in words for the user."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a tool works on, apart from the window.
+
+    Attributes
+    ----------
+    case : Case
+        The patient.
+    before : (S, H, W) ndarray of integers
+        A copy of the mask in hand.
+    index : int
+        The current axial slice.
+    whole : bool
+        Work on all slices, else on the current one.
+    drawn : tuple of int
+        Slices that were drawn by hand.
+    """
+
+    case: Case
+    before: NDArray[Any]
+    index: int
+    whole: bool
+    drawn: tuple[int, ...] = ()
+
+    @property
+    def mask(self) -> Mask:
+        """Where the lesion is, ``(S, H, W)``."""
+        mask: Mask = self.before > 0
+        return mask
+
+    @property
+    def part(self) -> slice:
+        """The slices to work on."""
+        return slice(None) if self.whole else slice(self.index, self.index + 1)
+
+
+Tool = Callable[[Sheet], Mask]
+
+
+def fill_holes(sheet: Sheet) -> Mask:
+    """Fill what the outline encloses."""
+    mask = sheet.mask
+    mask[sheet.part] = editing.fill_holes(mask[sheet.part])
+    return mask
+
+
+def smooth(sheet: Sheet) -> Mask:
+    """Smooth the outline and keep the volume."""
+    mask, part = sheet.mask, sheet.part
+    mask[part] = editing.smooth(mask[part], sheet.case.spacing, sheet.case.brain[part])
+    return mask
+
+
+def grow(sheet: Sheet) -> Mask:
+    """Grow to the edge on FLAIR."""
+    mask, part, case = sheet.mask, sheet.part, sheet.case
+    mask[part] = editing.grow_to_edge(mask[part], case.images[_FLAIR][part], case.brain[part], case.spacing)
+    return mask
+
+
+def interpolate(sheet: Sheet) -> Mask:
+    """Fill the slices between those drawn by hand: the gap around the current slice, or all gaps."""
+    mask, drawn = sheet.mask, [index for index in sheet.drawn if sheet.before[index].any()]
+    gaps = [(low, high) for low, high in pairwise(drawn) if high - low > 1]
+    if not sheet.whole:
+        around = editing.neighbours(drawn, sheet.index)
+        gaps = [] if around is None else [around]
+    if not gaps:
+        raise ToolError("Draw on two slices with a gap between them, and go to a slice in the gap.")
+    for low, high in gaps:
+        mask = editing.interpolate(mask, low, high, sheet.case.spacing)
+    return mask
+
+
+def remove_slice(sheet: Sheet) -> Mask:
+    """Take the current slice out of the mask."""
+    mask = sheet.mask
+    mask[sheet.index] = False
+    return mask
+
+
+def is_expert(layer: Labels) -> bool:
+    """Tell whether a layer is the expert's mask, which is not corrected."""
+    tag = tag_of(layer)
+    return tag is not None and tag.role == Role.EXPERT
+
+
+def lesion_in_hand(desk: Desk) -> LesionLayer | None:
+    """Return the lesion of the desk's case if its layer is the mask in hand."""
+    lesion = None if desk.results is None else desk.results.lesion
+    return lesion if lesion is not None and lesion.layer is not None and lesion.layer is desk.mask else None
+
+
+def drawn_slices(desk: Desk) -> list[int]:
+    """Slices of the mask in hand that were drawn by hand; of labels that no run fills, all that hold anything."""
+    lesion, layer = lesion_in_hand(desk), desk.mask
+    if lesion is not None:
+        return lesion.edited_slices
+    return [] if layer is None else np.flatnonzero(np.asarray(layer.data).any(axis=(1, 2))).tolist()
+
+
+def apply(desk: Desk, layer: Labels, name: str, before: NDArray[Any], after: Mask) -> NDArray[np.intp]:
+    """Write what a tool has made into the layer, as one step of its history.
+
+    A run may have written other slices meanwhile: only those count that the tool changes.
+
+    Parameters
+    ----------
+    desk : Desk
+        Knows which layer remembers its own history.
+    layer : Labels
+        What the tool was used on.
+    name : str
+        Of the step.
+    before : (S, H, W) ndarray of integers
+        The mask that the tool began from.
+    after : (S, H, W) ndarray of bool
+        The mask that it made.
+
+    Returns
+    -------
+    ndarray of int
+        The slices that changed.
+
+    Raises
+    ------
+    ToolError
+        If the mask changed there meanwhile, or is not in hand any more; nothing is written then.
+    """
+    changed = (before > 0) != after
+    slices = np.flatnonzero(changed.any(axis=(1, 2)))
+    in_hand = desk.mask
+    if in_hand is None or layer is not in_hand:
+        raise ToolError("Another mask is in hand now; nothing was changed.")
+    if not np.array_equal(np.asarray(layer.data)[slices], before[slices]):
+        raise ToolError("The mask changed meanwhile; nothing was changed. Try again.")
+    if not len(slices):
+        return slices
+    value = layer.selected_label or 1
+    lesion = lesion_in_hand(desk)
+    if lesion is not None:
+        with lesion.editing(name) as data:
+            data[changed] = np.where(after[changed], 1, 0)
+    else:
+        places = np.nonzero(changed)
+        layer.data_setitem(places, np.where(after[places], value, 0).astype(layer.data.dtype))
+    return slices

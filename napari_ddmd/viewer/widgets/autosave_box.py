@@ -1,0 +1,277 @@
+"""Saves edits in the background, and offers those that a crash has left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakSet
+
+import numpy as np
+from napari.utils.notifications import show_warning
+from numpy.typing import NDArray
+from qtpy.QtCore import QCoreApplication, QTimer
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_ddmd.viewer import autosave
+from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, Found, case_key
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.measure import fingerprint
+from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.viewer.widgets.edited_box import ranges
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_ddmd.case import Case
+    from napari_ddmd.viewer.lesion_layer import LesionLayer
+    from napari_ddmd.viewer.result_layers import ResultLayers
+
+REST_MS = 5_000
+LATEST_MS = 30_000
+
+
+class Keeper:
+    """What is to be saved of one case; it outlives the panel, to write the last edits when that goes.
+
+    Parameters
+    ----------
+    store : Autosave
+        Where files go.
+    """
+
+    def __init__(self, store: Autosave) -> None:
+        self.store = store
+        self.origins: WeakKeyDictionary[Case, Path] = WeakKeyDictionary()
+        self._seen: WeakKeyDictionary[Case, tuple[int, int]] = WeakKeyDictionary()
+        self._due: tuple[Case, ResultLayers] | None = None
+
+    def note(self, case: Case, results: ResultLayers) -> None:
+        """Remember that a lesion may have been edited."""
+        self._due = (case, results)
+
+    def take(self) -> tuple[Case, Edits] | None:
+        """Return a copy of what is to be saved, None where nothing has changed since the last call."""
+        due, self._due = self._due, None
+        if due is None or due[1].lesion.layer is None:
+            return None
+        case, lesion = due[0], due[1].lesion
+        mark = _mark(lesion)
+        before = self._seen.get(case)
+        edited = bool((lesion.data != lesion.written).any())
+        if mark == before or (before is None and not edited):
+            return None
+        self._seen[case] = mark
+        return case, Edits(lesion.data.copy(), lesion.written.copy(), due[1].threshold)
+
+    def was_saved(self, case: Case, lesion: LesionLayer) -> None:
+        """Take the lesion as it stands for saved."""
+        self._seen[case] = _mark(lesion)
+        if self._due is not None and self._due[0] is case:
+            self._due = None
+
+    def forget(self) -> None:
+        """Take nothing for saved: the latest file could not be written."""
+        self._seen.clear()
+
+    def write(self, case: Case, edits: Edits) -> None:
+        """Save edits, or remove the file of edits that were all taken back."""
+        key = case_key(case)
+        if edits.edited_slices:
+            self.store.save(key, edits)
+        else:
+            self.store.discard(self.store.path(key))
+        # What was restored is in the new file.
+        origin = self.origins.pop(case, None)
+        if origin is not None:
+            self.store.discard(origin)
+
+    def flush(self, *_: object) -> None:
+        """Save at once what is to be saved, in this thread."""
+        taken = self.take()
+        if taken is not None:
+            try:
+                self.write(*taken)
+            except AutosaveError as error:
+                show_warning(str(error))
+
+
+class AutosaveBox(QWidget):
+    """Hidden, unless there are edits of an earlier session to restore.
+
+    Parameters
+    ----------
+    desk : Desk
+        The case and its lesion.
+    rest_ms, latest_ms : int
+        Edits are saved when they have rested so long, and while they go on at least so often.
+    """
+
+    def __init__(
+        self, desk: Desk, *, rest_ms: int = REST_MS, latest_ms: int = LATEST_MS, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self.keeper = Keeper(Autosave(autosave.autosave_folder()))
+        self._offers: WeakKeyDictionary[Case, Found] = WeakKeyDictionary()
+        self._looked: WeakSet[Case] = WeakSet()
+        self._saving = self._has_failed = False
+        self._obsolete: Path | None = None
+        self.label = QLabel("")
+        self.label.setWordWrap(True)
+        self.restore_button, self.discard_button = QPushButton("Restore"), QPushButton("Discard")
+        self.restore_button.setToolTip("Take the edits into the mask; a later run keeps them")
+        self.discard_button.setToolTip("Remove the saved edits for good")
+        self._lay_out()
+        self._rest, self._latest = (self._make_clock(wait) for wait in (rest_ms, latest_ms))
+        self._worker, self._finder = Background(self), Background(self)
+        self._worker.done.connect(self._on_saved)
+        self._worker.failed.connect(self._on_failed)
+        self._finder.done.connect(self._on_found)
+        self.restore_button.clicked.connect(self.restore)
+        self.discard_button.clicked.connect(self.discard)
+        desk.mask_edited.connect(self._on_edited)
+        desk.history_changed.connect(self._on_edited)
+        desk.case_changed.connect(self._on_case)
+        flush = self.keeper.flush
+        self.destroyed.connect(flush)
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(flush)
+            self.destroyed.connect(lambda *_: application.aboutToQuit.disconnect(flush))
+        self._on_case()
+
+    def restore(self) -> None:
+        """Take the edits that were found into the case's lesion."""
+        case = self._desk.case
+        found = None if case is None else self._offers.pop(case, None)
+        if case is None or found is None:
+            return
+        edits, results = found.edits, self._desk.results_of(case)
+        self.keeper.origins[case] = found.path
+        if results.lesion.is_shown:
+            # What is on screen may hold newer edits: a step that can be taken back, on the edited slices alone.
+            has_run = results.volumes is not None
+            chosen = edits.edited_slices if has_run else np.flatnonzero(edits.mask.any(axis=(1, 2))).tolist()
+            with results.lesion.editing("restoring edits") as data:
+                data[chosen] = edits.mask[chosen]
+        else:
+            results.lesion.restore(edits.mask, edits.written, edits.threshold)
+            self._desk.set_threshold(edits.threshold)
+        self._desk.results_changed.emit()
+        self._show()
+        self._on_edited()
+
+    def discard(self) -> None:
+        """Remove the edits that were found."""
+        case = self._desk.case
+        found = None if case is None else self._offers.pop(case, None)
+        if found is not None:
+            self.keeper.store.discard(found.path)
+        self._show()
+
+    def saved(self, case: Case, mask: NDArray[Any]) -> None:
+        """Forget the autosave of a case whose mask was saved by the user.
+
+        Parameters
+        ----------
+        case : Case
+            The patient.
+        mask : (S, H, W) ndarray
+            What was saved; edits since then stay.
+        """
+        if not self._desk.knows(case):
+            return
+        lesion = self._desk.results_of(case).lesion
+        if lesion.layer is None or not np.array_equal(lesion.data, mask):
+            return
+        self.keeper.was_saved(case, lesion)
+        path = self.keeper.store.path(case_key(case))
+        self.keeper.store.discard(path)
+        # A file that is being written now would come back.
+        self._obsolete = path if self._saving else None
+        origin = self.keeper.origins.pop(case, None)
+        if origin is not None:
+            self.keeper.store.discard(origin)
+
+    def _on_edited(self) -> None:
+        case, results = self._desk.case, self._desk.results
+        if case is None or results is None or not results.lesion.is_shown:
+            return
+        self.keeper.note(case, results)
+        self._rest.start()
+        if not self._latest.isActive():
+            self._latest.start()
+
+    def _save(self) -> None:
+        if self._saving:
+            # One file, one writer: an older state must not replace a newer one.
+            self._rest.start()
+            return
+        self._rest.stop()
+        self._latest.stop()
+        taken = self.keeper.take()
+        if taken is not None:
+            self._saving = True
+            self._worker.start(self.keeper.write, *taken)
+
+    def _on_saved(self, _answer: object) -> None:
+        self._saving = self._has_failed = False
+        obsolete, self._obsolete = self._obsolete, None
+        if obsolete is not None:
+            self.keeper.store.discard(obsolete)
+
+    def _on_failed(self, error: Exception) -> None:
+        self._saving = False
+        self.keeper.forget()
+        if not self._has_failed:
+            show_warning(" ".join(str(error).split()) or type(error).__name__)
+        self._has_failed = True
+
+    def _on_case(self) -> None:
+        self._save()
+        case = self._desk.case
+        if case is not None and case not in self._looked:
+            self._finder.start(_find, self.keeper.store, case)
+        self._show()
+
+    def _on_found(self, answer: tuple[Case, Found | None, list[str]]) -> None:
+        case, found, problems = answer
+        self._looked.add(case)
+        for problem in problems:
+            show_warning(problem)
+        if found is not None:
+            self._offers[case] = found
+        self._show()
+
+    def _show(self) -> None:
+        case = self._desk.case
+        found = None if case is None else self._offers.get(case)
+        self.setVisible(found is not None)
+        if found is not None:
+            edited = found.edits.edited_slices
+            count = f"{len(edited)} {'slice' if len(edited) == 1 else 'slices'}"
+            self.label.setText(f"Edits of {found.time:%d %b %H:%M} were found, in {count} ({ranges(edited)}).")
+
+    def _make_clock(self, milliseconds: int) -> QTimer:
+        clock = QTimer(self)
+        clock.setSingleShot(True)
+        clock.setInterval(milliseconds)
+        clock.timeout.connect(self._save)
+        return clock
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.restore_button)
+        buttons.addWidget(self.discard_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.label)
+        layout.addLayout(buttons)
+
+
+def _mark(lesion: LesionLayer) -> tuple[int, int]:
+    return fingerprint(lesion.data), fingerprint(lesion.written)
+
+
+def _find(store: Autosave, case: Case) -> tuple[Case, Found | None, list[str]]:
+    store.sweep()
+    return (case, *store.find(case_key(case), case.grid.shape))

@@ -1,0 +1,189 @@
+"""A table of lesions that sorts by each column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem, QWidget
+
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS
+from napari_ddmd.viewer.measure import millilitres
+
+if TYPE_CHECKING:
+    from napari_ddmd.lesions import Lesion
+
+_MOST_ROWS = 6
+# Room in pixels for the mark of the column that is sorted by, and around the text.
+_SORT_MARK, _PADDING = 10, 16
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table.
+
+    Attributes
+    ----------
+    title, tip : str
+        Head of the column, and what it means.
+    value : callable
+        What it sorts by, None where the lesion has none.
+    text : callable
+        The value in words.
+    """
+
+    title: str
+    tip: str
+    value: Callable[[Lesion], float | None]
+    text: Callable[[Lesion], str]
+
+
+def _figure(title: str, tip: str, value: Callable[[Lesion], float | None], form: str) -> Column:
+    def text(lesion: Lesion) -> str:
+        figure = value(lesion)
+        return "" if figure is None else f"{figure:{form}}"
+
+    return Column(title, tip, value, text)
+
+
+def _score(modality: str) -> Column:
+    label = MODALITY_LABELS[modality]
+    tip = f"{label}: mean inter-discrepancy score over the lesion's slices; high is unlike healthy brain"
+    return _figure(label, tip, lambda lesion: (lesion.modality_scores or {}).get(modality), ".3f")
+
+
+def _slices(lesion: Lesion) -> str:
+    first, last = lesion.slices
+    return f"{first}" if first == last else f"{first}-{last}"
+
+
+COLUMNS = (
+    Column("No.", "Number of the lesion; edits do not change it", lambda lesion: lesion.label, lambda x: str(x.label)),
+    Column("mL", "Volume in millilitres", lambda lesion: lesion.volume_ml, lambda x: millilitres(x.volume_ml)),
+    _figure("⌀ mm", "Longest diameter in an axial slice, in millimetres", lambda x: x.longest_diameter_mm, ".0f"),
+    Column("Slices", "First and last axial slice", lambda lesion: lesion.slices[0], _slices),
+    _figure("Prob.", "Mean lesion probability, 0 to 1", lambda lesion: lesion.mean_probability, ".2f"),
+    _figure("Unc.", "Mean uncertainty, 0 to 1: how far the samples disagree", lambda x: x.mean_uncertainty, ".2f"),
+    *(_score(modality) for modality in MODALITIES),
+)
+
+
+class LesionTable(QTableWidget):
+    """Lesions, one a row. A click or the arrow keys choose one, the Delete key asks to delete it.
+
+    Signals
+    -------
+    lesion_chosen
+        The `Lesion` of the row that was clicked or stepped to.
+    delete_wanted
+        The `Lesion` of the current row.
+    """
+
+    lesion_chosen = Signal(object)
+    delete_wanted = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(0, len(COLUMNS), parent)
+        self._lesions: dict[int, Lesion] = {}
+        for place, column in enumerate(COLUMNS):
+            head = QTableWidgetItem(column.title)
+            head.setToolTip(f"{column.tip}. Click to sort")
+            self.setHorizontalHeaderItem(place, head)
+        self.setToolTip("Click a lesion to go to its middle slice; Delete removes it")
+        self.setAccessibleName("Lesions")
+        rows, columns = self.verticalHeader(), self.horizontalHeader()
+        assert rows is not None
+        assert columns is not None
+        rows.hide()
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        columns.setMinimumSectionSize(32)
+        # napari's own padding would leave room for four columns only.
+        self.setStyleSheet("QHeaderView::section { padding: 2px 3px; } QTableWidget::item { padding: 0px 2px; }")
+        columns.setStretchLastSection(True)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setSortingEnabled(True)
+        self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        self.cellClicked.connect(self._on_row)
+        self.currentCellChanged.connect(self._on_row)
+        self.hide()
+
+    @property
+    def lesion(self) -> Lesion | None:
+        """The lesion of the current row."""
+        return self._lesion_at(self.currentRow())
+
+    def show_lesions(self, lesions: Sequence[Lesion]) -> None:
+        """Show other lesions; the order and the row that is chosen stay. Columns without figures are hidden."""
+        chosen = self.lesion
+        self.blockSignals(True)
+        # Rows would change their place while they are filled.
+        self.setSortingEnabled(False)
+        self._lesions = {lesion.label: lesion for lesion in lesions}
+        self.setRowCount(len(lesions))
+        for place, column in enumerate(COLUMNS):
+            for row, lesion in enumerate(lesions):
+                self.setItem(row, place, _Item(column.text(lesion), column.value(lesion), lesion.label))
+            self.setColumnHidden(place, all(column.value(lesion) is None for lesion in lesions))
+        self.setSortingEnabled(True)
+        self.setCurrentCell(-1, -1)
+        if chosen is not None:
+            for row in range(self.rowCount()):
+                if self._number_at(row) == chosen.label:
+                    self.setCurrentCell(row, 0)
+        self.blockSignals(False)
+        self.setVisible(bool(lesions))
+        self._fit()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
+        """Ask to delete the current lesion."""
+        if event is not None and event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.lesion is not None:
+            self.delete_wanted.emit(self.lesion)
+        else:
+            super().keyPressEvent(event)
+
+    def _fit(self) -> None:
+        """Be as high as the rows need, within limits: the tools below should stay in sight. Columns are as narrow."""
+        head, bar = self.horizontalHeader(), self.horizontalScrollBar()
+        assert head is not None
+        assert bar is not None
+        for place, column in enumerate(COLUMNS):
+            items = [self.item(row, place) for row in range(self.rowCount())]
+            texts = [item.text() for item in items if item is not None]
+            width = max((self.fontMetrics().horizontalAdvance(text) for text in texts), default=0)
+            title = head.fontMetrics().horizontalAdvance(column.title) + _SORT_MARK
+            self.setColumnWidth(place, max(width, title) + _PADDING)
+        rows = sum(self.rowHeight(row) for row in range(min(self.rowCount(), _MOST_ROWS)))
+        self.setFixedHeight(head.sizeHint().height() + rows + bar.sizeHint().height() + 2 * self.frameWidth())
+
+    def _number_at(self, row: int) -> int | None:
+        item = self.item(row, 0)
+        return item.number if isinstance(item, _Item) else None
+
+    def _lesion_at(self, row: int) -> Lesion | None:
+        number = self._number_at(row)
+        return None if number is None else self._lesions.get(number)
+
+    def _on_row(self, row: int, *_: Any) -> None:
+        lesion = self._lesion_at(row)
+        if lesion is not None:
+            self.lesion_chosen.emit(lesion)
+
+
+class _Item(QTableWidgetItem):
+    """Sorts as a number; what has none comes first."""
+
+    def __init__(self, text: str, value: float | None, number: int) -> None:
+        super().__init__(text)
+        self.number = number
+        self._value = float("-inf") if value is None else float(value)
+        self.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+
+    def __lt__(self, other: object) -> bool:
+        return self._value < other._value if isinstance(other, _Item) else NotImplemented

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+
+from napari_ddmd.editing import interpolate, neighbours
+
+SPACING = (2.0, 1.0, 1.0)
+
+
+def disc(radius: float, column: int = 20) -> np.ndarray:
+    h, w = np.indices((40, 40))
+    return (h - 20) ** 2 + (w - column) ** 2 <= radius**2
+
+
+def stack(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    mask = np.zeros((9, 40, 40), bool)
+    mask[1], mask[7] = first, last
+    return mask
+
+
+def test_a_cone_lies_between_two_discs() -> None:
+    filled = interpolate(stack(disc(4), disc(10)), 1, 7, SPACING)
+    for index in range(1, 8):
+        radius = np.sqrt(filled[index].sum() / np.pi)
+        assert abs(radius - (3 + index)) < 0.7
+    assert not filled[[0, 8]].any()
+
+
+def test_shapes_that_do_not_overlap_move_along() -> None:
+    filled = interpolate(stack(disc(4, 8), disc(4, 32)), 1, 7, SPACING)
+    centres = [np.argwhere(filled[index]).mean(axis=0)[1] for index in range(1, 8)]
+    np.testing.assert_allclose(centres, np.linspace(8, 32, 7), atol=0.6)
+    assert filled[4].sum() > 0.8 * disc(4).sum()
+
+
+def test_the_old_middle_is_replaced_and_other_lesions_stay() -> None:
+    mask = stack(disc(4), disc(4))
+    mask[2] = disc(12)
+    mask[4, 2:4, 2:4] = True
+    before = mask.copy()
+    filled = interpolate(mask, 1, 7, SPACING)
+    np.testing.assert_array_equal(mask, before)
+    assert abs(int(filled[2].sum()) - int(disc(4).sum())) < 6
+    assert filled[4, 2:4, 2:4].all()
+    assert not filled[3, 2:4, 2:4].any()
+
+
+def test_without_two_shapes_nothing_is_done() -> None:
+    mask = stack(disc(4), np.zeros_like(disc(4)))
+    np.testing.assert_array_equal(interpolate(mask, 1, 7, SPACING), mask)
+    np.testing.assert_array_equal(interpolate(mask, 1, 2, SPACING), mask)
+
+
+def test_the_gap_around_a_slice_is_found() -> None:
+    assert neighbours([9, 2, 5], 3) == (2, 5)
+    assert neighbours([2, 5, 9], 7) == (5, 9)
+    assert neighbours([2, 3], 2) is None
+    assert neighbours([2, 5], 6) is None
+    assert neighbours([], 6) is None

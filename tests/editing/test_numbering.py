@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from napari_ddmd.editing import Numbering
+
+SHAPE = (4, 20, 20)
+
+
+def found(mask: np.ndarray) -> np.ndarray:
+    """Labels by size, as they are measured."""
+    labels, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    order = np.zeros(count + 1, np.int32)
+    order[np.argsort(-sizes, kind="stable") + 1] = np.arange(1, count + 1)
+    return order[labels].astype(np.int32)
+
+
+def boxes(large: bool = True) -> np.ndarray:
+    mask = np.zeros(SHAPE, bool)
+    mask[1:3, 1:6, 1:6] = large
+    mask[2, 10:13, 10:13] = True
+    mask[0, 16:18, 1:3] = True
+    return mask
+
+
+def numbers(numbering: Numbering, mask: np.ndarray) -> np.ndarray:
+    labels = found(mask)
+    return numbering.number(labels)[labels]
+
+
+def test_at_first_the_largest_is_one() -> None:
+    labels = found(boxes())
+    assert Numbering(SHAPE).number(labels).tolist() == [0, 1, 2, 3]
+
+
+def test_a_lesion_keeps_its_number_when_it_becomes_the_largest() -> None:
+    numbering = Numbering(SHAPE)
+    numbers(numbering, boxes())
+    mask = boxes()
+    mask[2, 8:16, 8:18] = True
+    mask[1:3, 1:6, 3:6] = False
+    now = numbers(numbering, mask)
+    assert (now[2, 11, 11], now[1, 1, 1], now[0, 16, 1]) == (2, 1, 3)
+
+
+def test_a_number_is_not_given_again_and_comes_back_with_undo() -> None:
+    numbering = Numbering(SHAPE)
+    numbers(numbering, boxes())
+    mask = boxes(large=False)
+    mask[3, 18, 18] = True
+    now = numbers(numbering, mask)
+    assert (now[2, 11, 11], now[3, 18, 18]) == (2, 4)
+    assert numbers(numbering, boxes())[1, 1, 1] == 1
+
+
+def test_when_two_meet_the_larger_gives_its_number_and_its_halves_part_again() -> None:
+    numbering = Numbering(SHAPE)
+    numbers(numbering, boxes())
+    bridged = boxes()
+    bridged[2, 5:11, 5:11] = True
+    assert set(np.unique(numbers(numbering, bridged))) == {0, 1, 3}
+    apart = numbers(numbering, boxes())
+    assert (apart[1, 1, 1], apart[2, 11, 11], apart[0, 16, 1]) == (1, 2, 3)
+
+
+def test_the_smaller_half_gets_a_number_of_its_own_and_keeps_it() -> None:
+    numbering = Numbering(SHAPE)
+    numbers(numbering, boxes())
+    halved = boxes()
+    halved[:, :, 4] = False
+    for _ in range(2):
+        now = numbers(numbering, halved)
+        assert (now[1, 1, 1], now[1, 1, 5]) == (1, 4)
+    assert numbers(numbering, boxes())[1, 1, 5] == 1
+
+
+def test_a_part_of_the_volume_suffices() -> None:
+    whole, part = Numbering(SHAPE), Numbering(SHAPE)
+    labels = found(boxes())
+    whole.number(labels)
+    part.number(labels[:3, :18, :13], (0, 0, 0))
+    mask = boxes(large=False)
+    labels = found(mask)
+    np.testing.assert_array_equal(part.number(labels[1:, 9:, 9:], (1, 9, 9))[:2], [0, 2])
+
+
+def test_an_empty_mask_has_no_numbers() -> None:
+    assert Numbering(SHAPE).number(np.zeros(SHAPE, np.int32)).tolist() == [0]

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_ddmd.case import Case, load_case
+from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, case_key, read_edits
+from tests.conftest import CaseWriter
+
+SHAPE = (4, 6, 5)
+KEY = "0123456789abcdef01234567"
+
+
+def edits(value: int = 1, shape: tuple[int, ...] = SHAPE) -> Edits:
+    written = np.zeros(shape, np.uint8)
+    mask = written.copy()
+    mask[1:3] = value
+    return Edits(mask, written, 0.4)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Autosave:
+    return Autosave(tmp_path / "autosave")
+
+
+def age(path: Path, days: float) -> None:
+    then = time.time() - days * 24 * 3600
+    os.utime(path, (then, then))
+
+
+def test_edits_come_back_as_they_were(store: Autosave) -> None:
+    path = store.save(KEY, edits())
+    back = read_edits(path, SHAPE)
+    np.testing.assert_array_equal(back.mask, edits().mask)
+    np.testing.assert_array_equal(back.written, edits().written)
+    assert back.threshold == 0.4
+    assert back.edited_slices == [1, 2]
+
+
+def test_another_session_finds_them_and_ones_own_are_not_found(store: Autosave) -> None:
+    path = store.save(KEY, edits())
+    assert store.find(KEY, SHAPE) == (None, [])
+    found, problems = Autosave(store.folder).find(KEY, SHAPE)
+    assert problems == []
+    assert found is not None
+    assert found.path == path
+    assert abs((datetime.now() - found.time).total_seconds()) < 60
+    assert Autosave(store.folder).find("f" * 24, SHAPE) == (None, [])
+
+
+def test_new_edits_do_not_replace_those_of_a_crash(store: Autosave) -> None:
+    crashed = store.save(KEY, edits(1))
+    age(crashed, 1)
+    later = Autosave(store.folder)
+    later.save(KEY, edits(2))
+    np.testing.assert_array_equal(read_edits(crashed, SHAPE).mask, edits(1).mask)
+    found, _ = Autosave(store.folder).find(KEY, SHAPE)
+    assert found is not None
+    assert found.edits.mask.max() == 2
+
+
+def test_the_folder_is_private_and_names_tell_nothing(store: Autosave, case: Case) -> None:
+    path = store.save(case_key(case), edits())
+    assert case.name not in path.name
+    if os.name == "posix":
+        assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_case_is_known_again_wherever_it_lies(case: Case, tmp_path: Path, write_small_case: CaseWriter) -> None:
+    elsewhere = load_case(write_small_case(tmp_path / "Other_name"))
+    assert case_key(elsewhere) == case_key(case)
+    brighter = dataclasses.replace(case, images=case.images + 1)
+    assert case_key(brighter) != case_key(case)
+
+
+@pytest.mark.parametrize("cut", [0, 20, -40])
+def test_a_broken_file_is_told_of_once_and_ignored(store: Autosave, cut: int) -> None:
+    path = store.save(KEY, edits())
+    path.write_bytes(path.read_bytes()[:cut])
+    found, problems = Autosave(store.folder).find(KEY, SHAPE)
+    assert found is None
+    assert len(problems) == 1
+    assert "\n" not in problems[0]
+    assert path.name in problems[0]
+    assert Autosave(store.folder).find(KEY, SHAPE) == (None, [])
+
+
+def test_an_older_whole_file_is_found_behind_a_broken_one(store: Autosave) -> None:
+    whole, broken = Autosave(store.folder).save(KEY, edits()), store.save(KEY, edits())
+    age(whole, 1)
+    broken.write_bytes(b"PK no more")
+    found, problems = Autosave(store.folder).find(KEY, SHAPE)
+    assert found is not None
+    assert found.path == whole
+    assert len(problems) == 1
+
+
+def test_a_pickle_is_never_loaded(store: Autosave) -> None:
+    store.folder.mkdir()
+    path = store.folder / f"{KEY}-x.npz"
+    np.savez(path, mask=np.array([object()]), written=edits().written, threshold=0.5)
+    with pytest.raises(AutosaveError):
+        read_edits(path, SHAPE)
+
+
+def test_edits_of_another_grid_are_not_offered(store: Autosave) -> None:
+    store.save(KEY, edits(shape=(4, 6, 6)))
+    found, problems = Autosave(store.folder).find(KEY, SHAPE)
+    assert found is None
+    assert "do not fit" in problems[0]
+
+
+def test_old_files_are_swept_and_nothing_else(store: Autosave) -> None:
+    kept = store.save(KEY, edits())
+    old, part, fresh_part, foreign = (store.folder / name for name in ("a.npz", "b.part", "c.part", "notes.txt"))
+    for path in (old, part, fresh_part, foreign):
+        path.write_bytes(b"")
+    age(old, 31)
+    age(part, 2)
+    age(foreign, 99)
+    store.sweep()
+    assert sorted(store.folder.iterdir()) == sorted([kept, fresh_part, foreign])
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(AutosaveError, match="cannot be saved") as caught:
+        Autosave(blocked).save(KEY, edits())
+    assert "\n" not in str(caught.value)
+
+
+# Paints, and saves without rest; tells of each state that is saved as a whole.
+_PAINTER = """
+import sys
+from pathlib import Path
+import numpy as np
+from napari_ddmd.viewer.autosave import Autosave, Edits
+
+store = Autosave(Path(sys.argv[1]))
+noise = np.random.default_rng(0).integers(2, 250, (40, 200, 200), dtype=np.uint8)  # slow to compress
+for count in range(1, 10_000):
+    noise[:] += 1
+    noise[0] = count % 200
+    store.save(sys.argv[2], Edits(noise, np.roll(noise, 1), count))
+    print(count, flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGKILL")
+@pytest.mark.parametrize("round_", range(3))
+def test_a_kill_in_the_middle_of_a_save_leaves_the_last_whole_one(tmp_path: Path, round_: int) -> None:
+    folder = tmp_path / "autosave"
+    painter = subprocess.Popen([sys.executable, "-c", _PAINTER, str(folder), KEY], stdout=subprocess.PIPE, text=True)
+    assert painter.stdout is not None
+    for _ in range(2 + round_):
+        told = int(painter.stdout.readline())
+    # In the middle of the next save: its part file is there, and not empty any more.
+    deadline = time.monotonic() + 30
+    while not any(path.stat().st_size for path in folder.glob("*.part")):
+        assert time.monotonic() < deadline
+    painter.kill()
+    rest = painter.stdout.read().split()
+    painter.wait()
+    painter.stdout.close()
+    told = int(rest[-1]) if rest else told
+    assert list(folder.glob("*.part"))
+    found, problems = Autosave(folder).find(KEY, (40, 200, 200))
+    assert problems == []
+    assert found is not None
+    # Renamed, but killed before it could be told, is fine too.
+    assert found.edits.threshold in (told, told + 1)
+    assert (found.edits.mask[0] == found.edits.threshold % 200).all()
+    np.testing.assert_array_equal(found.edits.written, np.roll(found.edits.mask, 1))

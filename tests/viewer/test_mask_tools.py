@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
+
+from napari_ddmd.case import Case
+from napari_ddmd.viewer import mask_tools
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.lesion_layer import LesionLayer
+from napari_ddmd.viewer.mask_tools import Sheet, ToolError, apply, drawn_slices, lesion_in_hand
+
+
+@pytest.fixture
+def desk(viewer: ViewerModel, case: Case, qapp: QApplication) -> Desk:
+    desk = Desk(viewer)
+    desk.set_case(case)
+    return desk
+
+
+@pytest.fixture
+def lesion(desk: Desk, case: Case) -> LesionLayer:
+    lesion = desk.results_of(case).lesion
+    lesion.ensure(0.5)
+    desk.set_mask(lesion.layer)
+    return lesion
+
+
+def square(case: Case, *slices: int) -> np.ndarray:
+    mask = np.zeros(case.grid.shape, np.uint8)
+    for index in slices:
+        mask[index, 10:18, 8:16] = 1
+    return mask
+
+
+def sheet(case: Case, before: np.ndarray, *, index: int = 4, whole: bool = False, drawn: Any = ()) -> Sheet:
+    return Sheet(case, before, index, whole, tuple(drawn))
+
+
+def test_tools_keep_to_the_slice_or_work_on_all(case: Case) -> None:
+    holed = square(case, 3, 4)
+    holed[:, 13, 12] = 0
+    one = mask_tools.fill_holes(sheet(case, holed))
+    assert (one[3, 13, 12], one[4, 13, 12]) == (False, True)
+    every = mask_tools.fill_holes(sheet(case, holed, whole=True))
+    assert every[3:5, 13, 12].all()
+    smoothed = mask_tools.smooth(sheet(case, holed))
+    assert smoothed[3:5, 13, 12].tolist() == [False, True]
+    assert smoothed.sum() == holed.sum()
+    removed = mask_tools.remove_slice(sheet(case, square(case, 3, 4), whole=True))
+    assert (removed[3].any(), removed[4].any()) == (True, False)
+
+
+def test_a_core_grows_into_the_bright_lesion(case: Case) -> None:
+    assert case.mask is not None
+    core = np.zeros_like(case.mask)
+    middle = np.argwhere(case.mask).mean(axis=0).round().astype(int)
+    core[tuple(middle)] = 1
+    grown = mask_tools.grow(sheet(case, core, index=int(middle[0])))
+    lesion = case.mask[middle[0]] > 0
+    assert grown[middle[0]].sum() > 3
+    assert not (grown[middle[0]] & ~lesion).any()
+    assert grown.sum() == grown[middle[0]].sum()
+
+
+def test_interpolation_fills_the_gap_around_the_slice_or_all_gaps(case: Case) -> None:
+    mask = square(case, 0, 2, 4, 7)
+    one = mask_tools.interpolate(sheet(case, mask, index=5, drawn=(0, 2, 4, 7)))
+    assert one.any(axis=(1, 2)).tolist() == [True, False, True, False, True, True, True, True]
+    every = mask_tools.interpolate(sheet(case, mask, index=5, whole=True, drawn=(0, 2, 4, 7)))
+    assert every.any(axis=(1, 2)).all()
+    with pytest.raises(ToolError, match="two slices"):
+        mask_tools.interpolate(sheet(case, mask, index=5, drawn=(0, 2)))
+
+
+def test_what_a_tool_made_is_one_step_of_the_history(desk: Desk, case: Case, lesion: LesionLayer) -> None:
+    assert lesion_in_hand(desk) is lesion
+    before = lesion.data.copy()
+    changed = apply(desk, lesion.layer, "smooth", before, square(case, 2, 5) > 0)
+    assert changed.tolist() == [2, 5]
+    assert drawn_slices(desk) == lesion.edited_slices == [2, 5]
+    assert lesion.next_undo == "smooth"
+    assert lesion.layer is not None
+    lesion.layer.undo()
+    assert not lesion.data.any()
+    assert len(apply(desk, lesion.layer, "smooth", before, before > 0)) == 0
+    assert lesion.next_undo is None
+
+
+def test_a_stroke_meanwhile_is_not_lost(desk: Desk, case: Case, lesion: LesionLayer) -> None:
+    before = lesion.data.copy()
+    assert lesion.layer is not None
+    lesion.layer.paint((2, 20, 20), 1)
+    stroke = lesion.data.copy()
+    with pytest.raises(ToolError, match="changed meanwhile"):
+        apply(desk, lesion.layer, "grow", before, square(case, 2) > 0)
+    np.testing.assert_array_equal(lesion.data, stroke)
+
+
+def test_a_run_on_other_slices_meanwhile_disturbs_nothing(desk: Desk, case: Case, lesion: LesionLayer) -> None:
+    before = lesion.data.copy()
+    lesion.write(6, square(case, 6)[6])
+    apply(desk, lesion.layer, "grow", before, square(case, 2) > 0)
+    np.testing.assert_array_equal(lesion.data, square(case, 2, 6))
+    assert lesion.edited_slices == [2]
+
+
+def test_a_mask_that_was_put_down_is_left_alone(desk: Desk, case: Case, lesion: LesionLayer) -> None:
+    desk.set_mask(None)
+    with pytest.raises(ToolError, match="Another mask"):
+        apply(desk, lesion.layer, "grow", lesion.data.copy(), square(case, 2) > 0)
+    assert not lesion.data.any()
+
+
+def test_labels_that_somebody_drew_keep_their_values_and_their_own_undo(
+    desk: Desk, viewer: ViewerModel, case: Case
+) -> None:
+    drawn = viewer.add_labels(square(case, 2).astype(np.int32) * 3)
+    desk.set_mask(drawn)
+    drawn.selected_label = 5
+    assert lesion_in_hand(desk) is None
+    assert drawn_slices(desk) == [2]
+    after = square(case, 2, 3) > 0
+    after[2, 10] = False
+    apply(desk, drawn, "grow", drawn.data.copy(), after)
+    assert set(np.unique(drawn.data[2])) == {0, 3}
+    assert set(np.unique(drawn.data[3])) == {0, 5}
+    assert not drawn.data[2, 10].any()
+    drawn.undo()
+    np.testing.assert_array_equal(drawn.data, square(case, 2) * 3)

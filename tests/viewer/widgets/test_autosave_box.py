@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.utils.notifications import Notification
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.case import Case
+from napari_ddmd.model import Bundle
+from napari_ddmd.viewer.autosave import Autosave, Edits, case_key, read_edits
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.lesion_layer import LesionLayer
+from napari_ddmd.viewer.run_settings import RunRequest, Sampling
+from napari_ddmd.viewer.widgets.autosave_box import AutosaveBox
+from tests.results import slice_result
+
+Open = Callable[..., tuple[Desk, AutosaveBox]]
+
+
+@pytest.fixture
+def open_(case: Case, qtbot: QtBot, autosave_folder: Path) -> Open:
+    """Open the case in a session of its own."""
+
+    def open_session(rest_ms: int = 50, latest_ms: int = 10_000) -> tuple[Desk, AutosaveBox]:
+        desk = Desk(ViewerModel())
+        box = AutosaveBox(desk, rest_ms=rest_ms, latest_ms=latest_ms)
+        qtbot.addWidget(box)
+        desk.set_case(case)
+        qtbot.waitUntil(lambda: case in box._looked, timeout=10_000)
+        return desk, box
+
+    return open_session
+
+
+def lesion_of(desk: Desk) -> LesionLayer:
+    assert desk.case is not None
+    lesion = desk.results_of(desk.case).lesion
+    lesion.ensure(0.5)
+    desk.set_mask(lesion.layer)
+    return lesion
+
+
+def paint(lesion: LesionLayer, index: int, column: int = 10) -> None:
+    assert lesion.layer is not None
+    lesion.layer.paint((index, 14, column), 1)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.npz")) if folder.exists() else []
+
+
+def leave(folder: Path, case: Case) -> Edits:
+    """What a session that crashed has left: slices 2 and 3 are edited, 5 is the model's."""
+    written = np.zeros(case.grid.shape, np.uint8)
+    written[2:6, 10:14, 10:14] = 1
+    mask = written.copy()
+    mask[2:4, 5, 5] = 1
+    edits = Edits(mask, written, 0.4)
+    Autosave(folder).save(case_key(case), edits)
+    return edits
+
+
+def test_edits_are_saved_when_they_rest(open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot) -> None:
+    desk, _box = open_()
+    lesion = lesion_of(desk)
+    paint(lesion, 3)
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
+    paint(lesion, 5)
+    path = files(autosave_folder)[0]
+    qtbot.waitUntil(lambda: read_edits(path, case.grid.shape).edited_slices == [3, 5], timeout=10_000)
+    np.testing.assert_array_equal(read_edits(path, case.grid.shape).mask, lesion.data)
+
+
+def test_without_a_rest_they_are_saved_at_the_latest_time(open_: Open, autosave_folder: Path, qtbot: QtBot) -> None:
+    desk, box = open_(rest_ms=5_000, latest_ms=300)
+    lesion = lesion_of(desk)
+    for column in range(5, 15):
+        paint(lesion, 3, column)
+        qtbot.wait(60)
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=3_000)
+    box.keeper.take()
+
+
+def test_a_run_without_edits_saves_nothing_and_edits_taken_back_leave_nothing(
+    open_: Open, case: Case, autosave_folder: Path, tiny_bundle: Bundle, qtbot: QtBot
+) -> None:
+    desk, _box = open_()
+    results = desk.results_of(case)
+    results.add(RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe, slice_result(case, 4))
+    results.settle()
+    qtbot.wait(400)
+    assert files(autosave_folder) == []
+    desk.set_mask(results.lesion.layer)
+    paint(results.lesion, 3)
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
+    results.lesion.undo()
+    qtbot.waitUntil(lambda: files(autosave_folder) == [], timeout=10_000)
+
+
+def test_the_last_strokes_are_saved_when_the_window_goes(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    lesion = lesion_of(desk)
+    paint(lesion, 3)
+    assert files(autosave_folder) == []
+    with qtbot.waitSignal(box.destroyed):
+        box.deleteLater()
+    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3]
+
+
+def test_edits_of_a_case_that_is_put_aside_are_saved_as_its_own(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    paint(lesion_of(desk), 3)
+    other = dataclasses.replace(case, images=case.images + 1)
+    desk.set_case(other)
+    path = box.keeper.store.path(case_key(case))
+    qtbot.waitUntil(path.exists, timeout=10_000)
+    assert read_edits(path, case.grid.shape).edited_slices == [3]
+
+
+def test_edits_that_were_left_are_offered_and_restored(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    edits = leave(autosave_folder, case)
+    left = files(autosave_folder)
+    desk, box = open_()
+    qtbot.waitUntil(lambda: not box.isHidden(), timeout=10_000)
+    assert "in 2 slices (2-3)" in box.label.text()
+    box.restore_button.click()
+    assert box.isHidden()
+    lesion = desk.results_of(case).lesion
+    np.testing.assert_array_equal(lesion.data, edits.mask)
+    assert lesion.edited_slices == [2, 3]
+    assert desk.threshold == 0.4
+    # Saved anew by this session before the old file goes: at no time is there none.
+    qtbot.waitUntil(lambda: files(autosave_folder) not in ([], left) and len(files(autosave_folder)) == 1)
+    np.testing.assert_array_equal(read_edits(files(autosave_folder)[0], case.grid.shape).mask, edits.mask)
+
+
+def test_restored_edits_outlast_a_new_run(open_: Open, case: Case, autosave_folder: Path, tiny_bundle: Bundle) -> None:
+    edits = leave(autosave_folder, case)
+    desk, box = open_()
+    box.restore()
+    results = desk.results_of(case)
+    recipe = RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe
+    for index in range(8):
+        results.add(recipe, slice_result(case, index))
+    results.settle()
+    np.testing.assert_array_equal(results.lesion.data[2:4], edits.mask[2:4])
+    assert results.lesion.edited_slices == [2, 3]
+
+
+def test_restoring_onto_newer_work_can_be_taken_back(
+    open_: Open, case: Case, autosave_folder: Path, tiny_bundle: Bundle
+) -> None:
+    edits = leave(autosave_folder, case)
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    results = desk.results_of(case)
+    results.add(RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe, slice_result(case, 4))
+    results.settle()
+    desk.set_mask(results.lesion.layer)
+    paint(results.lesion, 3)
+    paint(results.lesion, 6)
+    before = results.lesion.data.copy()
+    box.restore()
+    np.testing.assert_array_equal(results.lesion.data[2:4], edits.mask[2:4])
+    np.testing.assert_array_equal(results.lesion.data[4:], before[4:])
+    results.lesion.undo()
+    np.testing.assert_array_equal(results.lesion.data, before)
+
+
+def test_edits_that_were_left_can_be_discarded_and_are_safe_until_then(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    leave(autosave_folder, case)
+    left = files(autosave_folder)[0]
+    desk, box = open_()
+    paint(lesion_of(desk), 6)
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 2, timeout=10_000)
+    box.discard_button.click()
+    assert box.isHidden()
+    assert not left.exists()
+    assert len(files(autosave_folder)) == 1
+
+
+def test_a_save_by_the_user_ends_the_autosave(open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot) -> None:
+    desk, box = open_()
+    lesion = lesion_of(desk)
+    paint(lesion, 3)
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
+    saved = lesion.data.copy()
+    paint(lesion, 5)
+    box.saved(case, saved)
+    assert len(files(autosave_folder)) == 1  # what was painted since is in no other file
+    box.saved(case, lesion.data.copy())
+    qtbot.waitUntil(lambda: not box._saving)
+    qtbot.wait(300)
+    assert files(autosave_folder) == []
+    paint(lesion, 6)
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
+
+
+def test_broken_edits_are_told_of_in_one_line(
+    open_: Open, case: Case, autosave_folder: Path, notifications: list[Notification]
+) -> None:
+    leave(autosave_folder, case)
+    files(autosave_folder)[0].write_bytes(b"PK")
+    _desk, box = open_()
+    assert box.isHidden()
+    assert [note.severity for note in notifications] == ["warning"]
+    assert "cannot be read" in notifications[0].message
+
+
+def test_a_failure_to_save_is_told_once_and_tried_again(
+    open_: Open,
+    case: Case,
+    autosave_folder: Path,
+    qtbot: QtBot,
+    notifications: list[Notification],
+) -> None:
+    autosave_folder.write_text("a file in the way")
+    desk, _box = open_()
+    lesion = lesion_of(desk)
+    paint(lesion, 3)
+    qtbot.waitUntil(lambda: len(notifications) == 1, timeout=10_000)
+    assert "cannot be saved" in notifications[0].message
+    paint(lesion, 4)
+    qtbot.wait(500)
+    assert len(notifications) == 1
+    autosave_folder.unlink()
+    paint(lesion, 5)
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
+    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3, 4, 5]

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.agreement import BOTH, ONLY_FIRST, ONLY_SECOND, Agreement
+from napari_ddmd.case import Case
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.lesion_layer import LesionLayer
+from napari_ddmd.viewer.navigation import go_to_slice
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.viewer.widgets import compare_box
+from napari_ddmd.viewer.widgets.compare_box import CompareBox
+
+OVERLAY = "mask against expert"
+
+
+@pytest.fixture
+def desk(viewer: ViewerModel, case: Case, qtbot: QtBot) -> Desk:
+    desk = Desk(viewer)
+    desk.set_case(case)
+    return desk
+
+
+@pytest.fixture
+def box(desk: Desk, qtbot: QtBot) -> CompareBox:
+    box = CompareBox(desk, ViewerLinks())
+    qtbot.addWidget(box)
+    return box
+
+
+@pytest.fixture
+def lesion(desk: Desk, case: Case, box: CompareBox) -> LesionLayer:
+    assert case.mask is not None
+    lesion = desk.results_of(case).lesion
+    lesion.ensure(0.5)
+    desk.set_mask(lesion.layer)
+    with lesion.editing("brush") as data:
+        data[:] = case.mask
+    return lesion
+
+
+def texts(box: CompareBox) -> list[str]:
+    return [label.text() for label in box.values]
+
+
+def test_nothing_of_the_experts_is_shown_before_it_is_asked_for(
+    box: CompareBox, lesion: LesionLayer, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    qtbot.wait(600)
+    assert box.tick.isEnabled()
+    assert not box.tick.isChecked()
+    assert set(texts(box)) == {"–"}
+    assert OVERLAY not in viewer.layers
+
+
+def test_figures_and_overlay_follow_edits(
+    desk: Desk, box: CompareBox, lesion: LesionLayer, viewer: ViewerModel, case: Case, qtbot: QtBot
+) -> None:
+    assert case.mask is not None
+    viewer.layers.selection.active = lesion.layer
+    go_to_slice(viewer, case, 4)
+    box.tick.setChecked(True)
+    qtbot.waitUntil(lambda: texts(box)[:3] == ["1.000", "1.000", "0.0 mm"], timeout=10_000)
+    assert viewer.layers.selection.active is lesion.layer
+    overlay = viewer.layers[OVERLAY]
+    assert set(np.unique(overlay.data)) == {0, BOTH}
+    assert not overlay.editable
+    with lesion.editing("brush") as data:
+        data[4] = 0
+        data[6, 2, 2] = 1
+    qtbot.waitUntil(lambda: texts(box)[1] == "0.000", timeout=10_000)
+    assert viewer.layers[OVERLAY] is overlay
+    assert overlay.data[6, 2, 2] == ONLY_FIRST
+    assert (overlay.data[4] == ONLY_SECOND).sum() == (case.mask[4] > 0).sum()
+    go_to_slice(viewer, case, 0)
+    assert texts(box)[1] == "–"
+    lesion.undo()
+    qtbot.waitUntil(lambda: texts(box)[0] == "1.000", timeout=10_000)
+
+
+def test_the_overlay_can_go_alone_or_with_the_figures(
+    box: CompareBox, lesion: LesionLayer, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    box.tick.setChecked(True)
+    qtbot.waitUntil(lambda: OVERLAY in viewer.layers, timeout=10_000)
+    box.overlay_tick.setChecked(False)
+    assert OVERLAY not in viewer.layers
+    box.overlay_tick.setChecked(True)
+    assert OVERLAY in viewer.layers
+    box.tick.setChecked(False)
+    assert OVERLAY not in viewer.layers
+    assert box.overlay is None
+
+
+def test_there_must_be_two_masks(desk: Desk, box: CompareBox, viewer: ViewerModel, case: Case) -> None:
+    assert "no mask in hand" in box.note.text()
+    desk.set_mask(viewer.layers["expert mask"])
+    assert not box.tick.isEnabled()
+    desk.set_case(dataclasses.replace(case, mask=None))
+    assert box.tick.isHidden()
+    assert "No expert" in box.note.text()
+    desk.set_case(None)
+    assert box.note.text() == "No case."
+
+
+def test_another_case_takes_the_overlay_away(
+    desk: Desk, box: CompareBox, lesion: LesionLayer, viewer: ViewerModel, case: Case, qtbot: QtBot
+) -> None:
+    box.tick.setChecked(True)
+    qtbot.waitUntil(lambda: OVERLAY in viewer.layers, timeout=10_000)
+    desk.set_case(dataclasses.replace(case, name="other"))
+    assert OVERLAY not in viewer.layers
+    assert not box.tick.isChecked()
+
+
+def test_an_answer_that_comes_too_late_is_dropped(
+    desk: Desk,
+    box: CompareBox,
+    lesion: LesionLayer,
+    viewer: ViewerModel,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate, begun = threading.Event(), threading.Event()
+    true_compare = compare_box.compare
+
+    def slow(*arguments: object) -> Agreement:
+        begun.set()
+        gate.wait(5)
+        return true_compare(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compare_box, "compare", slow)
+    box.tick.setChecked(True)
+    qtbot.waitUntil(begun.is_set, timeout=10_000)
+    desk.set_mask(None)
+    gate.set()
+    qtbot.wait(500)
+    assert OVERLAY not in viewer.layers

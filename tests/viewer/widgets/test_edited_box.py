@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.case import Case
+from napari_ddmd.model import Bundle
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.run_settings import RunRequest, Sampling
+from napari_ddmd.viewer.widgets.edited_box import EditedBox, ranges
+from tests.results import slice_result
+
+
+@pytest.fixture
+def desk(viewer: ViewerModel, case: Case, qtbot: QtBot) -> Desk:
+    desk = Desk(viewer)
+    desk.set_case(case)
+    return desk
+
+
+@pytest.fixture
+def box(desk: Desk, qtbot: QtBot) -> EditedBox:
+    box = EditedBox(desk)
+    qtbot.addWidget(box)
+    return box
+
+
+def test_edited_slices_are_listed_and_given_back(desk: Desk, case: Case, box: EditedBox, tiny_bundle: Bundle) -> None:
+    assert box.isHidden()
+    results = desk.results_of(case)
+    recipe = RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe
+    for index in (3, 4, 5):
+        results.add(recipe, slice_result(case, index))
+    results.settle()
+    desk.set_mask(results.lesion.layer)
+    assert box.isHidden()
+    model = results.lesion.data.copy()
+    with results.lesion.editing("brush") as data:
+        data[3:5, 0, 0] = data[7, 0, 0] = 1
+    painted = results.lesion.data.copy()
+    assert box.label.text() == "3 slices edited by hand: 3-4, 7"
+    # A run with other slices, and another threshold, leave them alone.
+    results.add(recipe, slice_result(case, 4))
+    results.settle()
+    desk.set_threshold(0.95)
+    assert (results.lesion.data[[3, 4, 7]] == painted[[3, 4, 7]]).all()
+    desk.set_threshold(0.5)
+    box.button.click()
+    assert (results.lesion.data == model).all()
+    assert box.isHidden()
+    results.lesion.undo()
+    assert (results.lesion.data == painted).all()
+    assert box.label.text() == "3 slices edited by hand: 3-4, 7"
+
+
+def test_without_a_run_there_is_nothing_to_give_back_to(desk: Desk, case: Case, box: EditedBox) -> None:
+    lesion = desk.results_of(case).lesion
+    lesion.ensure(0.5)
+    desk.set_mask(lesion.layer)
+    with lesion.editing("brush") as data:
+        data[3, 0, 0] = 1
+    assert box.label.text() == "1 slice edited by hand: 3"
+    assert box.button.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([], ""), ([5], "5"), ([5, 6], "5-6"), ([1, 3, 4, 5, 9], "1, 3-5, 9"), (range(0, 20, 2), "0, 2, 4, 6, 8, 10, …")],
+)
+def test_ranges_are_short(numbers: list[int], text: str) -> None:
+    assert ranges(numbers) == text

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+
+from napari_ddmd.lesions import Lesion
+from napari_ddmd.viewer.widgets.lesion_table import COLUMNS, LesionTable
+
+
+def lesion(label: int, volume: float, slices: tuple[int, int] = (3, 5)) -> Lesion:
+    return Lesion(label, volume, slices, (4.0, 10.0, 12.0), None, longest_diameter_mm=volume, diameter_slice=4)
+
+
+@pytest.fixture
+def table(qtbot: QtBot) -> LesionTable:
+    table = LesionTable()
+    qtbot.addWidget(table)
+    table.show_lesions([lesion(1, 100.0, (20, 30)), lesion(2, 20.5, (100, 101)), lesion(3, 3.0, (9, 9))])
+    return table
+
+
+def column(table: LesionTable, place: int) -> list[str]:
+    items = [table.item(row, place) for row in range(table.rowCount())]
+    return [item.text() for item in items if item is not None]
+
+
+@pytest.mark.parametrize(
+    ("place", "rising"),
+    [(0, ["1", "2", "3"]), (1, ["3.00", "20.5", "100.0"]), (2, ["3", "20", "100"]), (3, ["9", "20-30", "100-101"])],
+)
+def test_numbers_sort_as_numbers(table: LesionTable, place: int, rising: list[str]) -> None:
+    table.sortByColumn(place, Qt.SortOrder.AscendingOrder)
+    assert column(table, place) == rising
+    table.sortByColumn(place, Qt.SortOrder.DescendingOrder)
+    assert column(table, place) == rising[::-1]
+
+
+def test_the_order_and_the_choice_stay_when_the_lesions_change(table: LesionTable, qtbot: QtBot) -> None:
+    table.sortByColumn(1, Qt.SortOrder.AscendingOrder)
+    table.setCurrentCell(2, 0)
+    with qtbot.assertNotEmitted(table.lesion_chosen):
+        table.show_lesions([lesion(1, 1.0), lesion(2, 20.5), lesion(3, 3.0)])
+    assert column(table, 0) == ["1", "3", "2"]
+    assert table.lesion == lesion(1, 1.0)
+    table.show_lesions([lesion(2, 20.5)])
+    assert table.lesion is None
+
+
+def test_a_click_tells_the_lesion_in_whatever_order(table: LesionTable, qtbot: QtBot) -> None:
+    table.sortByColumn(1, Qt.SortOrder.AscendingOrder)
+    with qtbot.waitSignal(table.lesion_chosen) as signal:
+        table.cellClicked.emit(0, 1)
+    assert signal.args == [lesion(3, 3.0, (9, 9))]
+
+
+def test_the_delete_key_asks_for_the_current_lesion(table: LesionTable, qtbot: QtBot) -> None:
+    with qtbot.assertNotEmitted(table.delete_wanted):
+        qtbot.keyClick(table, Qt.Key.Key_Delete)
+    table.setCurrentCell(1, 0)
+    with qtbot.waitSignal(table.delete_wanted) as signal:
+        qtbot.keyClick(table, Qt.Key.Key_Delete)
+    assert signal.args == [lesion(2, 20.5, (100, 101))]
+
+
+def test_columns_without_figures_are_hidden(table: LesionTable) -> None:
+    titles = [column.title for column in COLUMNS]
+    assert [title for place, title in enumerate(titles) if not table.isColumnHidden(place)] == titles[:4]
+    scores = {"t1": 0.1, "t1ce": 0.2, "t2": 0.3, "flair": 0.4}
+    full = dataclasses.replace(lesion(1, 2.0), mean_probability=0.5, mean_uncertainty=0.25, modality_scores=scores)
+    table.show_lesions([full])
+    assert not any(table.isColumnHidden(place) for place in range(len(titles)))
+    assert [column(table, place)[0] for place in range(4, 10)] == ["0.50", "0.25", "0.100", "0.200", "0.300", "0.400"]
+
+
+def test_each_column_says_what_it_is(table: LesionTable) -> None:
+    for place in range(table.columnCount()):
+        head = table.horizontalHeaderItem(place)
+        assert head is not None
+        assert head.toolTip()
