@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Event
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_ddmd.case_sampler import CaseSampler
 from napari_ddmd.device import pick_device
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.denoiser import condition
-from napari_ddmd.results import Denoising
+from napari_ddmd.results import Denoising, Progress
 from napari_ddmd.workers import workers
 
 
@@ -29,6 +30,7 @@ def denoising_sequence(
     seed: int = 0,
     device: str = "auto",
     cancel: Event | None = None,
+    progress: Callable[[Progress], object] | None = None,
 ) -> Denoising:
     """How one mask of one slice comes out of the noise (Fig 5): the very mask that `segment` gives for this request.
 
@@ -42,6 +44,8 @@ def denoising_sequence(
         Which of the slice's masks.
     cancel
         When set, no evaluation begins any more.
+    progress
+        Called after every step, from the thread that computes.
 
     Raises
     ------
@@ -63,6 +67,8 @@ def denoising_sequence(
     run.check([index], 1)
     if not case.brain[index].any():
         raise ValueError(f"slice {index} of {case.name} holds no brain")
+    # The masks before the one that is asked for are drawn along.
+    run.total, run.progress = run.steps * (number + 1), progress
     with workers(run.device, 1) as pool:
         return pool.submit(_sequence, run, index).result()
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import pytest
 
 from napari_ddmd.case import Case
+from napari_ddmd.case_sampler import CancelledError
 from napari_ddmd.denoising import denoising_sequence
 from napari_ddmd.model.bundle import untrained_bundle
+from napari_ddmd.results import Progress
 from napari_ddmd.segment import brain_slices, segment
 
 BUNDLE = untrained_bundle()
@@ -40,3 +44,25 @@ def test_a_slice_without_brain_is_refused(small_case: Case) -> None:
     empty = next(i for i in range(small_case.images.shape[1]) if not small_case.brain[i].any())
     with pytest.raises(ValueError, match="holds no brain"):
         denoising_sequence(small_case, BUNDLE, empty)
+
+
+def test_progress_counts_to_the_end(small_case: Case) -> None:
+    heard: list[Progress] = []
+    index = brain_slices(small_case)[2]
+    denoising_sequence(small_case, BUNDLE, index, number=1, steps=3, progress=heard.append)
+
+    # Two masks are drawn, of which the second is the one that is asked for.
+    assert [(progress.done, progress.total) for progress in heard] == [(2, 6), (4, 6), (6, 6)]
+
+
+def test_it_stops_between_steps(small_case: Case) -> None:
+    cancel = Event()
+    heard: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        heard.append(progress)
+        cancel.set()
+
+    with pytest.raises(CancelledError):
+        denoising_sequence(small_case, BUNDLE, brain_slices(small_case)[2], steps=5, cancel=cancel, progress=stop)
+    assert len(heard) == 1

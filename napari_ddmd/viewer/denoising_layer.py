@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image
+from napari.utils import Colormap
 
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from napari_ddmd.case import Case
     from napari_ddmd.results import Denoising
+
+# Nothing where no lesion is expected: the image beneath stays in sight. Colours of their own, that no other layer has.
+_EXPECTED = Colormap([(0.94, 0.25, 0.1, 0), (0.94, 0.25, 0.1, 0.5), (1, 0.65, 0.3, 0.6)], name="expected mask")
 
 
 class DenoisingLayer:
@@ -35,10 +39,14 @@ class DenoisingLayer:
         Its steps.
     timesteps : int
         T, of the model.
+    number : int
+        Which of the slice's masks it is, counted from 0.
     """
 
-    def __init__(self, viewer: ViewerModel, case: Case, index: int, denoising: Denoising, timesteps: int) -> None:
-        self._viewer, self.index = viewer, index
+    def __init__(
+        self, viewer: ViewerModel, case: Case, index: int, denoising: Denoising, timesteps: int, *, number: int = 0
+    ) -> None:
+        self._viewer, self.index, self.number = viewer, index, number
         self.denoising, self._timesteps = denoising, timesteps
         self.step, self.expected = 0, False
         placed = grid_arguments(case, Role.DENOISING)
@@ -64,17 +72,17 @@ class DenoisingLayer:
         """Show x_t at a step from 0 to N, or the clean mask that the network expects there."""
         self.step, self.expected = int(np.clip(step, 0, self.steps)), expected
         self.layer.data = self._picture()[None]
-        self.layer.colormap = "inferno" if expected else "gray"
-        self.layer.blending = "additive" if expected else "translucent"
+        self.layer.colormap = _EXPECTED if expected else "gray"
         self.layer.contrast_limits = (0, 1) if expected else (-1, 1)
 
     def caption(self) -> str:
-        """Word the step and its timestep."""
+        """Word the slice, the step and its timestep."""
+        where = f"Slice {self.index}, sample {self.number + 1}"
         if self.step == self.steps:
-            return f"finished after {self.steps} step{'' if self.steps == 1 else 's'}"
-        return (
-            f"step {self.step + 1} of {self.steps}, t = {self.denoising.timesteps[self.step] + 1} of {self._timesteps}"
-        )
+            return f"{where}: finished after {self.steps} step{'' if self.steps == 1 else 's'}"
+        # Timesteps count from 0 in the code, and from 1 in the paper.
+        t = self.denoising.timesteps[self.step] + 1
+        return f"{where}: step {self.step + 1} of {self.steps}, t = {t} of {self._timesteps}"
 
     def close(self) -> None:
         """Take the layer away."""

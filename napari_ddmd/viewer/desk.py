@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_ddmd.viewer.navigation import current_slice, go_to_slice, go_to_voxel
+from napari_ddmd.viewer.navigation import current_slice, go_to_slice, go_to_voxel, step_to_finding
+from napari_ddmd.viewer.planes import Plane, Planes
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
@@ -54,6 +55,7 @@ class Desk(QObject):
         # The lesion's layer stays when the panel goes, and must not call on a desk that is no more.
         self._links = ViewerLinks()
         self.destroyed.connect(self._links.disconnect)
+        self.planes = Planes(viewer, self._links)
         self._all: dict[Case, ResultLayers] = {}
         self._case: Case | None = None
         self._mask: Labels | None = None
@@ -134,8 +136,9 @@ class Desk(QObject):
             del self._all[closed]
 
     def go_to(self, index: int) -> None:
-        """Show an axial slice of the case."""
+        """Show an axial slice of the case, which another plane could not."""
         if self._case is not None:
+            self.planes.show(Plane.AXIAL)
             go_to_slice(self.viewer, self._case, index)
 
     def go_to_voxel(self, voxel: tuple[float, float, float]) -> None:
@@ -144,11 +147,7 @@ class Desk(QObject):
             go_to_voxel(self.viewer, self._case, voxel)
 
     def step_to_finding(self, way: int) -> bool:
-        """Go to the next axial slice (or, with −1, the one before) on which the mask in hand has anything."""
+        """Go to the next slice of the plane (or, with −1, the one before) on which the mask in hand has anything."""
         if self._case is None or self._mask is None:
             return False
-        found = np.flatnonzero((np.asarray(self._mask.data) > 0).any(axis=(1, 2)))
-        beyond = found[found > self.current_slice] if way > 0 else found[found < self.current_slice][::-1]
-        if len(beyond):
-            self.go_to(int(beyond[0]))
-        return bool(len(beyond))
+        return step_to_finding(self.viewer, self._case, np.asarray(self._mask.data), way)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels, Layer
+from napari.layers import Layer
+from psygnal import Signal
 
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.case_layers import FIRST_SEEN
 from napari_ddmd.viewer.layer_tag import Role, tag_of
-from napari_ddmd.viewer.mirrors import Mirrors
+from napari_ddmd.viewer.mirrors import Mirrors, can_be_mirrored
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 _PANELS = 4
 # Which four explain the mask; where the model lacks a map, the next in line takes its place.
 _EXPLAIN = (FIRST_SEEN, Role.INTER, Role.INTRA, Role.PROBABILITY, Role.UNCERTAINTY)
-_OVERLAYS = (Role.LESION, Role.SAMPLE, Role.AGREEMENT, Role.PROBABILITY, Role.UNCERTAINTY, Role.EXPERT)
+_DIVIDED: dict[str, Any] = {"stride": 1, "shape": (2, 2), "spacing": 3, "enabled": True}
+_NAME_SIZE = 12
 
 
 class Arrangement(StrEnum):
@@ -37,8 +40,8 @@ class FourPanels:
     """Arrange a case's layers in napari's grid, and put everything back.
 
     napari deals the visible layers to the grid's cells one after the other, and begins again at the first cell after
-    the fourth. A layer stands in one cell only. So every overlay that is visible gets three mirrors, and lies with
-    them on each of the four images.
+    the fourth. A layer stands in one cell only. So whatever is visible beside the four images gets three mirrors, and
+    lies with them on each image.
 
     Parameters
     ----------
@@ -46,49 +49,65 @@ class FourPanels:
         Where the layers live.
     links : ViewerLinks
         Undoes the connections to the viewer.
+
+    Signals
+    -------
+    changed
+        Another arrangement is on screen, whoever chose it.
     """
+
+    changed = Signal()
 
     def __init__(self, viewer: ViewerModel, links: ViewerLinks) -> None:
         self._viewer = viewer
         self.arrangement = Arrangement.SINGLE
         self._case: Case | None = None
+        self._images: list[Layer] = []
         self._shown_before: dict[Layer, bool] = {}
-        self._named: list[Layer] = []
+        self._shown_since: dict[Layer, bool] = {}
+        self._grid_before: dict[str, Any] = {}
         self._mirrors: dict[Layer, Mirrors] = {}
         self._watched: dict[Layer, ViewerLinks] = {}
-        self._is_dealing = False
+        self._is_busy = False
         links.connect(viewer.layers.events.inserted, self._on_inserted)
         links.connect(viewer.layers.events.removed, self._on_removed)
+        links.connect(viewer.canvas.grid.events.enabled, self._on_grid)
 
     def available(self, case: Case | None) -> list[Arrangement]:
         """Return the arrangements that the case has enough layers for."""
-        return [kind for kind in Arrangement if kind is Arrangement.SINGLE or self._images(kind, case)]
+        return [kind for kind in Arrangement if kind is Arrangement.SINGLE or self._find_images(kind, case)]
 
     def show(self, arrangement: Arrangement, case: Case | None) -> None:
         """Arrange the layers of a case; ``SINGLE`` puts back what was visible before."""
-        self._restore()
-        self.arrangement, self._case = arrangement, case
-        images = self._images(arrangement, case)
-        if not images:
-            self.arrangement = Arrangement.SINGLE
-            return
-        overlays = [layer for layer in self._overlays() if layer not in images]
-        lesion = next((layer for layer in reversed(overlays) if _role(layer) == Role.LESION), None)
-        self._shown_before = {layer: layer.visible for layer in self._viewer.layers}
-        for layer in self._viewer.layers:
-            is_wanted_overlay = layer in overlays and layer.visible and _role(layer) != Role.LESION
-            layer.visible = layer in images or layer is lesion or is_wanted_overlay
-        for layer in images:
-            layer.name_overlay.visible = True
-        self._named = images
-        for layer in overlays:
-            self._watch(layer)
-        grid = self._viewer.canvas.grid
-        grid.stride, grid.shape, grid.spacing = 1, (2, 2), 3
-        grid.enabled = True
-        self._viewer.reset_view()
+        was_divided, was_busy = self.arrangement is not Arrangement.SINGLE, self._is_busy
+        images = self._find_images(arrangement, case)
+        single = self.shown_in_single()
+        for layer in self._images:
+            layer.name_overlay.visible = False
+        self.arrangement = arrangement if images else Arrangement.SINGLE
+        self._case, self._images = case, images
+        gone = [layer for layer in self._watched if not images or not self._is_overlay(layer)]
+        self._is_busy = True
+        try:
+            # napari tidies up after each layer that goes, for a third of a second; in a batch once.
+            with self._viewer.layers.batched_update() if self._have_mirrors(gone) else nullcontext():
+                for layer in gone:
+                    self._forget(layer)
+                self._show_layers(single)
+                if images or was_divided:
+                    self._divide(bool(images), was_divided)
+        finally:
+            self._is_busy = was_busy
+        if images or was_divided:
+            self._viewer.reset_view()
+        self.changed.emit()
 
-    def _images(self, arrangement: Arrangement, case: Case | None) -> list[Layer]:
+    def image_in(self, cell: tuple[int, int]) -> Layer | None:
+        """Return the image of a cell ``(row, column)``; None while the canvas is not divided."""
+        index = 2 * cell[0] + cell[1]
+        return self._images[index] if index < len(self._images) else None
+
+    def _find_images(self, arrangement: Arrangement, case: Case | None) -> list[Layer]:
         """Return the four images of an arrangement, bottom layer first; empty where there are not four."""
         if case is None or arrangement is Arrangement.SINGLE:
             return []
@@ -101,35 +120,55 @@ class FourPanels:
         chosen = [by_role[role] for role in roles if role in by_role][:_PANELS]
         return [layer for layer in self._viewer.layers if layer in chosen] if len(chosen) == _PANELS else []
 
-    def _overlays(self) -> list[Layer]:
-        return [layer for layer in self._viewer.layers if self._is_overlay(layer)]
+    def shown_in_single(self) -> dict[Layer, bool]:
+        """Return which layers are visible without an arrangement.
+
+        What the user switched on or off meanwhile stays so, but for the images: they were arranged, not chosen.
+        """
+        shown = {layer: layer.visible for layer in self._viewer.layers if not _is_mirror(layer)}
+        for layer, visible in self._shown_before.items():
+            if layer in shown and (layer in self._images or layer.visible == self._shown_since[layer]):
+                shown[layer] = visible
+        return shown
+
+    def _show_layers(self, single: dict[Layer, bool]) -> None:
+        images = self._images
+        shown = {
+            layer: (layer in images or (visible and self._is_overlay(layer))) if images else visible
+            for layer, visible in single.items()
+        }
+        for layer, visible in shown.items():
+            layer.visible = visible
+        self._shown_before, self._shown_since = (single, shown) if images else ({}, {})
+        for layer in images:
+            layer.name_overlay.font_size = _NAME_SIZE
+            layer.name_overlay.visible = True
+        for layer in single if images else ():
+            if self._is_overlay(layer):
+                self._watch(layer)
+
+    def _divide(self, divided: bool, was_divided: bool) -> None:
+        grid = self._viewer.canvas.grid
+        if divided and not was_divided:
+            self._grid_before = {name: getattr(grid, name) for name in _DIVIDED}
+        for name, value in (_DIVIDED if divided else self._grid_before).items():
+            setattr(grid, name, value)
+
+    def _have_mirrors(self, layers: Iterable[Layer]) -> bool:
+        return any(layer in self._mirrors for layer in layers)
 
     def _is_overlay(self, layer: Layer) -> bool:
+        """Tell whether a layer lies on each of the images while it is visible: the case's own, and nobody's."""
         tag = tag_of(layer)
-        return tag is not None and tag.case is self._case and tag.role in _OVERLAYS
-
-    def _restore(self) -> None:
-        if self.arrangement is Arrangement.SINGLE:
-            return
-        for layer in list(self._watched):
-            self._forget(layer)
-        self._viewer.canvas.grid.enabled = False
-        for layer in self._named:
-            layer.name_overlay.visible = False
-        for layer, visible in self._shown_before.items():
-            # What was switched on or off meanwhile stays so: only the images were arranged.
-            if layer in self._viewer.layers and not self._is_overlay(layer):
-                layer.visible = visible
-        for layer in self._named:
-            if layer in self._viewer.layers and layer in self._shown_before:
-                layer.visible = self._shown_before[layer]
-        self._shown_before, self._named = {}, []
-        self._viewer.reset_view()
+        if tag is not None and (tag.case is not self._case or tag.role == Role.MIRROR):
+            return False
+        return layer not in self._images and can_be_mirrored(layer)
 
     def _watch(self, layer: Layer) -> None:
         """Mirror an overlay while it is visible."""
-        links = self._watched[layer] = ViewerLinks()
-        links.connect(layer.events.visible, self._on_visible)
+        if layer not in self._watched:
+            links = self._watched[layer] = ViewerLinks()
+            links.connect(layer.events.visible, self._on_visible)
         self._deal(layer)
 
     def _forget(self, layer: Layer) -> None:
@@ -139,36 +178,44 @@ class FourPanels:
             mirrors.remove()
 
     def _deal(self, layer: Layer) -> None:
-        """Make the mirrors of an overlay that is visible, take those away of one that is not."""
-        self._is_dealing = True
-        try:
-            if layer.visible and layer not in self._mirrors:
-                assert self._case is not None
-                self._mirrors[layer] = Mirrors(self._viewer, self._case, layer, _PANELS - 1)
-            elif not layer.visible and layer in self._mirrors:
-                self._mirrors.pop(layer).remove()
-        finally:
-            self._is_dealing = False
+        """Show the mirrors of an overlay that is visible, hide those of one that is not."""
+        if layer in self._mirrors:
+            self._mirrors[layer].set_visible(layer.visible)
+        elif layer.visible:
+            assert self._case is not None
+            self._mirrors[layer] = Mirrors(self._viewer, self._case, layer, _PANELS - 1)
 
     def _on_visible(self, event: Any) -> None:
-        self._deal(event.source)
+        self._change(self._deal, event.source)
 
     def _on_inserted(self, event: Any) -> None:
-        layer = event.value
-        if self.arrangement is Arrangement.SINGLE or self._is_dealing or not self._is_overlay(layer):
-            return
-        if isinstance(layer, Labels) and _role(layer) == Role.LESION:
-            # A lesion that is out of hand now would be taken for the new one.
-            for other in list(self._watched):
-                if _role(other) == Role.LESION:
-                    other.visible = False
-        self._watch(layer)
+        if self.arrangement is not Arrangement.SINGLE and not self._is_busy and self._is_overlay(event.value):
+            self._change(self._watch, event.value)
 
     def _on_removed(self, event: Any) -> None:
-        if event.value in self._watched:
-            self._forget(event.value)
+        if self._is_busy:
+            return
+        if event.value in self._images:
+            self.show(Arrangement.SINGLE, None)
+        elif event.value in self._watched:
+            with self._viewer.layers.batched_update():
+                self._change(self._forget, event.value)
+
+    def _on_grid(self, event: Any) -> None:
+        # napari's own button divides the canvas, too.
+        if not event.value and self.arrangement is not Arrangement.SINGLE and not self._is_busy:
+            self.show(Arrangement.SINGLE, None)
+
+    def _change(self, act: Callable[[Layer], None], layer: Layer) -> None:
+        if self._is_busy:
+            return
+        self._is_busy = True
+        try:
+            act(layer)
+        finally:
+            self._is_busy = False
 
 
-def _role(layer: Layer) -> str:
+def _is_mirror(layer: Layer) -> bool:
     tag = tag_of(layer)
-    return "" if tag is None else tag.role
+    return tag is not None and tag.role == Role.MIRROR

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
-from napari_ddmd.viewer.layer_tag import tag_of
+from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_ddmd.volumes import Volumes
 
 Voxel = tuple[int, int, int]
+_PLANE = 2
 
 
 class Hover:
@@ -67,19 +68,26 @@ class Hover:
         tag, case = tag_of(layer), self._desk.case
         if position is None or tag is None or case is None or tag.case is not case:
             return status
-        voxel = voxel_at(case, position)
+        # In 3D the mouse is on a ray, not on a voxel.
+        voxel = None if len(options.get("dims_displayed") or ()) > _PLANE else voxel_at(case, position)
         if voxel is not None:
             words = f"slice {voxel[0]} · {describe_voxel(case, self._desk.volumes, voxel)}"
             # The layer's name would push the values out of the bar, and they say more than its own value.
             status |= {"coordinates": words, "layer_base": "", "source_type": "", "plugin": ""}
+            # Of several layers napari makes one line: their coordinates once, then each one's value.
+            status["coords"] = words
+            if tag.role == Role.MIRROR:
+                status["value"] = ""
         return status
 
 
 def voxel_at(case: Case, position: Any) -> Voxel | None:
     """Return the voxel ``(s, h, w)`` at a point in the viewer's millimetres, None outside the case."""
     point = np.asarray(position, dtype=np.float64)[-3:]
+    if len(point) < 3:
+        return None
     voxel = np.round((point - case.grid.translate) / case.spacing).astype(int)
-    if len(voxel) < 3 or (voxel < 0).any() or (voxel >= case.grid.shape).any():
+    if (voxel < 0).any() or (voxel >= case.grid.shape).any():
         return None
     return int(voxel[0]), int(voxel[1]), int(voxel[2])
 

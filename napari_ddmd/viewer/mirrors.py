@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +16,8 @@ if TYPE_CHECKING:
     from napari_ddmd.case import Case
 
 _FOLLOWED = {
-    Image: ("visible", "colormap", "opacity", "contrast_limits", "gamma", "blending", "interpolation2d", "translate"),
-    Labels: ("visible", "colormap", "opacity", "contour", "blending", "translate"),
+    Image: ("colormap", "opacity", "contrast_limits", "gamma", "blending", "interpolation2d", "translate"),
+    Labels: ("colormap", "opacity", "contour", "blending", "translate"),
 }
 _REDRAWN = {Image: ("set_data",), Labels: ("set_data", "paint", "labels_update")}
 
@@ -68,6 +66,11 @@ class Mirrors:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
 
+    def set_visible(self, visible: bool) -> None:
+        """Show or hide the copies; what is hidden costs nothing at a change of slice."""
+        for layer in self.layers:
+            layer.visible = visible
+
     @property
     def _place(self) -> tuple[Any, ...]:
         dims = self._viewer.dims
@@ -75,7 +78,7 @@ class Mirrors:
 
     @property
     def _name(self) -> str:
-        return f"{self.source.name} (mirror)"
+        return f"{self.source.name} ({Role.MIRROR})"
 
     def _copy(self, case: Case) -> Layer:
         source = self.source
@@ -85,14 +88,13 @@ class Mirrors:
             copy.editable = False
         # Thumbnails of the copies would cost more at each slice than the copies themselves.
         copy._update_thumbnail = _nothing
-        for looks in _FOLLOWED[self._kind]:
+        for looks in ("visible", *_FOLLOWED[self._kind]):
             setattr(copy, looks, getattr(source, looks))
         return copy
 
     def _follow(self, looks: str, _event: Any = None) -> None:
-        with batch(self._viewer) if looks == "visible" else _no_batch():
-            for layer in self.layers:
-                setattr(layer, looks, getattr(self.source, looks))
+        for layer in self.layers:
+            setattr(layer, looks, getattr(self.source, looks))
 
     def _rename(self, _event: Any = None) -> None:
         for layer in self.layers:
@@ -109,21 +111,6 @@ class Mirrors:
             elif event is None or event.type != "set_data" or not is_other_place:
                 # Another slice was gone to otherwise: napari has cut it out of the copies, too.
                 layer.refresh(extent=False, thumbnail=False)
-
-
-@contextmanager
-def batch(viewer: ViewerModel) -> Iterator[None]:
-    """Let the canvas rebuild its scene once after many layers came, went, appeared or vanished, not after each."""
-    viewer.layers.events.begin_batch()
-    try:
-        yield
-    finally:
-        viewer.layers.events.end_batch()
-
-
-@contextmanager
-def _no_batch() -> Iterator[None]:
-    yield
 
 
 def _nothing() -> None:

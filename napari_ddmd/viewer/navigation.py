@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -40,13 +42,41 @@ def go_to_slice(viewer: ViewerModel, case: Case, index: int) -> None:
     viewer.dims.set_point(viewer.dims.ndim + _SLICE_AXIS, position)
 
 
-def go_to_voxel(viewer: ViewerModel, case: Case, voxel: tuple[float, float, float]) -> None:
-    """Move all sliders to a voxel ``(s, h, w)`` of the case, so that every plane shows it."""
+def go_to_voxel(viewer: ViewerModel, case: Case, voxel: Sequence[float]) -> None:
+    """Move all three sliders to a voxel ``(s, h, w)`` of the case, so that every plane shows it."""
     first = viewer.dims.ndim + _SLICE_AXIS
     if first < 0:
         return
-    for axis, (place, start, spacing) in enumerate(zip(voxel, case.grid.translate, case.spacing, strict=True)):
-        viewer.dims.set_point(first + axis, start + round(place) * spacing)
+    steps = np.clip(np.round(np.asarray(voxel, float)), 0, np.asarray(case.grid.shape) - 1)
+    point = np.asarray(case.grid.translate) + steps * np.asarray(case.spacing)
+    viewer.dims.set_point(range(first, first + 3), [float(place) for place in point])
+
+
+def slider_axis(viewer: ViewerModel) -> int:
+    """Return the case's axis that the slider walks along: 0 slices, 1 rows, 2 columns; 0 in a volume."""
+    hidden = [axis - (viewer.dims.ndim + _SLICE_AXIS) for axis in viewer.dims.not_displayed]
+    return next((axis for axis in hidden if axis >= 0), 0)
+
+
+def current_voxel(viewer: ViewerModel, case: Case) -> tuple[int, int, int]:
+    """Return the voxel ``(s, h, w)`` in which the three planes meet."""
+    if viewer.dims.ndim < -_SLICE_AXIS:
+        return (0, 0, 0)
+    point = np.asarray(viewer.dims.point[_SLICE_AXIS:]) - case.grid.translate
+    s, h, w = np.clip(np.round(point / np.asarray(case.spacing)), 0, np.asarray(case.grid.shape) - 1).astype(int)
+    return int(s), int(h), int(w)
+
+
+def step_to_finding(viewer: ViewerModel, case: Case, mask: NDArray[Any], way: int) -> bool:
+    """Go to the next slice along the slider on which a mask ``(S, H, W)`` has anything; with −1 to the one before."""
+    axis, here = slider_axis(viewer), list(current_voxel(viewer, case))
+    found = np.flatnonzero((mask > 0).any(axis=tuple(other for other in range(3) if other != axis)))
+    beyond = found[found > here[axis]] if way > 0 else found[found < here[axis]][::-1]
+    if not len(beyond):
+        return False
+    position = case.grid.translate[axis] + int(beyond[0]) * case.spacing[axis]
+    viewer.dims.set_point(viewer.dims.ndim + _SLICE_AXIS + axis, float(position))
+    return True
 
 
 def shows_slice(viewer: ViewerModel, case: Case, index: int) -> bool:

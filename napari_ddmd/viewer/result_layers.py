@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
+from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.lesion_layer import LesionLayer, one_color
 from napari_ddmd.viewer.navigation import shows_slice
@@ -29,17 +31,19 @@ _COLORMAPS = {
     Role.PROBABILITY: "inferno",
     Role.UNCERTAINTY: "bop blue",
 }
-_SAMPLE_COLOR = "#ff6ec7"
-# From few samples (dark) to all of them (bright); even steps of brightness for any colour vision.
-_AGREEMENT_COLORMAP = "viridis"
+_SAMPLE_COLOR = "#d55e00"
+# From few samples (dark) to all of them (bright); even steps of brightness for any colour vision. The map's yellow end
+# is left out: the lesion has that colour.
+_AGREEMENT_COLORMAP, _AGREEMENT_ENDS = "viridis", (0.2, 0.85)
 _TINY = 1e-6
+_MAPS = (Role.INTER, Role.INTRA)
 
 
 def agreement_colors(samples: int) -> dict[int | None, Any]:
     """Colours of the contours: one for each number of samples that agree, nothing where none finds lesion."""
     from napari.utils.colormaps import ensure_colormap
 
-    shades = ensure_colormap(_AGREEMENT_COLORMAP).map(np.linspace(0.15, 1, max(samples, 1)))
+    shades = ensure_colormap(_AGREEMENT_COLORMAP).map(np.linspace(*_AGREEMENT_ENDS, max(samples, 1)))
     return {None: "transparent", 0: "transparent", **{count + 1: shade for count, shade in enumerate(shades)}}
 
 
@@ -88,6 +92,20 @@ class ResultLayers:
         if self.volumes is not None:
             self._ensure_layers()
 
+    @property
+    def map_limits(self) -> dict[Role, float]:
+        """Up to which the maps are displayed, where the user has not set it."""
+        return {role: self._limits[role][1] for role in _MAPS if role in self._limits}
+
+    def take_over(
+        self, recipe: Recipe, volumes: Volumes, *, threshold: float, sample: int, map_limits: Mapping[Role, float]
+    ) -> None:
+        """Show results that were there before, as if this had run them; for a case without results."""
+        self.recipe, self.volumes = recipe, volumes
+        self.threshold, self.sample = threshold, sample
+        self._starting = False
+        self._ensure_layers(map_limits)
+
     def add(self, recipe: Recipe, result: SliceResult) -> None:
         """Take in one slice; results of another recipe are replaced first, hand edits are kept aside."""
         if recipe != self.recipe:
@@ -122,6 +140,11 @@ class ResultLayers:
             self._dirty.add(index)
         self.lesion.end_run()
         self.refresh()
+
+    @property
+    def lesion_ml(self) -> float:
+        """Volume of the lesion layer in millilitres, at once: a count of voxels, without the lesions apart."""
+        return lesion_volume_ml(self.lesion.data, self._case.spacing)
 
     def set_threshold(self, threshold: float) -> None:
         """Make the lesion anew from the probability; slices that were edited by hand stay."""
@@ -189,30 +212,33 @@ class ResultLayers:
         }
         return {role: array for role, array in arrays.items() if array is not None}
 
-    def _ensure_layers(self) -> None:
+    def _ensure_layers(self, map_limits: Mapping[Role, float] = MappingProxyType({})) -> None:
         assert self.volumes is not None
         active = self._viewer.layers.selection.active
         arrays = self._arrays()
         # Contours lie on top: the lesion's own outline would cover them.
         contours = {Role.AGREEMENT: arrays.pop(Role.AGREEMENT)}
-        self._ensure(arrays)
+        self._ensure(arrays, map_limits)
         if not self.lesion.is_shown:
             self.lesion.ensure(self.threshold)
             # Slices that are done are not run again, so a new layer has to hold them from the start.
             self.lesion.fill(self.volumes.mask(self.threshold))
-        self._ensure(contours)
+        self._ensure(contours, map_limits)
         # Adding a layer selects it; the user's own choice stays, or the lesion, which is there to be edited.
         still_there = active is not None and active in self._viewer.layers
         self._viewer.layers.selection.active = active if still_there else self.lesion.layer
 
-    def _ensure(self, arrays: Mapping[Role, NDArray[Any]]) -> None:
+    def _ensure(self, arrays: Mapping[Role, NDArray[Any]], map_limits: Mapping[Role, float]) -> None:
         assert self.volumes is not None
         for role, array in arrays.items():
             if self.layer_of(role) is not None:
                 continue
             self._layers[role] = self._make_layer(role, array)
             self._viewer.layers.append(self._layers[role])
-            if role in (Role.INTER, Role.INTRA):
+            if role in map_limits:
+                self._limits[role] = (0.0, map_limits[role])
+                self._layers[role].contrast_limits = self._limits[role]
+            elif role in _MAPS:
                 for index in sorted(self.volumes.done):
                     self._widen_limits(role, array[index])
 

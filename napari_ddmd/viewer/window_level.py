@@ -2,94 +2,163 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 
-from napari_ddmd.case import MODALITIES
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.viewer.case_layers import contrast_limits
-from napari_ddmd.viewer.layer_tag import tag_of
+from napari_ddmd.viewer.layer_tag import Role, tag_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Layer
 
 _RIGHT = 2
 _FULL_DRAG_PX = 400.0
+# Maps have windows, too, once they are on show by themselves.
+_WINDOWED = (*MODALITIES, Role.INTER, Role.INTRA, Role.PROBABILITY, Role.UNCERTAINTY)
+
+Limits = tuple[float, float]
 
 
 class WindowLevel:
-    """Changes the contrast of the modality under the mouse; a double click of the right button resets it.
+    """Changes the contrast of the image under the mouse; a double click of the right button resets it.
 
-    Nothing happens over other layers, nor while a labels layer is being painted on: there the right button is
-    napari's own.
+    Nothing happens where no image of a case is on screen, in 3D, with a modifier, or while a tool of the active layer
+    is in use: there the right button is napari's own.
 
     Parameters
     ----------
     viewer : ViewerModel
         Whose mouse it is.
+    image_in : callable
+        Returns the image of a cell ``(row, column)`` of the divided canvas, None where it is not divided.
+    say : callable
+        Shows the window and the level while they change; called with an empty text in the end.
     """
 
-    def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = viewer
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        image_in: Callable[[tuple[int, int]], Layer | None] = lambda _cell: None,
+        say: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._viewer, self._image_in, self._say = viewer, image_in, say
+        self._first: WeakKeyDictionary[Image, tuple[Limits, Limits]] = WeakKeyDictionary()
         viewer.mouse_drag_callbacks.append(self._drag)
-        viewer.mouse_double_click_callbacks.append(self._reset)
+        # napari zooms at a double click of any button.
+        clicks = viewer.mouse_double_click_callbacks
+        self._zooms = {call: _Unless(self.wants, call) for call in clicks if _name(call) == "double_click_to_zoom"}
+        clicks[:] = [self._zooms.get(call, call) for call in clicks]
+        clicks.append(self._on_double_click)
 
     def release(self) -> None:
         """Leave the mouse to napari."""
+        own_zooms = {own: call for call, own in self._zooms.items()}
+        clicks = self._viewer.mouse_double_click_callbacks
+        clicks[:] = [own_zooms.get(call, call) for call in clicks]
         for callbacks in (self._viewer.mouse_drag_callbacks, self._viewer.mouse_double_click_callbacks):
-            for own in (self._drag, self._reset):
+            for own in (self._drag, self._on_double_click):
                 if own in callbacks:
                     callbacks.remove(own)
 
-    def image_at(self, viewbox: Any = None) -> Image | None:
-        """Return the topmost visible modality, in the grid that of a cell ``(row, column)``."""
-        grid = self._viewer.canvas.grid
-        layers = self._viewer.layers
-        for index in reversed(range(len(layers))):
-            layer = layers[index]
+    def image_at(self, cell: tuple[int, int] | None = None) -> Image | None:
+        """Return the image of a cell; on the undivided canvas the active one, or else the topmost modality."""
+        if self._viewer.canvas.grid.enabled:
+            image = None if cell is None else self._image_in((cell[0], cell[1]))
+            return image if image is not None and _has_window(image) else None
+        active = self._viewer.layers.selection.active
+        if active is not None and _has_window(active):
+            return active
+        for layer in reversed(self._viewer.layers):
             tag = tag_of(layer)
-            if not (isinstance(layer, Image) and layer.visible and tag is not None and tag.role in MODALITIES):
-                continue
-            if grid.enabled and viewbox is not None and tuple(grid.position(index, layers)) != tuple(viewbox):
-                continue
-            return layer
+            if _has_window(layer) and tag is not None and tag.role in MODALITIES:
+                return layer
         return None
 
-    def _is_free(self) -> bool:
+    def reset(self, cell: tuple[int, int] | None = None) -> None:
+        """Show an image as when it was opened."""
+        image = self.image_at(cell)
+        tag = None if image is None else tag_of(image)
+        if image is None or tag is None:
+            return
+        first = self._first.pop(image, None)
+        if first is not None:
+            image.contrast_limits, image.contrast_limits_range = first
+        if tag.role in MODALITIES:
+            image.contrast_limits = contrast_limits(image.data)
+
+    def wants(self, event: Any) -> Image | None:
+        """Return the image that a press or a double click is meant for, None where it is napari's."""
         active = self._viewer.layers.selection.active
-        return not isinstance(active, Labels) or str(active.mode) == "pan_zoom"
+        is_tool_in_use = active is not None and str(active.mode) != "pan_zoom"
+        if event.button != _RIGHT or event.modifiers or is_tool_in_use or self._viewer.dims.ndisplay != 2:
+            return None
+        return self.image_at(event.viewbox)
 
     def _drag(self, _viewer: Any, event: Any) -> Generator[None, None, None]:
-        layer = self.image_at(event.viewbox) if event.button == _RIGHT and self._is_free() else None
-        if layer is None:
+        image = self.wants(event)
+        if image is None:
             return
+        # The camera, which would zoom, is not told of a press that is handled.
         event.handled = True
         x, y = event.pos
-        low, high = layer.contrast_limits
-        most = max(layer.contrast_limits_range[1], high) - min(layer.contrast_limits_range[0], low)
+        low, high = image.contrast_limits
+        most = image.contrast_limits_range[1] - image.contrast_limits_range[0]
         yield
         while event.type == "mouse_move":
-            event.handled = True
+            self._first.setdefault(image, ((low, high), tuple(image.contrast_limits_range)))
             right, down = event.pos[0] - x, event.pos[1] - y
-            window = max(high - low + right / _FULL_DRAG_PX * most, most / 1000)
+            window = min(max(high - low + right / _FULL_DRAG_PX * most, most / 1000), 2 * most)
             # Upwards is brighter.
             level = (high + low) / 2 + down / _FULL_DRAG_PX * most
-            set_window(layer, window, level)
-            self._viewer.status = f"{layer.name}: window {window:.4g}, level {level:.4g}"
+            set_window(image, window, level)
+            self._say(f"{_title(image)}  W {_figure(window, most)}  L {_figure(level, most)}")
             yield
-        event.handled = True
+        self._say("")
 
-    def _reset(self, _viewer: Any, event: Any) -> None:
-        layer = self.image_at(event.viewbox) if event.button == _RIGHT and self._is_free() else None
-        if layer is not None:
-            layer.contrast_limits = contrast_limits(layer.data)
+    def _on_double_click(self, _viewer: Any, event: Any) -> None:
+        if self.wants(event) is not None:
             event.handled = True
+            self.reset(event.viewbox)
 
 
-def set_window(layer: Image, window: float, level: float) -> None:
+def set_window(image: Image, window: float, level: float) -> None:
     """Show the intensities ``level ± window / 2`` of a layer from black to white."""
     low, high = level - window / 2, level + window / 2
-    before = layer.contrast_limits_range
-    layer.contrast_limits_range = (min(before[0], low), max(before[1], high))
-    layer.contrast_limits = (low, high)
+    before = image.contrast_limits_range
+    if low < before[0] or high > before[1]:
+        image.contrast_limits_range = (min(before[0], low), max(before[1], high))
+    image.contrast_limits = (low, high)
+
+
+def _has_window(layer: Layer) -> bool:
+    tag = tag_of(layer)
+    return isinstance(layer, Image) and bool(layer.visible) and tag is not None and tag.role in _WINDOWED
+
+
+def _title(image: Image) -> str:
+    tag = tag_of(image)
+    return str(image.name) if tag is None else MODALITY_LABELS.get(tag.role, str(image.name))
+
+
+def _figure(value: float, most: float) -> str:
+    return f"{value:.0f}" if most >= 50 else f"{value:.2f}" if most >= 0.5 else f"{value:.3g}"
+
+
+def _name(call: Any) -> str:
+    return str(getattr(call, "__name__", ""))
+
+
+class _Unless:
+    """Calls another callback of the mouse, unless the event is somebody's."""
+
+    def __init__(self, wants: Callable[[Any], object], call: Callable[[Any, Any], object]) -> None:
+        self._wants, self._call = wants, call
+
+    def __call__(self, viewer: Any, event: Any) -> None:
+        if self._wants(event) is None:
+            self._call(viewer, event)

@@ -11,6 +11,7 @@ from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
 from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.navigation import go_to_slice
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.run_settings import Recipe, Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
@@ -199,7 +200,109 @@ def test_the_lesion_of_another_case_is_not_mirrored(
     assert not [layer for layer in viewer.layers if (tag := tag_of(layer)) and tag.role == Role.MIRROR]
 
 
-def test_layers_of_others_do_not_disturb(viewer: ViewerModel, panels: FourPanels, case: Case) -> None:
+def test_labels_that_somebody_draws_lie_on_each_image(viewer: ViewerModel, panels: FourPanels, case: Case) -> None:
     panels.show(Arrangement.MODALITIES, case)
     viewer.add_layer(Labels(np.zeros(case.grid.shape, np.uint8)))
-    assert len(viewer.layers) == 6
+    viewer.add_points(np.zeros((1, 3)))
+    assert [cell[0] for cell in cells(viewer)] == list(MODALITIES)
+    assert len([layer for layer in viewer.layers if np.shares_memory(layer.data, viewer.layers["Labels"].data)]) == 4
+    panels.show(Arrangement.SINGLE, case)
+    assert [layer.name for layer in viewer.layers][5:] == ["Labels", "Points"]
+
+
+def test_a_hidden_lesion_stays_hidden(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    viewer.layers["lesion"].visible = False
+    panels.show(Arrangement.MODALITIES, case)
+    assert cells(viewer) == [[modality] for modality in MODALITIES]
+    panels.show(Arrangement.SINGLE, case)
+    assert not viewer.layers["lesion"].visible
+
+
+def test_what_is_switched_on_meanwhile_stays_on(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    panels.show(Arrangement.MODALITIES, case)
+    viewer.layers["uncertainty"].visible = True
+    viewer.layers["lesion"].visible = False
+    panels.show(Arrangement.EXPLAIN, case)
+    images = [panels.image_in((row, column)) for row in range(2) for column in range(2)]
+    roles = [tag.role for image in images if image is not None and (tag := tag_of(image))]
+    assert [role in cell and len(cell) == 2 for role, cell in zip(roles, cells(viewer), strict=True)] == [True] * 4
+    panels.show(Arrangement.SINGLE, case)
+    shown = [layer.name for layer in viewer.layers if layer.visible]
+    assert shown == ["flair", "uncertainty"]
+
+
+def test_another_slice_is_cut_out_once(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    panels.show(Arrangement.MODALITIES, case)
+    go_to_slice(viewer, case, 3)
+    drawn: list[object] = []
+    mirror = viewer.layers["lesion (copy)"]
+    mirror.events.set_data.connect(drawn.append)
+    go_to_slice(viewer, case, 4)
+    assert len(drawn) == 1
+    np.testing.assert_array_equal(mirror._slice.image.raw, viewer.layers["lesion"].data[4])
+    viewer.layers["lesion"].refresh()
+    assert len(drawn) == 2
+    viewer.layers["lesion"].visible = False
+    go_to_slice(viewer, case, 5)
+    assert len(drawn) == 2
+    viewer.layers["lesion"].visible = True
+    np.testing.assert_array_equal(mirror._slice.image.raw, viewer.layers["lesion"].data[5])
+
+
+def test_mirrors_look_like_their_layer(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    viewer.layers["uncertainty"].visible = True
+    viewer.layers["uncertainty"].opacity = 0.3
+    panels.show(Arrangement.MODALITIES, case)
+    assert viewer.layers["uncertainty (copy)"].opacity == 0.3
+    viewer.layers["uncertainty"].contrast_limits = (0, 0.1)
+    viewer.layers["lesion"].contour = 0
+    assert tuple(viewer.layers["uncertainty (copy)"].contrast_limits) == (0, 0.1)
+    assert viewer.layers["lesion (copy)"].contour == 0
+
+
+def test_the_active_layer_stays_active(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    viewer.layers.selection.active = viewer.layers["lesion"]
+    for arrangement in (Arrangement.MODALITIES, Arrangement.EXPLAIN, Arrangement.SINGLE):
+        panels.show(arrangement, case)
+        assert viewer.layers.selection.active is viewer.layers["lesion"]
+
+
+def test_without_one_of_its_images_an_arrangement_ends(viewer: ViewerModel, panels: FourPanels, case: Case) -> None:
+    changes: list[Arrangement] = []
+    panels.changed.connect(lambda: changes.append(panels.arrangement))
+    panels.show(Arrangement.MODALITIES, case)
+    viewer.layers.remove("t2")
+    assert changes == [Arrangement.MODALITIES, Arrangement.SINGLE]
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["flair"]
+
+
+def test_napari_s_own_grid_button_ends_an_arrangement(viewer: ViewerModel, panels: FourPanels, case: Case) -> None:
+    grid = viewer.canvas.grid
+    grid.stride, grid.shape = 2, (1, -1)
+    panels.show(Arrangement.MODALITIES, case)
+    grid.enabled = False
+    assert panels.arrangement is Arrangement.SINGLE
+    assert (grid.stride, grid.shape) == (2, (1, -1))
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["flair"]
+
+
+def test_each_cell_knows_its_image(viewer: ViewerModel, panels: FourPanels, case: Case) -> None:
+    assert panels.image_in((0, 0)) is None
+    panels.show(Arrangement.MODALITIES, case)
+    found = [panels.image_in((row, column)) for row in range(2) for column in range(2)]
+    assert found == [viewer.layers[modality] for modality in MODALITIES]

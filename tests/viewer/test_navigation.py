@@ -6,7 +6,16 @@ from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 
 from napari_ddmd.case import Case
-from napari_ddmd.viewer.navigation import current_slice, go_to_slice, real_viewer, shows_slice
+from napari_ddmd.viewer.navigation import (
+    current_slice,
+    current_voxel,
+    go_to_slice,
+    go_to_voxel,
+    real_viewer,
+    shows_slice,
+    slider_axis,
+    step_to_finding,
+)
 
 
 def test_every_slice_can_be_gone_to(viewer: ViewerModel, case: Case) -> None:
@@ -57,3 +66,31 @@ def test_other_slices_are_not_on_the_canvas_unless_it_shows_the_volume(viewer: V
 def test_layers_behind_the_proxy_are_the_same_objects(viewer: ViewerModel) -> None:
     assert real_viewer(PublicOnlyProxy(viewer)) is viewer
     assert real_viewer(viewer) is viewer
+
+
+def test_a_voxel_is_gone_to_along_all_axes(viewer: ViewerModel, case: Case) -> None:
+    go_to_voxel(viewer, case, (2.4, 11.0, 8.6))
+    assert current_voxel(viewer, case) == (2, 11, 9)
+    assert viewer.dims.current_step == (2, 11, 9)
+    go_to_voxel(viewer, case, (-5, 999, 3))
+    assert current_voxel(viewer, case) == (0, case.grid.shape[1] - 1, 3)
+    assert current_voxel(ViewerModel(), case) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_findings_are_stepped_through_along_the_slider(viewer: ViewerModel, case: Case, axis: int) -> None:
+    mask = np.zeros(case.grid.shape, np.uint8)
+    mask[2, 11, 7] = mask[5, 14, 10] = 1
+    viewer.dims.order = (axis, *(other for other in range(3) if other != axis))
+    places = ((2, 11, 7)[axis], (5, 14, 10)[axis])
+    go_to_voxel(viewer, case, (0, 0, 0))
+    assert slider_axis(viewer) == axis
+    assert step_to_finding(viewer, case, mask, 1)
+    assert current_voxel(viewer, case)[axis] == places[0]
+    assert step_to_finding(viewer, case, mask, 1)
+    assert current_voxel(viewer, case)[axis] == places[1]
+    assert not step_to_finding(viewer, case, mask, 1)
+    assert step_to_finding(viewer, case, mask, -1)
+    assert current_voxel(viewer, case)[axis] == places[0]
+    # Nothing else moves.
+    assert [place for other, place in enumerate(current_voxel(viewer, case)) if other != axis] == [0, 0]

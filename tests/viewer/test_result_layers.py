@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.viewer.navigation import go_to_slice
-from napari_ddmd.viewer.result_layers import ResultLayers
+from napari_ddmd.viewer.result_layers import ResultLayers, agreement_colors
 from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling
 from tests.results import slice_result
 
@@ -311,3 +311,26 @@ def test_small_parts_go_when_the_run_is_over_and_edits_stay(
     assert lesion.data[7, 12, 12] == lesion.data[7, 0, 0] == 1
     assert results.volumes is not None
     assert results.volumes.probability[4, 12, 12] == np.float32(0.9)
+
+
+def test_agreement_has_a_colour_for_each_number_of_samples(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    layer = viewer.layers[AGREEMENT]
+    assert layer.contour == 1
+    assert not layer.editable
+    colors = agreement_colors(3)
+    brightness = [float(np.dot(colors[count][:3], (0.3, 0.6, 0.1))) for count in (1, 2, 3)]
+    assert brightness == sorted(brightness)
+    assert colors[0] == "transparent"
+    np.testing.assert_allclose(layer.colormap.map(np.array([0, 3])), [[0, 0, 0, 0], colors[3]], atol=0.01)
+
+
+def test_the_volume_is_known_at_once(results: ResultLayers, case: Case, recipe: Recipe) -> None:
+    assert results.lesion_ml == 0
+    results.add(recipe, slice_result(case, 4))
+    # Voxels of 2 mm × 2 mm × 3 mm.
+    assert results.lesion_ml == pytest.approx(np.count_nonzero(slice_result(case, 4).mask()) * 12 / 1000)
+    results.set_threshold(0.85)
+    assert results.lesion_ml == 0

@@ -2,41 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QRadioButton, QSpinBox, QWidget
-from superqt import QLabeledSlider
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QRadioButton,
+    QSlider,
+    QSpinBox,
+    QWidget,
+)
 
 from napari_ddmd.viewer.denoising_layer import DenoisingLayer
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.run_settings import Sampling
+from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
     from napari_ddmd.model import Bundle
-    from napari_ddmd.results import Denoising
+    from napari_ddmd.results import Denoising, Progress
 
 _PLAY_MS = 250
+_LOOK_MS = 100
+# Played in so many pictures at most, in whichever number of steps.
+_FRAMES = 40
 _STEPS = 10
 
 
-def _compute(case: Case, bundle: Bundle, index: int, number: int, steps: int, seed: int, cancel: Event) -> Denoising:
-    from napari_ddmd.denoising import denoising_sequence
+@dataclass(eq=False)
+class _Job:
+    """One computation; lives on in its thread when the box is gone."""
 
-    return denoising_sequence(case, bundle, index, number=number, steps=steps, seed=seed, cancel=cancel)
+    case: Case
+    bundle: Bundle
+    index: int
+    number: int
+    steps: int
+    sampling: Sampling
+    cancel: Event = field(default_factory=Event)
+    percent: int = 0
+
+    def note(self, progress: Progress) -> None:
+        self.percent = 100 * progress.done // max(progress.total, 1)
+
+    def compute(self) -> Denoising:
+        from napari_ddmd.denoising import denoising_sequence
+
+        return denoising_sequence(
+            self.case,
+            self.bundle,
+            self.index,
+            number=self.number,
+            steps=self.steps,
+            sampler=self.sampling.sampler,
+            seed=self.sampling.seed,
+            device=self.sampling.device,
+            cancel=self.cancel,
+            progress=self.note,
+        )
 
 
 class _Stop:
     """Stops the computation that is on; outlives the box."""
 
     def __init__(self) -> None:
-        self.event = Event()
+        self.job: _Job | None = None
 
     def now(self) -> None:
-        self.event.set()
+        job, self.job = self.job, None
+        if job is not None:
+            job.cancel.set()
 
 
 class DenoisingBox(QWidget):
@@ -46,13 +91,22 @@ class DenoisingBox(QWidget):
     ----------
     desk : Desk
         The case, the model and the slice on screen.
+    links : ViewerLinks
+        Undoes the connections to the viewer.
+    sampling : callable
+        How masks are sampled where there are no results yet; else it is as theirs were.
     """
 
-    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        links: ViewerLinks,
+        sampling: Callable[[], Sampling] = Sampling,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._desk = desk
+        self._desk, self._sampling = desk, sampling
         self._stop = _Stop()
-        self._asked: tuple[Case, Bundle, int] | None = None
         self.shown: DenoisingLayer | None = None
         self.button = QPushButton("Watch this slice")
         self.button.setToolTip("Compute how a mask of the slice on screen comes out of the noise (Fig. 5 of the paper)")
@@ -61,8 +115,11 @@ class DenoisingBox(QWidget):
         self.steps.setValue(_STEPS)
         self.steps.setToolTip("Denoising steps; more take longer. The result's own masks take as many as tab Find says")
         self.steps.setAccessibleName("Denoising steps to watch")
-        self.slider = QLabeledSlider(Qt.Orientation.Horizontal)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Step of the denoising")
+        self.slider.setToolTip("From the noise (left) to the mask (right)")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
         self.play = QPushButton("Play")
         self.play.setCheckable(True)
         self.noisy = QRadioButton("noisy mask")
@@ -80,12 +137,16 @@ class DenoisingBox(QWidget):
         self._clock = QTimer(self)
         self._clock.setInterval(_PLAY_MS)
         self._clock.timeout.connect(self._advance)
+        self._look = QTimer(self)
+        self._look.setInterval(_LOOK_MS)
+        self._look.timeout.connect(self._show_progress)
         self.button.clicked.connect(self._on_button)
         self.slider.valueChanged.connect(self._show_step)
         self.noisy.toggled.connect(self._show_step)
         self.play.toggled.connect(self._on_play)
         self.close_button.clicked.connect(self.close_sequence)
         desk.case_changed.connect(self.close_sequence)
+        links.connect(desk.viewer.layers.events.removed, self._on_removed)
         # Not a method of this box: that is disconnected before the box tells that it is destroyed.
         self.destroyed.connect(self._stop.now)
         self._show_controls()
@@ -93,38 +154,45 @@ class DenoisingBox(QWidget):
     @property
     def is_computing(self) -> bool:
         """Whether a sequence is being computed."""
-        return self._asked is not None
+        return self._stop.job is not None
 
     def watch(self) -> None:
         """Compute the steps of the slice on screen."""
         case, bundle = self._desk.case, self._desk.bundle
-        if case is None or bundle is None or self.is_computing:
-            return
-        index = self._desk.current_slice
-        if not case.brain[index].any():
-            self.caption.setText(f"Slice {index} holds no brain.")
-            self.caption.show()
+        if self.is_computing:
             return
         self.close_sequence()
-        self._stop.event = Event()
-        self._asked = (case, bundle, index)
-        results = self._desk.results
-        seed = 0 if results is None or results.recipe is None else results.recipe.sampling.seed
-        number = 0 if results is None else results.sample
-        steps = min(self.steps.value(), bundle.settings.diffusion.timesteps)
-        self.caption.setText(f"Computing {steps} steps of slice {index}…")
-        self._show_controls()
-        self._worker.start(_compute, case, bundle, index, number, steps, seed, self._stop.event)
+        index = self._desk.current_slice
+        if case is None or bundle is None:
+            self._say("Choose a case and a model first." if case is None else "Choose a model first.")
+        elif not case.brain[index].any():
+            self._say(f"Slice {index} holds no brain.")
+        else:
+            results = self._desk.results
+            number = 0 if results is None else results.sample
+            sampling = self._sampling() if results is None or results.recipe is None else results.recipe.sampling
+            steps = min(self.steps.value(), bundle.settings.diffusion.timesteps)
+            self._stop.job = _Job(case, bundle, index, number, steps, sampling)
+            self._say(f"Computing {steps} step{'' if steps == 1 else 's'} of slice {index}, sample {number + 1}…")
+            self._show_controls()
+            self._look.start()
+            self._worker.start(self._stop.job.compute)
+
+    def set_running(self, running: bool) -> None:
+        """Make room for a run, which needs the same networks, and let nothing be computed until it has ended."""
+        if running and self.is_computing:
+            self.close_sequence()
+        self.button.setEnabled(not running)
 
     def close_sequence(self) -> None:
         """Take the layer away, and stop a computation."""
         self._stop.now()
         self._worker.forget()
-        self._asked = None
         self.play.setChecked(False)
-        if self.shown is not None:
-            self.shown.close()
-            self.shown = None
+        shown, self.shown = self.shown, None
+        if shown is not None:
+            shown.close()
+        self._say("")
         self._show_controls()
 
     def _lay_out(self) -> None:
@@ -136,6 +204,7 @@ class DenoisingBox(QWidget):
         layout.setColumnStretch(0, 1)
         layout.addWidget(self.caption, 1, 0, 1, 3)
         layout.addWidget(self.slider, 2, 0, 1, 3)
+        layout.addWidget(self.progress, 2, 0, 1, 3)
         self.row = QWidget()
         row = QHBoxLayout(self.row)
         row.setContentsMargins(0, 0, 0, 0)
@@ -143,12 +212,24 @@ class DenoisingBox(QWidget):
             row.addWidget(widget)
         layout.addWidget(self.row, 3, 0, 1, 3)
 
+    def _say(self, words: str) -> None:
+        self.caption.setText(words)
+        self.caption.setVisible(bool(words))
+
     def _show_controls(self) -> None:
         has_sequence = self.shown is not None
         self.slider.setVisible(has_sequence)
         self.row.setVisible(has_sequence)
-        self.caption.setVisible(has_sequence or self.is_computing)
+        self.progress.setVisible(self.is_computing)
+        self.steps.setEnabled(not self.is_computing)
         self.button.setText("Cancel" if self.is_computing else "Watch this slice")
+        if not self.is_computing:
+            self._look.stop()
+        self._show_progress()
+
+    def _show_progress(self) -> None:
+        job = self._stop.job
+        self.progress.setValue(0 if job is None else job.percent)
 
     def _on_button(self) -> None:
         if self.is_computing:
@@ -157,33 +238,34 @@ class DenoisingBox(QWidget):
             self.watch()
 
     def _on_computed(self, denoising: Denoising) -> None:
-        asked, self._asked = self._asked, None
-        if asked is None:
+        job, self._stop.job = self._stop.job, None
+        if job is None:
             return
-        case, bundle, index = asked
-        self.shown = DenoisingLayer(self._desk.viewer, case, index, denoising, bundle.settings.diffusion.timesteps)
+        timesteps = job.bundle.settings.diffusion.timesteps
+        self.shown = DenoisingLayer(self._desk.viewer, job.case, job.index, denoising, timesteps, number=job.number)
         self.slider.blockSignals(True)
         self.slider.setRange(0, self.shown.steps)
         self.slider.setValue(0)
         self.slider.blockSignals(False)
         self._show_step()
         self._show_controls()
-        self._desk.go_to(index)
+        self._desk.go_to(job.index)
         self.play.setChecked(True)
 
     def _on_failed(self, error: Exception) -> None:
-        self._asked = None
+        self._stop.job = None
+        self._say("")
         self._show_controls()
         show_error(f"The denoising could not be computed: {' '.join(str(error).split()) or type(error).__name__}")
 
     def _show_step(self, *_: object) -> None:
-        if self.shown is None:
-            return
-        if not self.shown.is_shown:
-            self.close_sequence()  # the user removed the layer
-            return
-        self.shown.show(self.slider.value(), expected=self.expected.isChecked())
-        self.caption.setText(f"Slice {self.shown.index}: {self.shown.caption()}")
+        if self.shown is not None:
+            self.shown.show(self.slider.value(), expected=self.expected.isChecked())
+            self._say(self.shown.caption())
+
+    def _on_removed(self, event: Any) -> None:
+        if self.shown is not None and event.value is self.shown.layer:
+            self.close_sequence()
 
     def _on_play(self, playing: bool) -> None:
         self.play.setText("Pause" if playing else "Play")
@@ -198,4 +280,4 @@ class DenoisingBox(QWidget):
         if self.shown is None or self.slider.value() == self.slider.maximum():
             self.play.setChecked(False)
         else:
-            self.slider.setValue(self.slider.value() + 1)
+            self.slider.setValue(self.slider.value() + max(1, self.shown.steps // _FRAMES))

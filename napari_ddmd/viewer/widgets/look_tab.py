@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+import numpy as np
+from matplotlib.colors import to_hex
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.layer_tag import Role
+from napari_ddmd.viewer.result_layers import agreement_colors
+from napari_ddmd.viewer.run_settings import Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.denoising_box import DenoisingBox
 from napari_ddmd.viewer.widgets.overlay_box import OverlayBox
@@ -15,6 +22,7 @@ from napari_ddmd.viewer.widgets.score_plot import ScorePlot
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 
 _DARK_BELOW = 128
+_MOST_COLORS = 7
 
 
 class LookTab(QWidget):
@@ -26,20 +34,30 @@ class LookTab(QWidget):
         The case and its results.
     links : ViewerLinks
         Undoes the connections to the viewer.
+    sampling : callable
+        How a mask is sampled that is watched before there are results.
     """
 
-    def __init__(self, desk: Desk, links: ViewerLinks, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        links: ViewerLinks,
+        sampling: Callable[[], Sampling] = Sampling,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._desk = desk
         self.score_plot = ScorePlot()
         self.result_box = ResultBox()
         self.overlay_box = OverlayBox(desk, links)
-        self.denoising_box = DenoisingBox(desk)
+        self.legend = QLabel()
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        self.denoising_box = DenoisingBox(desk, links, sampling)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         content = column(
             ("Why", (self.score_plot,)),
-            ("How sure", (self.result_box, self.overlay_box)),
+            ("How sure", (self.result_box, self.overlay_box, self.legend)),
             ("Watch it think", (self.denoising_box,)),
         )
         layout.addWidget(VerticalScroll(content))
@@ -56,7 +74,10 @@ class LookTab(QWidget):
 
     def _show(self) -> None:
         results = self._desk.results
-        self.result_box.set_samples(0 if results is None else results.samples)
+        samples = 0 if results is None else results.samples
+        self.result_box.set_samples(samples)
+        self.legend.setText(agreement_legend(samples))
+        self.legend.setVisible(samples > 1)
         self.score_plot.show_scores(self._desk.case, self._desk.volumes)
         self._show_threshold()
         self._show_slice()
@@ -77,3 +98,13 @@ class LookTab(QWidget):
     def _on_sample(self, number: int) -> None:
         if self._desk.results is not None:
             self._desk.results.show_sample(number)
+            # Who browses the samples wants to see them.
+            self.overlay_box.show_overlay(Role.SAMPLE)
+
+
+def agreement_legend(samples: int) -> str:
+    """Word the colours of the contours as rich text; of many samples, some."""
+    colors = agreement_colors(samples)
+    counts = sorted({round(count) for count in np.linspace(1, max(samples, 1), min(max(samples, 1), _MOST_COLORS))})
+    marks = [f'<span style="color: {to_hex(colors[count])}">■</span> {count}' for count in counts]
+    return f"agreement: {'&nbsp; '.join(marks)} of {samples} samples"

@@ -65,6 +65,11 @@ class OverlayBox(QWidget):
                 return layer
         return None
 
+    def show_overlay(self, role: Role) -> None:
+        """Make an overlay visible, where there is one."""
+        if self.ticks[role].isEnabled():
+            self.ticks[role].setChecked(True)
+
     def toggle_all(self) -> None:
         """Hide all that is shown, or show again what was hidden so."""
         shown = [role for role, tick in self.ticks.items() if tick.isChecked()]

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.desk import Desk
-from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
+from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.hover import Hover
-from napari_ddmd.viewer.keys import Key, Keys
+from napari_ddmd.viewer.measure import millilitres
 from napari_ddmd.viewer.navigation import real_viewer
-from napari_ddmd.viewer.planes import Plane, show_plane, shown_plane
+from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
+from napari_ddmd.viewer.widgets.focus_ring import FocusRings
+from napari_ddmd.viewer.widgets.layout_part import LayoutPart
 from napari_ddmd.viewer.widgets.lesion_tab import LesionTab
 from napari_ddmd.viewer.widgets.look_tab import LookTab
 from napari_ddmd.viewer.widgets.model_box import Installed, ModelBox
-from napari_ddmd.viewer.widgets.plane_box import KeysDialog, PlaneBox
 from napari_ddmd.viewer.widgets.run_part import RunPart
 from napari_ddmd.viewer.widgets.sampling_box import SamplingBox
 from napari_ddmd.viewer.widgets.save_tab import SaveTab
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 from napari_ddmd.viewer.widgets.slice_box import SliceBox
-from napari_ddmd.viewer.widgets.view_box import ViewBox
-from napari_ddmd.viewer.window_level import WindowLevel
+from napari_ddmd.viewer.widgets.summary_bar import SummaryBar
 
 if TYPE_CHECKING:
     import napari
 
     from napari_ddmd.case import Case
-
-_RESULTS_TIP = "Lesions of the mask in hand (tab Lesions)"
 
 
 class SegmentationPanel(QWidget):
@@ -61,19 +58,21 @@ class SegmentationPanel(QWidget):
         self.model_box = ModelBox()
         self.slice_box = SliceBox()
         self.sampling_box = SamplingBox()
-        self.view_box = ViewBox()
-        self.plane_box = PlaneBox()
-        self.summary = QLabel("")
+        self.layout_part = LayoutPart(self.desk, links)
+        self.summary_bar = SummaryBar(self.desk)
         self.run_part = RunPart(self.desk, self._problem, self)
-        self.look_tab = LookTab(self.desk, links)
+        self.look_tab = LookTab(self.desk, links, lambda: self.sampling_box.sampling)
         self.lesion_tab = LesionTab(self.desk, links)
         self.save_tab = SaveTab(self.desk)
-        self.four_panels = FourPanels(self._viewer, links)
+        self.view_box, self.four_panels = self.layout_part.view_box, self.layout_part.four_panels
+        self.summary = self.summary_bar.label
         self.run_bar, self.controller = self.run_part.bar, self.run_part.controller
         self.result_box, self.lesion_box = self.look_tab.result_box, self.lesion_tab.lesion_box
         self.save_button = self.save_tab.save_button
+        self.save_button.mask_saved.connect(self.lesion_tab.autosave_box.saved)
         self._lay_out()
         self._connect(links)
+        self.save_tab.session_box.attach(self)
         self._on_case_changed()
 
     def run(self) -> None:
@@ -93,14 +92,11 @@ class SegmentationPanel(QWidget):
 
     def arrange(self, arrangement: Arrangement) -> None:
         """Divide the canvas."""
-        self.four_panels.show(arrangement, self.desk.case)
-        self.look_tab.overlay_box.show_state()
-        self._show_arrangement()
+        self.layout_part.arrange(arrangement)
 
     def show_plane(self, plane: Plane) -> None:
         """Show the case in another plane."""
-        show_plane(self._viewer, plane)
-        self._show_shown_plane()
+        self.desk.planes.show(plane)
 
     @property
     def results(self) -> ResultLayers | None:
@@ -112,6 +108,7 @@ class SegmentationPanel(QWidget):
         if event is not None and event.type() == QEvent.Type.ParentChange:
             if self.parent() is None and self._was_docked:
                 self.controller.cancel()
+                self.look_tab.denoising_box.close_sequence()
                 self.deleteLater()
                 # The buttons that would put the layers back go with the panel.
                 self.four_panels.show(Arrangement.SINGLE, None)
@@ -119,9 +116,6 @@ class SegmentationPanel(QWidget):
         return bool(super().event(event))
 
     def _lay_out(self) -> None:
-        self.summary.setToolTip(_RESULTS_TIP)
-        self.summary.setTextFormat(Qt.TextFormat.PlainText)
-        self.summary.setStyleSheet("font-weight: bold")
         find = column(
             ("Case", (self.case_box,)),
             ("Slices", (self.slice_box,)),
@@ -129,6 +123,9 @@ class SegmentationPanel(QWidget):
         )
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        bar = self.tabs.tabBar()
+        assert bar is not None
+        bar.setAccessibleName("What to do: find, look, correct, save")
         for name, tab in (
             ("Find", VerticalScroll(find)),
             ("Look", self.look_tab),
@@ -139,58 +136,34 @@ class SegmentationPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(6)
-        layout.addWidget(self.view_box)
-        layout.addWidget(self.plane_box)
-        layout.addWidget(self.summary)
+        layout.addWidget(self.layout_part)
+        layout.addWidget(self.summary_bar)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.run_bar)
+        # Qt would walk through the tab in front before the bar of tabs.
+        self.setTabOrder(self.summary_bar.accept_button, bar)
+        FocusRings(self)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     def _connect(self, links: ViewerLinks) -> None:
         self.case_box.changed.connect(self._on_case_changed)
-        self.view_box.arrangement_chosen.connect(self.arrange)
         self.model_box.installed.connect(self._on_installed)
         self.model_box.changed.connect(self._on_model_changed)
         self.run_bar.run_wanted.connect(self.run)
         self.run_bar.cancel_wanted.connect(self.cancel)
-        self.plane_box.plane_chosen.connect(self.show_plane)
-        self.plane_box.keys_wanted.connect(self._show_keys)
-        links.connect(self._viewer.dims.events.order, self._show_shown_plane)
-        self.keys = Keys(self._viewer, self._own_keys())
-        hover, window_level = Hover(self.desk, links), WindowLevel(self._viewer)
+        overlay_box = self.look_tab.overlay_box
+        self.layout_part.arranged.connect(overlay_box.show_state)
+        self.layout_part.bind_keys(self.lesion_box.step, overlay_box.toggle_all, self.summary_bar.toggle_accepted)
+        hover = Hover(self.desk, links)
         self.run_part.running_changed.connect(self._on_running)
-        self.desk.results_changed.connect(self._show_arrangement)
-        self.lesion_tab.summary_changed.connect(self._show_summary)
+        self.run_part.running_changed.connect(self.look_tab.denoising_box.set_running)
+        self.lesion_tab.summary_changed.connect(self.summary_bar.say)
+        self.desk.threshold_changed.connect(self._show_volume)
         # Not methods of the panel: those are disconnected before it tells that it is destroyed.
         self.destroyed.connect(links.disconnect)
         self.destroyed.connect(self.lesion_box.layer_links.disconnect)
         self.destroyed.connect(self.look_tab.overlay_box.layer_links.disconnect)
-        for part in (hover, window_level, self.keys):
-            self.destroyed.connect(part.release)
-
-    def _own_keys(self) -> list[Key]:
-        step_lesion, step_finding = self.lesion_box.step, self.desk.step_to_finding
-        return [
-            Key("N", "next lesion", partial(step_lesion, 1)),
-            Key("Shift-N", "previous lesion", partial(step_lesion, -1)),
-            Key(".", "next slice with a finding", partial(step_finding, 1)),
-            Key(",", "previous slice with a finding", partial(step_finding, -1)),
-            Key("H", "hide all overlays, or show them again", self.look_tab.overlay_box.toggle_all),
-            *(
-                Key(f"Alt-{number}", f"layout: {kind.value}", partial(self.arrange, kind))
-                for number, kind in enumerate(Arrangement, start=1)
-            ),
-            *(
-                Key(f"Alt-{number}", f"plane: {plane.value}", partial(self.show_plane, plane))
-                for number, plane in enumerate(Plane, start=4)
-            ),
-        ]
-
-    def _show_keys(self) -> None:
-        KeysDialog(self.keys.keys, self).exec()
-
-    def _show_shown_plane(self, _event: Any = None) -> None:
-        self.plane_box.show_plane(shown_plane(self._viewer))
+        self.destroyed.connect(hover.release)
 
     def _problem(self) -> str | None:
         """Say why there can be no run, None where there can."""
@@ -198,6 +171,12 @@ class SegmentationPanel(QWidget):
         if problem is None and self.model_box.bundle is None:
             return "Choose a model."
         return problem
+
+    def _show_volume(self) -> None:
+        """Say the volume while the threshold is dragged: telling the lesions apart takes longer."""
+        results = self.desk.results
+        if results is not None and self.desk.mask is not None and self.desk.mask is results.lesion.layer:
+            self.summary_bar.say(f"{millilitres(results.lesion_ml)} mL")
 
     def _on_running(self, running: bool) -> None:
         for box in (self.case_box, self.model_box, self.slice_box, self.sampling_box):
@@ -225,12 +204,3 @@ class SegmentationPanel(QWidget):
             self.slice_box.set_case(case)
         self.desk.set_case(case)
         self.run_part.show_ready()
-        self._show_arrangement()
-
-    def _show_arrangement(self) -> None:
-        available = self.four_panels.available(self.desk.case)
-        self.view_box.set_available(available, self.four_panels.arrangement)
-
-    def _show_summary(self, text: str) -> None:
-        self.summary.setText(text)
-        self.summary.setVisible(bool(text))

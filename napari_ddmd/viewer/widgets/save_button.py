@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_ddmd.viewer.saving import save_results
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_ddmd.saveable import Saveable
 
 _MOST_NAMES = 3
+_MASK = "mask"
 
 
 class SaveButton(QPushButton):
@@ -27,12 +29,21 @@ class SaveButton(QPushButton):
     ----------
     source : callable
         Returns what there is to save, as it stands; None where there is nothing.
+
+    Signals
+    -------
+    mask_saved
+        The case, and the mask ``(S, H, W)`` that is on disk now.
     """
+
+    mask_saved = Signal(object, object)
 
     def __init__(self, source: Callable[[], Saveable | None], parent: QWidget | None = None) -> None:
         super().__init__("Save…", parent)
         self._source = source
         self._available, self._saving = True, False
+        self._kept: Saveable | None = None
+        self._has_mask = False
         self.choice = SaveChoice()
         self.setToolTip("Save the mask, the model's results, a table of the lesions and a report")
         self.clicked.connect(self._ask)
@@ -62,7 +73,9 @@ class SaveButton(QPushButton):
         content = replace(content, with_expert=self.choice.with_expert)
         self._set_saving(True)
         # What is saved is what was on screen when the button was pressed.
-        self._writer.start(save_results, folder, chosen, content.kept())
+        self._kept = content.kept()
+        self._has_mask = _MASK in chosen
+        self._writer.start(save_results, folder, chosen, self._kept)
 
     def _set_saving(self, saving: bool) -> None:
         self._saving = saving
@@ -81,6 +94,9 @@ class SaveButton(QPushButton):
 
     def _on_saved(self, files: list[Path]) -> None:
         self._set_saving(False)
+        kept, self._kept = self._kept, None
+        if kept is not None and self._has_mask:
+            self.mask_saved.emit(kept.case, kept.mask)
         names = [file.name for file in files]
         if len(names) > _MOST_NAMES:
             names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more files"]

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.widgets.save_button import SaveButton
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
+from napari_ddmd.viewer.widgets.session_box import SessionBox
 
 if TYPE_CHECKING:
     from napari_ddmd.saveable import ModelFacts, Saveable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SaveTab(QWidget):
-    """Save the mask in hand.
+    """Save the mask in hand, or the whole session.
 
     Parameters
     ----------
@@ -32,7 +33,8 @@ class SaveTab(QWidget):
         self.save_button = SaveButton(self._saveable)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(VerticalScroll(column(("Save", (self.save_button,)))))
+        self.session_box = SessionBox(desk)
+        layout.addWidget(VerticalScroll(column(("Results", (self.save_button,)), ("Session", (self.session_box,)))))
         desk.mask_changed.connect(self._show)
         self._show()
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.backend_bases import MouseButton, MouseEvent
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from qtpy.QtCore import QSize, QTimer, Signal
+from matplotlib.ticker import MaxNLocator
+from qtpy.QtCore import QEvent, QSize, QTimer, Signal
+from qtpy.QtGui import QFontInfo
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
+from napari_ddmd.slice_curves import slice_curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,47 +25,17 @@ if TYPE_CHECKING:
 
 _WHOLE = "all modalities"
 _DRAW_AFTER_MS = 300
-_HEIGHT = 190
+# In multiples of the panel's own letters, whose size the user chooses: height of the plot, and of its margins.
+_HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 18.5, 3.4, 1.2, 0.4, 4.1
+_LETTERS = 0.85
+_DPI = 100
 # Okabe and Ito's palette: told apart with any colour vision, on a dark and on a light ground.
 _COLORS = {"lesion": "#E69F00", "inter": "#56B4E9", "intra": "#CC79A7"}
-_TITLES = {"lesion": "cm²", "inter": "inter", "intra": "intra"}
+_TITLES = {"lesion": "lesion, cm²", "inter": "inter", "intra": "intra"}
 _TIP = (
     "For each slice: area of the lesion in cm² as the probability expects it, and the discrepancy scores.\n"
-    "Click to go there. Gaps have not been segmented."
+    "Click or drag to go there. Gaps have not been segmented."
 )
-
-
-def slice_curves(case: Case, volumes: Volumes, modality: str | None = None) -> dict[str, NDArray[np.float64]]:
-    """Scores of each slice, nan where a slice has not come in or the model gives none.
-
-    Parameters
-    ----------
-    case, volumes
-        The patient, and what runs have said.
-    modality : str or None
-        The discrepancy scores of one modality, or with None of all together.
-
-    Returns
-    -------
-    dict of str to (S,) ndarray
-        ``lesion``: the sum of the probability in cm²; ``inter`` and ``intra``: mean of the maps.
-    """
-    depth = case.grid.shape[0]
-    curves = {name: np.full(depth, np.nan) for name in _TITLES}
-    pixel_cm2 = float(case.spacing[1] * case.spacing[2]) / 100.0
-    for index in volumes.done:
-        curves["lesion"][index] = float(volumes.probability[index].sum(dtype=np.float64)) * pixel_cm2
-        scores = volumes.scores.get(index)
-        if scores is None:
-            continue
-        found: Mapping[str, float | None] = (
-            {"inter": scores.inter, "intra": scores.intra} if modality is None else scores.per_modality[modality]
-        )
-        for name in ("inter", "intra"):
-            value = found.get(name)
-            if value is not None:
-                curves[name][index] = value
-    return curves
 
 
 class ScorePlot(QWidget):
@@ -91,9 +62,8 @@ class ScorePlot(QWidget):
         self.modality.addItem(_WHOLE, None)
         for name in MODALITIES:
             self.modality.addItem(MODALITY_LABELS[name], name)
-        self.canvas = FigureCanvasQTAgg(Figure(layout="constrained"))  # type: ignore[no-untyped-call]
+        self.canvas = FigureCanvasQTAgg(Figure(dpi=_DPI))  # type: ignore[no-untyped-call]
         self.canvas.setToolTip(_TIP)
-        self.canvas.setFixedHeight(_HEIGHT)
         self.canvas.setMinimumWidth(0)
         self.canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.canvas.figure.patch.set_alpha(0)
@@ -118,12 +88,26 @@ class ScorePlot(QWidget):
         self.modality.currentIndexChanged.connect(self.draw)
         self.canvas.mpl_connect("button_press_event", self._on_mouse)
         self.canvas.mpl_connect("motion_notify_event", self._on_mouse)
+        self.canvas.mpl_connect("resize_event", self._fit_margins)
         self.canvas.mpl_connect("draw_event", self._on_drawn)
+        self._fit_letters()
         self.draw()
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """A panel's width; the canvas takes what there is."""
-        return QSize(300, _HEIGHT + 30)
+        return QSize(300, self.canvas.height() + self.modality.sizeHint().height())
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
+        """Follow the size of the panel's letters."""
+        super().changeEvent(event)
+        if event is not None and event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit_letters()
+            self.draw()
+
+    @property
+    def current(self) -> int:
+        """The slice that is marked."""
+        return self._current
 
     def show_scores(self, case: Case | None, volumes: Volumes | None) -> None:
         """Draw the scores of a case, soon: calls in quick succession count once."""
@@ -162,34 +146,49 @@ class ScorePlot(QWidget):
             self._divide(shown)
         brain = np.flatnonzero(case.brain.any(axis=(1, 2)))
         limits = (float(brain[0]), float(brain[-1])) if len(brain) else (0.0, float(len(case.brain) - 1))
-        ink = "#e0e0e0" if self._dark else "#202020"
-        slices = np.arange(len(case.brain))
+        ink, letters = "#e0e0e0" if self._dark else "#202020", self._letters() * 72 / _DPI
         for name, axes in self.axes.items():
-            curve = curves[name]
-            line = axes.lines[0]
-            line.set_data(slices, curve)
-            top = float(np.nanmax(curve))
+            curve, mark = axes.lines
+            curve.set_data(np.arange(len(case.brain)), curves[name])
+            mark.set_color(ink)
+            top = float(np.nanmax(curves[name]))
             axes.set_ylim(0, top * 1.1 if top > 0 else 1)
             axes.set_xlim(limits[0] - 0.5, limits[1] + 0.5)
-            axes.set_ylabel(_TITLES[name], color=ink, fontsize=8)
-            axes.tick_params(colors=ink, labelsize=7)
-            for spine in axes.spines.values():
-                spine.set_color(ink)
-            axes.lines[1].set_color(ink)
-        last = self.axes[shown[-1]]
-        last.set_xlabel("slice, feet → head", color=ink, fontsize=8)
+            axes.texts[0].update({"color": ink, "fontsize": letters})
+            axes.tick_params(colors=ink, labelsize=letters)
+            axes.spines[:].set_color(ink)
+        self.axes[shown[-1]].set_xlabel("slice, feet → head", color=ink, fontsize=letters)
         self.canvas.draw_idle()  # type: ignore[no-untyped-call]
+
+    def _letters(self) -> float:
+        """Size of the plot's letters in the window's pixels."""
+        return QFontInfo(self.font()).pixelSize() * _LETTERS
+
+    def _fit_letters(self) -> None:
+        self.canvas.setFixedHeight(round(self._letters() * _HEIGHT))
+        self._fit_margins()
+
+    def _fit_margins(self, _event: Any = None) -> None:
+        """Keep the margins as wide as the letters need; matplotlib's own layout takes as long as the drawing."""
+        letters, width, height = self._letters(), max(self.canvas.width(), 1), self.canvas.height()
+        left, right = _LEFT * letters / width, 1 - _RIGHT * letters / width
+        if left < right:
+            bottom, top = _BOTTOM * letters / height, 1 - _TOP * letters / height
+            self.canvas.figure.subplots_adjust(left=left, right=right, bottom=bottom, top=top, hspace=0.3)
 
     def _divide(self, names: list[str]) -> None:
         figure = self.canvas.figure
         figure.clear()
+        self._fit_margins()
         rows = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
         self.axes, self._marks = {}, []
         for name, axes in zip(names, rows, strict=True):
             axes.patch.set_alpha(0)
             axes.spines[["top", "right"]].set_visible(False)
-            axes.locator_params(axis="y", nbins=3)
+            axes.yaxis.set_major_locator(MaxNLocator(2))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.plot([], [], color=_COLORS[name], linewidth=1.5, marker=".", markersize=3)
+            axes.text(0.01, 1.0, _TITLES[name], transform=axes.transAxes, va="top")
             # Drawn by itself onto the kept picture: it moves with every slice, the curves do not.
             self._marks.append(axes.axvline(self._current, linewidth=1, linestyle="--", animated=True))
             self.axes[name] = axes
@@ -199,12 +198,11 @@ class ScorePlot(QWidget):
         self._paint_marks()
 
     def _draw_marks(self) -> None:
-        if self._background is None or not self.canvas.isVisible():
-            return
-        self.canvas.restore_region(self._background)  # type: ignore[no-untyped-call]
-        self._paint_marks()
-        # Not blit: that paints at once, and with it the whole window.
-        self.canvas.update()
+        """Move the marks in the kept picture, also while another tab hides it: it comes back as it is."""
+        if self._background is not None:
+            self.canvas.restore_region(self._background)  # type: ignore[no-untyped-call]
+            self._paint_marks()
+            self.canvas.blit(self.canvas.figure.bbox)  # type: ignore[no-untyped-call]
 
     def _paint_marks(self) -> None:
         for mark in self._marks:

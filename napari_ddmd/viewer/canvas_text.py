@@ -1,0 +1,75 @@
+"""Words on the canvas: the sides of the patient, and a line that comes and goes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from napari.components.overlays import TextOverlay
+
+from napari_ddmd.viewer.layer_tag import tag_of
+from napari_ddmd.viewer.planes import Sides, shown_sides
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_ddmd.viewer.viewer_links import ViewerLinks
+
+_PREFIX = "ddmd_"
+_PLACES = {
+    "left": "middle_left",
+    "right": "middle_right",
+    "top": "top_center",
+    "bottom": "bottom_center",
+}
+_SIDE_SIZE, _NOTE_SIZE = 12, 13
+
+
+class CanvasText:
+    """Labels the sides of what is shown, in each cell of the grid, while a case is open; and shows a note.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Whose canvas it is.
+    links : ViewerLinks
+        Undoes the connections to the viewer.
+    """
+
+    def __init__(self, viewer: ViewerModel, links: ViewerLinks) -> None:
+        self._viewer = viewer
+        self.sides = {
+            side: TextOverlay(position=place, gridded=True, font_size=_SIDE_SIZE)
+            for side, place in _PLACES.items()
+        }
+        self.note = TextOverlay(position="top_right", font_size=_NOTE_SIZE)
+        for name, overlay in {**self.sides, "note": self.note}.items():
+            viewer.canvas.overlays[f"{_PREFIX}{name}"] = overlay
+        dims, layers = viewer.dims.events, viewer.layers.events
+        for event in (dims.order, dims.ndisplay, viewer.scene.camera.events.orientation):
+            links.connect(event, self._show_sides)
+        for event in (layers.inserted, layers.removed, viewer.canvas.grid.events.enabled):
+            links.connect(event, self._show_sides)
+        self._show_sides()
+
+    def say(self, text: str) -> None:
+        """Show a note in the corner; an empty one takes it away."""
+        if text:
+            self.note.text = text
+        self.note.visible = bool(text)
+
+    def release(self) -> None:
+        """Wipe the canvas."""
+        for name in (*self.sides, "note"):
+            self._viewer.canvas.overlays.pop(f"{_PREFIX}{name}", None)
+
+    def _show_sides(self, _event: Any = None) -> None:
+        has_case = any(tag_of(layer) is not None for layer in self._viewer.layers)
+        shown = shown_sides(self._viewer) if has_case else None
+        for side in fields(Sides):
+            overlay = self.sides[side.name]
+            if shown is not None:
+                overlay.text = getattr(shown, side.name)
+            # In a cell of the grid, the image's name needs the room at the top.
+            is_in_the_way = side.name == "top" and self._viewer.canvas.grid.enabled
+            overlay.visible = shown is not None and not is_in_the_way

@@ -1,0 +1,310 @@
+"""Take a session from the window: quickly what may change, later and elsewhere the rest."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from napari.layers import Labels, Layer
+from numpy.typing import NDArray
+
+from napari_ddmd import __version__
+from napari_ddmd.case import Case
+from napari_ddmd.viewer.case_choice import open_cases
+from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.session.archive import SessionError, write_session
+from napari_ddmd.viewer.session.case_files import has_files, stored_images
+from napari_ddmd.viewer.session.looks import look_of
+from napari_ddmd.viewer.session.stored import (
+    FORMAT,
+    VERSION,
+    Session,
+    StoredResults,
+    StoredScores,
+    arrays_of,
+    mask_key,
+)
+from napari_ddmd.viewer.session.stored_case import StoredCase
+from napari_ddmd.viewer.session.stored_window import Integers, StoredLook, StoredMask, StoredSettings, StoredView
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_ddmd.viewer.result_layers import ResultLayers
+    from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+    from napari_ddmd.volumes import Volumes
+
+_MASKS = mask_key(0).rstrip("0")
+_INTEGERS = get_args(Integers)
+# Made anew whenever they are wanted.
+_PASSING = (Role.MIRROR, Role.DENOISING)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A session at one moment.
+
+    Attributes
+    ----------
+    case
+        The patient.
+    has_files
+        Whether the case can be read again from its files.
+    volumes
+        Results. Not copied: a slice that is done is not written again, and results of other settings go into other
+        arrays.
+    parts
+        The session but for its case.
+    copies
+        The arrays that the user may change at any time, by their names in the file.
+    left_out
+        Names of the layers that are not part of the session.
+    """
+
+    case: Case
+    has_files: bool
+    volumes: Volumes | None
+    parts: Mapping[str, Any]
+    copies: Mapping[str, NDArray[Any]]
+    left_out: tuple[str, ...]
+
+
+def capture(panel: SegmentationPanel) -> Snapshot:
+    """Take the session of the case that a panel shows.
+
+    Raises
+    ------
+    SessionError
+        If no case is open.
+    """
+    case, results = panel.desk.case, panel.desk.results
+    if case is None:
+        raise SessionError("There is no case to save: open one first.")
+    viewer = panel.desk.viewer
+    keys, left_out = _keys(panel, case)
+    masks = [layer for layer, key in keys.items() if isinstance(layer, Labels) and key.startswith(_MASKS)]
+    copies: dict[str, NDArray[Any]] = {mask_key(n): layer.data.copy() for n, layer in enumerate(masks)}
+    is_shown = results is not None and results.lesion.is_shown
+    if results is not None and results.volumes is not None and is_shown:
+        copies |= {"lesion": results.lesion.data.copy(), "written": results.lesion.written.copy()}
+    if case.mask is not None:
+        copies["expert"] = case.mask.copy()
+    parts = {
+        "results": None if results is None else _stored_results(results, has_lesion="lesion" in copies),
+        "masks": tuple(_stored_mask(layer) for layer in masks),
+        "looks": tuple(_looks(panel, keys)),
+        "active": keys.get(viewer.layers.selection.active),
+        "in_hand": keys.get(panel.desk.mask),
+        "settings": _settings(panel),
+        "view": _view(viewer, case),
+    }
+    is_opened = has_files(case) and case in open_cases(viewer.layers)
+    volumes = None if results is None else results.volumes
+    return Snapshot(case, is_opened, volumes, parts, copies, tuple(left_out))
+
+
+def save(snapshot: Snapshot, path: Path, *, with_images: bool, progress: Callable[[float], None] | None = None) -> Path:
+    """Write a snapshot; takes a while.
+
+    Parameters
+    ----------
+    snapshot
+        What to write.
+    path
+        The file; an existing one is replaced in one step.
+    with_images
+        Whether the images go into it; those of a case without files always do.
+    progress
+        Called with the share that is written.
+
+    Raises
+    ------
+    SessionError
+        If the file cannot be written.
+    """
+    is_embedded = with_images or not snapshot.has_files
+    session = Session(
+        format=FORMAT,  # type: ignore[arg-type]
+        version=VERSION,  # type: ignore[arg-type]
+        package=__version__,
+        case=_stored_case(snapshot.case, path, is_embedded=is_embedded),
+        **snapshot.parts,
+    )
+    return write_session(path, session, _arrays(snapshot, session), progress)
+
+
+def _arrays(snapshot: Snapshot, session: Session) -> Iterator[tuple[str, NDArray[Any]]]:
+    """One after the other, so that no more than one is in memory a second time."""
+    done = [] if session.results is None else list(session.results.done)
+    for name in arrays_of(session):
+        if name in snapshot.copies:
+            yield name, snapshot.copies[name]
+        elif name == "images":
+            yield name, _smallest(snapshot.case.images)
+        elif name == "samples":
+            assert snapshot.volumes is not None
+            yield name, snapshot.volumes.samples[:, done]
+        else:
+            yield name, getattr(snapshot.volumes, name)[done]
+
+
+def _smallest(images: NDArray[np.float32]) -> NDArray[Any]:
+    """Intensities in half the bytes where they are whole numbers, as those of scanners are."""
+    for dtype in (np.int16, np.uint16):
+        with np.errstate(invalid="ignore"):
+            small = images.astype(dtype)
+        if np.array_equal(small, images):
+            return small
+    return images
+
+
+def _stored_case(case: Case, path: Path, *, is_embedded: bool) -> StoredCase:
+    header, warnings = None, case.warnings
+    if is_embedded:
+        # Whoever is given the file learns nothing of the folders, or of what a scanner left in the header.
+        header = _anonymous(case.header)
+        for file in (*case.files.images.values(), case.files.mask):
+            warnings = tuple(text.replace(str(file), file.name if file else "") for text in warnings)
+    rows = [[float(value) for value in row] for row in case.grid.affine]
+    return StoredCase(
+        name=case.name,
+        source_shape=case.grid.source_shape,
+        affine=tuple(tuple(row) for row in rows),  # type: ignore[arg-type]
+        header=header,
+        warnings=warnings,
+        images=() if is_embedded else stored_images(case, path),
+        mask_file=None if is_embedded or case.files.mask is None else case.files.mask.name,
+        has_expert=case.mask is not None,
+    )
+
+
+def _anonymous(header: Any) -> str:
+    clean = header.copy()
+    for field in ("descrip", "db_name", "aux_file", "intent_name"):
+        if field in clean:
+            clean[field] = b""
+    return base64.b64encode(clean.binaryblock).decode("ascii")
+
+
+def _stored_results(results: ResultLayers, *, has_lesion: bool) -> StoredResults | None:
+    volumes, recipe = results.volumes, results.recipe
+    if volumes is None or recipe is None:
+        return None
+    done = tuple(sorted(volumes.done))
+    return StoredResults(
+        model_sha256=recipe.model_sha256,
+        sampling=recipe.sampling,
+        min_part=recipe.min_part,
+        shared_guess=recipe.shared_guess,
+        healthy_below=recipe.healthy_below,
+        done=done,
+        samples=results.samples,
+        has_inter=volumes.inter is not None,
+        has_intra=volumes.intra is not None,
+        scores=tuple(_stored_scores(index, volumes.scores[index]) for index in done if index in volumes.scores),
+        threshold=results.threshold,
+        sample=results.sample,
+        limits=results.map_limits,
+        has_lesion=has_lesion,
+    )
+
+
+def _stored_scores(index: int, scores: Any) -> StoredScores:
+    return StoredScores(slice=index, inter=scores.inter, intra=scores.intra, per_modality=scores.per_modality)
+
+
+def _stored_mask(layer: Labels) -> StoredMask:
+    return StoredMask(
+        tagged=tag_of(layer) is not None,
+        dtype=layer.data.dtype.name,
+        scale=_triple(layer.scale),
+        translate=_triple(layer.translate),
+        units=_three(str(unit) for unit in layer.units),
+    )
+
+
+def _keys(panel: SegmentationPanel, case: Case) -> tuple[dict[Layer | None, str], list[str]]:
+    """What each layer of the case is called, bottom first, and the names of the layers that are left out."""
+    results = panel.desk.results
+    own = {combo.value: modality for modality, combo in panel.case_box.modalities.items()}
+    if results is not None and results.volumes is not None:
+        own |= {results.layer_of(role): role.value for role in Role}
+    own.pop(None, None)
+    keys: dict[Layer | None, str] = {}
+    left_out, count = [], 0
+    for layer in panel.desk.viewer.layers:
+        tag = tag_of(layer)
+        if layer in own:
+            keys[layer] = own[layer]
+        elif tag is not None and tag.role in _PASSING:
+            continue
+        elif tag is not None and tag.case is case and tag.role == Role.EXPERT and Role.EXPERT not in keys.values():
+            keys[layer] = Role.EXPERT.value
+        elif _is_mask(layer, case):
+            keys[layer] = mask_key(count)
+            count += 1
+        else:
+            left_out.append(str(layer.name))
+    return keys, left_out
+
+
+def _is_mask(layer: Layer, case: Case) -> bool:
+    """Tell whether a layer holds labels on the case's grid, of the case or of nobody."""
+    tag = tag_of(layer)
+    return (
+        isinstance(layer, Labels)
+        and (tag is None or tag.case is case)
+        and isinstance(layer.data, np.ndarray)
+        and layer.data.shape == case.grid.shape
+        and layer.data.dtype.name in _INTEGERS
+    )
+
+
+def _looks(panel: SegmentationPanel, keys: Mapping[Layer | None, str]) -> Iterator[StoredLook]:
+    # As without the arrangement, which is made again from there.
+    shown = panel.four_panels.shown_in_single()
+    for layer, key in keys.items():
+        if layer is not None:
+            yield look_of(layer, key, visible=shown.get(layer, layer.visible))
+
+
+def _settings(panel: SegmentationPanel) -> StoredSettings:
+    choice, bundle = panel.slice_box.choice, panel.desk.bundle
+    return StoredSettings(
+        slice_mode=choice.mode,
+        first=choice.first,
+        last=choice.last,
+        sampling=panel.sampling_box.sampling,
+        model_name=panel.model_box.model_list.currentText(),
+        model_sha256=None if bundle is None else bundle.sha256,
+        threshold=panel.desk.threshold,
+        tab=panel.tabs.tabText(panel.tabs.currentIndex()),
+        arrangement=panel.four_panels.arrangement.value,
+    )
+
+
+def _view(viewer: ViewerModel, case: Case) -> StoredView:
+    dims, camera = viewer.dims, viewer.scene.camera
+    first = dims.ndim - len(case.grid.shape)
+    return StoredView(
+        point=_triple(dims.point[first:]),
+        order=_three(axis - first for axis in dims.order if axis >= first),
+        ndisplay=dims.ndisplay,
+        center=_triple(camera.center),
+        zoom=float(camera.zoom),
+        angles=_triple(camera.angles),
+        orientation=_three(str(way.value) for way in camera.orientation),
+    )
+
+
+def _triple(values: Iterable[Any]) -> tuple[float, float, float]:
+    return _three(float(value) for value in values)
+
+
+def _three(values: Iterable[Any]) -> tuple[Any, Any, Any]:
+    first, second, third = values
+    return first, second, third

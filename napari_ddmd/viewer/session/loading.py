@@ -1,0 +1,145 @@
+"""Read a session and its case, away from the window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ddmd.case import MODALITIES, Case, CaseFiles
+from napari_ddmd.viewer.case_layers import LayerData, case_layers
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.run_settings import Recipe
+from napari_ddmd.viewer.session.archive import read_arrays, refuse_too_large
+from napari_ddmd.viewer.session.case_files import embedded_case, load_stored_case
+from napari_ddmd.viewer.session.stored import Session, StoredResults, StoredScores, mask_key
+from napari_ddmd.viewer.session.stored_window import StoredMask
+from napari_ddmd.viewer.torch_guard import keep_triton_out
+from napari_ddmd.volumes import Volumes
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A session that is ready for a window.
+
+    Attributes
+    ----------
+    path
+        Its file.
+    session
+        What it says.
+    case
+        The patient.
+    layers
+        Of the case and of the further masks, by their keys.
+    recipe, volumes
+        Results; None before the first run.
+    lesion
+        The mask as it was corrected, and what the model had written of it, each ``(S, H, W)``; None without one.
+    """
+
+    path: Path
+    session: Session
+    case: Case
+    layers: dict[str, LayerData]
+    recipe: Recipe | None
+    volumes: Volumes | None
+    lesion: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None
+
+
+def load(path: Path, session: Session, places: list[CaseFiles]) -> Loaded:
+    """Read the arrays of a session, and the case.
+
+    Parameters
+    ----------
+    path
+        The session's file.
+    session
+        What was read of it.
+    places
+        Where the case's images may be; not needed for a session that has them inside.
+
+    Raises
+    ------
+    SessionError
+        If the file is damaged, or the images are not those that it was saved with.
+    CaseError
+        If the images cannot be read.
+    """
+    refuse_too_large(path, _memory(session))
+    arrays = read_arrays(path, session)
+    expert = arrays.get("expert")
+    if session.case.images:
+        case = load_stored_case(path, session.case, places, expert)
+    else:
+        case = embedded_case(session.case, arrays["images"], expert)
+    recipe = volumes = None
+    if session.results is not None:
+        recipe = _recipe(case, session.results)
+        volumes = _volumes(case, session.results, arrays)
+    lesion = (arrays["lesion"], arrays["written"]) if "lesion" in arrays else None
+    return Loaded(path, session, case, _layers(case, session, arrays), recipe, volumes, lesion)
+
+
+def _memory(session: Session) -> int:
+    """Bytes that the images and the results take."""
+    voxels = int(np.prod(session.case.grid.shape, dtype=np.int64))
+    of_results = 0 if session.results is None else 4 * 4 + 3 + session.results.samples
+    of_masks = sum(np.dtype(mask.dtype).itemsize for mask in session.masks)
+    return voxels * (4 * len(MODALITIES) + of_results + of_masks)
+
+
+def _recipe(case: Case, stored: StoredResults) -> Recipe:
+    return Recipe(
+        case=case,
+        model_sha256=stored.model_sha256,
+        sampling=stored.sampling,
+        min_part=stored.min_part,
+        shared_guess=stored.shared_guess,
+        healthy_below=stored.healthy_below,
+    )
+
+
+def _volumes(case: Case, stored: StoredResults, arrays: Arrays) -> Volumes:
+    volumes = Volumes(case, stored.samples, intra=stored.has_intra, inter=stored.has_inter, min_part=stored.min_part)
+    done = list(stored.done)
+    for name in ("probability", "uncertainty", "inter", "intra"):
+        if name in arrays:
+            getattr(volumes, name)[done] = arrays[name]
+    volumes.samples[:, done] = arrays["samples"]
+    volumes.agreement[done] = arrays["samples"].sum(axis=0, dtype=np.uint8)
+    volumes.done |= set(done)
+    volumes.scores |= {scores.slice: _scores(scores) for scores in stored.scores}
+    return volumes
+
+
+def _scores(stored: StoredScores) -> Any:
+    # Here, because it imports torch.
+    keep_triton_out()
+    from napari_ddmd.model.discrepancy import DiscrepancyScores
+
+    per_modality = {name: dict(scores) for name, scores in stored.per_modality.items()}
+    return DiscrepancyScores(stored.inter, stored.intra, per_modality)  # type: ignore[arg-type]
+
+
+def _layers(case: Case, session: Session, arrays: Arrays) -> dict[str, LayerData]:
+    keys = [*MODALITIES, *([Role.EXPERT.value] if case.mask is not None else [])]
+    layers = dict(zip(keys, case_layers(case), strict=True))
+    names = {look.key: look.name for look in session.looks}
+    for number, mask in enumerate(session.masks):
+        key = mask_key(number)
+        layers[key] = _mask_layer(case, mask, arrays[key], names.get(key, key))
+    return layers
+
+
+def _mask_layer(case: Case, mask: StoredMask, data: NDArray[Any], name: str) -> LayerData:
+    placed: dict[str, Any] = {"scale": mask.scale, "translate": mask.translate, "units": mask.units}
+    if mask.tagged:
+        placed = grid_arguments(case, Role.LESION)
+    return data, {"name": name, **placed}, "labels"

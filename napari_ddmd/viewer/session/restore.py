@@ -1,0 +1,160 @@
+"""Put a session that was read into a window."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from napari.layers import Layer
+
+from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.viewer.case_choice import open_cases
+from napari_ddmd.viewer.four_panels import Arrangement
+from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.session.archive import SessionError
+from napari_ddmd.viewer.session.loading import Loaded
+from napari_ddmd.viewer.session.looks import give_look
+from napari_ddmd.viewer.session.stored_window import StoredView
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+
+
+def twin_of(loaded: Loaded, viewer: ViewerModel) -> Case | None:
+    """The case that is open in a viewer from the very files of a session's case."""
+    files = loaded.case.files.images
+    return next((case for case in open_cases(viewer.layers) if files and case.files.images == files), None)
+
+
+def close_case(panel: SegmentationPanel, case: Case) -> None:
+    """Remove all layers of a case."""
+    if panel.desk.case is case:
+        panel.arrange(Arrangement.SINGLE)
+    viewer = panel.desk.viewer
+    with viewer.layers.batched_update():
+        for layer in [layer for layer in viewer.layers if (tag := tag_of(layer)) is not None and tag.case is case]:
+            viewer.layers.remove(layer)
+
+
+def put_into_window(loaded: Loaded, panel: SegmentationPanel) -> None:
+    """Put a session into the window of a panel, on top of what is there.
+
+    Parameters
+    ----------
+    loaded
+        The session.
+    panel
+        In the window; what it is set to is the business of `PanelSettings`.
+
+    Raises
+    ------
+    SessionError
+        If the window does not take it; then it is as before.
+    """
+    viewer = panel.desk.viewer
+    before = list(viewer.layers)
+    panel.arrange(Arrangement.SINGLE)
+    try:
+        # napari tidies the canvas up after each layer that comes; in a batch once.
+        with viewer.layers.batched_update():
+            layers = _add_layers(loaded, panel)
+            if panel.desk.case is not loaded.case:
+                raise SessionError(f"{loaded.path}: {panel.case_box.problem() or 'its case cannot be chosen'}")
+            layers |= _add_results(loaded, panel)
+            _put_in_order([layers[look.key] for look in loaded.session.looks if look.key in layers], viewer)
+    except Exception:
+        for layer in [layer for layer in viewer.layers if layer not in before]:
+            viewer.layers.remove(layer)
+        raise
+    _show_results(panel)
+    _take_in_hand(panel, layers.get(loaded.session.in_hand or ""))
+    _arrange(panel, loaded.session.settings.arrangement)
+    give_view(viewer, loaded.session.view)
+    viewer.layers.selection.active = layers.get(loaded.session.active or "")
+
+
+def give_view(viewer: ViewerModel, view: StoredView) -> None:
+    """Let the viewer stand where it stood."""
+    first = viewer.dims.ndim - len(view.point)
+    viewer.dims.ndisplay = view.ndisplay
+    viewer.dims.order = (*range(first), *(first + axis for axis in view.order))
+    viewer.dims.set_point(range(first, viewer.dims.ndim), view.point)
+    camera = viewer.scene.camera
+    with suppress(ValueError):  # words of another napari
+        camera.orientation = view.orientation
+    camera.angles, camera.center, camera.zoom = view.angles, view.center, view.zoom
+
+
+def _add_layers(loaded: Loaded, panel: SegmentationPanel) -> dict[str, Layer]:
+    looks = {look.key: look for look in loaded.session.looks}
+    layers: dict[str, Layer] = {}
+    for key, (data, arguments, kind) in loaded.layers.items():
+        # Of what else there is, the user may have removed something; without the images there is no case.
+        if key in looks or key in MODALITIES:
+            layers[key] = Layer.create(data, arguments, kind)
+        if key in looks:
+            give_look(layers[key], looks[key])
+    for layer in layers.values():
+        panel.desk.viewer.layers.append(layer)
+    return layers
+
+
+def _add_results(loaded: Loaded, panel: SegmentationPanel) -> dict[str, Layer]:
+    stored = loaded.session.results
+    if stored is None or loaded.recipe is None or loaded.volumes is None:
+        return {}
+    results = panel.desk.results_of(loaded.case)
+    if loaded.lesion is not None:
+        mask, written = loaded.lesion
+        results.lesion.restore(mask, written, stored.threshold)
+    results.take_over(
+        loaded.recipe,
+        loaded.volumes,
+        threshold=stored.threshold,
+        sample=stored.sample,
+        map_limits=stored.limits,
+    )
+    looks = {look.key: look for look in loaded.session.looks}
+    layers: dict[str, Layer] = {}
+    for role in Role:
+        layer = results.layer_of(role)
+        if layer is not None and role.value in looks:
+            give_look(layer, looks[role.value])
+            layers[role.value] = layer
+        elif layer is not None:
+            # The user had removed it.
+            panel.desk.viewer.layers.remove(layer)
+    return layers
+
+
+def _put_in_order(layers: list[Layer], viewer: ViewerModel) -> None:
+    """Put some layers on top of the others, the first at the bottom."""
+    others = [layer for layer in viewer.layers if layer not in layers]
+    if [*others, *layers] != list(viewer.layers):
+        # All of them, since moving to the end by itself puts what is last already in the wrong place.
+        viewer.layers.move_multiple([viewer.layers.index(layer) for layer in (*others, *layers)], 0)
+
+
+def _show_results(panel: SegmentationPanel) -> None:
+    """Let the panel's parts show the results as they are; nothing of them changes."""
+    results = panel.desk.results
+    if results is not None:
+        panel.desk.set_threshold(results.threshold)
+    panel.desk.results_changed.emit()
+    if results is not None:
+        panel.result_box.sample.setValue(results.sample + 1)
+
+
+def _take_in_hand(panel: SegmentationPanel, layer: Layer | None) -> None:
+    masks = panel.lesion_box.mask_list
+    index = -1 if layer is None else masks.findText(layer.name)
+    if index >= 0:
+        masks.setCurrentIndex(index)
+
+
+def _arrange(panel: SegmentationPanel, name: str) -> None:
+    kind = next((kind for kind in panel.four_panels.available(panel.desk.case) if kind.value == name), None)
+    if kind is not None and kind is not Arrangement.SINGLE:
+        panel.arrange(kind)

@@ -1,0 +1,162 @@
+"""What a session file says, but for its arrays; whatever is read from a file has been checked against this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass as plain_dataclass
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+
+from napari_ddmd.case import MODALITIES
+from napari_ddmd.viewer.layer_tag import Role
+from napari_ddmd.viewer.session.fields import STRICT, CheckedSampling, Index, Sha256, Share, Text
+from napari_ddmd.viewer.session.stored_case import StoredCase
+from napari_ddmd.viewer.session.stored_window import StoredLook, StoredMask, StoredSettings, StoredView
+
+FORMAT = "napari-ddmd session"
+VERSION = 1
+
+
+@dataclass(frozen=True, config=STRICT)
+class StoredScores:
+    """Discrepancy scores of one slice, as in `DiscrepancyScores`."""
+
+    slice: Index
+    inter: float
+    intra: float | None
+    per_modality: dict[Literal["t1", "t1ce", "t2", "flair"], dict[Literal["inter", "intra"], float | None]]
+
+
+@dataclass(frozen=True, config=STRICT)
+class StoredResults:
+    """What runs have said of the case.
+
+    Attributes
+    ----------
+    model_sha256, sampling, min_part, shared_guess, healthy_below
+        As in `Recipe`.
+    done
+        The slices that are done, ascending: the arrays hold these alone.
+    samples
+        K, the masks a slice.
+    has_inter, has_intra
+        Which maps there are.
+    scores
+        Of slices that are done.
+    threshold, sample
+        At which the lesion is cut, and which of the masks is shown.
+    limits
+        Display limits that the maps have grown to by themselves.
+    has_lesion
+        Whether there is a lesion layer.
+    """
+
+    model_sha256: Sha256
+    sampling: CheckedSampling
+    min_part: Share
+    shared_guess: bool
+    healthy_below: Share
+    done: tuple[Index, ...]
+    samples: Annotated[int, Field(ge=1, le=1000)]
+    has_inter: bool
+    has_intra: bool
+    scores: tuple[StoredScores, ...]
+    threshold: Share
+    sample: Index
+    limits: dict[Role, Annotated[float, Field(gt=0)]]
+    has_lesion: bool
+
+    @model_validator(mode="after")
+    def _check(self) -> StoredResults:
+        if any(first >= second for first, second in pairwise(self.done)):
+            raise ValueError("done: must ascend")
+        if not {scores.slice for scores in self.scores} <= set(self.done):
+            raise ValueError("scores: of a slice that is not done")
+        if self.sample >= self.samples:
+            raise ValueError("sample: there are not so many")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Session:
+    """All of a session but its arrays.
+
+    Attributes
+    ----------
+    package
+        Version of napari-ddmd that wrote it.
+    masks
+        Labels beside the lesion.
+    looks
+        The case's own layers, bottom first.
+    active, in_hand
+        Keys of the selected layer, and of the mask that is measured.
+    """
+
+    format: Literal["napari-ddmd session"]
+    version: Literal[1]
+    package: Text
+    case: StoredCase
+    results: StoredResults | None
+    masks: Annotated[tuple[StoredMask, ...], Field(max_length=1000)]
+    looks: Annotated[tuple[StoredLook, ...], Field(max_length=2000)]
+    active: Text | None
+    in_hand: Text | None
+    settings: StoredSettings
+    view: StoredView
+
+    @model_validator(mode="after")
+    def _check(self) -> Session:
+        if self.results is not None and self.results.done and self.results.done[-1] >= self.case.grid.shape[0]:
+            raise ValueError("results.done: the case has not so many slices")
+        keys = [look.key for look in self.looks]
+        known = {*MODALITIES, *Role, *map(mask_key, range(len(self.masks)))}
+        if len(set(keys)) < len(keys) or not {*keys} <= known:
+            raise ValueError("looks: a layer that is not there, or is twice")
+        return self
+
+
+SESSION = TypeAdapter(Session)
+"""To JSON and back."""
+
+
+@plain_dataclass(frozen=True)
+class ArrayKind:
+    """What an array of the file must be."""
+
+    shape: tuple[int, ...]
+    dtypes: tuple[str, ...]
+
+
+def mask_key(number: int) -> str:
+    """Name of one of the further masks, for its look and its array."""
+    return f"mask {number}"
+
+
+def arrays_of(session: Session) -> dict[str, ArrayKind]:
+    """The arrays that belong to a session.
+
+    Returns
+    -------
+    dict of str to ArrayKind
+        ``images`` (C, S, H, W), ``expert``, ``lesion``, ``written`` and ``mask n`` (S, H, W); with D slices done,
+        ``probability``, ``uncertainty``, ``inter`` and ``intra`` (D, H, W) and ``samples`` (K, D, H, W).
+    """
+    shape = session.case.grid.shape
+    kinds: dict[str, ArrayKind] = {}
+    if not session.case.images:
+        kinds["images"] = ArrayKind((len(MODALITIES), *shape), ("float32", "int16", "uint16"))
+    if session.case.has_expert:
+        kinds["expert"] = ArrayKind(shape, ("uint8",))
+    results = session.results
+    if results is not None:
+        packed = (len(results.done), *shape[1:])
+        maps = {"probability": True, "uncertainty": True, "inter": results.has_inter, "intra": results.has_intra}
+        kinds |= {name: ArrayKind(packed, ("float32",)) for name, is_there in maps.items() if is_there}
+        kinds["samples"] = ArrayKind((results.samples, *packed), ("uint8",))
+        if results.has_lesion:
+            kinds |= {name: ArrayKind(shape, ("uint8",)) for name in ("lesion", "written")}
+    kinds |= {mask_key(number): ArrayKind(shape, (mask.dtype,)) for number, mask in enumerate(session.masks)}
+    return kinds

@@ -1,0 +1,50 @@
+"""What the keyboard and the mouse do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from napari_ddmd.viewer.keys import Key, label_of
+
+_OTHERS = (
+    (("Left", "Right"), "slice by slice (napari's own)"),
+    (("Ctrl-Z", "Ctrl-Shift-Z"), "undo and redo on the lesion layer: painting, tools, thresholds, runs"),
+)
+_MOUSE = (
+    ("Right drag", "window (sideways) and level (up is brighter) of the image under the mouse"),
+    ("Right double click", "window and level as at first"),
+    ("Ctrl + wheel", "slice by slice (napari's own)"),
+)
+
+
+class KeysDialog(QDialog):
+    """All keys, beside what they do. Does not stand in the way: the keys can be tried while it is open.
+
+    Parameters
+    ----------
+    keys : iterable of Key
+        The panel's own.
+    """
+
+    def __init__(self, keys: Iterable[Key], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Keys and mouse")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(24)
+        rows = [(key.label, key.does) for key in keys]
+        rows += [(" , ".join(label_of(name) for name in names), does) for names, does in _OTHERS]
+        for row, (name, does) in enumerate((*rows, *_MOUSE)):
+            left, right = QLabel(f"<b>{name}</b>"), QLabel(does)
+            # A screen reader says both together.
+            left.setBuddy(right)
+            grid.addWidget(left, row, 0)
+            grid.addWidget(right, row, 1)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addLayout(grid)
+        layout.addWidget(buttons)

@@ -1,0 +1,135 @@
+"""How the case is looked at: the layout, the plane, the window, and the keys of all that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_ddmd.viewer.canvas_text import CanvasText
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
+from napari_ddmd.viewer.keys import Key, Keys
+from napari_ddmd.viewer.planes import Plane
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.viewer.widgets.keys_box import KeysDialog
+from napari_ddmd.viewer.widgets.plane_box import PlaneBox
+from napari_ddmd.viewer.widgets.view_box import ViewBox
+from napari_ddmd.viewer.window_level import WindowLevel
+
+# Function keys: napari uses none of them, and they are where they are on any keyboard.
+_LAYOUT_KEYS = ("F1", "F2", "F3")
+_PLANE_KEYS = ("F5", "F6", "F7")
+
+
+class LayoutPart(QWidget):
+    """The buttons above the tabs, and what they stand for on the canvas.
+
+    Parameters
+    ----------
+    desk : Desk
+        The case.
+    links : ViewerLinks
+        Undoes the connections to the viewer.
+
+    Signals
+    -------
+    arranged
+        Another arrangement is on screen, whoever chose it.
+    """
+
+    arranged = Signal()
+
+    def __init__(self, desk: Desk, links: ViewerLinks, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self.view_box, self.plane_box = ViewBox(), PlaneBox()
+        self.four_panels = FourPanels(desk.viewer, links)
+        self.canvas_text = CanvasText(desk.viewer, links)
+        self.window_level = WindowLevel(desk.viewer, self.four_panels.image_in, self.canvas_text.say)
+        self.keys: Keys | None = None
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.view_box)
+        layout.addWidget(self.plane_box)
+        self.view_box.arrangement_chosen.connect(self.arrange)
+        self.plane_box.plane_chosen.connect(desk.planes.show)
+        self.plane_box.keys_wanted.connect(self.list_keys)
+        links.connect(self.four_panels.changed, self._on_arranged)
+        links.connect(desk.planes.changed, self._show_plane)
+        desk.case_changed.connect(self.show_available)
+        desk.results_changed.connect(self.show_available)
+        self._release_in_the_end(self.window_level, self.canvas_text)
+        self.show_available()
+        self._show_plane()
+
+    def arrange(self, arrangement: Arrangement) -> None:
+        """Divide the canvas."""
+        self.four_panels.show(arrangement, self._desk.case)
+
+    def bind_keys(
+        self, step_lesion: Callable[[int], object], toggle_overlays: Callable[[], object], accept: Callable[[], object]
+    ) -> None:
+        """Bind the keys; those that another part of the panel answers to are given here.
+
+        Parameters
+        ----------
+        step_lesion : callable
+            Goes to the next lesion with 1, to the one before with −1.
+        toggle_overlays : callable
+            Hides all overlays, or shows them again.
+        accept : callable
+            Accepts the mask in hand, or takes that back.
+        """
+        step_finding = self._desk.step_to_finding
+        self.keys = Keys(
+            self._desk.viewer,
+            [
+                Key("N", "next lesion", partial(step_lesion, 1)),
+                Key("Shift-N", "previous lesion", partial(step_lesion, -1)),
+                Key(".", "next slice with a finding", partial(step_finding, 1)),
+                Key(",", "previous slice with a finding", partial(step_finding, -1)),
+                Key("H", "hide all overlays, or show them again", toggle_overlays),
+                Key("Ctrl-Enter", "accept the mask as it stands, or take that back", accept),
+                Key("W", "window and level as at first", self.window_level.reset),
+                *(
+                    Key(key, f"layout: {kind.value}", partial(self._arrange_if_possible, kind))
+                    for key, kind in zip(_LAYOUT_KEYS, Arrangement, strict=True)
+                ),
+                *(
+                    Key(key, f"plane: {plane.value}", partial(self._desk.planes.show, plane))
+                    for key, plane in zip(_PLANE_KEYS, Plane, strict=True)
+                ),
+            ],
+        )
+        self._release_in_the_end(self.keys)
+
+    def list_keys(self) -> None:
+        """Open the list of keys."""
+        KeysDialog([] if self.keys is None else self.keys.keys, self).show()
+
+    def show_available(self) -> None:
+        """Offer the layouts that the case has enough layers for."""
+        self.view_box.set_available(self.four_panels.available(self._desk.case), self.four_panels.arrangement)
+
+    def _release_in_the_end(self, *parts: Keys | WindowLevel | CanvasText) -> None:
+        def release() -> None:
+            for part in parts:
+                part.release()
+
+        # Not their methods: Qt would not keep the parts alive until then, and this widget's attributes go before.
+        self.destroyed.connect(release)
+
+    def _arrange_if_possible(self, arrangement: Arrangement) -> None:
+        if arrangement in self.four_panels.available(self._desk.case):
+            self.arrange(arrangement)
+
+    def _on_arranged(self) -> None:
+        self.show_available()
+        self.arranged.emit()
+
+    def _show_plane(self) -> None:
+        self.plane_box.show_plane(self._desk.planes.plane)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Labels
+
+from napari_ddmd.case import Case
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.session.archive import SessionError, read_session
+from napari_ddmd.viewer.session.capture import capture, save
+from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from tests.viewer.session.conftest import OpenPanel
+
+
+def test_without_a_case_there_is_nothing_to_save(open_panel: OpenPanel) -> None:
+    _viewer, panel = open_panel()
+    with pytest.raises(SessionError, match="no case to save"):
+        capture(panel)
+
+
+def test_what_belongs_to_the_case_is_taken(window: tuple[Any, SegmentationPanel], case: Case, tmp_path: Path) -> None:
+    viewer, panel = window
+    shape = case.grid.shape
+    placed = {"scale": case.spacing, "translate": case.grid.translate, "units": "mm"}
+    saved_mask = Labels(np.ones(shape, np.uint8), name="saved", **grid_arguments(case, Role.LESION))
+    passing = Labels(np.ones(shape, np.uint8), name="passing", **grid_arguments(case, Role.MIRROR))
+    for layer in (saved_mask, passing):
+        viewer.layers.append(layer)
+    viewer.add_labels(np.full(shape, 5, np.uint16), name="drawn", **placed)
+    viewer.add_labels(np.ones((3, 3, 3), np.uint8), name="elsewhere", **placed)
+    viewer.add_image(case.images[0] * 2, name="another image", **placed)
+    snapshot = capture(panel)
+    keys = [look.key for look in snapshot.parts["looks"]]
+    assert keys == ["t1", "t1ce", "t2", "flair", "expert mask", "mask 0", "mask 1"]
+    assert snapshot.left_out == ("elsewhere", "another image")
+    assert [mask.tagged for mask in snapshot.parts["masks"]] == [True, False]
+    assert snapshot.copies["mask 1"].dtype == np.uint16
+    assert snapshot.has_files
+    # What is painted later is not in it.
+    viewer.layers["drawn"].data[0] = 1
+    assert (snapshot.copies["mask 1"] == 5).all()
+    path = save(snapshot, tmp_path / "s.ddmd", with_images=False)
+    assert "elsewhere" not in str(read_session(path))
+
+
+def test_the_session_names_the_images_from_where_it_is(
+    window: tuple[Any, SegmentationPanel], case: Case, tmp_path: Path
+) -> None:
+    folder = case.files.images["t1"].parent
+    stored = read_session(save(capture(window[1]), folder.parent / "s.ddmd", with_images=False)).case
+    (folder.parent / "s.ddmd").unlink()
+    assert stored.images[0].relative == f"{folder.name}/{folder.name}_t1.nii.gz"
+    assert stored.images[0].absolute == str(case.files.images["t1"])
+    assert stored.mask_file == f"{folder.name}_seg.nii.gz"
+    assert stored.header is None

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from napari.utils.notifications import Notification
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.case import Case, load_case
+from napari_ddmd.viewer.four_panels import Arrangement
+from napari_ddmd.viewer.layer_tag import tag_of
+from napari_ddmd.viewer.run_settings import SliceMode
+from napari_ddmd.viewer.session.archive import SessionError, read_session
+from napari_ddmd.viewer.session.capture import Snapshot, capture, save
+from napari_ddmd.viewer.session.case_files import find_images
+from napari_ddmd.viewer.session.loading import Loaded, load
+from napari_ddmd.viewer.session.restore import close_case, put_into_window, twin_of
+from napari_ddmd.viewer.session.settings import PanelSettings
+from napari_ddmd.viewer.session.stored_window import StoredLook
+from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from tests.conftest import CaseWriter
+from tests.viewer.conftest import GatedSegment
+from tests.viewer.session.conftest import OpenPanel
+
+Window = tuple[Any, SegmentationPanel]
+
+
+def run(panel: SegmentationPanel, gated: GatedSegment, qtbot: QtBot, first: int, last: int) -> None:
+    panel.slice_box.set_mode(SliceMode.RANGE)
+    panel.slice_box.range_slider.setValue((first, last))
+    gated.allow(100)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        panel.run()
+
+
+def work(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    """Read a case as a reader would: run, correct, look around, draw."""
+    viewer, panel = window
+    panel.sampling_box.samples.setValue(4)
+    panel.sampling_box.seed.setValue(17)
+    run(panel, gated, qtbot, 2, 6)
+    panel.desk.set_threshold(0.7)
+    viewer.layers["lesion"].paint((4, 3, 3), 1)
+    viewer.layers["lesion"].contour = 0
+    panel.result_box.sample.setValue(3)
+    viewer.layers.remove("uncertainty")
+    viewer.layers["t1"].contrast_limits = (50, 300)
+    viewer.layers["probability"].colormap = "viridis"
+    viewer.layers["probability"].visible = True
+    viewer.layers["t2"].opacity = 0.25
+    drawn = np.zeros(panel.case_box.case().grid.shape, np.int16)
+    drawn[2, 5:9, 5:9] = 300
+    viewer.add_labels(drawn, name="drawn", scale=(3, 2, 2), units="mm")
+    viewer.layers.move(viewer.layers.index("flair"), 0)
+    viewer.add_points([[1, 2, 3]], name="marks", units="mm")
+    panel.tabs.setCurrentIndex(2)
+    viewer.layers.selection.active = viewer.layers["lesion"]
+    panel.lesion_box.mask_list.setCurrentText("drawn")
+    viewer.dims.set_point(0, viewer.layers["lesion"].translate[0] + 5 * 3)
+    viewer.scene.camera.zoom, viewer.scene.camera.center = 7.5, (0.0, 21.0, 33.0)
+
+
+def reopen(panel: SegmentationPanel, path: Path) -> Loaded:
+    session = read_session(path)
+    loaded = load(path, session, find_images(path, session.case))
+    put_into_window(loaded, panel)
+    PanelSettings(panel).give(session.settings)
+    return loaded
+
+
+def assert_same(before: Snapshot, after: Snapshot) -> None:
+    """Two windows tell the same session."""
+    for part, told in before.parts.items():
+        assert _unnumbered(after.parts[part]) == _unnumbered(told), part
+    assert before.copies.keys() == after.copies.keys()
+    for name, array in before.copies.items():
+        np.testing.assert_array_equal(after.copies[name], array)
+        assert after.copies[name].dtype == array.dtype
+    np.testing.assert_array_equal(after.case.images, before.case.images)
+    assert after.case.grid == before.case.grid
+    if before.volumes is None:
+        assert after.volumes is None
+        return
+    assert after.volumes is not None
+    told, seen = vars(before.volumes), vars(after.volumes)
+    assert told.keys() == seen.keys()
+    for name, value in told.items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(seen[name], value)
+            assert seen[name].dtype == value.dtype
+        else:
+            assert seen[name] == value
+
+
+def _unnumbered(part: Any) -> Any:
+    """Without the numbers that napari gives to layers whose names are taken."""
+    if not isinstance(part, tuple):
+        return part
+    return tuple(
+        dataclasses.replace(look, name=look.name.removesuffix(" [1]")) if isinstance(look, StoredLook) else look
+        for look in part
+    )
+
+
+@pytest.fixture
+def plain(window: Window, tmp_path: Path) -> tuple[Path, Snapshot]:
+    """A session before the first run, and what it was."""
+    window[1].desk.set_threshold(0.33)
+    snapshot = capture(window[1])
+    return save(snapshot, tmp_path / "plain.ddmd", with_images=False), snapshot
+
+
+@pytest.fixture
+def saved(window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path) -> tuple[Path, Snapshot]:
+    """A session that was worked on, and what it was."""
+    work(window, gated, qtbot)
+    snapshot = capture(window[1])
+    return save(snapshot, tmp_path / "s.ddmd", with_images=False), snapshot
+
+
+def test_a_session_reopens_in_another_window(
+    saved: tuple[Path, Snapshot], open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    path, before = saved
+    viewer, panel = open_panel()
+    loaded = reopen(panel, path)
+    assert_same(before, capture(panel))
+    assert before.left_out == ("marks",)
+    names = [layer.name for layer in viewer.layers]
+    assert "marks" not in names
+    assert "uncertainty" not in names
+    assert panel.results is not None
+    assert panel.results.lesion.edited_slices == [4]
+    assert panel.results.volumes is loaded.volumes
+    assert panel.lesion_box.layer is viewer.layers["drawn"]
+    assert not viewer.layers["sample 3 of 4"].editable
+
+    panel.run()
+    assert panel.run_bar.status.text().startswith("These slices are done")
+    # The layer that had been removed comes back with a run, as it would have in the window before.
+    assert "uncertainty" in viewer.layers
+    go_on(viewer, panel, gated, qtbot)
+
+
+def go_on(viewer: Any, panel: SegmentationPanel, gated: GatedSegment, qtbot: QtBot) -> None:
+    """Work on in a window where a session was opened."""
+    lesion = viewer.layers["lesion"]
+    results = panel.results
+    assert results is not None
+    before = lesion.data.copy()
+    assert results.lesion.next_undo is None
+    lesion.paint((6, 3, 3), 1)
+    assert results.lesion.edited_slices == [4, 6]
+    results.lesion.undo()
+    np.testing.assert_array_equal(lesion.data, before)
+    # Edited slices stay as they are under another threshold, the others follow it; so does a run of more slices.
+    panel.desk.set_threshold(0.95)
+    np.testing.assert_array_equal(lesion.data[4], before[4])
+    assert not lesion.data[5].any()
+    panel.desk.set_threshold(0.7)
+    np.testing.assert_array_equal(lesion.data, before)
+    # Limits of the maps go on growing, unless they are set by hand.
+    viewer.layers["intra discrepancy"].contrast_limits = (0.0, 0.01)
+    assert viewer.layers["inter discrepancy"].contrast_limits == pytest.approx([0, 0.07])
+    run(panel, gated, qtbot, 2, 7)
+    assert viewer.layers["inter discrepancy"].contrast_limits == pytest.approx([0, 0.08])
+    assert viewer.layers["intra discrepancy"].contrast_limits == pytest.approx([0, 0.01])
+    assert gated.requests[-1]["slices"] == (7,)
+    assert panel.results is not None
+    assert panel.results.done == {2, 3, 4, 5, 6, 7}
+    np.testing.assert_array_equal(lesion.data[4], before[4])
+
+
+def test_a_session_opens_beside_other_cases(
+    saved: tuple[Path, Snapshot],
+    open_panel: OpenPanel,
+    gated: GatedSegment,
+    qtbot: QtBot,
+    tmp_path: Path,
+    write_small_case: CaseWriter,
+) -> None:
+    path, before = saved
+    other = load_case(write_small_case(tmp_path / "Other_002"))
+    viewer, panel = open_panel(other)
+    run(panel, gated, qtbot, 3, 4)
+    theirs = {layer: (layer.name, layer.visible) for layer in viewer.layers}
+    loaded = reopen(panel, path)
+    assert_same(before, dataclasses.replace(capture(panel), left_out=()))
+    assert {layer: (layer.name, layer.visible) for layer in viewer.layers if layer in theirs} == theirs
+    panel.case_box.case_list.setCurrentText("Other_002")
+    assert panel.results is not None
+    assert panel.results.done == {3, 4}
+    panel.case_box.case_list.setCurrentText(loaded.case.name)
+    assert panel.results.done == {2, 3, 4, 5, 6}
+
+
+def test_a_divided_canvas_comes_back_and_so_does_what_was_before_it(
+    window: Window, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, tmp_path: Path
+) -> None:
+    work(window, gated, qtbot)
+    viewer, panel = window
+    single = {layer.name: layer.visible for layer in viewer.layers if layer.name != "marks"}
+    panel.arrange(Arrangement.EXPLAIN)
+    divided = {layer.name: layer.visible for layer in viewer.layers if layer.name in single}
+    before = capture(panel)
+    path = save(before, tmp_path / "s.ddmd", with_images=True)
+    viewer, panel = open_panel()
+    reopen(panel, path)
+    assert panel.four_panels.arrangement is Arrangement.EXPLAIN
+    assert {layer.name: layer.visible for layer in viewer.layers if layer.name in single} == divided
+    assert_same(before, capture(panel))
+    panel.arrange(Arrangement.SINGLE)
+    assert {layer.name: layer.visible for layer in viewer.layers} == single
+
+
+def test_another_plane_comes_back(window: Window, open_panel: OpenPanel, tmp_path: Path) -> None:
+    viewer, panel = window
+    viewer.dims.order = (2, 0, 1)
+    viewer.scene.camera.orientation2d = ("up", "right")
+    before = capture(panel)
+    path = save(before, tmp_path / "s.ddmd", with_images=False)
+    viewer, panel = open_panel()
+    reopen(panel, path)
+    assert_same(before, capture(panel))
+    assert viewer.dims.order == (2, 0, 1)
+
+
+def test_a_session_without_results_opens(plain: tuple[Path, Snapshot], open_panel: OpenPanel) -> None:
+    path, before = plain
+    _viewer, panel = open_panel()
+    reopen(panel, path)
+    assert panel.results is None
+    assert panel.desk.threshold == 0.33
+    assert_same(before, capture(panel))
+
+
+def test_a_case_of_layers_comes_back_with_its_images(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot, tmp_path: Path
+) -> None:
+    viewer, panel = open_panel()
+    for name, image in zip(("a_t1", "a_t1ce", "a_t2", "a_flair"), case.images, strict=True):
+        viewer.add_image(image, name=name, scale=(3, 2, 2))
+    before = capture(panel)
+    assert not before.has_files
+    path = save(before, tmp_path / "s.ddmd", with_images=False)
+    viewer, panel = open_panel()
+    loaded = reopen(panel, path)
+    assert_same(before, capture(panel))
+    assert [layer.name for layer in viewer.layers] == ["a_t1", "a_t1ce", "a_t2", "a_flair"]
+    assert loaded.case.warnings
+    tag = tag_of(viewer.layers[0])
+    assert tag is not None
+    assert tag.case is loaded.case
+
+
+def test_a_case_that_is_open_already_is_found_and_closed(
+    saved: tuple[Path, Snapshot], window: Window, case: Case
+) -> None:
+    viewer, panel = window
+    session = read_session(saved[0])
+    loaded = load(saved[0], session, find_images(saved[0], session.case))
+    assert twin_of(loaded, viewer) is case
+    panel.arrange(Arrangement.MODALITIES)
+    close_case(panel, case)
+    assert [layer.name for layer in viewer.layers] == ["drawn", "marks"]
+    assert panel.desk.case is None
+    assert twin_of(loaded, viewer) is None
+    viewer.layers.remove("drawn")
+    put_into_window(loaded, panel)
+    assert panel.results is not None
+    assert panel.results.done == {2, 3, 4, 5, 6}
+
+
+def test_a_window_that_does_not_take_it_stays_as_it_was(
+    plain: tuple[Path, Snapshot], open_panel: OpenPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, panel = open_panel()
+    viewer.add_points([[1, 2, 3]])
+    session = read_session(plain[0])
+    loaded = load(plain[0], session, find_images(plain[0], session.case))
+    monkeypatch.setattr(panel.case_box, "problem", lambda: "No.")
+    with pytest.raises(SessionError, match=r"plain\.ddmd: No\."):
+        put_into_window(loaded, panel)
+    assert [layer.name for layer in viewer.layers] == ["Points"]
+
+
+def test_views_of_another_napari_are_no_obstacle(
+    plain: tuple[Path, Snapshot], open_panel: OpenPanel, notifications: list[Notification]
+) -> None:
+    _viewer, panel = open_panel()
+    session = read_session(plain[0])
+    odd = dataclasses.replace(
+        session,
+        view=dataclasses.replace(session.view, orientation=("x", "y", "z")),
+        settings=dataclasses.replace(session.settings, arrangement="hexagons", tab="Dream"),
+        active="mask 77",
+        in_hand="nothing",
+    )
+    loaded = dataclasses.replace(load(plain[0], session, find_images(plain[0], session.case)), session=odd)
+    put_into_window(loaded, panel)
+    PanelSettings(panel).give(odd.settings)
+    assert panel.four_panels.arrangement is Arrangement.SINGLE
+    assert notifications == []
+
+
+def test_a_dropped_file_opens_in_the_window(
+    plain: tuple[Path, Snapshot], open_panel: OpenPanel, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, before = plain
+    viewer, panel = open_panel()
+    monkeypatch.setattr(napari, "current_viewer", lambda: viewer)
+    viewer.open(path, plugin="napari-ddmd")
+    qtbot.waitUntil(lambda: panel.desk.case is not None, timeout=20_000)
+    assert_same(before, capture(panel))

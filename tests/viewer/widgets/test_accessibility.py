@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from superqt import QLabeledSlider
+
+from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from tests.viewer.conftest import GatedSegment
+from tests.viewer.widgets.conftest import OpenPanel
+from tests.viewer.widgets.legibility import cut_off, nameless
+
+SMALL_SCREEN = (1280, 800)
+
+
+@pytest.fixture
+def panel(open_panel: OpenPanel, case: object, gated: GatedSegment, qtbot: QtBot) -> SegmentationPanel:
+    """The panel after a run, in a window that fills a small screen."""
+    viewer, panel = open_panel(case)
+    viewer.window.resize(*SMALL_SCREEN)
+    gated.allow(100)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        panel.run_bar.button.click()
+    qtbot.waitUntil(lambda: panel.lesion_box.measurement is not None)
+    return panel
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_word_of_the_panel_can_be_read(panel: SegmentationPanel, qtbot: QtBot, theme: str) -> None:
+    panel.desk.viewer.theme = theme
+    found: list[str] = []
+    for tab in range(panel.tabs.count()):
+        panel.tabs.setCurrentIndex(tab)
+        qtbot.wait(300)
+        found += [f"{panel.tabs.tabText(tab)}: {text}" for text in cut_off(panel)]
+    window = panel.window()
+    assert window is not None
+    assert (window.width(), window.height()) <= SMALL_SCREEN
+    assert not found, "\n".join(sorted(set(found)))
+
+
+def test_every_input_has_a_name(panel: SegmentationPanel, qtbot: QtBot) -> None:
+    found: list[str] = []
+    for tab in range(panel.tabs.count()):
+        panel.tabs.setCurrentIndex(tab)
+        qtbot.wait(100)
+        found += [f"{panel.tabs.tabText(tab)}: {text}" for text in nameless(panel)]
+    assert not found, "\n".join(sorted(set(found)))
+
+
+def test_the_tab_key_walks_downwards(panel: SegmentationPanel, qtbot: QtBot) -> None:
+    """From the layouts to the tabs, through the tab in front, to the Run button."""
+    for tab in range(panel.tabs.count()):
+        panel.tabs.setCurrentIndex(tab)
+        qtbot.wait(50)
+        order: list[QWidget] = []
+        widget = panel.nextInFocusChain()
+        while widget is not None and widget is not panel and len(order) < 500:
+            takes_tab = bool(widget.focusPolicy().value & Qt.FocusPolicy.TabFocus.value)
+            if panel.isAncestorOf(widget) and takes_tab and widget.isVisibleTo(panel) and widget.isEnabled():
+                order.append(widget)
+            widget = widget.nextInFocusChain()
+        tops = [widget.mapTo(panel, widget.rect().center()).y() for widget in order]
+        bar = panel.tabs.tabBar()
+        assert bar is not None
+        assert order[-1] is panel.run_bar.button
+        parts = [
+            0
+            if panel.layout_part.isAncestorOf(widget)
+            else 1
+            if panel.summary_bar.isAncestorOf(widget)
+            else 2
+            if widget is bar
+            else 3
+            if panel.tabs.isAncestorOf(widget)
+            else 4
+            for widget in order
+        ]
+        assert parts == sorted(parts)
+        assert np.ptp(tops) > 0
+
+
+def test_a_cut_off_text_is_found(qtbot: QtBot) -> None:
+    root = QWidget()
+    qtbot.addWidget(root)
+    layout = QVBoxLayout(root)
+    label, combo, button = QLabel("a rather long text"), QComboBox(), QPushButton("another long text")
+    combo.addItem("a rather long choice")
+    for widget in (label, combo, button):
+        layout.addWidget(widget)
+        widget.setMinimumWidth(20)
+    root.resize(root.sizeHint())
+    root.show()
+    assert cut_off(root) == []
+    for widget in (label, combo, button):
+        widget.setFixedWidth(40)
+    qtbot.waitUntil(lambda: label.width() == 40)
+    assert len(cut_off(root)) == 3
+    combo.setToolTip("a rather long choice")
+    assert len(cut_off(root)) == 2
+
+
+def test_an_input_without_a_name_is_found(qtbot: QtBot) -> None:
+    root = QWidget()
+    qtbot.addWidget(root)
+    layout = QVBoxLayout(root)
+    edit, slider, label = QLineEdit(), QLabeledSlider(Qt.Orientation.Horizontal), QLabel("Name")
+    for widget in (label, edit, slider):
+        layout.addWidget(widget)
+    root.show()
+    assert len(nameless(root)) >= 2
+    label.setBuddy(edit)
+    slider.setAccessibleName("Slider")
+    assert nameless(root) == []

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.case import Case
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.layer_tag import Role
+from napari_ddmd.viewer.run_settings import Recipe, Sampling
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.viewer.widgets.overlay_box import OverlayBox
+from tests.results import slice_result
+
+
+@pytest.fixture
+def desk(viewer: ViewerModel, case: Case, qtbot: QtBot) -> Desk:
+    desk = Desk(viewer)
+    desk.set_case(case)
+    return desk
+
+
+@pytest.fixture
+def box(desk: Desk, qtbot: QtBot) -> Iterator[OverlayBox]:
+    links = ViewerLinks()
+    box = OverlayBox(desk, links)
+    qtbot.addWidget(box)
+    yield box
+    links.disconnect()
+    box.layer_links.disconnect()
+
+
+def add_results(desk: Desk, case: Case, *, intra: bool = True) -> None:
+    results = desk.results_of(case)
+    results.begin()
+    results.add(Recipe(case, "sha", Sampling(samples=3)), slice_result(case, 4, intra=intra))
+
+
+def usable(box: OverlayBox) -> set[Role]:
+    return {role for role, tick in box.ticks.items() if tick.isEnabled()}
+
+
+def ticked(box: OverlayBox) -> set[Role]:
+    return {role for role, tick in box.ticks.items() if tick.isChecked()}
+
+
+def test_what_there_is_can_be_ticked(box: OverlayBox, desk: Desk, case: Case) -> None:
+    assert usable(box) == {Role.EXPERT}
+    add_results(desk, case, intra=False)
+    assert usable(box) == set(box.ticks) - {Role.INTRA}
+    assert ticked(box) == {Role.LESION}
+
+
+def test_a_tick_and_the_layer_follow_each_other(box: OverlayBox, desk: Desk, case: Case, viewer: ViewerModel) -> None:
+    add_results(desk, case)
+    for role in (Role.UNCERTAINTY, Role.PROBABILITY, Role.AGREEMENT, Role.SAMPLE):
+        layer = box.layer_of(role)
+        assert layer is not None
+        box.ticks[role].setChecked(True)
+        assert layer.visible
+        layer.visible = False
+        assert not box.ticks[role].isChecked()
+    viewer.layers.remove(viewer.layers["probability"])
+    assert Role.PROBABILITY not in usable(box)
+
+
+def test_all_can_be_hidden_and_come_back_as_they_were(box: OverlayBox, desk: Desk, case: Case) -> None:
+    add_results(desk, case)
+    box.show_overlay(Role.UNCERTAINTY)
+    box.toggle_all()
+    assert ticked(box) == set()
+    box.toggle_all()
+    assert ticked(box) == {Role.LESION, Role.UNCERTAINTY}
+
+
+def test_what_is_not_there_cannot_be_shown(box: OverlayBox) -> None:
+    box.show_overlay(Role.SAMPLE)
+    assert ticked(box) == set()
+
+
+def test_layers_of_another_case_are_not_touched(box: OverlayBox, desk: Desk, case: Case, viewer: ViewerModel) -> None:
+    add_results(desk, case)
+    desk.set_case(None)
+    assert usable(box) == set()
+    box.toggle_all()
+    assert viewer.layers["lesion"].visible

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from napari.utils.notifications import Notification
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from napari_ddmd.case import Case
+from napari_ddmd.viewer.run_settings import SliceMode
+from napari_ddmd.viewer.session.archive import read_session
+from napari_ddmd.viewer.widgets import session_box
+from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from napari_ddmd.viewer.widgets.session_box import SessionBox, session_box_of
+from tests.conftest import CaseWriter
+from tests.viewer.conftest import GatedSegment
+from tests.viewer.widgets.conftest import OpenPanel
+
+Window = tuple[Any, SegmentationPanel]
+
+
+def done(box: SessionBox, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not box.is_busy, timeout=20_000)
+
+
+def choose(monkeypatch: pytest.MonkeyPatch, name: str, *answers: str) -> list[str]:
+    """Answer a file dialog; returns the titles that it was asked with, and what it proposed."""
+    left, asked = list(answers), []
+
+    def answer(_parent: Any, title: str, proposed: str = "", *_: Any) -> Any:
+        asked.extend([title, proposed])
+        return left.pop(0) if name == "getExistingDirectory" else (left.pop(0), "")
+
+    monkeypatch.setattr(QFileDialog, name, answer)
+    return asked
+
+
+def test_one_box_a_panel(window: Window) -> None:
+    _viewer, panel = window
+    assert session_box_of(panel) is session_box_of(panel)
+
+
+def test_saving_leaves_the_window_free_and_tells_how_far_it_is(
+    window: Window, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notifications: list[Notification]
+) -> None:
+    viewer, panel = window
+    viewer.add_points([[1, 2, 3]], name="marks", units="mm")
+    box = session_box_of(panel)
+    going, told = threading.Event(), threading.Event()
+    original = session_box.save
+
+    def slowly(snapshot: Any, path: Path, *, with_images: bool, progress: Any) -> Path:
+        progress(0.42)
+        told.set()
+        assert going.wait(20)
+        return original(snapshot, path, with_images=with_images)
+
+    monkeypatch.setattr(session_box, "save", slowly)
+    asked = choose(monkeypatch, "getSaveFileName", str(tmp_path / "mine"))
+    box.save_button.click()
+    folder = panel.case_box.case().files.images["t1"].parent
+    assert asked[1] == str(folder.parent / "Small_001.ddmd")
+    assert told.wait(20)
+    qtbot.waitUntil(lambda: box.bar.value() == 42, timeout=5000)
+    assert not box.save_button.isEnabled()
+    assert not box.open_button.isEnabled()
+    assert box.status.text() == "Saving the session…"
+    # One at a time.
+    box.save(tmp_path / "second.ddmd")
+    going.set()
+    done(box, qtbot)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine.ddmd"]
+    assert box.status.text().startswith("Saved mine.ddmd (0.")
+    assert box.save_button.isEnabled()
+    assert [note.message for note in notifications] == [
+        f"Saved the session as {tmp_path / 'mine.ddmd'}",
+        'Not part of the session, since they are not of its case: "marks"',
+    ]
+
+
+def test_nothing_is_replaced_that_the_dialog_did_not_ask_about(
+    window: Window, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = session_box_of(window[1])
+    (tmp_path / "mine.ddmd").write_text("dear")
+    for answer, content in ((QMessageBox.StandardButton.No, True), (QMessageBox.StandardButton.Yes, False)):
+        monkeypatch.setattr(QMessageBox, "question", lambda *_, answer=answer: answer)
+        choose(monkeypatch, "getSaveFileName", str(tmp_path / "mine"))
+        box.ask_for_place()
+        done(box, qtbot)
+        assert ((tmp_path / "mine.ddmd").read_bytes() == b"dear") is content
+    choose(monkeypatch, "getSaveFileName", "")
+    box.ask_for_place()
+    assert not box.is_busy
+
+
+def test_the_images_go_in_when_they_are_wanted(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
+    box = session_box_of(window[1])
+    assert not box.with_images.isChecked()
+    for wanted in (False, True):
+        box.with_images.setChecked(wanted)
+        box.save(tmp_path / "s.ddmd")
+        done(box, qtbot)
+        assert bool(read_session(tmp_path / "s.ddmd").case.images) is not wanted
+
+
+def test_a_session_opens_again_in_its_own_window(
+    window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, panel = window
+    panel.slice_box.set_mode(SliceMode.RANGE)
+    panel.slice_box.range_slider.setValue((3, 4))
+    gated.allow(10)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        panel.run()
+    box = session_box_of(panel)
+    box.save(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    saved = viewer.layers["lesion"].data.copy()
+    viewer.layers["lesion"].paint((3, 3, 3), 1)
+    questions: list[str] = []
+    answers = iter([QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes])
+
+    def ask(_parent: Any, _title: str, question: str) -> Any:
+        questions.append(question)
+        return next(answers)
+
+    monkeypatch.setattr(QMessageBox, "question", ask)
+    choose(monkeypatch, "getOpenFileName", str(tmp_path / "s.ddmd"), str(tmp_path / "s.ddmd"), "")
+    box.open_button.click()
+    done(box, qtbot)
+    assert viewer.layers["lesion"].data[3].sum() > saved[3].sum()
+    box.open_button.click()
+    done(box, qtbot)
+    assert (viewer.layers["lesion"].data == saved).all()
+    assert questions[0].startswith("Small_001 is open. Close it, with what has not been saved")
+    assert len([layer for layer in viewer.layers if layer.name.startswith("flair")]) == 1
+    assert box.status.text() == "Opened s.ddmd"
+    box.open_button.click()
+    assert not box.is_busy
+
+
+def test_images_that_moved_are_asked_for(
+    open_panel: OpenPanel,
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_small_case: CaseWriter,
+    case: Case,
+) -> None:
+    from napari_ddmd.case import load_case
+
+    folder = write_small_case(tmp_path / "before" / "Case_9")
+    _viewer, panel = open_panel(load_case(folder))
+    box = session_box_of(panel)
+    box.save(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    _viewer.layers.clear()
+    folder.rename(tmp_path / "after")
+    asked = choose(monkeypatch, "getExistingDirectory", "")
+    box.open(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    assert panel.desk.case is None
+    assert asked[0] == "Where are the images of Case_9 now? Choose the folder with Case_9_t1.nii.gz"
+    choose(monkeypatch, "getExistingDirectory", str(tmp_path), str(tmp_path / "after"))
+    box.open(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    assert panel.desk.case is not None
+    assert panel.desk.case.name == "Case_9"
+
+
+def test_what_cannot_be_opened_is_told_in_one_line(
+    window: Window, qtbot: QtBot, tmp_path: Path, notifications: list[Notification], gated: GatedSegment
+) -> None:
+    _viewer, panel = window
+    box = session_box_of(panel)
+    (tmp_path / "bad.ddmd").write_bytes(b"no zip")
+    box.open(tmp_path / "bad.ddmd")
+    done(box, qtbot)
+    assert [note.message for note in notifications] == [
+        f"{tmp_path / 'bad.ddmd'}: is damaged or no session of napari-ddmd; copy it again, or open another file"
+    ]
+    panel.run()
+    box.open(tmp_path / "bad.ddmd")
+    assert "a run is on" in notifications[-1].message
+    panel.cancel()
+    qtbot.waitUntil(lambda: not panel.controller.is_running, timeout=10_000)
+
+
+def test_a_failing_save_is_told(
+    window: Window, qtbot: QtBot, tmp_path: Path, notifications: list[Notification]
+) -> None:
+    box = session_box_of(window[1])
+    box.save(tmp_path / "nowhere" / "s.ddmd")
+    done(box, qtbot)
+    assert "cannot be written" in notifications[-1].message
+    assert box.save_button.isEnabled()
+
+
+def test_without_a_case_nothing_can_be_saved(open_panel: OpenPanel) -> None:
+    _viewer, panel = open_panel()
+    box = session_box_of(panel)
+    assert not box.save_button.isEnabled()
+    assert box.open_button.isEnabled()
+    box.ask_for_place()
+    assert not box.is_busy

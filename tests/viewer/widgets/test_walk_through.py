@@ -1,0 +1,145 @@
+"""A reading from beginning to end, in a real window, with the mouse and the keys of the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_ddmd.case import Case, load_case
+from napari_ddmd.viewer.navigation import current_slice
+from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from napari_ddmd.viewer.widgets.save_dialog import SaveDialog
+from tests.viewer.conftest import GatedSegment
+
+LEFT = Qt.MouseButton.LeftButton
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+def canvas_of(viewer: Any) -> Any:
+    return viewer.window._qt_viewer.canvas
+
+
+def on_canvas(viewer: Any, row: int, column: int) -> QPoint:
+    """Where a pixel of the slice on screen lies on the canvas."""
+    layer = viewer.layers["flair"]
+    y, x = np.asarray(layer.translate)[1:] + np.array([row, column]) * np.asarray(layer.scale)[1:]
+    view = canvas_of(viewer).view
+    place = (view.transform * view.scene.transform).map([x, y, 0, 1])
+    return QPoint(round(float(place[0] / place[3])), round(float(place[1] / place[3])))
+
+
+def press(viewer: Any, qtbot: QtBot, key: Qt.Key, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
+    qtbot.keyClick(canvas_of(viewer).native, key, modifier)
+
+
+def click(qtbot: QtBot, button: Any) -> None:
+    assert button.isEnabled(), f"{button.text()} is disabled"
+    qtbot.mouseClick(button, LEFT)
+
+
+def paint(viewer: Any, qtbot: QtBot, row: int, column: int) -> None:
+    """Press the left button on a pixel, move a little, and let go."""
+    native, place = canvas_of(viewer).native, on_canvas(viewer, row, column)
+    qtbot.mouseMove(native, place)
+    qtbot.mousePress(native, LEFT, pos=place)
+    qtbot.mouseMove(native, place + QPoint(2, 2))
+    qtbot.mouseRelease(native, LEFT, pos=place + QPoint(2, 2))
+
+
+def answer_save_dialog(folder: Path) -> None:
+    """Type a folder into the dialog that comes up, and accept it."""
+    dialog = QApplication.activeModalWidget()
+    assert isinstance(dialog, SaveDialog)
+    dialog.folder_line.setText(str(folder))
+    dialog.accept()
+
+
+def test_a_reading_from_open_to_reopen(
+    make_napari_viewer: Callable[..., Any],
+    installed: object,
+    gated: GatedSegment,
+    small_case_folder: Path,
+    tmp_path: Path,
+    qtbot: QtBot,
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    _dock, panel = viewer.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")
+    assert isinstance(panel, SegmentationPanel)
+    assert not panel.run_bar.button.isEnabled()
+
+    # Open: as by dropping the folder on the window.
+    viewer.open(str(small_case_folder), plugin="napari-ddmd")
+    qtbot.waitUntil(panel.run_bar.button.isEnabled, timeout=20_000)
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["flair"]
+    case = panel.desk.case
+    assert case is not None
+
+    # Run, see the first slice, cancel: what is done stays.
+    click(qtbot, panel.run_bar.button)
+    assert panel.run_bar.button.text() == "Cancel"
+    gated.allow(1)
+    qtbot.waitUntil(lambda: "lesion" in viewer.layers, timeout=10_000)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        click(qtbot, panel.run_bar.button)
+    wanted = len(gated.requests[0]["slices"])
+    assert panel.run_bar.status.text().startswith(f"Cancelled: 1 of {wanted} slices are done")
+
+    # Run again: the rest only.
+    gated.allow(100)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        click(qtbot, panel.run_bar.button)
+    assert len(gated.requests[1]["slices"]) == wanted - 1
+    qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
+    lesion = viewer.layers["lesion"]
+    found = lesion.data.copy()
+    assert case.mask is not None
+    np.testing.assert_array_equal(found, case.mask > 0)
+
+    # Jump to it from the far end.
+    panel.desk.go_to(0)
+    press(viewer, qtbot, Qt.Key.Key_N)
+    middle = current_slice(viewer, case)
+    assert found[middle].any()
+
+    # Edit with the brush: the summary follows. Ctrl+Z takes the stroke back, and then the run.
+    before = panel.summary.text()
+    viewer.layers.selection.active = lesion
+    lesion.mode = "paint"
+    row, column = np.argwhere(case.brain[middle] & (found[middle] == 0)).mean(axis=0).round().astype(int)
+    paint(viewer, qtbot, int(row), int(column))
+    edited = lesion.data.copy()
+    assert (edited != found).any()
+    assert panel.desk.results is not None
+    assert panel.desk.results.lesion.edited_slices == [middle]
+    qtbot.waitUntil(lambda: panel.summary.text() != before, timeout=10_000)
+    press(viewer, qtbot, Qt.Key.Key_Z, CTRL)
+    np.testing.assert_array_equal(lesion.data, found)
+    press(viewer, qtbot, Qt.Key.Key_Z, CTRL)
+    assert not np.array_equal(lesion.data, found)
+    for _ in range(2):
+        press(viewer, qtbot, Qt.Key.Key_Z, CTRL | Qt.KeyboardModifier.ShiftModifier)
+    np.testing.assert_array_equal(lesion.data, edited)
+
+    # Save by the dialog.
+    panel.tabs.setCurrentWidget(panel.save_tab)
+    QTimer.singleShot(300, lambda: answer_save_dialog(tmp_path))
+    with qtbot.waitSignal(panel.save_button.mask_saved, timeout=20_000):
+        click(qtbot, panel.save_button)
+    saved = tmp_path / f"{case.name}_mask.nii.gz"
+    source = nibabel.load(small_case_folder / f"{case.name}_flair.nii.gz")
+    np.testing.assert_allclose(nibabel.load(saved).affine, source.affine)
+
+    # Reopen in another window: the mask lies where it was painted.
+    other = make_napari_viewer(show=True)
+    other.open(str(small_case_folder), plugin="napari-ddmd")
+    other.open(str(saved), plugin="napari-ddmd")
+    np.testing.assert_array_equal(other.layers[-1].data, edited)
+    again: Case = load_case(small_case_folder)
+    np.testing.assert_allclose(other.layers[-1].translate, again.grid.translate)
