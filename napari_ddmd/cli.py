@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from napari_ddmd import __version__
+from napari_ddmd.import_dicom import add_import_command
 
 if TYPE_CHECKING:
     from napari_ddmd.case import CaseFiles
@@ -63,8 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"napari-ddmd {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    view = commands.add_parser("view", help="open napari with a case and the panel")
-    view.add_argument("case", nargs="?", type=Path, metavar="CASE", help="folder of a case, or one of its files")
+    view = commands.add_parser("view", help="open napari with a case, or a saved session, and the panel")
+    view.add_argument(
+        "case", nargs="?", type=Path, metavar="CASE", help="a case (folder or file), DICOM study or session"
+    )
     view.set_defaults(run=_view)
 
     predict = commands.add_parser("predict", help="segment cases and save the results, without a window")
@@ -72,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go to DIR/<case>/")
     _add_run_options(predict)
     predict.add_argument("--overwrite", action="store_true", help="replace earlier results of the same cases")
+    predict.add_argument("--report", action="store_true", help="save a report (HTML) and a table of lesions (CSV), too")
     predict.add_argument(
         "--allow-missing", action="store_true", help="take cases that lack one modality, at a cost in accuracy"
     )
@@ -96,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     sample.add_argument("folder", type=Path, metavar="DIR", help="folder of the case; must not hold anything")
     sample.add_argument("--seed", type=_whole, default=0, help="another seed gives another head (default: 0)")
     sample.set_defaults(run=_sample_case)
+    add_import_command(commands)
     return parser
 
 
@@ -214,6 +219,7 @@ def _predict_one(
             options.out,
             settings,
             overwrite=options.overwrite,
+            report=options.report,
             progress=line.update,
             remark=lambda text: line.note(f"napari-ddmd: warning: {text}"),
         )
@@ -247,9 +253,15 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _view(options: argparse.Namespace) -> int:
     from napari_ddmd.case import find_case_files
+    from napari_ddmd.dicom import is_study, require_libraries
     from napari_ddmd.display import DisplayError, window_problem
+    from napari_ddmd.viewer.session.archive import is_session, read_session
 
-    if options.case is not None:
+    if options.case is not None and is_session(options.case):
+        read_session(options.case)
+    elif options.case is not None and is_study(options.case):
+        require_libraries()
+    elif options.case is not None:
         find_case_files(options.case)
     problem = window_problem()
     if problem is not None:
@@ -295,10 +307,11 @@ def _user_errors() -> tuple[type[Exception], ...]:
     from napari_ddmd.predict import PredictError
 
     errors: list[type[Exception]] = [CaseError, DeviceError, DisplayError, ExportError, PredictError, OSError]
-    # These two live beside torch; where torch has not been loaded, neither can have been raised.
+    # Of modules that are large; where one has not been loaded, its error cannot have been raised.
     for module, name in (
         ("napari_ddmd.segment", "InferenceError"),
         ("napari_ddmd.model.bundle", "BundleError"),
+        ("napari_ddmd.viewer.session.archive", "SessionError"),
     ):
         if module in sys.modules:
             errors.append(getattr(sys.modules[module], name))

@@ -54,6 +54,7 @@ def test_help_comes_without_torch_and_without_qt() -> None:
         "--sampler",
         "--seed",
         "--threshold",
+        "--report",
     ):
         assert option in done.stdout
 
@@ -107,6 +108,13 @@ def test_predict_saves_and_tells(small_case_folder: Path, tiny_model_folder: Pat
     assert str(out / "Small_001") in printed.out
     assert printed.err == ""
     assert len(list((out / "Small_001").iterdir())) == 6
+
+
+def test_a_report_comes_when_it_is_asked_for(small_case_folder: Path, tiny_model_folder: Path, out: Path) -> None:
+    assert predict(small_case_folder, tiny_model_folder, out) == 0
+    assert not list(out.rglob("*.html"))
+    assert predict(small_case_folder, tiny_model_folder, out, "--report", "--overwrite") == 0
+    assert [file.name for file in out.rglob("*.html")] == ["Small_001_report.html"]
 
 
 def test_json_is_the_summary_alone(

@@ -38,6 +38,9 @@ class Case:
         The expert's labels; the lesion is where they are above 0.
     warnings : tuple of str
         What the user should know about the files, one line each.
+    origin : object or None
+        What the case was made from, where that were no NIfTI files; known to whoever can write in its form
+        (`napari_ddmd.dicom`).
     """
 
     name: str
@@ -47,6 +50,7 @@ class Case:
     header: nibabel.Nifti1Header = field(repr=False)
     mask: NDArray[np.uint8] | None = None
     warnings: tuple[str, ...] = ()
+    origin: object | None = field(default=None, repr=False)
 
     @property
     def spacing(self) -> tuple[float, float, float]:

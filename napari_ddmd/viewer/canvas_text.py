@@ -39,10 +39,9 @@ class CanvasText:
     def __init__(self, viewer: ViewerModel, links: ViewerLinks) -> None:
         self._viewer = viewer
         self.sides = {
-            side: TextOverlay(position=place, gridded=True, font_size=_SIDE_SIZE)
-            for side, place in _PLACES.items()
+            side: TextOverlay(position=place, gridded=True, font_size=_SIDE_SIZE) for side, place in _PLACES.items()
         }
-        self.note = TextOverlay(position="top_right", font_size=_NOTE_SIZE)
+        self.note = TextOverlay(position="bottom_left", font_size=_NOTE_SIZE)
         for name, overlay in {**self.sides, "note": self.note}.items():
             viewer.canvas.overlays[f"{_PREFIX}{name}"] = overlay
         dims, layers = viewer.dims.events, viewer.layers.events

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.lesion_layer import one_color
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
@@ -17,6 +18,7 @@ LayerData = tuple[NDArray[Any], dict[str, Any], str]
 
 # The image that is on top when a case opens: oedema and tumour both stand out in it.
 FIRST_SEEN = "flair"
+EXPERT_COLOR = "#4c6fff"
 
 
 def case_layers(case: Case) -> list[LayerData]:
@@ -51,6 +53,7 @@ def case_layers(case: Case) -> list[LayerData]:
             "name": Role.EXPERT.value,
             "visible": False,
             "opacity": 0.5,
+            "colormap": one_color(EXPERT_COLOR),
             **grid_arguments(case, Role.EXPERT),
         }
         layers.append((case.mask, expert, "labels"))

@@ -11,10 +11,14 @@ from napari.layers import Layer
 from napari.utils.notifications import show_warning
 
 from napari_ddmd.case import load_case
+from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_layers import case_layers
+from napari_ddmd.viewer.dicom_opener import open_in_window
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.navigation import go_to_slice
 from napari_ddmd.viewer.sample_data import sample_case
+from napari_ddmd.viewer.session.archive import is_session
+from napari_ddmd.viewer.widgets.session_box import session_box_of
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
@@ -42,19 +46,26 @@ def open_window(case: Case | None, *, show: bool = True) -> tuple[napari.Viewer,
 
 
 def view_window(case_path: Path | None) -> None:
-    """Show a case and the panel; return when the window is closed.
+    """Show a case, a DICOM study or a saved session, and the panel; return when the window is closed.
 
     Parameters
     ----------
     case_path : Path or None
-        Folder of the case or one of its files; None for an empty window.
+        Folder of the case or of a study, one of the case's files, or a session; None for an empty window.
 
     Raises
     ------
     CaseError
         If the case cannot be read; no window has been opened then.
     """
-    open_window(None if case_path is None else load_case(case_path))
+    if case_path is not None and is_session(case_path):
+        _viewer, panel = open_window(None)
+        session_box_of(panel).open(case_path)
+    elif case_path is not None and is_study(case_path):
+        viewer, _panel = open_window(None)
+        open_in_window(viewer, case_path)
+    else:
+        open_window(None if case_path is None else load_case(case_path))
     napari.run()
 
 

@@ -1,4 +1,4 @@
-"""The npe2 reader: a case from its folder or any of its files, and masks saved for a case that is open."""
+"""The npe2 reader: a case from its folder or any of its files, a DICOM study, masks saved for a case that is open."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_files, load_case, load_mask
 from napari_ddmd.case.files import is_nifti
+from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
+from napari_ddmd.viewer.dicom_reader import open_study
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
 from napari_ddmd.viewer.lesion_layer import SAVED_COLOR, one_color
 
@@ -30,7 +32,8 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     ----------
     path : str or sequence of str
         A case's folder or any one of its files; several paths have to belong to one case. Also a mask that
-        was saved for a case that is open. A folder of images that is no case gets a reader that says why.
+        was saved for a case that is open, and the folder of a DICOM study. A folder of images that is no case gets
+        a reader that says why.
 
     Returns
     -------
@@ -48,6 +51,8 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     if files is None and len(paths) == 1 and _holds_images(paths[0]):
         # Searched once more, so that the reader raises what is wrong with the folder.
         return lambda _path: open_case(find_case_files(paths[0])) or _NOTHING
+    if files is None and len(paths) == 1 and is_study(paths[0]):
+        return lambda _path: open_study(paths[0]) or _NOTHING
     if files is None or any(other != files for other in found):
         return None
     return lambda _path: open_case(files) or _NOTHING

@@ -133,6 +133,21 @@ def _write_report(folder: Path, content: Saveable) -> None:
     write_report(folder / _report_names(content)[0], content)
 
 
+def _segmentation_names(content: Saveable) -> list[str]:
+    from napari_ddmd.dicom.origin import origin_of
+
+    if origin_of(content.case) is None or not (content.mask > 0).any():
+        return []
+    return [f"{content.case.name}_seg.dcm"]
+
+
+def _write_segmentation(folder: Path, content: Saveable) -> None:
+    from napari_ddmd.dicom.segmentation import write_segmentation
+
+    name = _segmentation_names(content)[0]
+    write_segmentation(folder / name, content.mask, content.case, was_edited=content.was_edited)
+
+
 REPORT = "report"
 KINDS: dict[str, Kind] = {
     "mask": Kind("Mask (NIfTI)", "The mask as it stands on screen, with the values it has", _mask_names, _write_mask),
@@ -158,6 +173,12 @@ KINDS: dict[str, Kind] = {
         _report_names,
         _write_report,
         ("probability", "uncertainty", "inter", "intra"),
+    ),
+    "segmentation": Kind(
+        "DICOM segmentation (SEG)",
+        "Lies over the study in other viewers; repeats what the study says of the patient, as the standard demands",
+        _segmentation_names,
+        _write_segmentation,
     ),
 }
 """All kinds of output, in the order of the dialog. Another one is another entry here."""

@@ -15,6 +15,7 @@ from napari_ddmd.case import Case, CaseError
 from napari_ddmd.viewer import launch
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.navigation import current_slice
+from napari_ddmd.viewer.session.capture import capture, save
 from napari_ddmd.viewer.widgets import model_box
 from napari_ddmd.viewer.widgets.model_box import Installed
 from tests.viewer.conftest import GatedSegment
@@ -64,6 +65,15 @@ def test_a_window_opens_without_a_case(opened: list[Any], qtbot: QtBot) -> None:
     settle(qtbot)
 
 
+def test_a_session_opens_with_the_panel(opened: list[Any], case: Case, tmp_path: Path, qtbot: QtBot) -> None:
+    _viewer, panel = launch.open_window(case)
+    path = save(capture(panel), tmp_path / "s.ddmd", with_images=False)
+    launch.view_window(path)
+    qtbot.waitUntil(lambda: len(opened[1].layers) == 5, timeout=20_000)
+    assert panel_of(opened[1]).desk.case.name == "Small_001"
+    settle(qtbot)
+
+
 def test_a_bad_case_opens_no_window(opened: list[Any], tmp_path: Path) -> None:
     with pytest.raises(CaseError):
         launch.view_window(tmp_path)
@@ -96,3 +106,13 @@ def test_the_largest_slice_needs_no_expert(case: Case) -> None:
     sizes = (case.mask > 0).sum(axis=(1, 2))
     assert sizes[launch.largest_slice(case)] == sizes.max()
     assert launch.largest_slice(dataclasses.replace(case, mask=None)) == 4
+
+
+def test_a_dicom_study_is_read_into_an_open_window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    opened: list[Any] = []
+    monkeypatch.setattr(launch, "is_study", lambda path: path == tmp_path)
+    monkeypatch.setattr(launch, "open_window", lambda case: ("viewer", case))
+    monkeypatch.setattr(launch, "open_in_window", lambda viewer, path: opened.append((viewer, path)))
+    monkeypatch.setattr(launch.napari, "run", lambda: None)
+    launch.view_window(tmp_path)
+    assert opened == [("viewer", tmp_path)]

@@ -10,11 +10,14 @@ from napari.layers import Layer
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case, CaseError, find_case_files
+from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_choice import guess_assignment, make_case, modality_layers, open_cases
 from napari_ddmd.viewer.case_layers import LayerData
+from napari_ddmd.viewer.dicom_opener import DicomOpener
+from napari_ddmd.viewer.dicom_reader import open_study
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.reader import open_case
 from napari_ddmd.viewer.viewer_links import ViewerLinks
@@ -27,6 +30,8 @@ _OTHER = "other layers"
 
 
 def _read(path: Path) -> list[LayerData]:
+    if is_study(path):
+        return open_study(path)
     return open_case(find_case_files(path))
 
 
@@ -49,8 +54,15 @@ class CaseBox(QWidget):
         self.setAcceptDrops(True)
         self.case_list = QComboBox()
         self.case_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.case_list.setAccessibleName("Case")
         self.open_button = QPushButton("Open…")
         self.open_button.setToolTip("Open the folder with a case's NIfTI files; or drop it here")
+        self.dicom_button = QPushButton("DICOM…")
+        self.dicom_button.setToolTip("Open the folder of a DICOM study, and say which series is which modality")
+        self.dicom_opener = DicomOpener(self)
+        self.dicom_status = QLabel("")
+        self.dicom_status.setWordWrap(True)
+        self.dicom_status.hide()
         self.modalities = {
             modality: ComboBox(choices=self._choices, nullable=True, name=modality) for modality in MODALITIES
         }
@@ -60,8 +72,13 @@ class CaseBox(QWidget):
         self._lay_out()
         self.case_list.currentIndexChanged.connect(self._on_case_chosen)
         self.open_button.clicked.connect(self._ask_for_case)
+        self.dicom_button.clicked.connect(self.dicom_opener.ask)
+        self.dicom_opener.opened.connect(self._on_read)
+        self.dicom_opener.failed.connect(self._on_not_read)
+        self.dicom_opener.told.connect(self._tell_dicom)
         for modality, combo in self.modalities.items():
             combo.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            combo.native.setAccessibleName(f"{MODALITY_LABELS[modality]} image")
             combo.native.setToolTip(f"The layer that is the {MODALITY_LABELS[modality]} image")
             combo.changed.connect(self._on_layer_chosen)
         events = viewer.layers.events
@@ -127,13 +144,22 @@ class CaseBox(QWidget):
                 if remark not in told:
                     show_warning(remark)
 
+    def _tell_dicom(self, text: str) -> None:
+        self.dicom_status.setText(f"{text}…" if text else "")
+        self.dicom_status.setVisible(bool(text))
+        self.dicom_button.setEnabled(not text)
+
     def _lay_out(self) -> None:
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.case_list, 0, 0, 1, 3)
-        layout.addWidget(self.open_button, 0, 3)
+        layout.addWidget(self.case_list, 0, 0, 1, 4)
+        buttons = QHBoxLayout()
+        for button in (self.open_button, self.dicom_button):
+            buttons.addWidget(button, 1)
+        layout.addLayout(buttons, 1, 0, 1, 4)
+        layout.addWidget(self.dicom_status, 4, 0, 1, 4)
         for number, (modality, combo) in enumerate(self.modalities.items()):
-            row, column = 1 + number // 2, 2 * (number % 2)
+            row, column = 2 + number // 2, 2 * (number % 2)
             layout.addWidget(QLabel(MODALITY_LABELS[modality]), row, column)
             layout.addWidget(combo.native, row, column + 1)
         layout.setColumnStretch(1, 1)

@@ -1,0 +1,114 @@
+"""A study as a folder of NIfTI files in BRATS form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
+from napari_ddmd.dicom.errors import DicomError
+from napari_ddmd.dicom.proposal import Proposal, accepted
+from napari_ddmd.dicom.study import Series
+from napari_ddmd.export import save_volume
+from napari_ddmd.whole_files import one_line_errors, workplace
+
+
+def choose_by_number(proposal: Proposal, numbers: Mapping[str, int]) -> dict[str, Series]:
+    """Correct a proposal by series numbers.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        What was guessed.
+    numbers : mapping of str to int
+        Series number by modality; the guesses fill the rest.
+
+    Raises
+    ------
+    DicomError
+        If there is no such series, several have that number, or something is still missing.
+    """
+    if not numbers:
+        return accepted(proposal)
+    chosen: dict[str, Series] = dict(proposal.assignment)
+    for modality, number in numbers.items():
+        found = [series for series in proposal.study.series if series.facts.number == number]
+        if len(found) != 1:
+            what = "no series" if not found else f"{len(found)} series"
+            raise DicomError(f"{proposal.study.folder}: {what} with number {number}; list them with --list")
+        chosen[modality] = found[0]
+    return chosen
+
+
+def write_nifti_case(folder: str | Path, case: Case) -> Path:
+    """Write the images of a case as ``<name>_t1.nii.gz``, ``_t1ce``, ``_t2`` and ``_flair``.
+
+    The name is that of the folder, which appears when all files are written. Nothing of the headers but the geometry is
+    written: no name, date or identifier.
+
+    Parameters
+    ----------
+    folder : path-like
+        The new folder; must not hold anything.
+    case : Case
+        The patient.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    DicomError
+        If the folder holds anything.
+    ExportError
+        If the files cannot be written.
+    """
+    target = refuse_folder(folder)
+    with one_line_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with workplace(target.parent) as place:
+            fresh = place / target.name
+            fresh.mkdir()
+            for modality, image in zip(MODALITIES, case.images, strict=True):
+                save_volume(fresh / f"{target.name}_{modality}.nii.gz", image, case, dtype=_dtype(image))
+            if target.exists():
+                target.rmdir()  # Windows does not rename onto a folder, not even an empty one
+            fresh.replace(target)
+    return target
+
+
+def refuse_folder(folder: str | Path) -> Path:
+    """Return a folder's absolute path where a case may be written there.
+
+    Raises
+    ------
+    DicomError
+        If it holds anything.
+    """
+    target = Path(folder).absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise DicomError(f"{target}: there already and not an empty folder; choose another")
+    return target
+
+
+def listing(proposal: Proposal) -> list[str]:
+    """Return one line for each series of a study: number, slices, voxels, what it is taken for and why."""
+    lines = []
+    for one in proposal.candidates:
+        series = one.series
+        number = "-" if series.facts.number is None else str(series.facts.number)
+        voxel = "×".join(f"{size:.2f}" for size in series.spacing)
+        taken = "-" if one.modality is None else MODALITY_LABELS[one.modality]
+        name = series.facts.description or series.facts.protocol
+        lines.append(f"{number:>5}  {taken:<5}  {len(series.slices):>4} × {voxel} mm  {name}  ({one.reason})")
+    return lines
+
+
+def _dtype(image: np.ndarray) -> type[np.generic]:
+    """Whole numbers of a scanner stay whole; what was interpolated does not fit into integers."""
+    is_whole = bool((image == np.rint(image)).all() and np.abs(image).max() < np.iinfo(np.int16).max)
+    return np.int16 if is_whole else np.float32

@@ -1,0 +1,55 @@
+"""Which files of a folder are DICOM; by their first bytes, without any library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from napari_ddmd.case.files import is_nifti
+
+_MAGIC: Final = b"DICM"
+_PREAMBLE: Final = 128
+# A folder that is not opened on purpose (a home folder that was dropped) must not be searched for minutes.
+_LOOKED_AT: Final = 200
+
+
+def is_dicom(file: Path) -> bool:
+    """Tell whether a file starts as a DICOM file does; False where it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(_PREAMBLE + len(_MAGIC))[_PREAMBLE:] == _MAGIC
+    except OSError:
+        return False
+
+
+def looks_like_dicom(file: Path) -> bool:
+    """Tell whether a file's name claims that it is DICOM."""
+    return file.suffix.lower() in (".dcm", ".ima", ".dicom")
+
+
+def is_study(path: Path) -> bool:
+    """Tell whether a path is a folder with DICOM files, at any depth, and without NIfTI files on its top.
+
+    Only the first 200 files are looked at, so that the answer comes at once.
+    """
+    if not path.is_dir() or any(is_nifti(name) for name in _top(path)):
+        return False
+    return any(is_dicom(file) for file in islice(all_files(path), _LOOKED_AT))
+
+
+def all_files(folder: Path) -> Iterator[Path]:
+    """All files under a folder by name, less hidden ones; folders that cannot be opened are left out."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _top(folder: Path) -> list[str]:
+    """Names of what lies right in a folder."""
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []

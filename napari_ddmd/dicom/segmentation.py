@@ -1,0 +1,170 @@
+"""A mask as a DICOM segmentation on the slices of the study that the case was made from."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_ddmd.case import Case
+from napari_ddmd.dicom.errors import DicomError, require_libraries
+from napari_ddmd.dicom.origin import origin_of
+from napari_ddmd.dicom.study import Series
+from napari_ddmd.whole_files import one_line_errors, workplace
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+# A segmentation is a series of its own; numbers of a scanner are lower.
+_SERIES_NUMBER: Final = 9001
+_NAME: Final = "napari-ddmd"
+# Attributes that the standard wants in every image, empty if need be, and that anonymised studies lack.
+_EXPECTED: Final = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
+
+
+def write_segmentation(path: str | Path, mask: NDArray[Any], case: Case, *, was_edited: bool = False) -> Path:
+    """Write a mask as a DICOM segmentation (SEG) that other viewers lay over the study.
+
+    It lies on the slices of the case's reference series; where the case was resampled, the mask is resampled back by
+    nearest neighbour. Slices without lesion are left out.
+
+    The standard demands that a segmentation repeats what its study says of the patient and the examination (name,
+    identifier, birth date, sex, dates, accession number): the file is as confidential as the study itself.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; an existing one is replaced in one step.
+    mask : (S, H, W) ndarray
+        On the case's axial grid; the lesion is where it is above 0.
+    case : Case
+        A case made by `load_study`.
+    was_edited : bool
+        A person has worked on the mask: it is called semi-automatic, not automatic.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    DicomError
+        If the case was not made from DICOM, the mask is empty, or the study's files are no longer what they were.
+    ExportError
+        If the file cannot be written.
+    """
+    require_libraries()
+    target = Path(path)
+    origin = origin_of(case)
+    if origin is None:
+        raise DicomError(f"{target}: {case.name} was not opened from DICOM, so there are no slices to refer to")
+    if mask.shape != case.grid.shape:
+        raise ValueError(f"the mask is {mask.shape}, the case has {case.grid.shape}")
+    series = origin.reference_series
+    frames = on_series(mask > 0, case, series)
+    if not frames.any():
+        missed = "falls between the slices of the study" if mask.any() else "holds no lesion"
+        raise DicomError(f"{target}: the mask {missed}, and a segmentation must not be empty")
+    sources, pixels = _sources(series, frames)
+    segmentation = _segmentation(sources, pixels, was_edited)
+    with one_line_errors(target), workplace(target.parent) as place:
+        fresh = place / target.name
+        segmentation.save_as(fresh)
+        return fresh.replace(target)
+
+
+def on_series(mask: NDArray[np.bool_], case: Case, series: Series) -> NDArray[np.bool_]:
+    """Resample a mask ``(S, H, W)`` of a case to the slices of its reference, ``(slices, rows, columns)``."""
+    ras_to_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+    # Axis order of arrays is the reverse of that of voxel indices.
+    reverse = np.eye(4)[[2, 1, 0, 3]]
+    to_case = np.linalg.inv(ras_to_lps @ case.grid.axial_affine) @ series.affine @ reverse
+    shape = series.size[::-1]
+    moved = ndimage.affine_transform(
+        mask.astype(np.uint8), to_case[:3, :3], to_case[:3, 3], shape, order=0, mode="grid-constant"
+    )
+    return np.asarray(moved > 0)
+
+
+def _sources(series: Series, frames: NDArray[np.bool_]) -> tuple[list[Dataset], NDArray[np.bool_]]:
+    """Return the images that the segmentation refers to, and the mask in their order."""
+    files = list(dict.fromkeys(header.file for header in series.slices))
+    datasets = [_read(file) for file in files]
+    if series.slices[0].frame is None:
+        uids = [str(dataset.get("SOPInstanceUID", "")) for dataset in datasets]
+        if uids != [header.uid for header in series.slices]:
+            raise DicomError(f"{series.label}: its files have changed since they were read; open the study again")
+        return datasets, frames
+    count = int(datasets[0].NumberOfFrames)
+    in_file = np.zeros((count, *frames.shape[1:]), dtype=bool)
+    in_file[[header.frame or 0 for header in series.slices]] = frames
+    return datasets, in_file
+
+
+def _read(file: Path) -> Dataset:
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        dataset = dcmread(file, stop_before_pixels=True)
+    except (OSError, InvalidDicomError) as error:
+        raise DicomError(f"{file}: cannot be read again; the segmentation needs the study's files") from error
+    for name in _EXPECTED:
+        if name not in dataset:
+            setattr(dataset, name, None)
+    return dataset
+
+
+def _segmentation(sources: list[Dataset], pixels: NDArray[np.bool_], was_edited: bool) -> Dataset:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    from napari_ddmd import __version__
+
+    algorithm = hd.AlgorithmIdentificationSequence(
+        name=_NAME, version=__version__, family=codes.cid7162.ArtificialIntelligence
+    )
+    lesion = hd.seg.SegmentDescription(
+        segment_number=1,
+        segment_label="Lesion",
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Lesion,
+        algorithm_type="SEMIAUTOMATIC" if was_edited else "AUTOMATIC",
+        algorithm_identification=algorithm,
+        anatomic_regions=[codes.SCT.Brain],
+    )
+    with warnings.catch_warnings():
+        # What scanners and anonymisers left in the names of people is not ours to remark on.
+        warnings.simplefilter("ignore")
+        return hd.seg.Segmentation(
+            source_images=sources,
+            pixel_array=pixels,
+            segmentation_type="BINARY",
+            segment_descriptions=[lesion],
+            series_instance_uid=hd.UID(),
+            series_number=_SERIES_NUMBER,
+            sop_instance_uid=hd.UID(),
+            instance_number=1,
+            manufacturer=_NAME,
+            manufacturer_model_name=_NAME,
+            software_versions=__version__,
+            device_serial_number=__version__,
+            content_label="LESION",
+            content_description="Lesions of the brain; for research use only",
+            series_description="Lesion segmentation (research use only)",
+            omit_empty_frames=True,
+        )

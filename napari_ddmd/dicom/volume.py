@@ -1,0 +1,92 @@
+"""The voxels of a series, as a SimpleITK image in its own geometry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ddmd.dicom.errors import DicomError, require_libraries
+from napari_ddmd.dicom.study import Series
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+
+def read_volume(series: Series) -> sitk.Image:
+    """Read a series, its slices in the order in which they lie in the patient.
+
+    Parameters
+    ----------
+    series : Series
+        Slices of single-frame files, or frames of one multi-frame file.
+
+    Returns
+    -------
+    SimpleITK.Image
+        float32, after the headers' rescale slope and intercept; position and direction are those of the headers.
+
+    Raises
+    ------
+    DicomError
+        If the slices make no volume, or a file cannot be read.
+    """
+    require_libraries()
+    if series.problem is not None:
+        raise DicomError(f"{series.label} {series.problem}")
+    try:
+        image = _read_frames(series) if series.slices[0].frame is not None else _read_files(series)
+    except RuntimeError as error:  # all that SimpleITK raises
+        raise DicomError(f"{series.label}: its images cannot be read; copy the study again, uncompressed") from error
+    if image.GetSize() != series.size:
+        raise DicomError(f"{series.label}: its images have another size than its headers say; copy the study again")
+    return placed(image, series.affine)
+
+
+def placed(image: sitk.Image, affine: NDArray[np.float64]) -> sitk.Image:
+    """Put an image in its place.
+
+    Parameters
+    ----------
+    image : SimpleITK.Image
+        Is changed and returned.
+    affine : (4, 4) ndarray
+        From voxel indices (column, row, slice) to LPS millimetres.
+    """
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    image.SetOrigin(affine[:3, 3].tolist())
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
+    return image
+
+
+def affine_of(image: sitk.Image) -> NDArray[np.float64]:
+    """Return the affine of an image, from voxel indices to LPS millimetres, ``(4, 4)``."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.asarray(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    return affine
+
+
+def _read_files(series: Series) -> sitk.Image:
+    import SimpleITK as sitk
+
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames([str(header.file) for header in series.slices])
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    image: sitk.Image = reader.Execute()
+    return image
+
+
+def _read_frames(series: Series) -> sitk.Image:
+    import SimpleITK as sitk
+
+    files = {header.file for header in series.slices}
+    if len(files) > 1:
+        raise DicomError(f"{series.label}: is spread over several multi-frame files; export it as single images")
+    frames = sitk.GetArrayFromImage(sitk.ReadImage(str(files.pop()), sitk.sitkFloat32))
+    numbers = [header.frame or 0 for header in series.slices]
+    if frames.ndim != 3 or max(numbers) >= len(frames):
+        raise DicomError(f"{series.label}: its multi-frame file cannot be read; export it as single images")
+    return sitk.GetImageFromArray(frames[numbers])

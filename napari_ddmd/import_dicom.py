@@ -1,0 +1,73 @@
+"""``napari-ddmd import-dicom``: a DICOM study as a case in BRATS form, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, _SubParsersAction
+
+# The order of `napari_ddmd.case.MODALITIES`, which would load numpy before the help is shown.
+_MODALITIES: Final = ("t1", "t1ce", "t2", "flair")
+
+
+def add_import_command(commands: _SubParsersAction[Any]) -> ArgumentParser:
+    """Add the command to a parser's sub-commands."""
+    command: ArgumentParser = commands.add_parser(
+        "import-dicom", help="write a case in BRATS form from a DICOM study; needs napari-ddmd[dicom]"
+    )
+    command.add_argument("study", type=Path, metavar="STUDY", help="folder of the study, searched to any depth")
+    command.add_argument(
+        "folder", nargs="?", type=Path, metavar="DIR", help="folder of the case; must not hold anything"
+    )
+    command.add_argument("--list", action="store_true", help="only tell how each series is recognised")
+    command.add_argument(
+        "--series",
+        action="append",
+        default=[],
+        type=_series,
+        metavar="MODALITY=NUMBER",
+        help="take the series of this number, as in t1ce=7; may be given for each modality",
+    )
+    command.add_argument(
+        "--brain-mask", type=Path, metavar="FILE", help="NIfTI file above 0 in the brain; all else becomes 0"
+    )
+    command.set_defaults(run=_import)
+    return command
+
+
+def _series(text: str) -> tuple[str, int]:
+    modality, _equals, number = text.partition("=")
+    if modality.lower() not in _MODALITIES or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not MODALITY=NUMBER, such as t1ce=7")
+    return modality.lower(), int(number)
+
+
+def _import(options: argparse.Namespace) -> int:
+    from napari_ddmd.dicom import DicomError, find_study, propose
+    from napari_ddmd.dicom.convert import choose_by_number, listing, refuse_folder, write_nifti_case
+
+    if options.folder is None and not options.list:
+        raise DicomError("give the folder DIR of the case to be written, or --list to see the series")
+    proposal = propose(find_study(options.study))
+    for remark in proposal.study.remarks:
+        _tell(f"warning: {remark}")
+    if options.list:
+        print("\n".join(listing(proposal)))
+        return 0
+    refuse_folder(options.folder)
+    chosen = choose_by_number(proposal, dict(options.series))
+    from napari_ddmd.dicom.load import load_study
+
+    case = load_study(chosen, brain_mask=options.brain_mask, tell=_tell)
+    for remark in case.warnings:
+        _tell(f"warning: {remark}")
+    print(write_nifti_case(options.folder, case))
+    return 0
+
+
+def _tell(text: str) -> None:
+    print(f"napari-ddmd: {text}", file=sys.stderr, flush=True)

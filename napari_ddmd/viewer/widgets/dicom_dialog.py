@@ -1,0 +1,183 @@
+"""The dialog in which a person says which series of a study is which modality."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QFont
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS
+from napari_ddmd.dicom import Candidate, Proposal, Series, Study, assignment_problem, propose
+
+_COLUMNS: Final = ("Use as", "No.", "Description", "Slices", "Voxel, mm", "Plane", "Recognised as")
+_USE, _NUMBER, _DESCRIPTION, _SLICES, _VOXEL, _PLANE, _REASON = range(len(_COLUMNS))
+_UNUSED: Final = "–"
+_SIZE: Final = (1020, 480)
+_WIDEST_DESCRIPTION: Final = 300
+
+
+def choose_series(parent: QWidget | None, study: Study | Proposal) -> dict[str, Series] | None:
+    """Ask which series of a study is which modality.
+
+    Parameters
+    ----------
+    parent : QWidget or None
+        The dialog stands before it.
+    study : Study or Proposal
+        What was found in the folder; a study's series are guessed here, which takes milliseconds.
+
+    Returns
+    -------
+    dict of str to Series, or None
+        The series of all four modalities, for `napari_ddmd.dicom.load.load_study`; None where the user cancelled.
+    """
+    dialog = SeriesDialog(study if isinstance(study, Proposal) else propose(study), parent)
+    is_accepted = dialog.exec() == QDialog.DialogCode.Accepted
+    dialog.deleteLater()
+    return dialog.assignment if is_accepted else None
+
+
+class SeriesDialog(QDialog):
+    """A table of series, each with a list of what to use it as.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        What is chosen at first.
+    """
+
+    def __init__(self, proposal: Proposal, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._candidates = proposal.candidates
+        self.setWindowTitle("Series of the DICOM study")
+        self.combos: list[QComboBox] = []
+        self.table = QTableWidget(len(self._candidates), len(_COLUMNS))
+        self._fill_table()
+        self.remark = _text("\n".join(_remarks(proposal)))
+        self.remark.setVisible(bool(self.remark.text()))
+        self.problem = _text("")
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        ok = buttons.button(QDialogButtonBox.StandardButton.Ok)
+        assert ok is not None
+        self.ok_button = ok
+        self.ok_button.setText("Open")
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addWidget(_text("Which series are T1, T1ce, T2 and FLAIR? Correct the guesses where they are wrong."))
+        for widget in (self.remark, self.table, self.problem, buttons):
+            layout.addWidget(widget)
+        self.resize(*_SIZE)
+        self._show()
+
+    @property
+    def assignment(self) -> dict[str, Series]:
+        """The series that are chosen now, by modality."""
+        chosen = {combo.currentData(): one.series for combo, one in zip(self.combos, self._candidates, strict=True)}
+        return {modality: chosen[modality] for modality in MODALITIES if modality in chosen}
+
+    def _fill_table(self) -> None:
+        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.table.setAccessibleName("Series of the study")
+        rows = self.table.verticalHeader()
+        assert rows is not None
+        rows.setVisible(False)
+        for row, one in enumerate(self._candidates):
+            self.combos.append(self._combo(one))
+            self.table.setCellWidget(row, _USE, self.combos[-1])
+            for column, text in _cells(one).items():
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                if column in (_NUMBER, _SLICES, _VOXEL):
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.table.setItem(row, column, item)
+        self._embolden()
+        self.table.resizeColumnsToContents()
+        self.table.resizeRowsToContents()
+        # What does not fit stands in full in the tool tips.
+        self.table.setColumnWidth(_DESCRIPTION, min(self.table.columnWidth(_DESCRIPTION), _WIDEST_DESCRIPTION))
+        # The lists get their arrow and margins from napari's style, which comes after this.
+        metrics = self.table.fontMetrics()
+        widest = max(metrics.horizontalAdvance(label) for label in MODALITY_LABELS.values())
+        self.table.setColumnWidth(_USE, widest + 5 * metrics.horizontalAdvance("M"))
+        header = self.table.horizontalHeader()
+        assert header is not None
+        header.setSectionResizeMode(_REASON, QHeaderView.ResizeMode.Stretch)
+
+    def _combo(self, candidate: Candidate) -> QComboBox:
+        combo = QComboBox()
+        combo.addItem(_UNUSED, None)
+        combo.setItemData(0, "This series is not used", Qt.ItemDataRole.ToolTipRole)
+        for modality in MODALITIES:
+            combo.addItem(MODALITY_LABELS[modality], modality)
+        combo.setCurrentIndex(combo.findData(candidate.modality))
+        combo.setAccessibleName(f"Use {candidate.series.label} as")
+        if candidate.series.problem is not None:
+            combo.setEnabled(False)
+            combo.setToolTip(f"This series {candidate.series.problem}")
+        combo.currentIndexChanged.connect(lambda _index: self._on_chosen(combo))
+        return combo
+
+    def _on_chosen(self, changed: QComboBox) -> None:
+        """Take the modality from the series that had it before."""
+        for combo in self.combos:
+            if combo is not changed and combo.currentData() == changed.currentData() is not None:
+                combo.blockSignals(True)
+                combo.setCurrentIndex(0)
+                combo.blockSignals(False)
+        self._show()
+
+    def _show(self) -> None:
+        problem = assignment_problem(self.assignment)
+        self.problem.setText("" if problem is None else f"{problem[:1].upper()}{problem[1:]}.")
+        self.ok_button.setEnabled(problem is None)
+        self._embolden()
+
+    def _embolden(self) -> None:
+        """Let the rows that are used stand out."""
+        for row, combo in enumerate(self.combos):
+            font = QFont(self.table.font())
+            font.setBold(combo.currentData() is not None)
+            for column in range(_NUMBER, len(_COLUMNS)):
+                item = self.table.item(row, column)
+                assert item is not None
+                item.setFont(font)
+
+
+def _cells(candidate: Candidate) -> dict[int, str]:
+    series = candidate.series
+    return {
+        _NUMBER: "" if series.facts.number is None else str(series.facts.number),
+        _DESCRIPTION: series.facts.description or series.facts.protocol,
+        _SLICES: str(len(series.slices)),
+        _VOXEL: " × ".join(f"{size:.2g}" for size in series.spacing),
+        _PLANE: series.plane,
+        _REASON: candidate.reason,
+    }
+
+
+def _remarks(proposal: Proposal) -> list[str]:
+    several = ["The folder holds several examinations; check that all four series are of one."]
+    return [*(several if proposal.is_ambiguous else []), *(f"{text}." for text in proposal.study.remarks)]
+
+
+def _text(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)  # descriptions come from files
+    label.setWordWrap(True)
+    return label

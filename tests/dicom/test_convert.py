@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_ddmd.case import MODALITIES, load_case
+from napari_ddmd.dicom import DicomError, accepted, find_study, propose
+from napari_ddmd.dicom.convert import choose_by_number, listing, write_nifti_case
+from napari_ddmd.dicom.load import load_study
+from tests.dicom.studies import PATIENT, StudyWriter, flat
+
+
+@pytest.fixture
+def study(writer: StudyWriter) -> StudyWriter:
+    writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)))
+    writer.series(flat(), "localizer")
+    return writer
+
+
+def test_a_case_is_written_and_read_again(study: StudyWriter, tmp_path: Path) -> None:
+    case = load_study(accepted(propose(find_study(study.folder))))
+    folder = write_nifti_case(tmp_path / "Case_7", case)
+    again = load_case(folder)
+
+    assert sorted(file.name for file in folder.iterdir()) == sorted(f"Case_7_{m}.nii.gz" for m in MODALITIES)
+    np.testing.assert_array_equal(again.images, case.images)
+    assert (again.name, again.grid, again.warnings) == ("Case_7", case.grid, ())
+    for file in folder.iterdir():
+        voxels = gzip.decompress(file.read_bytes())
+        for secret in (PATIENT, "Doe", "20200304", study.study_uid, str(study.folder)):
+            assert secret.encode() not in voxels
+
+
+def test_a_folder_in_use_is_left_alone(study: StudyWriter, tmp_path: Path) -> None:
+    case = load_study(accepted(propose(find_study(study.folder))))
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DicomError, match="not an empty folder"):
+        write_nifti_case(tmp_path, case)
+    (tmp_path / "empty").mkdir()
+    assert len(list(write_nifti_case(tmp_path / "empty", case).iterdir())) == 4
+
+
+def test_guesses_are_corrected_by_number(study: StudyWriter) -> None:
+    proposal = propose(find_study(study.folder))
+    chosen = choose_by_number(proposal, {"t1": 2, "t1ce": 1})
+    assert {m: series.facts.number for m, series in chosen.items()} == {"t1": 2, "t1ce": 1, "t2": 3, "flair": 4}
+    with pytest.raises(DicomError, match=r"no series with number 9; list them with --list"):
+        choose_by_number(proposal, {"t1": 9})
+    study.series(flat(), "again", SeriesNumber=1)
+    with pytest.raises(DicomError, match="2 series with number 1"):
+        choose_by_number(propose(find_study(study.folder)), {"t1": 1})
+
+
+def test_the_list_tells_all_series(study: StudyWriter) -> None:
+    lines = listing(propose(find_study(study.folder)))
+    assert len(lines) == 5
+    assert "T1ce" in lines[1]
+    assert "t1_se_tra_KM" in lines[1]
+    assert lines[4].split()[:2] == ["5", "-"]
+    assert lines[4].endswith("localizer  (left out: scout)")

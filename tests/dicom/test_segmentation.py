@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from pydicom import dcmread
+
+import napari_ddmd
+from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.dicom import DicomError, accepted, find_study, propose
+from napari_ddmd.dicom.load import load_study
+from napari_ddmd.dicom.origin import origin_of
+from napari_ddmd.dicom.segmentation import on_series, write_segmentation
+from napari_ddmd.whole_files import ExportError
+from tests.dicom.studies import DESCRIPTIONS, PATIENT, SEQUENCES, StudyWriter, flat
+from tests.dicom.test_volume import enhanced
+
+
+def load(folder: Path) -> Case:
+    return load_study(accepted(propose(find_study(folder))))
+
+
+@pytest.fixture
+def case(writer: StudyWriter) -> Case:
+    """A case on the study's own slices, 12 of 14×12 voxels."""
+    writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)), shuffled=True)
+    return load(writer.folder)
+
+
+def scattered(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    mask = np.random.default_rng(0).random(shape) < 0.1
+    mask[[0, 5]] = False  # slices without lesion are left out
+    return mask
+
+
+def read_back(file: Path, case: Case) -> NDArray[np.bool_]:
+    """The mask of a segmentation ``(S, H, W)``, from the places that its frames give, with pydicom alone."""
+    dataset = dcmread(file)
+    origin = origin_of(case)
+    assert origin is not None
+    series = origin.reference_series
+    pixels = dataset.pixel_array.reshape(-1, *series.size[1::-1])
+    mask = np.zeros(series.size[::-1], dtype=bool)
+    places = [header.position for header in series.slices]
+    for frame, group in zip(pixels, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        place = [float(x) for x in group.PlanePositionSequence[0].ImagePositionPatient]
+        mask[int(np.linalg.norm(np.subtract(places, place), axis=1).argmin())] = frame > 0
+    return mask
+
+
+def test_the_mask_comes_back_exactly(case: Case, tmp_path: Path) -> None:
+    mask = scattered(case.grid.shape)
+    file = write_segmentation(tmp_path / "mask.dcm", mask, case)
+    np.testing.assert_array_equal(read_back(file, case), mask)
+
+    segmentation = hd.seg.segread(file)
+    assert segmentation.NumberOfFrames == 10
+    volume = segmentation.get_volume(combine_segments=True)  # from the first slice with lesion on
+    upwards = volume.array if volume.affine[2, 0] > 0 else volume.array[::-1]
+    np.testing.assert_array_equal(upwards, mask[1:])
+
+
+@pytest.mark.parametrize("direction", [(0, 0, 1, 1, 0, 0, 0, 1, 0), (-1, 0, 0, 0, 0, -1, 0, -1, 0)])
+def test_the_mask_comes_back_from_other_planes(writer: StudyWriter, tmp_path: Path, direction: tuple[int, ...]) -> None:
+    image = flat(spacing=1)
+    image.SetDirection(direction)
+    writer.four(dict.fromkeys(MODALITIES, image))
+    case = load(writer.folder)
+    mask = np.random.default_rng(0).random(case.grid.shape) < 0.1
+    file = write_segmentation(tmp_path / "mask.dcm", mask, case)
+    # (column, row, slice) of the series is the source order of the case's grid.
+    np.testing.assert_array_equal(case.grid.to_axial(read_back(file, case).transpose(2, 1, 0)), mask)
+
+
+def test_it_says_what_it_is(case: Case, tmp_path: Path) -> None:
+    mask = scattered(case.grid.shape)
+    kinds = {}
+    for was_edited in (False, True):
+        file = write_segmentation(tmp_path / "mask.dcm", mask, case, was_edited=was_edited)
+        segmentation = hd.seg.segread(file)
+        (about,) = segmentation.SegmentSequence
+        kinds[was_edited] = about.SegmentAlgorithmType
+    assert kinds == {False: "AUTOMATIC", True: "SEMIAUTOMATIC"}
+    assert about.SegmentLabel == "Lesion"
+    assert about.SegmentedPropertyTypeCodeSequence[0].CodeValue == "52988006"
+    assert about.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "49755003"
+    assert about.AnatomicRegionSequence[0].CodeValue == "12738006"
+    (algorithm,) = about.SegmentationAlgorithmIdentificationSequence
+    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("napari-ddmd", napari_ddmd.__version__)
+    origin = origin_of(case)
+    assert origin is not None
+    source = dcmread(origin.reference_series.slices[0].file)
+    for name in ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName", "StudyDate"):
+        assert segmentation[name].value == source[name].value
+    assert segmentation.SeriesInstanceUID != source.SeriesInstanceUID
+    assert segmentation.PatientName == PATIENT
+    referenced = {item.ReferencedSOPInstanceUID for item in segmentation.ReferencedSeriesSequence[0][(0x8, 0x114A)]}
+    assert referenced <= {header.uid for header in origin.reference_series.slices}
+
+
+def test_a_mask_of_a_resampled_case_goes_back_to_the_slices(
+    mixed_case: Case, mixed_images: dict[str, sitk.Image], tmp_path: Path
+) -> None:
+    """A ball that is known in space must be the same ball on the oblique slices of the reference."""
+    case = mixed_case
+    reference = mixed_images["t1ce"]
+    centre = np.array(reference.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in reference.GetSize()]))
+    centre += (11, -14, 6)
+
+    def ball(affine: NDArray[np.float64], shape: tuple[int, ...], middle: NDArray[np.float64]) -> NDArray[np.bool_]:
+        points = np.stack(np.indices(shape), axis=-1) @ affine[:3, :3].T + affine[:3, 3]
+        return np.asarray(np.linalg.norm(points - middle, axis=-1) < 14)
+
+    mask = ball(case.grid.axial_affine, case.grid.shape, centre * (-1, -1, 1))
+    file = write_segmentation(tmp_path / "mask.dcm", mask, case)
+    found = read_back(file, case)
+    origin = origin_of(case)
+    assert origin is not None
+    series = origin.reference_series
+    expected = ball(series.affine, series.size, centre).transpose(2, 1, 0)
+    assert 2 * (found & expected).sum() / (found.sum() + expected.sum()) > 0.95
+    np.testing.assert_array_equal(found, on_series(mask, case, series))
+    volume = mask.sum() / 1000
+    assert found.sum() * np.prod(series.spacing) / 1000 == pytest.approx(volume, rel=0.1)
+
+
+def test_a_multi_frame_source_is_referred_to(writer: StudyWriter, tmp_path: Path) -> None:
+    (tmp_path / "multi").mkdir()
+    for modality in MODALITIES:
+        place = writer.series(flat(spacing=1), DESCRIPTIONS[modality], shuffled=True, **SEQUENCES[modality])
+        enhanced(place, tmp_path / "multi" / modality)
+    # Series converted alike have one number; the words still tell them apart.
+    case = load(tmp_path / "multi")
+    mask = scattered(case.grid.shape)
+    file = write_segmentation(tmp_path / "mask.dcm", mask, case)
+    np.testing.assert_array_equal(read_back(file, case), mask)
+    # The header of such a file names other classes, but the voxels are those of the series.
+    assert hd.seg.segread(file).NumberOfFrames == 10
+
+
+def test_anonymised_studies_that_lack_attributes_are_taken(writer: StudyWriter, tmp_path: Path) -> None:
+    without = dict.fromkeys(("PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyTime"))
+    writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)), **without)
+    case = load(writer.folder)
+    file = write_segmentation(tmp_path / "mask.dcm", scattered(case.grid.shape), case)
+    assert not hd.seg.segread(file).PatientSex
+
+
+def test_what_cannot_be_written_is_refused(case: Case, small_case: Case, tmp_path: Path) -> None:
+    file = tmp_path / "mask.dcm"
+    with pytest.raises(DicomError, match=r"mask.dcm: the mask holds no lesion"):
+        write_segmentation(file, np.zeros(case.grid.shape, np.uint8), case)
+    with pytest.raises(DicomError, match="Small_001 was not opened from DICOM"):
+        write_segmentation(file, np.ones(small_case.grid.shape), small_case)
+    with pytest.raises(ValueError, match="the mask is"):
+        write_segmentation(file, np.ones((3, 3, 3)), case)
+    with pytest.raises(ExportError, match="cannot be written"):
+        write_segmentation(tmp_path / "nowhere" / "mask.dcm", scattered(case.grid.shape), case)
+    origin = origin_of(case)
+    assert origin is not None
+    place = origin.reference_series.slices[0].file
+    shutil.copy(origin.reference_series.slices[1].file, place)
+    with pytest.raises(DicomError, match="have changed since they were read"):
+        write_segmentation(file, scattered(case.grid.shape), case)
+    place.unlink()
+    with pytest.raises(DicomError, match="cannot be read again"):
+        write_segmentation(file, scattered(case.grid.shape), case)
+    assert list(tmp_path.glob("*.dcm")) == []
+    assert list(tmp_path.glob(".saving-*")) == []
+
+
+def test_other_images_of_the_layers_keep_the_origin(case: Case, tmp_path: Path) -> None:
+    copied = dataclasses.replace(case, images=case.images.copy())
+    assert write_segmentation(tmp_path / "m.dcm", scattered(case.grid.shape), copied).is_file()
+
+
+def test_save_offers_it_for_a_case_of_a_study_alone(mixed_case: Case, small_case: Case, tmp_path: Path) -> None:
+    from napari_ddmd.saveable import Saveable
+    from napari_ddmd.viewer.saving import KINDS, save_results
+
+    kind = KINDS["segmentation"]
+    mask = np.zeros(mixed_case.grid.shape, np.uint8)
+    assert kind.names(Saveable(case=mixed_case, mask=mask)) == []
+    s, h, w = (length // 2 for length in mask.shape)
+    mask[s - 5 : s + 5, h - 5 : h + 5, w - 5 : w + 5] = 1
+    assert kind.names(Saveable(case=small_case, mask=np.ones(small_case.grid.shape, np.uint8))) == []
+    (file,) = save_results(tmp_path, ["segmentation"], Saveable(case=mixed_case, mask=mask))
+    assert file.name == f"{mixed_case.name}_seg.dcm"
+    assert file.stat().st_size > 0

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from napari_ddmd.dicom import DicomError, Series, find_study
+from tests.dicom.studies import StudyWriter, flat
+
+
+def only(folder: Path) -> Series:
+    (series,) = find_study(folder).series
+    return series
+
+
+def test_slices_are_sorted_by_place_whatever_their_names(writer: StudyWriter) -> None:
+    image = flat()
+    image.SetOrigin((3, 4, -50))
+    place = writer.series(image, shuffled=True)
+    series = only(writer.folder)
+
+    assert [header.position[2] for header in series.slices] == [-50 + 2 * number for number in range(12)]
+    assert [header.file.name for header in series.slices] != sorted(file.name for file in place.iterdir())
+    assert series.problem is None
+    assert (series.size, series.spacing, series.plane) == ((12, 14, 12), (2, 2, 2), "axial")
+
+
+@pytest.mark.parametrize(
+    ("direction", "plane"),
+    [((0, 0, 1, 1, 0, 0, 0, 1, 0), "sagittal"), ((1, 0, 0, 0, 0, 1, 0, -1, 0), "coronal")],
+)
+def test_the_affine_is_that_of_the_image(writer: StudyWriter, direction: tuple[int, ...], plane: str) -> None:
+    image = flat((6, 8, 4))
+    image.SetSpacing((1, 2, 3))
+    image.SetDirection(direction)
+    image.SetOrigin((10, -20, 30))
+    writer.series(image)
+    series = only(writer.folder)
+
+    assert series.plane == plane
+    for voxel in ((0, 0, 0), (5, 7, 3)):
+        np.testing.assert_allclose((series.affine @ (*voxel, 1))[:3], image.TransformIndexToPhysicalPoint(voxel))
+
+
+def test_series_and_studies_are_told_apart(writer: StudyWriter) -> None:
+    writer.series(flat(), "first")
+    writer.series(flat(), "second")
+    StudyWriter(writer.folder / "other").series(flat(), "third")
+    study = find_study(writer.folder)
+
+    assert {series.facts.description for series in study.series} == {"first", "second", "third"}
+    assert len({series.facts.study_uid for series in study.series}) == 2
+
+
+def test_copies_count_once(writer: StudyWriter) -> None:
+    place = writer.series(flat())
+    shutil.copytree(place, writer.folder / "copy")
+    shutil.copy(place / "IM0000", place / "again")
+    series = only(writer.folder)
+    assert (len(series.slices), series.problem) == (12, None)
+
+
+def test_echoes_and_directions_of_one_series_are_told_apart(writer: StudyWriter) -> None:
+    uid = "1.2.3.4"
+    writer.series(flat(), SeriesInstanceUID=uid, SeriesNumber=1, EchoTime=20)
+    writer.series(flat(), SeriesInstanceUID=uid, SeriesNumber=1, EchoTime=90)
+    turned = flat()
+    turned.SetDirection((0, 0, 1, 1, 0, 0, 0, 1, 0))
+    writer.series(turned, SeriesInstanceUID=uid, SeriesNumber=1, EchoTime=20)
+    found = find_study(writer.folder).series
+    told_apart = {(series.facts.echo_time, series.plane) for series in found}
+    assert told_apart == {(20, "axial"), (90, "axial"), (20, "sagittal")}
+    assert [series.problem for series in found] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("left_out", "problem"),
+    [
+        ((5,), r"lacks 1 slice \(after slice 5 of 11\); copy the whole series again"),
+        ((5, 6, 9), r"lacks 3 slices \(after slice 5 of 9\)"),
+    ],
+)
+def test_missing_slices_are_told(writer: StudyWriter, left_out: tuple[int, ...], problem: str) -> None:
+    writer.series(flat(), left_out=left_out)
+    assert only(writer.folder).label == 'series 1 "t1_se_tra"'
+    with pytest.raises(AssertionError, match=problem):
+        raise AssertionError(only(writer.folder).problem)
+
+
+def slices_at(writer: StudyWriter, places: list[tuple[float, float, float]]) -> Series:
+    for number, place in enumerate(places):
+        image = flat((6, 6, 1))
+        image.SetOrigin(place)
+        writer.series(image, SeriesInstanceUID="1.2.3", SeriesNumber=1, InstanceNumber=number)
+    return only(writer.folder)
+
+
+def test_uneven_slices_are_told(writer: StudyWriter) -> None:
+    series = slices_at(writer, [(0, 0, 0), (0, 0, 2), (0, 0, 4), (0, 0, 6.9), (0, 0, 8.9)])
+    assert series.problem == "has slices at uneven distances (2.00 to 2.90 mm, after slice 3 of 5)"
+
+
+def test_rounded_places_are_even(writer: StudyWriter) -> None:
+    assert slices_at(writer, [(0, 0, 0), (0, 0, 2.01), (0, 0, 3.99), (0.02, 0, 6)]).problem is None
+
+
+def test_several_images_at_one_place_are_told(writer: StudyWriter) -> None:
+    series = slices_at(writer, [(0, 0, 0), (0, 0, 2), (0, 0, 2), (0, 0, 4)])
+    assert "images at one place" in str(series.problem)
+
+
+def test_a_tilted_gantry_is_told(writer: StudyWriter) -> None:
+    series = slices_at(writer, [(0, 0, 0), (0, 1, 2), (0, 2, 4), (0, 3, 6)])
+    assert "shifted against each other" in str(series.problem)
+
+
+def test_a_single_slice_is_no_volume(writer: StudyWriter) -> None:
+    series = slices_at(writer, [(0, 0, 0)])
+    assert (series.problem, series.spacing[2]) == ("holds a single slice", 0)
+
+
+def test_folders_without_a_study_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DicomError, match="no such folder"):
+        find_study(tmp_path / "nowhere")
+    with pytest.raises(DicomError, match="holds no DICOM images; choose"):
+        find_study(tmp_path)
+    (tmp_path / "image.dcm").write_text("")
+    with pytest.raises(DicomError, match=r"holds no DICOM images \(image.dcm cannot be read\)"):
+        find_study(tmp_path)
+
+
+def test_unreadable_files_are_remarked_without_their_folder(writer: StudyWriter) -> None:
+    writer.series(flat())
+    for name in ("a", "b", "c", "d"):
+        (writer.folder / f"{name}.dcm").write_text("")
+    study = find_study(writer.folder)
+    assert study.remarks == ("4 files could not be read and are left out: a.dcm, b.dcm, c.dcm and 1 more",)
+
+
+def test_thousands_of_files_beside_it_do_no_harm(writer: StudyWriter) -> None:
+    writer.series(sitk.Extract(flat(), (12, 14, 3)))
+    for number in range(1000):
+        (writer.folder / f"{number}.txt").write_text("x" * 200)
+    assert len(find_study(writer.folder).series) == 1

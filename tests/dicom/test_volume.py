@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from highdicom.legacy import LegacyConvertedEnhancedMRImage
+from pydicom import dcmread
+from pydicom.uid import generate_uid
+
+from napari_ddmd.dicom import DicomError, Series, find_study
+from napari_ddmd.dicom.volume import affine_of, read_volume
+from tests.dicom.studies import SEQUENCES, StudyWriter, flat
+
+
+def noisy() -> sitk.Image:
+    voxels = np.random.default_rng(0).integers(-50, 3000, (11, 9, 7)).astype(np.float32)
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing((0.9, 1.1, 4))
+    cosine, sine = 0.9659258, 0.2588190
+    image.SetDirection((1, 0, 0, 0, cosine, -sine, 0, sine, cosine))
+    image.SetOrigin((-80, -100, 33))
+    return image
+
+
+def only(folder: Path) -> Series:
+    (series,) = find_study(folder).series
+    return series
+
+
+def enhanced(place: Path, file: Path) -> None:
+    """Turn a series of single images into one multi-frame file."""
+    sources = [dcmread(single) for single in sorted(place.iterdir())]
+    LegacyConvertedEnhancedMRImage(
+        sources,
+        series_instance_uid=generate_uid(),
+        series_number=7,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+    ).save_as(file)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_voxels_and_geometry_come_back(writer: StudyWriter, shuffled: bool) -> None:
+    image = noisy()
+    writer.series(image, shuffled=shuffled)
+    series = only(writer.folder)
+    read = read_volume(series)
+
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(image))
+    np.testing.assert_allclose(affine_of(read), affine_of(image), atol=1e-3)
+    np.testing.assert_allclose(affine_of(read), series.affine)
+
+
+def test_the_rescale_of_each_slice_counts(writer: StudyWriter) -> None:
+    place = writer.series(flat(value=10), RescaleSlope=1, RescaleIntercept=0)
+    file = place / "IM0004"
+    dataset = dcmread(file)
+    dataset.RescaleSlope, dataset.RescaleIntercept = 2.5, 1
+    dataset.save_as(file)
+    values = sitk.GetArrayFromImage(read_volume(only(writer.folder)))[:, 0, 0]
+    assert values.tolist() == [10, 11, 12, 13, 14 * 2.5 + 1, *range(15, 22)]
+
+
+def test_a_series_that_is_no_volume_is_refused(writer: StudyWriter) -> None:
+    writer.series(flat(), left_out=(4,))
+    with pytest.raises(DicomError, match=r'^series 1 "t1_se_tra" lacks 1 slice'):
+        read_volume(only(writer.folder))
+
+
+@pytest.mark.parametrize("way", ["cut", "gone"])
+def test_files_that_cannot_be_read_are_refused(writer: StudyWriter, way: str) -> None:
+    place = writer.series(flat())
+    series = only(writer.folder)
+    file = place / "IM0004"
+    if way == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:1200])
+    with pytest.raises(DicomError, match="its images cannot be read; copy the study again"):
+        read_volume(series)
+
+
+def test_a_multi_frame_file_is_a_series(writer: StudyWriter, tmp_path: Path) -> None:
+    image = noisy()
+    place = writer.series(image, "t2_tse", shuffled=True, **SEQUENCES["t2"])
+    (tmp_path / "multi").mkdir()
+    enhanced(place, tmp_path / "multi" / "all.dcm")
+    series = only(tmp_path / "multi")
+
+    assert (len(series.slices), series.problem, series.facts.number) == (11, None, 7)
+    assert series.facts.description.startswith("t2_tse")
+    read = read_volume(series)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(image))
+    np.testing.assert_allclose(affine_of(read), affine_of(image), atol=1e-3)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.case import MODALITIES, CaseError
+from napari_ddmd.case.errors import CaseWarning
+from napari_ddmd.dicom.origin import origin_of
+from napari_ddmd.viewer import dicom_reader
+from napari_ddmd.viewer.dicom_reader import guessed_case, open_study
+from napari_ddmd.viewer.layer_tag import tag_of
+from napari_ddmd.viewer.reader import get_reader
+from tests.dicom.studies import PATIENT, StudyWriter, flat
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    writer = StudyWriter(tmp_path / "Doe_Jane")
+    writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)))
+    (writer.folder / "notes.txt").write_text("no image")
+    return writer.folder
+
+
+@pytest.fixture
+def no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dicom_reader, "_window", lambda: None)
+
+
+def test_the_case_tells_what_was_guessed(study: Path) -> None:
+    (study / "broken.dcm").write_text("")
+    case = guessed_case(study)
+    first, second = case.warnings[:2]
+    assert first.startswith('the series were recognised by their headers: T1 is series 1 "t1_se_tra", T1ce is series 2')
+    assert second == "1 file could not be read and is left out: broken.dcm"
+    assert origin_of(case) is not None
+
+
+@pytest.mark.usefixtures("no_window")
+def test_a_study_folder_is_read_as_a_case(study: Path) -> None:
+    reader = get_reader(str(study))
+    assert reader is not None
+    with pytest.warns(CaseWarning) as told:
+        layers = reader(str(study))
+    assert [arguments["name"] for _data, arguments, _kind in layers] == list(MODALITIES)
+    tag = tag_of(layers[0][1]["metadata"])
+    assert tag is not None
+    assert tuple(str(warning.message) for warning in told) == tag.case.warnings
+    np.testing.assert_array_equal(layers[2][0], tag.case.images[2])
+
+
+@pytest.mark.usefixtures("no_window")
+def test_nothing_of_the_patient_is_in_the_layers(study: Path) -> None:
+    with pytest.warns(CaseWarning):
+        layers = open_study(study)
+    said = " ".join(repr((arguments["name"], tag_of(arguments["metadata"]).case)) for _d, arguments, _k in layers)  # type: ignore[union-attr]
+    for secret in (PATIENT, "Doe", "Jane", "2020", str(study)):
+        assert secret not in said
+
+
+def test_a_study_without_a_modality_says_which(tmp_path: Path) -> None:
+    StudyWriter(tmp_path / "s").series(flat(), "t2_tse_tra")
+    reader = get_reader(str(tmp_path / "s"))
+    assert reader is not None
+    with pytest.raises(CaseError, match="no series was recognised as T1 or T1ce or FLAIR"):
+        dicom_reader.guessed_case(tmp_path / "s")
+
+
+def test_without_the_libraries_the_reader_says_what_to_install(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    monkeypatch.setattr(dicom_reader, "_window", lambda: None)
+    reader = get_reader(str(study))
+    assert reader is not None
+    with pytest.raises(CaseError, match=r'pip install "napari-ddmd\[dicom\]"'):
+        reader(str(study))
+
+
+def test_a_folder_with_nifti_files_is_no_study(study: Path) -> None:
+    (study / "scan.nii").write_bytes(b"")
+    reader = get_reader(str(study))
+    assert reader is not None
+    with pytest.raises(CaseError, match="tells no modality"):
+        reader(str(study))
+
+
+def test_importing_the_reader_loads_no_dicom_library() -> None:
+    # nibabel loads pydicom by itself where it is there.
+    code = (
+        "import sys, napari_ddmd.viewer.reader\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'SimpleITK', 'highdicom', 'torch'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_study_dropped_on_a_window_comes_in_the_background(
+    make_napari_viewer: Any, study: Path, qtbot: QtBot, notifications: list[Any]
+) -> None:
+    viewer = make_napari_viewer()
+    assert viewer.open(str(study), plugin="napari-ddmd") == []
+    assert len(viewer.layers) == 0
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=30_000)
+    assert [layer.name for layer in viewer.layers] == list(MODALITIES)
+    told = [note.message for note in notifications]
+    assert told[0] == "The DICOM study is read in the background; its layers come when they are ready"
+    assert any("skull-stripped" in text for text in told)
+
+
+def test_a_study_that_cannot_be_read_is_told_in_the_window(
+    make_napari_viewer: Any, tmp_path: Path, qtbot: QtBot, notifications: list[Any]
+) -> None:
+    StudyWriter(tmp_path / "s").series(flat(), "t2_tse_tra")
+    viewer = make_napari_viewer()
+    viewer.open(str(tmp_path / "s"), plugin="napari-ddmd")
+    qtbot.waitUntil(lambda: any(note.severity == "error" for note in notifications), timeout=30_000)
+    assert "no series was recognised as T1" in notifications[-1].message
+    assert len(viewer.layers) == 0
