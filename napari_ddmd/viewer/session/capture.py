@@ -53,7 +53,7 @@ class Snapshot:
     case
         The patient.
     has_files
-        Whether the case can be read again from its files.
+        Whether the case can be read again from files.
     volumes
         Results. Not copied: a slice that is done is not written again, and results of other settings go into other
         arrays.
@@ -88,13 +88,14 @@ def capture(panel: SegmentationPanel) -> Snapshot:
     keys, left_out = _keys(panel, case)
     masks = [layer for layer, key in keys.items() if isinstance(layer, Labels) and key.startswith(_MASKS)]
     copies: dict[str, NDArray[Any]] = {mask_key(n): layer.data.copy() for n, layer in enumerate(masks)}
-    is_shown = results is not None and results.lesion.is_shown
-    if results is not None and results.volumes is not None and is_shown:
+    has_lesion = results is not None and results.lesion.is_shown
+    if results is not None and has_lesion:
         copies |= {"lesion": results.lesion.data.copy(), "written": results.lesion.written.copy()}
     if case.mask is not None:
         copies["expert"] = case.mask.copy()
     parts = {
-        "results": None if results is None else _stored_results(results, has_lesion="lesion" in copies),
+        "results": None if results is None else _stored_results(results),
+        "has_lesion": has_lesion,
         "masks": tuple(_stored_mask(layer) for layer in masks),
         "looks": tuple(_looks(panel, keys)),
         "active": keys.get(viewer.layers.selection.active),
@@ -102,9 +103,13 @@ def capture(panel: SegmentationPanel) -> Snapshot:
         "settings": _settings(panel),
         "view": _view(viewer, case),
     }
-    is_opened = has_files(case) and case in open_cases(viewer.layers)
     volumes = None if results is None else results.volumes
-    return Snapshot(case, is_opened, volumes, parts, copies, tuple(left_out))
+    return Snapshot(case, is_on_disk(case, viewer), volumes, parts, copies, tuple(left_out))
+
+
+def is_on_disk(case: Case, viewer: ViewerModel) -> bool:
+    """Tell whether a case can be read again from files: it was opened from them, and not put together since."""
+    return has_files(case) and case in open_cases(viewer.layers)
 
 
 def save(snapshot: Snapshot, path: Path, *, with_images: bool, progress: Callable[[float], None] | None = None) -> Path:
@@ -190,7 +195,7 @@ def _anonymous(header: Any) -> str:
     return base64.b64encode(clean.binaryblock).decode("ascii")
 
 
-def _stored_results(results: ResultLayers, *, has_lesion: bool) -> StoredResults | None:
+def _stored_results(results: ResultLayers) -> StoredResults | None:
     volumes, recipe = results.volumes, results.recipe
     if volumes is None or recipe is None:
         return None
@@ -206,10 +211,8 @@ def _stored_results(results: ResultLayers, *, has_lesion: bool) -> StoredResults
         has_inter=volumes.inter is not None,
         has_intra=volumes.intra is not None,
         scores=tuple(_stored_scores(index, volumes.scores[index]) for index in done if index in volumes.scores),
-        threshold=results.threshold,
         sample=results.sample,
         limits=results.map_limits,
-        has_lesion=has_lesion,
     )
 
 
@@ -231,7 +234,7 @@ def _keys(panel: SegmentationPanel, case: Case) -> tuple[dict[Layer | None, str]
     """What each layer of the case is called, bottom first, and the names of the layers that are left out."""
     results = panel.desk.results
     own = {combo.value: modality for modality, combo in panel.case_box.modalities.items()}
-    if results is not None and results.volumes is not None:
+    if results is not None:
         own |= {results.layer_of(role): role.value for role in Role}
     own.pop(None, None)
     keys: dict[Layer | None, str] = {}
@@ -273,7 +276,7 @@ def _looks(panel: SegmentationPanel, keys: Mapping[Layer | None, str]) -> Iterat
 
 
 def _settings(panel: SegmentationPanel) -> StoredSettings:
-    choice, bundle = panel.slice_box.choice, panel.desk.bundle
+    choice, bundle, results = panel.slice_box.choice, panel.desk.bundle, panel.desk.results
     return StoredSettings(
         slice_mode=choice.mode,
         first=choice.first,
@@ -281,7 +284,7 @@ def _settings(panel: SegmentationPanel) -> StoredSettings:
         sampling=panel.sampling_box.sampling,
         model_name=panel.model_box.model_list.currentText(),
         model_sha256=None if bundle is None else bundle.sha256,
-        threshold=panel.desk.threshold,
+        threshold=panel.desk.threshold if results is None else results.threshold,
         tab=panel.tabs.tabText(panel.tabs.currentIndex()),
         arrangement=panel.four_panels.arrangement.value,
     )

@@ -102,20 +102,21 @@ def _add_layers(loaded: Loaded, panel: SegmentationPanel) -> dict[str, Layer]:
 
 
 def _add_results(loaded: Loaded, panel: SegmentationPanel) -> dict[str, Layer]:
-    stored = loaded.session.results
-    if stored is None or loaded.recipe is None or loaded.volumes is None:
+    stored, threshold = loaded.session.results, loaded.session.settings.threshold
+    if stored is None and loaded.lesion is None:
         return {}
     results = panel.desk.results_of(loaded.case)
+    results.threshold = threshold
     if loaded.lesion is not None:
-        mask, written = loaded.lesion
-        results.lesion.restore(mask, written, stored.threshold)
-    results.take_over(
-        loaded.recipe,
-        loaded.volumes,
-        threshold=stored.threshold,
-        sample=stored.sample,
-        map_limits=stored.limits,
-    )
+        results.lesion.restore(*loaded.lesion, threshold)
+    if stored is not None and loaded.recipe is not None and loaded.volumes is not None:
+        results.take_over(
+            loaded.recipe,
+            loaded.volumes,
+            threshold=threshold,
+            sample=stored.sample,
+            map_limits=stored.limits,
+        )
     looks = {look.key: look for look in loaded.session.looks}
     layers: dict[str, Layer] = {}
     for role in Role:

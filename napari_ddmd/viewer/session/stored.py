@@ -45,12 +45,10 @@ class StoredResults:
         Which maps there are.
     scores
         Of slices that are done.
-    threshold, sample
-        At which the lesion is cut, and which of the masks is shown.
+    sample
+        Which of the masks is shown.
     limits
         Display limits that the maps have grown to by themselves.
-    has_lesion
-        Whether there is a lesion layer.
     """
 
     model_sha256: Sha256
@@ -63,10 +61,8 @@ class StoredResults:
     has_inter: bool
     has_intra: bool
     scores: tuple[StoredScores, ...]
-    threshold: Share
     sample: Index
     limits: dict[Role, Annotated[float, Field(gt=0)]]
-    has_lesion: bool
 
     @model_validator(mode="after")
     def _check(self) -> StoredResults:
@@ -87,6 +83,8 @@ class Session:
     ----------
     package
         Version of napari-ddmd that wrote it.
+    has_lesion
+        Whether there is a lesion layer; without results, edits of an earlier session make one.
     masks
         Labels beside the lesion.
     looks
@@ -100,6 +98,7 @@ class Session:
     package: Text
     case: StoredCase
     results: StoredResults | None
+    has_lesion: bool
     masks: Annotated[tuple[StoredMask, ...], Field(max_length=1000)]
     looks: Annotated[tuple[StoredLook, ...], Field(max_length=2000)]
     active: Text | None
@@ -156,7 +155,7 @@ def arrays_of(session: Session) -> dict[str, ArrayKind]:
         maps = {"probability": True, "uncertainty": True, "inter": results.has_inter, "intra": results.has_intra}
         kinds |= {name: ArrayKind(packed, ("float32",)) for name, is_there in maps.items() if is_there}
         kinds["samples"] = ArrayKind((results.samples, *packed), ("uint8",))
-        if results.has_lesion:
-            kinds |= {name: ArrayKind(shape, ("uint8",)) for name in ("lesion", "written")}
+    if session.has_lesion:
+        kinds |= {name: ArrayKind(shape, ("uint8",)) for name in ("lesion", "written")}
     kinds |= {mask_key(number): ArrayKind(shape, (mask.dtype,)) for number, mask in enumerate(session.masks)}
     return kinds

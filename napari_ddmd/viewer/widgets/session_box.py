@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.session.archive import SUFFIX, SessionError, read_session
-from napari_ddmd.viewer.session.capture import Snapshot, capture, save
+from napari_ddmd.viewer.session.capture import Snapshot, capture, is_on_disk, save
 from napari_ddmd.viewer.session.case_files import find_images, images_in
 from napari_ddmd.viewer.session.loading import Loaded, load
 from napari_ddmd.viewer.session.restore import close_case, put_into_window, twin_of
@@ -59,7 +59,14 @@ class SessionBox(QWidget):
     ----------
     desk : Desk
         The case.
+
+    Signals
+    -------
+    mask_saved
+        The case, and its lesion ``(S, H, W)`` that is on disk now.
     """
+
+    mask_saved = Signal(object, object)
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,7 +74,8 @@ class SessionBox(QWidget):
         self._panel: SegmentationPanel | None = None
         self._settings: PanelSettings | None = None
         self._path = Path()
-        self._left_out: tuple[str, ...] = ()
+        self._snapshot: Snapshot | None = None
+        self._wants_images = False
         self._progress = _Progress()
         self._is_busy = False
         self.save_button, self.open_button = QPushButton("Save session…"), QPushButton("Open session…")
@@ -83,6 +91,7 @@ class SessionBox(QWidget):
         self._lay_out()
         self.save_button.clicked.connect(self.ask_for_place)
         self.open_button.clicked.connect(self.ask_for_file)
+        self.with_images.toggled.connect(self._on_wish)
         self._writer, self._reader, self._loader = Background(self), Background(self), Background(self)
         self._writer.done.connect(self._on_saved)
         self._reader.done.connect(self._on_read)
@@ -105,6 +114,7 @@ class SessionBox(QWidget):
         self._panel = panel
         self._settings = PanelSettings(panel)
         self._settings.remarked.connect(show_warning)
+        self.mask_saved.connect(panel.lesion_tab.autosave_box.saved)
 
     def save(self, path: Path) -> None:
         """Save the session, in the background; replaces an earlier file."""
@@ -115,7 +125,7 @@ class SessionBox(QWidget):
         except SessionError as error:
             show_error(str(error))
             return
-        self._left_out, self._progress = snapshot.left_out, _Progress()
+        self._snapshot, self._progress = snapshot, _Progress()
         self._set_busy("Saving the session…")
         self.bar.setRange(0, 100)
         self._writer.start(_save, snapshot, path, self.with_images.isChecked(), self._progress)
@@ -170,7 +180,15 @@ class SessionBox(QWidget):
         case = self._desk.case
         self.save_button.setEnabled(case is not None and not self._is_busy)
         self.open_button.setEnabled(not self._is_busy)
-        self.with_images.setEnabled(case is not None and bool(case.files.images))
+        # Images that are in no file have no other place.
+        must = case is not None and not is_on_disk(case, self._desk.viewer)
+        self.with_images.setEnabled(not must)
+        self.with_images.blockSignals(True)
+        self.with_images.setChecked(must or self._wants_images)
+        self.with_images.blockSignals(False)
+
+    def _on_wish(self, wanted: bool) -> None:
+        self._wants_images = wanted
 
     def _set_busy(self, doing: str) -> None:
         self._is_busy = bool(doing)
@@ -189,10 +207,15 @@ class SessionBox(QWidget):
 
     def _on_saved(self, path: Path) -> None:
         self._set_busy("")
-        self._say(f"Saved {path.name} ({path.stat().st_size / 1e6:.1f} MB)")
+        self._say(f"Saved {path.name} ({_size(path)})")
         show_info(f"Saved the session as {path}")
-        if self._left_out:
-            names = ", ".join(f'"{name}"' for name in self._left_out)
+        snapshot, self._snapshot = self._snapshot, None
+        if snapshot is None:
+            return
+        if "lesion" in snapshot.copies:
+            self.mask_saved.emit(snapshot.case, snapshot.copies["lesion"])
+        if snapshot.left_out:
+            names = ", ".join(f'"{name}"' for name in snapshot.left_out)
             show_warning(f"Not part of the session, since they are not of its case: {names}")
 
     def _on_read(self, session: Session) -> None:
@@ -215,24 +238,34 @@ class SessionBox(QWidget):
         return Path(chosen) if chosen else None
 
     def _on_loaded(self, loaded: Loaded) -> None:
+        try:
+            opened = self._put_into_window(loaded)
+        except SessionError as error:
+            self._on_failed(error)
+            return
         self._set_busy("")
+        if opened:
+            self._say(f"Opened {loaded.path.name}")
+            for remark in loaded.case.warnings:
+                show_warning(remark)
+
+    def _put_into_window(self, loaded: Loaded) -> bool:
+        """Show a session; tell whether the user wants it after all."""
         panel, settings = self._panel, self._settings
         if panel is None or settings is None:
-            return
+            return False
         twin = twin_of(loaded, self._desk.viewer)
-        if twin is not None and not self._may_close(twin):
-            return
-        try:
-            if twin is not None:
-                close_case(panel, twin)
-            put_into_window(loaded, panel)
-        except SessionError as error:
-            show_error(str(error))
-            return
+        if twin is not None:
+            if not self._may_close(twin):
+                return False
+            close_case(panel, twin)
+        put_into_window(loaded, panel)
         settings.give(loaded.session.settings)
-        self._say(f"Opened {loaded.path.name}")
-        for remark in loaded.case.warnings:
-            show_warning(remark)
+        if loaded.lesion is not None:
+            # What is on disk needs no autosave.
+            keeper = panel.lesion_tab.autosave_box.keeper
+            keeper.was_saved(loaded.case, self._desk.results_of(loaded.case).lesion)
+        return True
 
     def _may_close(self, case: Case) -> bool:
         question = f"{case.name} is open. Close it, with what has not been saved, and open the session?"
@@ -244,6 +277,11 @@ class SessionBox(QWidget):
     def _on_failed(self, error: Exception) -> None:
         self._set_busy("")
         show_error(" ".join(str(error).split()))
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(round(size / 1e3), 1)} kB"
 
 
 def _save(snapshot: Snapshot, path: Path, with_images: bool, progress: _Progress) -> Path:

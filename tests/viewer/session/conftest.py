@@ -45,13 +45,12 @@ def snapshot(case: Case) -> Snapshot:
         has_inter=True,
         has_intra=True,
         scores=tuple(_scores(index, volumes.scores[index]) for index in DONE),
-        threshold=0.4,
         sample=1,
         limits={Role.INTER: 0.06},
-        has_lesion=True,
     )
     parts = {
         "results": results,
+        "has_lesion": True,
         "masks": (StoredMask(False, "int32", (3, 2, 2), (0, 0, 0), ("pixel",) * 3),),
         "looks": (),
         "active": None,

@@ -151,8 +151,8 @@ def test_a_session_of_a_later_version_asks_for_an_update(saved: Path) -> None:
 
 
 def test_what_is_wrong_with_the_document_is_told(saved: Path) -> None:
-    wrong = change_document(members_of(saved), lambda document: document["results"].update(threshold=1.5))
-    with pytest.raises(SessionError, match=r"s\.ddmd: results\.threshold: Input should be less than") as caught:
+    wrong = change_document(members_of(saved), lambda document: document["results"].update(min_part=1.5))
+    with pytest.raises(SessionError, match=r"s\.ddmd: results\.min_part: Input should be less than") as caught:
         read_session(write_members(saved, wrong))
     assert "\n" not in str(caught.value)
 

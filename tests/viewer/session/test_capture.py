@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.layers import Labels
+from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
-from napari_ddmd.viewer.session.archive import SessionError, read_session
+from napari_ddmd.viewer.run_settings import SliceMode
+from napari_ddmd.viewer.session.archive import SessionError, read_arrays, read_session
 from napari_ddmd.viewer.session.capture import capture, save
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from tests.viewer.conftest import GatedSegment
 from tests.viewer.session.conftest import OpenPanel
 
 
@@ -44,6 +47,37 @@ def test_what_belongs_to_the_case_is_taken(window: tuple[Any, SegmentationPanel]
     assert (snapshot.copies["mask 1"] == 5).all()
     path = save(snapshot, tmp_path / "s.ddmd", with_images=False)
     assert "elsewhere" not in str(read_session(path))
+
+
+def test_runs_that_come_after_it_are_not_in_it(
+    window: tuple[Any, SegmentationPanel], gated: GatedSegment, qtbot: QtBot, tmp_path: Path
+) -> None:
+    viewer, panel = window
+    gated.allow(100)
+
+    def run(first: int, last: int) -> None:
+        panel.slice_box.set_mode(SliceMode.RANGE)
+        panel.slice_box.range_slider.setValue((first, last))
+        with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+            panel.run()
+
+    run(3, 4)
+    snapshot = capture(panel)
+    lesion, probability = viewer.layers["lesion"].data.copy(), viewer.layers["probability"].data[3:5].copy()
+    # More slices of the same settings, and then all anew with others.
+    run(3, 6)
+    panel.sampling_box.seed.setValue(9)
+    panel.sampling_box.samples.setValue(2)
+    run(2, 3)
+    path = save(snapshot, tmp_path / "s.ddmd", with_images=False)
+    session = read_session(path)
+    assert session.results is not None
+    assert session.results.done == (3, 4)
+    assert session.results.samples == 5
+    arrays = read_arrays(path, session)
+    np.testing.assert_array_equal(arrays["lesion"], lesion)
+    np.testing.assert_array_equal(arrays["probability"], probability)
+    assert probability.any()
 
 
 def test_the_session_names_the_images_from_where_it_is(

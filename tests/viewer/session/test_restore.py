@@ -238,6 +238,21 @@ def test_a_session_without_results_opens(plain: tuple[Path, Snapshot], open_pane
     assert_same(before, capture(panel))
 
 
+def test_edits_without_results_come_back(window: Window, open_panel: OpenPanel, case: Case, tmp_path: Path) -> None:
+    _viewer, panel = window
+    written = np.zeros(case.grid.shape, np.uint8)
+    mask = written.copy()
+    mask[3, 4, 5] = 1
+    panel.desk.results_of(case).lesion.restore(mask, written, 0.5)
+    before = capture(panel)
+    path = save(before, tmp_path / "s.ddmd", with_images=False)
+    _viewer, panel = open_panel()
+    reopen(panel, path)
+    assert_same(before, capture(panel))
+    assert panel.results is not None
+    assert panel.results.lesion.edited_slices == [3]
+
+
 def test_a_case_of_layers_comes_back_with_its_images(
     open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot, tmp_path: Path
 ) -> None:

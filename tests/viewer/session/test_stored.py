@@ -52,10 +52,10 @@ def test_arrays_follow_from_what_is_said(session: Session, case: Case) -> None:
     assert kinds["written"].shape == kinds["expert"].shape == shape
     assert kinds["mask 0"].dtypes == ("int32",)
     assert "images" not in kinds
-    results = dataclasses.replace(session.results, has_inter=False, has_lesion=False)  # type: ignore[type-var]
-    fewer = arrays_of(dataclasses.replace(session, results=results, masks=()))
+    results = dataclasses.replace(session.results, has_inter=False)  # type: ignore[type-var]
+    fewer = arrays_of(dataclasses.replace(session, results=results, has_lesion=False, masks=()))
     assert set(fewer) == {"expert", "probability", "uncertainty", "intra", "samples"}
-    assert set(arrays_of(dataclasses.replace(session, results=None, masks=()))) == {"expert"}
+    assert set(arrays_of(dataclasses.replace(session, results=None, masks=()))) == {"expert", "lesion", "written"}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_arrays_follow_from_what_is_said(session: Session, case: Case) -> None:
         ({"done": (3, 3)}, "must ascend"),
         ({"done": (2, 3)}, "of a slice that is not done"),
         ({"sample": 3}, "not so many"),
-        ({"threshold": float("nan")}, "threshold"),
+        ({"min_part": float("nan")}, "min_part"),
         ({"model_sha256": "../.."}, "model_sha256"),
         ({"limits": {"lesions": 1}}, "limits"),
     ],

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
@@ -73,7 +74,7 @@ def test_saving_leaves_the_window_free_and_tells_how_far_it_is(
     going.set()
     done(box, qtbot)
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine.ddmd"]
-    assert box.status.text().startswith("Saved mine.ddmd (0.")
+    assert box.status.text().startswith("Saved mine.ddmd (")
     assert box.save_button.isEnabled()
     assert [note.message for note in notifications] == [
         f"Saved the session as {tmp_path / 'mine.ddmd'}",
@@ -107,6 +108,21 @@ def test_the_images_go_in_when_they_are_wanted(window: Window, qtbot: QtBot, tmp
         assert bool(read_session(tmp_path / "s.ddmd").case.images) is not wanted
 
 
+def test_images_that_are_in_no_file_go_in_whatever_is_wanted(open_panel: OpenPanel, case: Case) -> None:
+    viewer, panel = open_panel(case)
+    box = session_box_of(panel)
+    box.with_images.click()
+    assert box.with_images.isEnabled()
+    box.with_images.click()
+    for layer in list(viewer.layers):
+        viewer.layers.remove(layer)
+    for name, image in zip(("a_t1", "a_t1ce", "a_t2", "a_flair"), case.images, strict=True):
+        viewer.add_image(image, name=name)
+    assert panel.desk.case is not None
+    assert box.with_images.isChecked()
+    assert not box.with_images.isEnabled()
+
+
 def test_a_session_opens_again_in_its_own_window(
     window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,9 +133,13 @@ def test_a_session_opens_again_in_its_own_window(
     with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
         panel.run()
     box = session_box_of(panel)
+    told_saved: list[Any] = []
+    box.mask_saved.connect(lambda *told: told_saved.append(told))
     box.save(tmp_path / "s.ddmd")
     done(box, qtbot)
     saved = viewer.layers["lesion"].data.copy()
+    # The autosave of these edits has nothing to keep any more.
+    assert [told[0] is panel.desk.case and np.array_equal(told[1], saved) for told in told_saved] == [True]
     viewer.layers["lesion"].paint((3, 3, 3), 1)
     questions: list[str] = []
     answers = iter([QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes])
