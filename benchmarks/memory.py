@@ -104,8 +104,8 @@ def _run_child(arguments: argparse.Namespace, case: Path, samples: int, batch_si
 def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Segment two batches for each thread that computes, and tell how much memory they took above that before.
 
-    The peak is that of the networks and the batches, which is what the estimate is of: the normalised copy of the case,
-    as large as the case itself, is taken off on the CPU. On a GPU the case stays outside.
+    On a CPU the normalised copy of the case, as large as the case itself, is in the peak, as in the estimate. On a
+    GPU the case stays outside.
     """
     device = pick_device(arguments.device)
     samples, batch_size = arguments.samples[0], arguments.batch_sizes[0]
@@ -133,7 +133,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         peak, copy = torch.cuda.max_memory_allocated(device) / _MIB, 0.0
     else:
         copy = case.images.nbytes / _MIB
-        peak = (watch.peak - watch.before) / _MIB - copy
+        peak = (watch.peak - watch.before) / _MIB
     return {"peak_mb": peak, "case_mb": copy, "process_mb": watch.peak / _MIB}
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_ddmd.case import MODALITIES, Case
-from napari_ddmd.first_guess import FirstGuess
+from napari_ddmd.first_guess import FirstGuess, is_shared
 from napari_ddmd.masks import Watch, sample_masks
 from napari_ddmd.model.bundle import Bundle, DdmdNetworks
 from napari_ddmd.model.denoiser import condition
@@ -72,7 +72,7 @@ class CaseSampler:
         self.sampler = defaults.sampler if sampler is None else sampler
         self.seed, self.cancel, self.abandoned = seed, cancel or Event(), Event()
         self.progress: Callable[[Progress], object] | None = None
-        self.done = self.total = 0
+        self.done = self.total = self.computed = 0
         self._counting = Lock()
         self.started = time.perf_counter()
 
@@ -163,19 +163,21 @@ class CaseSampler:
     def _denoiser(self, conditioning: Tensor) -> Denoise:
         """The denoiser of all masks of some slices; few steps share their first guess where the model says so."""
         settings = self.bundle.settings
-
         most = rows_at_once(self.device)
 
-        def network(x_t: Tensor, t: Tensor, rows: Tensor) -> tuple[Tensor, Tensor | None]:
-            groups = zip(*(torch.split(whole, most or len(x_t)) for whole in (x_t, t, rows)), strict=True)
-            outputs, variances = zip(*(self.networks.denoiser(*group) for group in groups), strict=True)
+        def network(x_t: Tensor, t: Tensor, slices: Tensor) -> tuple[Tensor, Tensor | None]:
+            groups = zip(*(torch.split(whole, most or len(x_t)) for whole in (x_t, t, slices)), strict=True)
+            # Each group's conditioning is made when it is its turn: that of all masks at once is most of the memory.
+            found = [self.networks.denoiser(noisy, times, conditioning[which]) for noisy, times, which in groups]
+            outputs, variances = zip(*found, strict=True)
+            with self._counting:
+                self.computed += len(x_t)
             return torch.cat(outputs), None if variances[0] is None else torch.cat(variances)
 
-        few_steps = self.steps > 1 and self.sampler != "ddpm"
-        if few_steps and settings.sampling.shared_guess and settings.diffusion.prediction == "x0":
-            return FirstGuess(network, conditioning, self.samples, settings.sampling.healthy_below)
-        rows = conditioning.repeat_interleave(self.samples, dim=0)
-        return lambda x_t, t: network(x_t, t, rows)
+        if is_shared(settings, self.sampler, self.steps):
+            return FirstGuess(network, len(conditioning), self.samples, settings.sampling.healthy_below)
+        slices = torch.arange(len(conditioning), device=conditioning.device).repeat_interleave(self.samples)
+        return lambda x_t, t: network(x_t, t, slices)
 
     def empty(self, index: int) -> SliceResult:
         """A slice without brain has no lesion, no discrepancy and no doubt."""
@@ -211,4 +213,4 @@ class CaseSampler:
             seconds = time.perf_counter() - self.started
             remaining = seconds / self.done * (self.total - self.done)
             message = f"{self.done} of {self.total} evaluations, {remaining:.0f} s left"
-            self.progress(Progress(self.done, self.total, seconds, remaining, message))
+            self.progress(Progress(self.done, self.total, seconds, remaining, message, self.computed))

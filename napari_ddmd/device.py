@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _MIB = 2.0**20
-_FIXED_MB = 230.0
-"""Measured on a CPU: the convolutions' workspaces (62 to 89) and the normalised copy of a 240×240×155 case (136)."""
+_FIXED_MB = 150.0
+"""Measured on a CPU (80 to 130): the convolutions' workspaces, libraries that load late, what the allocator keeps."""
+_BRATS_SHAPE = (155, 240, 240)
 
 
 class DeviceError(ValueError):
@@ -27,16 +29,30 @@ class MemoryEstimate:
     needed_mb: float
     available_mb: float | None
     device: str
+    least_mb: float = 0.0
+    """With one slice at a time in one thread, to which a run falls back."""
 
     @property
     def fits(self) -> bool:
         """Whether the run is expected to fit (unknown counts as yes)."""
         return self.available_mb is None or self.needed_mb <= self.available_mb
 
-    def __str__(self) -> str:
+    @property
+    def amounts(self) -> str:
+        """What is needed of what there is."""
         free = "" if self.available_mb is None else f" of {self.available_mb / 1024:.1f} GiB free"
-        warning = "" if self.fits else ": expect smaller batches"
-        return f"about {self.needed_mb / 1024:.1f} GiB{free} on {self.device}{warning}"
+        return f"about {self.needed_mb / 1024:.1f} GiB{free}"
+
+    @property
+    def warning(self) -> str:
+        """What will happen where it does not fit; empty where it does."""
+        if self.fits or self.available_mb is None:
+            return ""
+        return "expect smaller batches" if self.least_mb <= self.available_mb else "not even one slice may fit"
+
+    def __str__(self) -> str:
+        warning = f": {self.warning}" if self.warning else ""
+        return f"{self.amounts} on {self.device}{warning}"
 
 
 def available_devices() -> list[str]:
@@ -69,6 +85,52 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+@dataclass(frozen=True)
+class NoGpu:
+    """Why there is no GPU to run on: in a few words, and in one line with what to do."""
+
+    short: str
+    reason: str
+
+
+def no_gpu() -> NoGpu | None:
+    """Why torch runs on the CPU here; None where it has a GPU."""
+    import torch
+
+    if available_devices() != ["cpu"]:
+        return None
+    if torch.version.cuda is None and torch.version.hip is None:
+        return NoGpu("torch is built without GPU support", "Install a build of torch with CUDA to use an NVIDIA GPU.")
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except Exception as error:  # torch tells by the exception's text alone; whatever it is, there is no GPU
+        told = " ".join(str(error).split())[:300]
+        if "too old" in told or "insufficient" in told:
+            return NoGpu("the NVIDIA driver is too old for this torch", told)
+        if "no NVIDIA driver" in told:
+            return NoGpu("no NVIDIA driver was found", told)
+        return NoGpu("torch sees none", told)
+    return NoGpu("torch sees none", "torch was built for GPUs and finds none in this computer.")
+
+
+def device_line(device: torch.device) -> str:
+    """Device, precision, and on a CPU the threads: ``cpu, bfloat16, 2 threads``."""
+    from napari_ddmd.workers import worker_count
+
+    name = device_name(device)
+    precision = str(inference_dtype(device)).removeprefix("torch.")
+    threads = worker_count(device)
+    count = f", {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else ""
+    return f"{name}, {precision}{count}"
+
+
+def device_name(device: torch.device) -> str:
+    """What a GPU calls itself, else the device's kind."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def inference_dtype(device: torch.device) -> torch.dtype:
     """Bfloat16 where the hardware multiplies it natively, else float32."""
     import torch
@@ -87,24 +149,54 @@ def default_batch_size(device: torch.device) -> int:
 
 
 def estimate_memory(
-    bundle: Bundle, *, samples: int | None = None, batch_size: int | None = None, device: str = "auto"
+    bundle: Bundle,
+    *,
+    samples: int | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    shape: tuple[int, int, int] = _BRATS_SHAPE,
 ) -> MemoryEstimate:
-    """Memory that `napari_ddmd.segment` will take for its networks and the batches under way: one a thread on a CPU.
+    """Memory that `napari_ddmd.segment` will take: networks, normalised case, and the batches under way, one a thread.
 
     The activations are counted on torch's ``meta`` device: one denoiser evaluation is traced without computing it, and
     the outputs of the down path (the skip connections) plus four times the largest output are taken to be held at once.
+    Beside them a batch holds its slices' images and conditioning, six copies of each mask on its way out of the noise,
+    and, outside a GPU, results on the case's grid; finished batches wait for their turn there.
+
+    Parameters
+    ----------
+    bundle, samples, batch_size, device
+        As in `napari_ddmd.segment.segment`.
+    shape
+        ``(S, H, W)`` of the case.
     """
     from napari_ddmd.workers import rows_at_once, worker_count
 
     chosen = pick_device(device)
     samples = bundle.settings.sampling.samples if samples is None else samples
-    slices = default_batch_size(chosen) if batch_size is None else batch_size
+    batch_size = default_batch_size(chosen) if batch_size is None else batch_size
+    apart = chosen.type == "cuda"
     per_image = 4 * _activations(bundle)  # in bfloat16 too: normalisation and the skips' copies are float32
     weights = 4 * sum(parameter.numel() for parameter in bundle.networks.parameters())
-    rows = min(samples * slices, rows_at_once(chosen) or samples * slices) * worker_count(chosen)
-    needed = weights + per_image * rows
-    fixed = 0.0 if chosen.type == "cuda" else _FIXED_MB
-    return MemoryEstimate(fixed + needed / _MIB, free_memory_mb(chosen), str(chosen))
+    frame = 4 * bundle.settings.frame.size**2
+    on_grid = 0 if apart else 4 * shape[1] * shape[2]
+    per_slice = (2 * _conditioning_channels(bundle) * frame + 4 * on_grid) + samples * (6 * frame + 1.5 * on_grid)
+    normalised = 0 if apart else 16 * math.prod(shape)
+
+    def needed(slices: int, threads: int) -> float:
+        rows = min(samples * slices, rows_at_once(chosen) or samples * slices)
+        batches = threads * (per_image * rows + per_slice * slices)
+        return (0.0 if apart else _FIXED_MB) + (weights + normalised + batches) / _MIB
+
+    return MemoryEstimate(
+        needed(batch_size, worker_count(chosen)), free_memory_mb(chosen), str(chosen), least_mb=needed(1, 1)
+    )
+
+
+def _conditioning_channels(bundle: Bundle) -> int:
+    unet = bundle.networks.denoiser.unet
+    channels: int = unet.config["in_channels"] // bundle.settings.denoiser.patch**2 - 1
+    return channels
 
 
 def _activations(bundle: Bundle) -> float:
@@ -132,12 +224,11 @@ def _activations(bundle: Bundle) -> float:
             module.register_forward_hook(record(skips))
     settings = bundle.settings
     side = settings.frame.size
-    channels = denoiser.unet.config["in_channels"] // settings.denoiser.patch**2 - 1
     with torch.no_grad():
         denoiser(
             torch.empty(1, 1, side, side, device="meta"),
             torch.zeros(1, dtype=torch.long, device="meta"),
-            torch.empty(1, channels, side, side, device="meta"),
+            torch.empty(1, _conditioning_channels(bundle), side, side, device="meta"),
         )
     return sum(skips) + 4.0 * max(outputs)
 

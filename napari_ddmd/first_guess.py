@@ -7,8 +7,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from napari_ddmd.model.settings import ModelSettings
+
 Network = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
-"""``network(x_t, t, conditioning)`` gives the logits of the clean mask, and a learned variance or None."""
+"""``network(x_t, t, slices)`` gives the logits of the clean mask, and a learned variance or None.
+
+``slices`` says of which of the slices each mask is: their conditioning need not be repeated for every mask at once.
+"""
+
+
+def is_shared(settings: ModelSettings, sampler: str, steps: int) -> bool:
+    """Whether a sampling shares first guesses: few steps of a model that says so and predicts the clean mask."""
+    few_steps = steps > 1 and sampler != "ddpm"
+    return few_steps and settings.sampling.shared_guess and settings.diffusion.prediction == "x0"
 
 
 class FirstGuess:
@@ -22,16 +33,16 @@ class FirstGuess:
     ----------
     network
         Predicts the clean mask as logits.
-    conditioning
-        ``(B, C', h, w)``, one row for each slice.
+    slices
+        B, how many there are.
     samples
         K, masks a slice.
     healthy_below
         Probability; 0 lets no slice end early.
     """
 
-    def __init__(self, network: Network, conditioning: Tensor, samples: int, healthy_below: float) -> None:
-        self.network, self.conditioning, self.samples = network, conditioning, samples
+    def __init__(self, network: Network, slices: int, samples: int, healthy_below: float) -> None:
+        self.network, self.slices, self.samples = network, slices, samples
         self.healthy_below = healthy_below
         self._estimate: Tensor | None = None
         self._doubtful = torch.zeros(0)
@@ -45,14 +56,15 @@ class FirstGuess:
             ``(B K, 1, h, w)`` and ``(B K,)``; the first call is that of the noisiest timestep.
         """
         if self._estimate is None:
-            guess, _ = self.network(x_t[:: self.samples], t[:: self.samples], self.conditioning)
+            each = torch.arange(self.slices, device=x_t.device)
+            guess, _ = self.network(x_t[:: self.samples], t[:: self.samples], each)
             surest = guess.float().sigmoid().flatten(1).amax(dim=1)
             self._doubtful = torch.nonzero(surest >= self.healthy_below)[:, 0]
             self._estimate = guess.repeat_interleave(self.samples, dim=0)
         elif len(self._doubtful):
             masks = torch.arange(self.samples, device=x_t.device)
             rows = (self._doubtful[:, None] * self.samples + masks).flatten()
-            conditioning = self.conditioning[self._doubtful].repeat_interleave(self.samples, dim=0)
+            slices = self._doubtful.repeat_interleave(self.samples)
             self._estimate = self._estimate.clone()
-            self._estimate[rows] = self.network(x_t[rows], t[rows], conditioning)[0]
+            self._estimate[rows] = self.network(x_t[rows], t[rows], slices)[0]
         return self._estimate, None

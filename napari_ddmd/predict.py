@@ -168,6 +168,7 @@ def predict_case(
             seed=settings.seed,
             device=str(device),
             progress=progress,
+            remark=remark,
         )
     except ValueError as error:
         raise PredictError(f"{case.name}: {error}") from error

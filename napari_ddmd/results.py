@@ -22,6 +22,8 @@ class Progress:
         Time since the start, and the time left at the present pace (None before the first evaluation).
     message
         The same in words.
+    computed
+        Evaluations that were really made: those that are saved (`first_guess`) are done without.
     """
 
     done: int
@@ -29,6 +31,7 @@ class Progress:
     seconds: float
     remaining: float | None
     message: str
+    computed: int = 0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import torch
 from napari_ddmd.case import Case
 from napari_ddmd.case_sampler import CancelledError, CaseSampler
 from napari_ddmd.device import default_batch_size, pick_device
+from napari_ddmd.faults import is_out_of_memory, plain_reason
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.samplers import SAMPLERS
 from napari_ddmd.results import Progress, SliceResult
@@ -48,6 +49,7 @@ def segment(
     batch_size: int | None = None,
     cancel: Event | None = None,
     progress: Callable[[Progress], None] | None = None,
+    remark: Callable[[str], None] | None = None,
 ) -> Iterator[SliceResult]:
     """Segment a case slice by slice.
 
@@ -74,6 +76,8 @@ def segment(
     progress
         Called after every step of a batch's masks, from the thread that iterates. Evaluations that are saved
         (`first_guess`) count as done.
+    remark
+        Called with one line for each thing to which the run had to fall back, from the thread that iterates.
 
     Yields
     ------
@@ -101,11 +105,15 @@ def segment(
     wanted = brain_slices(case) if slices is None else [int(index) for index in slices]
     size = default_batch_size(chosen) if batch_size is None else batch_size
     run.check(wanted, size)
-    return _stream(run, wanted, size, progress)
+    return _stream(run, wanted, size, progress, remark)
 
 
 def _stream(
-    run: CaseSampler, slices: list[int], batch_size: int, progress: Callable[[Progress], None] | None
+    run: CaseSampler,
+    slices: list[int],
+    batch_size: int,
+    progress: Callable[[Progress], None] | None,
+    remark: Callable[[str], None] | None,
 ) -> Iterator[SliceResult]:
     """Prepare the case, then sample batch after batch, several at once on a CPU."""
     brain = run.case.brain
@@ -117,17 +125,21 @@ def _stream(
         threads = worker_count(run.device)
         batch_size = max(1, min(batch_size, -(-len(slices) // threads)))
         place = done = 0
+        told = batch_size, threads
         while place < len(slices) and not run.cancel.is_set():
             run.done, short = done, False
             try:
                 with closing(_batches(run, slices[place:], full, batch_size, threads, progress)) as batches:
                     for chunk, results in batches:
+                        if told != (batch_size, threads) and remark is not None:
+                            remark(_shortage(batch_size, threads < worker_count(run.device)))
+                        told = batch_size, threads
                         place += len(chunk)
                         done += len(results) * run.samples * run.steps
                         for index in chunk:
                             yield results[index] if index in full else run.empty(index)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error) or batch_size == threads == 1:
+                if not is_out_of_memory(error) or batch_size == threads == 1:
                     raise
                 short = True
             if short:  # when the error is gone, and with it what its frames held
@@ -178,20 +190,18 @@ def _batches(
 
 
 def _explain(run: CaseSampler, error: BaseException) -> str:
-    if _out_of_memory(error):
+    if is_out_of_memory(error):
         return (
             f"{run.case.name}: not enough memory on {run.device} for one slice with {run.samples} samples; "
             "ask for fewer samples or choose another device"
         )
-    reason = " ".join(str(error).split())[:300]
-    return f"{run.case.name}: {run.bundle.name} failed on {run.device}: {reason}"
+    return f"{run.case.name}: {run.bundle.name} failed on {run.device}: {plain_reason(error)}"
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
-    )
+def _shortage(batch_size: int, alone: bool) -> str:
+    """What the run goes on with where the memory did not suffice for more."""
+    slices = f"{batch_size} slice{'s' if batch_size > 1 else ''} at a time"
+    return f"Memory was short: went on with {slices}{' in one thread' if alone else ''}."
 
 
 def _release(device: torch.device) -> None:

@@ -26,6 +26,14 @@ def _brain_and_lesion() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     return brain, lesion
 
 
+@pytest.fixture(autouse=True)
+def history_file(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Tests teach the user's own estimates nothing, and begin without any."""
+    file = tmp_path_factory.mktemp("history") / "cache" / "runs.json"
+    monkeypatch.setattr("napari_ddmd.run_history.history_file", lambda: file)
+    return file
+
+
 @pytest.fixture(scope="session")
 def write_small_case() -> CaseWriter:
     """Write a case of 24×28×8 voxels in BRATS form; `skip` leaves files out."""

@@ -18,14 +18,15 @@ SAMPLES = 3
 
 
 class Recorder:
-    """A network that notes what it is asked and answers with the sum of the noisy mask and the condition."""
+    """A network that notes what it is asked and answers with the sum of the noisy mask and the slice's condition."""
 
-    def __init__(self) -> None:
+    def __init__(self, *conditioning: Tensor) -> None:
+        self.conditioning = torch.stack(conditioning)
         self.asked: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def __call__(self, x_t: Tensor, t: Tensor, conditioning: Tensor) -> tuple[Tensor, Tensor]:
-        self.asked.append((x_t, t, conditioning))
-        return x_t + conditioning, torch.ones_like(x_t)
+    def __call__(self, x_t: Tensor, t: Tensor, slices: Tensor) -> tuple[Tensor, Tensor]:
+        self.asked.append((x_t, t, slices))
+        return x_t + self.conditioning[slices], torch.ones_like(x_t)
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def times(t: int) -> Tensor:
 
 
 def test_the_first_estimate_is_made_once_a_slice(noise: Tensor) -> None:
-    network = Recorder()
-    guess = FirstGuess(network, torch.stack([HEALTHY, LESION]), SAMPLES, 0.0)
+    network = Recorder(HEALTHY, LESION)
+    guess = FirstGuess(network, 2, SAMPLES, 0.0)
     output, variance = guess(noise, times(999))
 
     (asked,) = network.asked
@@ -53,18 +54,19 @@ def test_the_first_estimate_is_made_once_a_slice(noise: Tensor) -> None:
 
 
 def test_every_mask_then_goes_on_by_itself(noise: Tensor) -> None:
-    network = Recorder()
-    guess = FirstGuess(network, torch.stack([HEALTHY, LESION]), SAMPLES, 0.0)
+    network = Recorder(HEALTHY, LESION)
+    guess = FirstGuess(network, 2, SAMPLES, 0.0)
     guess(noise, times(999))
     output, _ = guess(2 * noise, times(499))
     torch.testing.assert_close(output[:SAMPLES], 2 * noise[:SAMPLES] + HEALTHY)
     torch.testing.assert_close(output[SAMPLES:], 2 * noise[SAMPLES:] + LESION)
     assert torch.equal(network.asked[1][1], times(499))
+    assert network.asked[1][2].tolist() == [0] * SAMPLES + [1] * SAMPLES
 
 
 def test_a_slice_without_a_trace_of_lesion_keeps_its_first_estimate(noise: Tensor) -> None:
-    network = Recorder()
-    guess = FirstGuess(network, torch.stack([HEALTHY, LESION]), SAMPLES, 0.05)
+    network = Recorder(HEALTHY, LESION)
+    guess = FirstGuess(network, 2, SAMPLES, 0.05)
     first, _ = guess(noise, times(999))
     before = first.clone()
     second, _ = guess(2 * noise, times(499))
@@ -76,8 +78,8 @@ def test_a_slice_without_a_trace_of_lesion_keeps_its_first_estimate(noise: Tenso
 
 
 def test_no_evaluation_is_made_where_nothing_is_in_doubt(noise: Tensor) -> None:
-    network = Recorder()
-    guess = FirstGuess(network, torch.stack([HEALTHY, HEALTHY]), SAMPLES, 0.05)
+    network = Recorder(HEALTHY, HEALTHY)
+    guess = FirstGuess(network, 2, SAMPLES, 0.05)
     first, _ = guess(noise, times(999))
     second, _ = guess(2 * noise, times(499))
     assert len(network.asked) == 1

@@ -144,6 +144,7 @@ def test_progress_counts_to_the_end(small_case: Case, tiny_bundle: Bundle) -> No
     assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
     assert seen[-1].done == seen[-1].total == len(slices) * 2 * 3
     assert seen[-1].remaining == 0
+    assert seen[-1].computed == len(slices) * (1 + 2 * 2), "the first guess is made once a slice"
     assert "evaluations" in seen[0].message
 
 
@@ -258,7 +259,20 @@ def test_batches_are_halved_until_they_fit(
 
     monkeypatch.setattr(type(tiny_bundle.networks.denoiser), "forward", small_memory)
     seen: list[Progress] = []
-    results = list(segment(small_case, tiny_bundle, samples=3, steps=2, seed=7, batch_size=4, progress=seen.append))
+    told: list[str] = []
+    results = list(
+        segment(
+            small_case,
+            tiny_bundle,
+            samples=3,
+            steps=2,
+            seed=7,
+            batch_size=4,
+            progress=seen.append,
+            remark=told.append,
+        )
+    )
+    assert told == ["Memory was short: went on with 1 slice at a time."]
     assert sizes[:5] == [4, 2, 6, 1, 3]  # the first guess, once a slice, then three masks a slice
     assert [result.index for result in results] == list(reference)
     for result in results:
@@ -286,10 +300,12 @@ def test_one_thread_goes_on_alone_when_there_is_no_memory_for_two(
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        results = list(segment(small_case, tiny_bundle, samples=3, steps=2, seed=7, batch_size=2))
+        told: list[str] = []
+        results = list(segment(small_case, tiny_bundle, samples=3, steps=2, seed=7, batch_size=2, remark=told.append))
     finally:
         torch.set_num_threads(before)
     assert both.is_set()
+    assert told[-1] == "Memory was short: went on with 1 slice at a time in one thread."
     assert [result.index for result in results] == list(reference)
     for result in results:
         np.testing.assert_array_equal(result.samples, reference[result.index].samples)
@@ -302,6 +318,7 @@ def test_one_thread_goes_on_alone_when_there_is_no_memory_for_two(
             torch.OutOfMemoryError("CUDA out of memory"),
             "not enough memory on cpu for one slice with 3 samples",
         ),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "a library of the GPU failed"),
         (RuntimeError("first line\nsecond line"), "untrained failed on cpu: first line second line"),
     ],
 )

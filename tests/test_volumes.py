@@ -38,6 +38,8 @@ def test_samples_are_cut_at_one_half_and_the_mask_where_asked(small_case: Case) 
     # The samples are 0.9, 0.8, 0.7, 0.6 and 0.5 in the lesion; one half does not exceed one half.
     assert [bool(sample[3][lesion].all()) for sample in volumes.samples] == [True] * 4 + [False]
     assert not volumes.samples[4].any()
+    assert np.array_equal(volumes.agreement[3], 4 * lesion)
+    assert np.array_equal(volumes.agreement, volumes.samples.sum(axis=0))
     assert np.array_equal(volumes.mask(0.6)[3], lesion)
     assert not volumes.mask(0.75).any()
     assert volumes.mask(0.5).dtype == np.uint8

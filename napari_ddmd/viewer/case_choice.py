@@ -72,13 +72,20 @@ def guess_assignment(layers: Iterable[Layer], case: Case | None) -> dict[str, Im
     return assignment
 
 
-def make_case(assignment: Assignment) -> Case:
+def make_case(assignment: Assignment, *, allow_missing: bool = False) -> Case:
     """Make the case of an assignment.
 
     Layers as they were opened give back their own case. Otherwise the case is put together from the
     layers' data: on the grid of the first layer that knows its case, or, where none does, on the grid that
     the layers' scale and position describe, taken as axial slices, rows to the back and columns to the left;
     the case's warnings say so.
+
+    Parameters
+    ----------
+    assignment : mapping of str to Image or None
+        For each modality its layer.
+    allow_missing : bool
+        Whether one modality may have none; it is 0 everywhere then.
 
     Raises
     ------
@@ -90,12 +97,14 @@ def make_case(assignment: Assignment) -> Case:
     for modality in MODALITIES:
         layer = assignment.get(modality)
         if layer is None:
+            if allow_missing and sum(other is not None for other in assignment.values()) == len(MODALITIES) - 1:
+                continue
             raise CaseError(f"{modality}: no layer chosen; choose one, or open a case")
         for other, taken in layers.items():
             if taken is layer:
                 raise CaseError(f'layer "{layer.name}" stands for {other} and {modality}; choose another one')
         layers[modality] = layer
-    first = layers[MODALITIES[0]]
+    first = next(iter(layers.values()))
     for layer in layers.values():
         if layer.data.shape != first.data.shape:
             raise CaseError(
@@ -112,7 +121,7 @@ def _own_case(layers: Mapping[str, Image]) -> Case | None:
     """Return the case that all layers belong to, where each still is the modality that it was opened as."""
     tags = {modality: tag_of(layer) for modality, layer in layers.items()}
     case = next(iter(tags.values()))
-    if case is None:
+    if case is None or any(case.case.images[MODALITIES.index(gone)].any() for gone in MODALITIES if gone not in layers):
         return None
     unchanged = all(
         tag is not None
@@ -125,8 +134,12 @@ def _own_case(layers: Mapping[str, Image]) -> Case | None:
 
 
 def _assembled_case(layers: Mapping[str, Image]) -> Case:
+    gone = [place for place, modality in enumerate(MODALITIES) if modality not in layers]
+    first = next(iter(layers.values()))
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
-        images = np.stack([np.asarray(layer.data, dtype=np.float32) for layer in layers.values()])
+        # Another image stands for one that is missing until all have been looked at.
+        shown = [layers.get(modality, first) for modality in MODALITIES]
+        images = np.stack([np.asarray(layer.data, dtype=np.float32) for layer in shown])
     tags = [tag for layer in layers.values() if (tag := tag_of(layer)) is not None]
     if tags:
         known = tags[0].case
@@ -136,9 +149,10 @@ def _assembled_case(layers: Mapping[str, Image]) -> Case:
         strangers = [layer.name for layer in layers.values() if (tag := tag_of(layer)) is None or tag.case is not known]
         lies = f"is not of {known.name} and is taken to lie as its images do; if it does not, open its file"
         remarks = tuple(f'layer "{name}" {lies}' for name in strangers)
+        images[gone] = 0
         return replace(known, images=images, mask=None, warnings=remarks)
-    first = layers[MODALITIES[0]]
     made = Case.from_arrays("layers", images, _axial_affine(first))
+    made.images[gone] = 0
     return replace(made, warnings=(f'layer "{first.name}": {_ASSUMED}',))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -109,12 +109,15 @@ class RunRequest:
         How masks are sampled.
     slices : tuple of int
         Slices of the axial grid, in the order in which they are wanted.
+    allow_missing : bool
+        Whether the user knows that the case lacks a modality, and wants the run all the same.
     """
 
     case: Case
     bundle: Bundle
     sampling: Sampling
     slices: tuple[int, ...]
+    allow_missing: bool = False
 
     @property
     def recipe(self) -> Recipe:
@@ -125,4 +128,4 @@ class RunRequest:
     def without(self, done: Collection[int]) -> RunRequest:
         """Return the request less the slices that are done already."""
         left = tuple(index for index in self.slices if index not in done)
-        return RunRequest(self.case, self.bundle, self.sampling, left)
+        return replace(self, slices=left)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,11 +34,14 @@ class RunOutcome:
         What made it fail.
     is_refused : bool
         Whether the pipeline turned the settings down before it computed anything.
+    remarks : tuple of str
+        What the run had to do without or fall back to, one sentence each.
     """
 
     state: RunState
     error: Exception | None = None
     is_refused: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -87,9 +91,24 @@ def stream(
         How the run ended.
     """
     is_accepted = False
+    remarks: list[str] = []
+    latest: Progress | None = None
+
+    def note(progress: Progress) -> None:
+        nonlocal latest
+        latest = progress
+        report(progress)
+
+    def remark(text: str) -> None:
+        # A second fallback of a kind makes the first one past.
+        kind = text.partition(":")[0]
+        remarks[:] = [*(earlier for earlier in remarks if earlier.partition(":")[0] != kind), text]
+
+    started = time.perf_counter()
     try:
         from napari_ddmd.segment import segment
 
+        lacking = _accept_missing(request)
         sampling = request.sampling
         results = segment(
             request.case,
@@ -101,11 +120,48 @@ def stream(
             seed=sampling.seed,
             device=sampling.device,
             cancel=cancel,
-            progress=report,
+            progress=note,
+            remark=remark,
         )
         is_accepted = True
+        remarks += lacking
         yield from results
+        if not (cancel.is_set() or len(remarks) > len(lacking)):
+            _learn(request, latest, time.perf_counter() - started)
     except Exception as error:
         # The call checks the settings; a ValueError that comes later is a bug, and needs its traceback.
-        return RunOutcome(RunState.FAILED, error, is_refused=not is_accepted and isinstance(error, ValueError))
-    return RunOutcome(RunState.CANCELLED if cancel.is_set() else RunState.FINISHED)
+        is_refused = not is_accepted and isinstance(error, ValueError)
+        return RunOutcome(RunState.FAILED, error, is_refused, tuple(remarks))
+    state = RunState.CANCELLED if cancel.is_set() else RunState.FINISHED
+    return RunOutcome(state, remarks=tuple(remarks))
+
+
+def _accept_missing(request: RunRequest) -> list[str]:
+    """What a missing modality costs, where the user wants to run without it."""
+    from napari_ddmd.case import MODALITY_LABELS, CaseError
+    from napari_ddmd.missing import cost_of_missing, missing_modalities
+
+    lacking = missing_modalities(request.case)
+    if len(lacking) > 1 or (lacking and not request.allow_missing):
+        names = " and ".join(MODALITY_LABELS[modality] for modality in lacking)
+        remedy = "allow the run without it" if len(lacking) == 1 else "open a case that lacks one at most"
+        raise CaseError(f"{request.case.name}: no {names} image; choose a layer for it, or {remedy}")
+    return [cost_of_missing(modality) for modality in lacking]
+
+
+def _learn(request: RunRequest, latest: Progress | None, seconds: float) -> None:
+    """Keep what a whole run took, so that the next one is foretold better; a run that fell back tells nothing."""
+    if latest is None or latest.computed == 0:
+        return
+    from napari_ddmd.cost import Work, past_run
+    from napari_ddmd.run_history import RunHistory
+
+    sampling, brain = request.sampling, request.case.brain
+    work = Work(
+        slices=sum(bool(brain[index].any()) for index in request.slices),
+        samples=sampling.samples,
+        steps=sampling.steps,
+        sampler=sampling.sampler,
+        shape=request.case.grid.shape,
+    )
+    RunHistory().keep_run(past_run(request.bundle, sampling.device, work, computed=latest.computed, seconds=seconds))

@@ -72,6 +72,7 @@ class GatedSegment:
         self.gate = Semaphore(0)
         self.requests: list[dict[str, Any]] = []
         self.error: Exception | None = None
+        self.remarks: list[str] = []
         self.stopped = Event()
 
     def allow(self, count: int = 1) -> None:
@@ -92,6 +93,7 @@ class GatedSegment:
         samples: int,
         cancel: Event,
         progress: Callable[[Progress], None],
+        remark: Callable[[str], None],
         **settings: Any,
     ) -> Iterator[SliceResult]:
         self.stopped.clear()
@@ -105,6 +107,8 @@ class GatedSegment:
                     error, self.error = self.error, None
                     raise error
                 progress(Progress(number + 1, len(slices), 1.0 + number, 65.0, ""))
+                while self.remarks:
+                    remark(self.remarks.pop(0))
                 yield slice_result(case, index, samples=samples)
         finally:
             self.stopped.set()

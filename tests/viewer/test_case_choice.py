@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_ddmd.case import MODALITIES, Case, CaseError
+from napari_ddmd.missing import missing_modalities
 from napari_ddmd.viewer.case_choice import guess_assignment, make_case, modality_layers, open_cases
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from tests.viewer.conftest import add_case
@@ -106,6 +107,32 @@ def test_a_missing_modality_is_named(case: Case) -> None:
     layers = foreign_layers(case)
     with pytest.raises(CaseError, match="t2: no layer chosen"):
         make_case({**layers, "t2": None})
+
+
+@pytest.mark.parametrize("gone", MODALITIES)
+def test_one_modality_may_be_missing_where_that_is_allowed(case: Case, viewer: ViewerModel, gone: str) -> None:
+    place = MODALITIES.index(gone)
+    own = guess_assignment(viewer.layers, case)
+    for assignment in (foreign_layers(case), own):
+        made = make_case({**assignment, gone: None}, allow_missing=True)
+        assert missing_modalities(made) == (gone,)
+        others = [index for index in range(len(MODALITIES)) if index != place]
+        np.testing.assert_array_equal(made.images[others], case.images[others])
+        assert made.images[place].shape == case.images[place].shape
+    assert case.images[place].any(), "the layer's own image is left alone"
+    two = {**own, gone: None, MODALITIES[place - 1]: None}
+    with pytest.raises(CaseError, match="no layer chosen"):
+        make_case(two, allow_missing=True)
+
+
+def test_a_case_that_was_opened_without_a_modality_is_itself(case: Case) -> None:
+    images = case.images.copy()
+    images[2] = 0
+    lacking = dataclasses.replace(case, images=images)
+    viewer = ViewerModel()
+    add_case(viewer, lacking)
+    assignment = {**guess_assignment(viewer.layers, lacking), "t2": None}
+    assert make_case(assignment, allow_missing=True) is lacking
 
 
 def test_one_layer_for_two_modalities_is_refused(case: Case) -> None:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Generator
 from importlib import import_module
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from napari_ddmd.case import Case, CaseError
-from napari_ddmd.device import DeviceError
+from napari_ddmd.case import MODALITIES, Case, CaseError
+from napari_ddmd.device import DeviceError, device_line, pick_device
+from napari_ddmd.missing import cost_of_missing
 from napari_ddmd.model import Bundle, BundleError
+from napari_ddmd.run_history import RunHistory
 from napari_ddmd.segment import InferenceError, SliceResult
 from napari_ddmd.viewer.run_settings import RunRequest, Sampling
 from napari_ddmd.viewer.run_stream import RunOutcome, RunState, stream
@@ -110,3 +114,64 @@ def test_the_reason_is_one_line(error: Exception, expected: bool, reason: str) -
 
 def test_a_run_that_did_not_fail_has_no_reason() -> None:
     assert RunOutcome(RunState.FINISHED).reason == ""
+
+
+def test_what_the_run_fell_back_to_is_in_the_outcome(request_: RunRequest, gated: GatedSegment) -> None:
+    gated.remarks = [f"Memory was short: went on with {left}." for left in ("2 slices at a time", "1 slice at a time")]
+    gated.allow(3)
+    results, outcome = drain(stream(request_, Event(), lambda _: None))
+    assert len(results) == 3
+    assert outcome == RunOutcome(RunState.FINISHED, remarks=("Memory was short: went on with 1 slice at a time.",))
+
+
+def test_a_whole_run_teaches_what_it_took(request_: RunRequest) -> None:
+    drain(stream(request_, Event(), lambda _: None))
+    (run,) = RunHistory().runs(request_.bundle.sha256, device_line(pick_device()))
+    assert (run.slices, run.samples, run.steps, run.computed) == (3, 2, 1, 6)
+    assert run.voxels == np.prod(request_.case.grid.shape)
+    assert run.seconds > 0
+
+
+def test_a_run_that_is_cancelled_or_falls_back_teaches_nothing(
+    request_: RunRequest, gated: GatedSegment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[object] = []
+    monkeypatch.setattr("napari_ddmd.viewer.run_stream._learn", lambda *run: taught.append(run))
+    gated.remarks = ["Memory was short."]
+    gated.allow(3)
+    drain(stream(request_, Event(), lambda _: None))
+    cancel = Event()
+    cancel.set()
+    drain(stream(request_, cancel, lambda _: None))
+    assert taught == []
+    gated.allow(3)
+    drain(stream(request_, Event(), lambda _: None))
+    assert len(taught) == 1
+
+
+def without(case: Case, *modalities: str) -> Case:
+    images = case.images.copy()
+    images[[MODALITIES.index(modality) for modality in modalities]] = 0
+    return dataclasses.replace(case, images=images)
+
+
+def test_a_missing_modality_must_be_allowed(request_: RunRequest) -> None:
+    lacking = dataclasses.replace(request_, case=without(request_.case, "t2"))
+    results, outcome = drain(stream(lacking, Event(), lambda _: None))
+    assert results == []
+    assert outcome.is_expected
+    assert "no T2 image" in outcome.reason
+
+    allowed = dataclasses.replace(lacking, allow_missing=True)
+    assert allowed.without({4}).allow_missing
+    results, outcome = drain(stream(allowed, Event(), lambda _: None))
+    assert len(results) == 3
+    assert outcome.state is RunState.FINISHED
+    assert outcome.remarks == (cost_of_missing("t2"),)
+
+
+def test_two_missing_modalities_are_refused_all_the_same(request_: RunRequest) -> None:
+    lacking = dataclasses.replace(request_, case=without(request_.case, "t2", "flair"), allow_missing=True)
+    _results, outcome = drain(stream(lacking, Event(), lambda _: None))
+    assert outcome.state is RunState.FAILED
+    assert "no T2 and FLAIR image" in outcome.reason

@@ -10,7 +10,17 @@ from napari.layers import Layer
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case, CaseError, find_case_files
 from napari_ddmd.dicom import is_study
@@ -50,6 +60,7 @@ class CaseBox(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._cases: list[Case | None] = []
+        self._left_out: set[str] = set()
         self._made: tuple[tuple[int, ...], Case] | None = None
         self.setAcceptDrops(True)
         self.case_list = QComboBox()
@@ -57,6 +68,11 @@ class CaseBox(QWidget):
         self.case_list.setAccessibleName("Case")
         self.open_button = QPushButton("Open…")
         self.open_button.setToolTip("Open the folder with a case's NIfTI files; or drop it here")
+        self.missing_box = QCheckBox("Go on without the image that is missing")
+        self.missing_box.setToolTip(
+            "Without T1, T1ce or T2 some six to eight points of Dice are lost, without FLAIR half; there are no maps"
+        )
+        self.missing_box.hide()
         self.dicom_button = QPushButton("DICOM…")
         self.dicom_button.setToolTip("Open the folder of a DICOM study, and say which series is which modality")
         self.dicom_opener = DicomOpener(self)
@@ -73,6 +89,7 @@ class CaseBox(QWidget):
         self.case_list.currentIndexChanged.connect(self._on_case_chosen)
         self.open_button.clicked.connect(self._ask_for_case)
         self.dicom_button.clicked.connect(self.dicom_opener.ask)
+        self.missing_box.toggled.connect(self._on_layer_chosen)
         self.dicom_opener.opened.connect(self._on_read)
         self.dicom_opener.failed.connect(self._on_not_read)
         self.dicom_opener.told.connect(self._tell_dicom)
@@ -105,9 +122,18 @@ class CaseBox(QWidget):
         key = tuple(0 if layer is None else id(layer.data) for layer in layers.values())
         if self._made is None or self._made[0] != key:
             told: tuple[str, ...] = () if self._made is None else self._made[1].warnings
-            self._made = (key, make_case(layers))
+            self._made = (key, make_case(layers, allow_missing=self.goes_without))
             self._tell_assumptions(self._made[1], told)
         return self._made[1]
+
+    @property
+    def goes_without(self) -> bool:
+        """Whether one modality has no layer, and the user wants to go on all the same."""
+        return self._lacks_one and self.missing_box.isChecked()
+
+    @property
+    def _lacks_one(self) -> bool:
+        return sum(combo.value is None for combo in self.modalities.values()) == 1
 
     def open_case(self, path: Path) -> None:
         """Open a case, the folder or one of its files, in the background."""
@@ -157,7 +183,8 @@ class CaseBox(QWidget):
         for button in (self.open_button, self.dicom_button):
             buttons.addWidget(button, 1)
         layout.addLayout(buttons, 1, 0, 1, 4)
-        layout.addWidget(self.dicom_status, 4, 0, 1, 4)
+        layout.addWidget(self.missing_box, 4, 0, 1, 4)
+        layout.addWidget(self.dicom_status, 5, 0, 1, 4)
         for number, (modality, combo) in enumerate(self.modalities.items()):
             row, column = 2 + number // 2, 2 * (number % 2)
             layout.addWidget(QLabel(MODALITY_LABELS[modality]), row, column)
@@ -193,17 +220,26 @@ class CaseBox(QWidget):
     def _fill(self, *, again: bool) -> None:
         """Guess the modalities: all of them, or only those that have no layer."""
         guess = guess_assignment(self._viewer.layers, self.tagged_case)
+        self._left_out = set() if again else self._left_out
         for modality, combo in self.modalities.items():
-            if again or combo.value is None:
+            if again or (combo.value is None and modality not in self._left_out):
                 with combo.changed.blocked():
                     combo.value = guess[modality]
+        self._show_missing()
 
     def _on_case_chosen(self, _index: int) -> None:
         self._fill(again=True)
         self.changed.emit()
 
     def _on_layer_chosen(self, _layer: Any) -> None:
+        # What the user took out stays out when other layers come and go.
+        self._left_out = {modality for modality, combo in self.modalities.items() if combo.value is None}
+        self._show_missing()
         self.changed.emit()
+
+    def _show_missing(self) -> None:
+        """Offer to go on where exactly one image is missing."""
+        self.missing_box.setVisible(self._lacks_one)
 
     def _on_read(self, layers: list[LayerData]) -> None:
         self.open_button.setEnabled(True)

@@ -95,6 +95,7 @@ class LesionBox(QWidget):
         self._seen: tuple[int, int, int] | None = None
         self.measurement: Measurement | None = None
         self.mask_list = QComboBox()
+        self.mask_list.setAccessibleName("Mask in hand")
         self.mask_list.setToolTip("The mask that is measured and saved")
         self.mask_list.setPlaceholderText("no mask yet")
         self.mask_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

@@ -61,6 +61,7 @@ class ModelBox(QWidget):
         self.bundle: Bundle | None = None
         self.model_list = QComboBox()
         self.model_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.model_list.setAccessibleName("Model")
         self.folder_button = QPushButton("Folder…")
         self.folder_button.setToolTip("Choose a model's folder, with model.json and weights.safetensors")
         self.about = QLabel("Looking for models…")

@@ -79,7 +79,7 @@ class SegmentationPanel(QWidget):
         """Segment the chosen slices, less those that are done with the same settings."""
         case = self.desk.case
         slices = [] if case is None else self.slice_box.choice.slices(case.brain, self.desk.current_slice)
-        self.run_part.start(slices, self.sampling_box.sampling)
+        self.run_part.start(slices, self.sampling_box.sampling, allow_missing=self.case_box.goes_without)
 
     def run_when_ready(self) -> None:
         """Run as soon as the model is loaded."""
@@ -150,6 +150,7 @@ class SegmentationPanel(QWidget):
         self.model_box.installed.connect(self._on_installed)
         self.model_box.changed.connect(self._on_model_changed)
         self.run_bar.run_wanted.connect(self.run)
+        self.slice_box.changed.connect(self._show_cost)
         self.run_bar.cancel_wanted.connect(self.cancel)
         overlay_box = self.look_tab.overlay_box
         self.layout_part.arranged.connect(overlay_box.show_state)
@@ -178,6 +179,11 @@ class SegmentationPanel(QWidget):
         if results is not None and self.desk.mask is not None and self.desk.mask is results.lesion.layer:
             self.summary_bar.say(f"{millilitres(results.lesion_ml)} mL")
 
+    def _show_cost(self) -> None:
+        case = self.desk.case
+        shape = None if case is None else case.grid.shape
+        self.sampling_box.cost.set_work(0 if case is None else self.slice_box.count, shape)
+
     def _on_running(self, running: bool) -> None:
         for box in (self.case_box, self.model_box, self.slice_box, self.sampling_box):
             box.setEnabled(not running)
@@ -203,4 +209,5 @@ class SegmentationPanel(QWidget):
         if case is not None and case is not self.slice_box.case:
             self.slice_box.set_case(case)
         self.desk.set_case(case)
+        self._show_cost()
         self.run_part.show_ready()

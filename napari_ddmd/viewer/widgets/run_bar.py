@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidg
 
 if TYPE_CHECKING:
     from napari_ddmd.segment import Progress
+    from napari_ddmd.viewer.run_stream import RunOutcome
 
 _RUN_TIP = "Segment the chosen slices"
 
@@ -82,11 +83,32 @@ class RunBar(QWidget):
         if progress is None or progress.total == 0:
             self.say("Preparing the images…")
             return
+        # Left to itself, the bar repaints the whole window at once with every value, and all waits for it.
+        self.bar.setUpdatesEnabled(False)
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
         left = "" if progress.remaining is None else f" · {duration(progress.remaining)} left"
         self.bar.setFormat(f"%p %{left}")
+        self.bar.setUpdatesEnabled(True)
         self.say(f"{done} of {total} slices done")
+
+    def show_ending(self, outcome: RunOutcome, done: int, total: int) -> None:
+        """Say how a run ended, and what it had to do without or fall back to.
+
+        Parameters
+        ----------
+        outcome : RunOutcome
+            How it ended.
+        done, total : int
+            Slices that came in, and slices of the run.
+        """
+        if outcome.error is not None:
+            text = f"Failed: {outcome.reason}"
+        elif done < total:
+            text = f"Cancelled: {done} of {total} slices are done. Run goes on from there."
+        else:
+            text = f"Done: {done} {'slice' if done == 1 else 'slices'}."
+        self.say(" ".join((text, *outcome.remarks)))
 
     def say(self, text: str) -> None:
         """Show one line beneath the bar."""

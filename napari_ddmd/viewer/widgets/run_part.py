@@ -63,13 +63,21 @@ class RunPart(QObject):
         """The case that a run is on."""
         return None if self._request is None else self._request.case
 
-    def start(self, slices: Sequence[int], sampling: Sampling) -> None:
-        """Segment slices of the desk's case, less those that are done with the same settings."""
+    def start(self, slices: Sequence[int], sampling: Sampling, *, allow_missing: bool = False) -> None:
+        """Segment slices of the desk's case, less those that are done with the same settings.
+
+        Parameters
+        ----------
+        slices, sampling
+            What is asked for.
+        allow_missing : bool
+            Whether the case may lack a modality.
+        """
         case, bundle, problem = self._desk.case, self._desk.bundle, self._problem()
         if problem is not None or case is None or bundle is None or self.controller.is_running:
             self.show_ready()
             return
-        request = RunRequest(case, bundle, sampling, tuple(slices))
+        request = RunRequest(case, bundle, sampling, tuple(slices), allow_missing=allow_missing)
         results = self._desk.results_of(case)
         if request.recipe == results.recipe:
             request = request.without(results.done)
@@ -131,22 +139,16 @@ class RunPart(QObject):
         if request is None:
             return
         if outcome.state is RunState.FAILED:
+            self.bar.show_ending(outcome, self._come_in, len(request.slices))
             self._report_failure(outcome)
         elif self._problem() is None:
             # Else the case was closed meanwhile, and what is missing now matters more.
-            self.bar.say(_ending(self._come_in, len(request.slices)))
+            self.bar.show_ending(outcome, self._come_in, len(request.slices))
         self._desk.results_changed.emit()
 
     def _report_failure(self, outcome: RunOutcome) -> None:
-        self.bar.say(f"Failed: {outcome.reason}")
         error = outcome.error
         if outcome.is_expected or error is None:
             show_error(outcome.reason)
         else:
             notification_manager.receive_error(type(error), error, error.__traceback__)
-
-
-def _ending(done: int, total: int) -> str:
-    if done < total:
-        return f"Cancelled: {done} of {total} slices are done. Run goes on from there."
-    return f"Done: {done} {'slice' if done == 1 else 'slices'}."

@@ -1,25 +1,17 @@
-"""How masks are sampled, on which device, and what memory that takes."""
+"""How masks are sampled, on which device, and what that costs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QSizePolicy, QSpinBox, QWidget
 
 from napari_ddmd.viewer.run_settings import Sampling
-from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.viewer.widgets.cost_line import CostLine
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
-
-_ESTIMATE_AFTER_MS = 250
-
-
-def _estimate(bundle: Bundle, samples: int, device: str) -> str:
-    from napari_ddmd.device import estimate_memory
-
-    return str(estimate_memory(bundle, samples=samples, device=device))
 
 
 class SamplingBox(QWidget):
@@ -42,20 +34,12 @@ class SamplingBox(QWidget):
         self.seed = _spin(0, 2**31 - 1, "The same seed gives the same masks")
         self.device = _combo("Where the model runs; auto takes the fastest")
         self.device.addItem("auto")
-        self.memory = QLabel("")
-        self.memory.setWordWrap(True)
+        self.cost = CostLine()
         self._lay_out()
         for spin in (self.samples, self.steps, self.seed):
             spin.valueChanged.connect(self._on_change)
         for combo in (self.sampler, self.device):
             combo.currentIndexChanged.connect(self._on_change)
-        self._estimator = Background(self)
-        self._estimator.done.connect(self._on_estimated)
-        self._estimator.failed.connect(self._on_not_estimated)
-        self._clock = QTimer(self)
-        self._clock.setSingleShot(True)
-        self._clock.setInterval(_ESTIMATE_AFTER_MS)
-        self._clock.timeout.connect(self._start_estimate)
 
     @property
     def sampling(self) -> Sampling:
@@ -84,7 +68,8 @@ class SamplingBox(QWidget):
             self.steps.setMaximum(bundle.settings.diffusion.timesteps)
             self.steps.setValue(own.steps)
             self.sampler.setCurrentText(own.sampler)
-        self._clock.start()
+        self.cost.set_bundle(bundle)
+        self.cost.set_sampling(self.sampling)
 
     def _lay_out(self) -> None:
         layout = QGridLayout(self)
@@ -98,28 +83,23 @@ class SamplingBox(QWidget):
         )
         for number, (label, widget) in enumerate(cells):
             row, column = number // 2, 2 * (number % 2)
-            layout.addWidget(QLabel(label), row, column)
+            name = QLabel(label)
+            name.setBuddy(widget)
+            layout.addWidget(name, row, column)
             layout.addWidget(widget, row, column + 1)
-        layout.addWidget(self.memory, 3, 0, 1, 4)
+        layout.addWidget(self.cost, 3, 0, 1, 4)
         layout.setColumnStretch(1, 1)
         layout.setColumnStretch(3, 1)
 
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
+        """Let the cost rest while the box is out of use, which it is while a run is on."""
+        if event is not None and event.type() == QEvent.Type.EnabledChange:
+            self.cost.set_paused(not self.isEnabled())
+        super().changeEvent(event)
+
     def _on_change(self, _value: Any) -> None:
-        self._clock.start()
+        self.cost.set_sampling(self.sampling)
         self.changed.emit()
-
-    def _start_estimate(self) -> None:
-        if self._bundle is None:
-            self._estimator.forget()
-            self.memory.setText("")
-            return
-        self._estimator.start(_estimate, self._bundle, self.samples.value(), self.device.currentText())
-
-    def _on_estimated(self, line: str) -> None:
-        self.memory.setText(f"Memory: {line}")
-
-    def _on_not_estimated(self, error: Exception) -> None:
-        self.memory.setText(f"Memory: unknown ({' '.join(str(error).split())})")
 
 
 def _spin(low: int, high: int, tooltip: str) -> QSpinBox:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QRadioButton, QVBoxLayout, QWidget
 from superqt import QLabeledRangeSlider
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from napari_ddmd.case import Case
 
 _LABELS = {
-    SliceMode.CURRENT: ("Current", "The slice on screen"),
+    SliceMode.CURRENT: ("Current", "The axial slice on screen; in another plane, the one where the planes meet"),
     SliceMode.RANGE: ("Range", "From one slice to another, both included"),
     SliceMode.BRAIN: ("All brain", "Every slice that holds brain"),
 }
@@ -35,6 +36,7 @@ class SliceBox(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.case: Case | None = None
+        self._brain: NDArray[np.intp] = np.zeros(0, np.intp)
         self._buttons = {mode: QRadioButton(label) for mode, (label, _tip) in _LABELS.items()}
         group = QButtonGroup(self)
         row = QHBoxLayout()
@@ -62,6 +64,19 @@ class SliceBox(QWidget):
         mode = next(mode for mode, button in self._buttons.items() if button.isChecked())
         return SliceChoice(mode, first, last)
 
+    @property
+    def count(self) -> int:
+        """How many slices with brain the choice covers, wherever the viewer stands; 0 without a case."""
+        if self.case is None:
+            return 0
+        choice = self.choice
+        if choice.mode is SliceMode.CURRENT:
+            return 1
+        if choice.mode is SliceMode.BRAIN:
+            return len(self._brain)
+        low, high = sorted((choice.first, choice.last))
+        return int(((self._brain >= low) & (self._brain <= high)).sum())
+
     def set_mode(self, mode: SliceMode) -> None:
         """Choose a mode."""
         self._buttons[mode].setChecked(True)
@@ -69,7 +84,7 @@ class SliceBox(QWidget):
     def set_case(self, case: Case) -> None:
         """Let the range cover a case; it begins with the slices that hold brain."""
         self.case = case
-        brain = np.flatnonzero(case.brain.any(axis=(1, 2)))
+        brain = self._brain = np.flatnonzero(case.brain.any(axis=(1, 2)))
         depth = case.grid.shape[0]
         self.range_slider.setRange(0, depth - 1)
         self.range_slider.setValue((int(brain[0]), int(brain[-1])) if len(brain) else (0, depth - 1))

@@ -540,3 +540,27 @@ def test_a_case_without_brain_says_so(open_panel: OpenPanel, case: Case) -> None
     panel.run()
     assert not panel.controller.is_running
     assert "No slice holds brain" in panel.run_bar.status.text()
+
+
+def test_a_run_without_one_image_is_a_choice_of_the_user(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    box = panel.case_box
+    assert not box.missing_box.isVisible()
+    box.modalities["t1ce"].value = None
+    assert box.missing_box.isVisible()
+    assert not panel.run_bar.button.isEnabled()
+    box.missing_box.click()
+    assert panel.run_bar.button.isEnabled()
+    assert not panel.desk.case.images[MODALITIES.index("t1ce")].any()
+    run_to_end(panel, gated, qtbot)
+    # The layers of the results do not bring the image back.
+    assert box.modalities["t1ce"].value is None
+    assert "T1ce is missing" in panel.run_bar.status.text()
+
+
+def test_the_cost_follows_the_choice_of_slices(window: Window, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    cost = panel.sampling_box.cost
+    qtbot.waitUntil(lambda: "for 6 slices" in cost.text() or "for 7 slices" in cost.text(), timeout=30_000)
+    choose(panel, 3, 4)
+    qtbot.waitUntil(lambda: "for 2 slices" in cost.text(), timeout=30_000)

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QEvent, QObject
 
 from napari_ddmd.segment import Progress
+from napari_ddmd.viewer.run_stream import RunOutcome, RunState
 from napari_ddmd.viewer.widgets.run_bar import RunBar, duration
 
 
@@ -80,3 +82,36 @@ def test_nothing_disturbs_the_status_of_a_run(bar: RunBar) -> None:
     bar.set_ready("Open a case")
     assert bar.button.isEnabled()
     assert bar.status.text() == ""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "done", "words"),
+    [
+        (RunOutcome(RunState.FINISHED), 1, "Done: 1 slice."),
+        (RunOutcome(RunState.FINISHED, remarks=("Memory was short.",)), 4, "Done: 4 slices. Memory was short."),
+        (RunOutcome(RunState.CANCELLED), 2, "Cancelled: 2 of 4 slices are done. Run goes on from there."),
+        (RunOutcome(RunState.FAILED, OSError("disk"), remarks=("T2 is missing.",)), 0, "Failed: disk T2 is missing."),
+    ],
+)
+def test_how_a_run_ended_is_told_with_its_remarks(bar: RunBar, outcome: RunOutcome, done: int, words: str) -> None:
+    bar.show_ending(outcome, done, 4 if done != 1 else 1)
+    assert bar.status.text() == words
+
+
+def test_a_value_does_not_make_the_window_wait(bar: RunBar, qtbot: QtBot) -> None:
+    bar.set_running(True)
+    qtbot.wait(50)
+    painted: list[object] = []
+
+    class Watch(QObject):
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+            if event.type() == QEvent.Type.Paint:
+                painted.append(event)
+            return False
+
+    watch = Watch()
+    bar.bar.installEventFilter(watch)
+    bar.show_progress(Progress(10, 40, 5.0, 15.0, ""), 1, 4)
+    bar.show_progress(Progress(30, 40, 5.0, 5.0, ""), 3, 4)
+    assert painted == []
+    qtbot.waitUntil(lambda: bool(painted))

@@ -8,7 +8,6 @@ from pytestqt.qtbot import QtBot
 from napari_ddmd.model import Bundle
 from napari_ddmd.model.settings import SamplingSettings
 from napari_ddmd.viewer.run_settings import Sampling
-from napari_ddmd.viewer.widgets import sampling_box
 from napari_ddmd.viewer.widgets.sampling_box import SamplingBox
 
 
@@ -34,34 +33,16 @@ def test_values_set_by_hand_outlast_the_same_model(box: SamplingBox, tiny_bundle
     assert box.sampling.samples == 9
 
 
-def test_the_memory_is_told_before_the_run(box: SamplingBox, tiny_bundle: Bundle, qtbot: QtBot) -> None:
-    assert box.memory.text() == ""
+def test_the_cost_follows_the_values(box: SamplingBox, tiny_bundle: Bundle, qtbot: QtBot) -> None:
+    assert box.cost.text() == ""
     box.set_bundle(tiny_bundle)
-    qtbot.waitUntil(lambda: box.memory.text().startswith("Memory: about"), timeout=20_000)
-    assert "cpu" in box.memory.text()
-    box.set_bundle(None)
-    qtbot.waitUntil(lambda: box.memory.text() == "", timeout=5000)
+    box.cost.set_work(4, (8, 28, 24))
+    qtbot.waitUntil(lambda: "for 4 slices" in box.cost.text(), timeout=20_000)
 
 
-def test_the_estimate_follows_the_values(
-    box: SamplingBox, tiny_bundle: Bundle, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def estimate(_bundle: Bundle, samples: int, device: str) -> str:
-        return f"{samples} on {device}"
-
-    monkeypatch.setattr(sampling_box, "_estimate", estimate)
-    box.set_bundle(tiny_bundle)
-    box.samples.setValue(12)
-    box.device.setCurrentText("cpu")
-    qtbot.waitUntil(lambda: box.memory.text() == "Memory: 12 on cpu", timeout=5000)
-
-
-def test_an_estimate_that_fails_is_no_obstacle(
-    box: SamplingBox, tiny_bundle: Bundle, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> str:
-        raise RuntimeError("no driver")
-
-    monkeypatch.setattr(sampling_box, "_estimate", refuse)
-    box.set_bundle(tiny_bundle)
-    qtbot.waitUntil(lambda: box.memory.text() == "Memory: unknown (no driver)", timeout=5000)
+def test_nothing_is_worked_out_while_the_box_is_out_of_use(box: SamplingBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[bool] = []
+    monkeypatch.setattr(box.cost, "set_paused", paused.append)
+    box.setEnabled(False)
+    box.setEnabled(True)
+    assert paused == [True, False]
