@@ -7,6 +7,8 @@ states. Without a screen: ``xvfb-run -s "-screen 0 1600x1000x24" python docs/mak
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,12 +119,17 @@ def main() -> None:
     parser.add_argument("--theme", default="dark", choices=("dark", "light"))
     parser.add_argument("--size", type=int, nargs=2, default=WINDOW, metavar=("WIDTH", "HEIGHT"))
     options = parser.parse_args()
+    # Edits that somebody left of this case would be offered in the picture.
+    own = tempfile.TemporaryDirectory()
+    os.environ["XDG_DATA_HOME"] = own.name
     case = sample_case() if options.case is None else load_case(options.case)
     viewer, panel = open_window(case)
     viewer.theme = options.theme
     viewer.window.resize(*options.size)
     go_to_slice(viewer, case, largest_slice(case))
     run(panel)
+    while "measuring" in panel.sampling_box.cost.text():
+        wait(200)
     viewer.layers.selection.active = panel.lesion_box.layer
     options.out.mkdir(parents=True, exist_ok=True)
     for name, arrange in STATES.items():

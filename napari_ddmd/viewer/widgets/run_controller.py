@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ddmd.viewer.run_stream import RunOutcome, RunState, stream
 
 if TYPE_CHECKING:
     from napari_ddmd.segment import Progress
     from napari_ddmd.viewer.run_settings import RunRequest
+
+
+# Results that come in faster than the window takes them would keep it from all else: it takes them for so long, then
+# looks up, then goes on.
+_AT_ONCE_S, _PAUSE_MS = 0.02, 10
 
 
 class _RunWorker(GeneratorWorker):  # type: ignore[misc]
@@ -63,6 +70,11 @@ class RunController(QObject):
         self._worker: Any = None
         self._cancel = Event()
         self._outcome: RunOutcome | None = None
+        self._come_in: deque[object] = deque()
+        self._is_over = False
+        self._pump = QTimer(self)
+        self._pump.setInterval(_PAUSE_MS)
+        self._pump.timeout.connect(self._hand_on)
         # The panel's closeEvent does not come when its dock is closed, and a method of this object would be
         # disconnected before it tells that it is destroyed.
         self._stop = _Stop()
@@ -80,7 +92,7 @@ class RunController(QObject):
 
     def start(self, request: RunRequest) -> None:
         """Start a run; only when none is on."""
-        self.progress, self._outcome, self._cancel = None, None, Event()
+        self.progress, self._outcome, self._cancel, self._is_over = None, None, Event(), False
         worker = create_worker(
             _Segmentation(stream, request, self._cancel, self._note),
             _start_thread=False,
@@ -102,12 +114,29 @@ class RunController(QObject):
         self.progress = progress
 
     def _on_yielded(self, result: object) -> None:
-        self.arrived.emit(result)
+        self._come_in.append(result)
+        if not self._pump.isActive():
+            self._pump.start()
+
+    def _hand_on(self) -> None:
+        """Pass on what has come in, in order, and the end after the last."""
+        until = time.perf_counter() + _AT_ONCE_S
+        while self._come_in and time.perf_counter() < until:
+            self.arrived.emit(self._come_in.popleft())
+        if not self._come_in:
+            self._pump.stop()
+            if self._is_over:
+                self._end()
 
     def _on_returned(self, outcome: RunOutcome) -> None:
         self._outcome = outcome
 
     def _on_finished(self) -> None:
+        self._is_over = True
+        if not self._come_in:
+            self._end()
+
+    def _end(self) -> None:
         self._worker = self._stop.worker = None
         # A worker that was told to quit returns nothing.
         self.ended.emit(self._outcome or RunOutcome(RunState.CANCELLED))
