@@ -38,20 +38,22 @@ class Heart:
     """A timer in the main thread: what comes between two beats beside its own interval has blocked the thread."""
 
     name: str = ""
-    beats: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    beats: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)
     last: float = 0.0
+    busy: float = 0.0
 
     def begin(self, name: str) -> None:
         """Count what comes from now on under another name."""
-        self.name, self.last = name, time.perf_counter()
+        self.name, self.last, self.busy = name, time.perf_counter(), time.thread_time()
         self.beats.setdefault(name, [])
 
     def beat(self) -> None:
-        """Note how late this beat is, in ms, and when it came."""
-        now = time.perf_counter()
+        """Note how late this beat is and how long the thread itself computed since the last, in ms, and when it came."""
+        now, busy = time.perf_counter(), time.thread_time()
         if self.name:
-            self.beats[self.name].append((max(0.0, 1000 * (now - self.last) - _BEAT_MS), now))
-        self.last = now
+            late, computed = 1000 * (now - self.last) - _BEAT_MS, 1000 * (busy - self.busy)
+            self.beats[self.name].append((max(0.0, late), computed, now))
+        self.last, self.busy = now, busy
 
 
 class Profiler:
@@ -232,15 +234,17 @@ ACTS: dict[str, Callable[[Any, Any, Case], Iterator[None]]] = {
 """What the user does while a run is on."""
 
 
-def _row(name: str, beats: list[tuple[float, float]]) -> Row:
-    late = np.array([lateness for lateness, _when in beats])
+def _row(name: str, beats: list[tuple[float, float, float]]) -> Row:
+    late, computed, when = np.array(beats).T
     return {
         "phase": name,
-        "s": round(float(beats[-1][1] - beats[0][1]), 1),
+        "s": round(float(when[-1] - when[0]), 1),
         "p50 ms": round(float(np.percentile(late, 50)), 1),
         "p99 ms": round(float(np.percentile(late, 99)), 1),
         "max ms": round(float(late.max()), 1),
         f"over {TARGET_MS} ms": int((late > TARGET_MS).sum()),
+        "own p99 ms": round(float(np.percentile(computed, 99)), 1),
+        "own max ms": round(float(computed.max()), 1),
     }
 
 
