@@ -48,7 +48,7 @@ class Heart:
         self.beats.setdefault(name, [])
 
     def beat(self) -> None:
-        """Note how late this beat is and how long the thread itself computed since the last, in ms, and when it came."""
+        """Note in ms how late this beat is and how long the thread itself has computed, and when it came."""
         now, busy = time.perf_counter(), time.thread_time()
         if self.name:
             late, computed = 1000 * (now - self.last) - _BEAT_MS, 1000 * (busy - self.busy)
