@@ -200,7 +200,7 @@ def _nothing(_viewer: Any, _panel: Any, _case: Case) -> Iterator[None]:
 def _scroll(viewer: Any, _panel: Any, case: Case) -> Iterator[None]:
     from napari_ddmd.viewer.navigation import go_to_slice
 
-    found = np.flatnonzero(case.brain.any(axis=(1, 2))).tolist()
+    found = list(case.brain_slices)
     for index in itertools.cycle([*found, *found[::-1]]):
         go_to_slice(viewer, case, index)
         yield

@@ -115,7 +115,7 @@ class Saveable:
     @cached_property
     def brain_slices(self) -> list[int]:
         """Axial slices that hold brain."""
-        return [int(index) for index in np.flatnonzero(self.case.brain.any(axis=(1, 2)))]
+        return list(self.case.brain_slices)
 
     def kept(self) -> Saveable:
         """Return the same as it stands now; quick, and to be called where the mask and the volumes are written."""

@@ -12,7 +12,6 @@ from itertools import islice
 from queue import SimpleQueue
 from threading import Event
 
-import numpy as np
 import torch
 
 from napari_ddmd.case import Case
@@ -33,7 +32,7 @@ class InferenceError(Exception):
 
 def brain_slices(case: Case) -> list[int]:
     """Numbers of the slices that hold any brain, ascending."""
-    return [int(index) for index in np.flatnonzero(case.brain.any(axis=(1, 2)))]
+    return list(case.brain_slices)
 
 
 def segment(

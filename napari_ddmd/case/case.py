@@ -63,6 +63,11 @@ class Case:
         brain: NDArray[np.bool_] = (self.images != 0).any(axis=0)
         return brain
 
+    @cached_property
+    def brain_slices(self) -> tuple[int, ...]:
+        """Numbers of the axial slices that hold any brain, ascending."""
+        return tuple(int(index) for index in np.flatnonzero(self.brain.any(axis=(1, 2))))
+
     @classmethod
     def from_arrays(
         cls, name: str, images: ArrayLike, affine: ArrayLike | None = None, mask: ArrayLike | None = None

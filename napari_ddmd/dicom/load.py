@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -87,7 +88,7 @@ def load_study(assignment: Assignment, *, brain_mask: Path | None = None, tell: 
     return Case(name, images, grid, CaseFiles(name, {}), header, None, tuple(remarks), origin)
 
 
-class _Build:
+class _Build(ABC):
     """Makes the images of a case."""
 
     def __init__(self, origin: DicomOrigin) -> None:
@@ -95,9 +96,9 @@ class _Build:
         self.remarks: list[str] = []
         self.is_stripped = True
 
+    @abstractmethod
     def images(self, tell: Tell) -> tuple[NDArray[np.float32], AxialGrid]:
         """Return ``(C, S, H, W)`` and its grid."""
-        raise NotImplementedError
 
     def _read(self, modality: str, tell: Tell) -> sitk.Image:
         import SimpleITK as sitk

@@ -16,6 +16,7 @@ from napari_ddmd.case import MODALITIES
 from napari_ddmd.lesions import Lesion
 from napari_ddmd.overview import brain_window, outline
 from napari_ddmd.saveable import Saveable
+from napari_ddmd.slice_curves import slice_curves
 
 MOST_KEY_SLICES = 3
 # Told apart by everybody, and not only by hue: the expert's outline is dashed.
@@ -113,15 +114,9 @@ def score_plot(content: Saveable) -> Picture | None:
     if volumes is None or not volumes.done:
         return None
     numbers = np.arange(case.grid.shape[0])
-    curves = {name: np.full(len(numbers), np.nan) for name in _CURVES}
-    pixel_cm2 = case.spacing[1] * case.spacing[2] / 100
-    for index in volumes.done:
-        number = case.grid.file_slice(index)
-        curves["lesion"][number] = float(volumes.probability[index].sum(dtype=np.float64)) * pixel_cm2
-        row = volumes.scores.get(index)
-        if row is not None:
-            curves["inter"][number] = row.inter
-            curves["intra"][number] = np.nan if row.intra is None else row.intra
+    axial = [case.grid.axial_slice(int(number)) for number in numbers]
+    of_axial = slice_curves(case, volumes)
+    curves = {name: of_axial[name][axial] for name in _CURVES}
     titles = {"inter": "inter\nscore", "intra": "intra\nscore", "lesion": "lesion\ncm²"}
     shown = [name for name, curve in curves.items() if not np.isnan(curve).all()]
     figure = _figure(7.2, 0.45 * len(shown) + 0.35)

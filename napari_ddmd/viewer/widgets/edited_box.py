@@ -34,8 +34,10 @@ class EditedBox(QWidget):
         layout.addWidget(self.label)
         layout.addWidget(self.button)
         self.button.clicked.connect(self.release)
-        for signal in (desk.case_changed, desk.mask_changed, desk.history_changed, desk.results_changed):
+        for signal in (desk.case_changed, desk.mask_changed, desk.history_changed):
             signal.connect(self.show_state)
+        # Comes many times in a run, which leaves edited slices as they are.
+        desk.results_changed.connect(self._show_button)
         self.show_state()
 
     def release(self) -> None:
@@ -46,13 +48,16 @@ class EditedBox(QWidget):
 
     def show_state(self) -> None:
         """List the slices that are edited now."""
-        lesion, volumes = lesion_in_hand(self._desk), self._desk.volumes
+        lesion = lesion_in_hand(self._desk)
         edited = [] if lesion is None else lesion.edited_slices
         self.setVisible(bool(edited))
         count = f"{len(edited)} {'slice' if len(edited) == 1 else 'slices'}"
         self.label.setText(f"{count} edited by hand: {ranges(edited)}")
+        self._show_button()
+
+    def _show_button(self) -> None:
         # Without a run the model has nothing to say of them.
-        self.button.setVisible(volumes is not None)
+        self.button.setVisible(self._desk.volumes is not None)
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -84,6 +83,6 @@ class LesionTab(QWidget):
         if case is None or results is None or results.volumes is None or not is_ours:
             self.lesion_box.set_coverage(0, 0)
         else:
-            brain = set(np.flatnonzero(case.brain.any(axis=(1, 2))).tolist())
-            self.lesion_box.set_coverage(len(brain & results.done), len(brain))
+            brain = case.brain_slices
+            self.lesion_box.set_coverage(len(results.done.intersection(brain)), len(brain))
         self.summary_changed.emit(self.lesion_box.summary)

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from qtpy.QtCore import QEvent, QSize, QTimer, Signal
-from qtpy.QtGui import QFontInfo
+from qtpy.QtGui import QFontInfo, QShowEvent
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
@@ -56,6 +56,7 @@ class ScorePlot(QWidget):
         self._current = 0
         self._background: Any = None
         self._dark = True
+        self._is_stale = False
         self.modality = QComboBox()
         self.modality.setAccessibleName("Modality of the discrepancy scores")
         self.modality.setToolTip("Whose discrepancy scores are drawn")
@@ -84,7 +85,7 @@ class ScorePlot(QWidget):
         self._clock = QTimer(self)
         self._clock.setSingleShot(True)
         self._clock.setInterval(_DRAW_AFTER_MS)
-        self._clock.timeout.connect(self.draw)
+        self._clock.timeout.connect(self._draw_if_seen)
         self.modality.currentIndexChanged.connect(self.draw)
         self.canvas.mpl_connect("button_press_event", self._on_mouse)
         self.canvas.mpl_connect("motion_notify_event", self._on_mouse)
@@ -130,9 +131,21 @@ class ScorePlot(QWidget):
             self._dark = dark
             self.draw()
 
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Draw what has come in while another tab was in front."""
+        super().showEvent(event)
+        if self._is_stale:
+            self.draw()
+
+    def _draw_if_seen(self) -> None:
+        self._is_stale = not self.isVisible()
+        if not self._is_stale:
+            self.draw()
+
     def draw(self) -> None:
         """Draw all anew."""
         self._clock.stop()
+        self._is_stale = False
         case, volumes = self._case, self._volumes
         has_scores = case is not None and volumes is not None and bool(volumes.done)
         self.canvas.setVisible(has_scores)
@@ -144,8 +157,8 @@ class ScorePlot(QWidget):
         shown = [name for name, curve in curves.items() if not np.isnan(curve).all()]
         if list(self.axes) != shown:
             self._divide(shown)
-        brain = np.flatnonzero(case.brain.any(axis=(1, 2)))
-        limits = (float(brain[0]), float(brain[-1])) if len(brain) else (0.0, float(len(case.brain) - 1))
+        brain = case.brain_slices
+        limits = (float(brain[0]), float(brain[-1])) if brain else (0.0, float(len(case.brain) - 1))
         ink, letters = "#e0e0e0" if self._dark else "#202020", self._letters() * 72 / _DPI
         for name, axes in self.axes.items():
             curve, mark = axes.lines
@@ -202,7 +215,8 @@ class ScorePlot(QWidget):
         if self._background is not None:
             self.canvas.restore_region(self._background)  # type: ignore[no-untyped-call]
             self._paint_marks()
-            self.canvas.blit(self.canvas.figure.bbox)  # type: ignore[no-untyped-call]
+            # Not blit: that paints at once, and with it the window's canvas.
+            self.canvas.update()
 
     def _paint_marks(self) -> None:
         for mark in self._marks:

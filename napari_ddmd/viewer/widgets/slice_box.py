@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QRadioButton, QVBoxLayout, QWidget
 from superqt import QLabeledRangeSlider
@@ -36,7 +34,6 @@ class SliceBox(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.case: Case | None = None
-        self._brain: NDArray[np.intp] = np.zeros(0, np.intp)
         self._buttons = {mode: QRadioButton(label) for mode, (label, _tip) in _LABELS.items()}
         group = QButtonGroup(self)
         row = QHBoxLayout()
@@ -73,9 +70,9 @@ class SliceBox(QWidget):
         if choice.mode is SliceMode.CURRENT:
             return 1
         if choice.mode is SliceMode.BRAIN:
-            return len(self._brain)
+            return len(self.case.brain_slices)
         low, high = sorted((choice.first, choice.last))
-        return int(((self._brain >= low) & (self._brain <= high)).sum())
+        return sum(low <= index <= high for index in self.case.brain_slices)
 
     def set_mode(self, mode: SliceMode) -> None:
         """Choose a mode."""
@@ -84,10 +81,10 @@ class SliceBox(QWidget):
     def set_case(self, case: Case) -> None:
         """Let the range cover a case; it begins with the slices that hold brain."""
         self.case = case
-        brain = self._brain = np.flatnonzero(case.brain.any(axis=(1, 2)))
+        brain = case.brain_slices
         depth = case.grid.shape[0]
         self.range_slider.setRange(0, depth - 1)
-        self.range_slider.setValue((int(brain[0]), int(brain[-1])) if len(brain) else (0, depth - 1))
+        self.range_slider.setValue((brain[0], brain[-1]) if brain else (0, depth - 1))
 
     def _on_mode(self, *_: object) -> None:
         self.range_slider.setVisible(self._buttons[SliceMode.RANGE].isChecked())
