@@ -70,6 +70,8 @@ class Saveable:
         Whether the mask is the run's own; else it was drawn or opened, or stands in another layer.
     edited_slices
         Axial slices of the run's mask that were changed by hand.
+    accepted
+        When the reader accepted the mask as it stands, in words; empty where nobody did.
     with_expert
         Whether the expert's mask is drawn into the report's pictures.
     """
@@ -82,6 +84,7 @@ class Saveable:
     threshold: float | None = None
     is_models: bool = False
     edited_slices: tuple[int, ...] = ()
+    accepted: str = ""
     with_expert: bool = False
 
     @property

@@ -43,6 +43,11 @@ def origin(content: Saveable) -> str:
     return f"The mask is the model's proposal, edited by hand on {_slices(numbers)}."
 
 
+def acceptance(content: Saveable) -> str:
+    """Whether the reader stands by the mask."""
+    return f"The reader accepted it as it stands on {content.accepted}." if content.accepted else ""
+
+
 def coverage(content: Saveable) -> str:
     """How much of the brain was segmented."""
     brain = set(content.brain_slices)

@@ -85,7 +85,7 @@ def report_page(content: Saveable) -> str:
 def _finding(content: Saveable) -> str:
     lines = [
         f'<p class="volume">{escape(facts.total_volume(content))}</p>',
-        f"<p>{escape(facts.origin(content))} {escape(facts.coverage(content))}</p>",
+        f"<p>{escape(facts.origin(content))} {escape(facts.acceptance(content))} {escape(facts.coverage(content))}</p>",
         f'<p class="notice">{NOTICE}</p>',
     ]
     remarks = "".join(f"<li>{escape(text)}</li>" for text in facts.warnings(content))

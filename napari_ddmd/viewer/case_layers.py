@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES
+from napari_ddmd.missing import missing_modalities
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.lesion_layer import one_color
 
@@ -32,8 +33,11 @@ def case_layers(case: Case) -> list[LayerData]:
     Returns
     -------
     list of (data, arguments, layer type)
-        Bottom layer first. FLAIR alone is visible; the expert's mask starts hidden, so that it biases nobody.
+        Bottom layer first; an image that is missing has none. FLAIR alone is visible, or where it is missing the last
+        image; the expert's mask starts hidden, so that it biases nobody.
     """
+    present = [modality for modality in MODALITIES if modality not in missing_modalities(case)]
+    first_seen = FIRST_SEEN if FIRST_SEEN in present else present[-1]
     layers: list[LayerData] = [
         (
             image,
@@ -41,12 +45,13 @@ def case_layers(case: Case) -> list[LayerData]:
                 "name": modality,
                 "colormap": "gray",
                 "contrast_limits": contrast_limits(image),
-                "visible": modality == FIRST_SEEN,
+                "visible": modality == first_seen,
                 **grid_arguments(case, modality),
             },
             "image",
         )
         for modality, image in zip(MODALITIES, case.images, strict=True)
+        if modality in present
     ]
     if case.mask is not None:
         expert = {

@@ -65,7 +65,7 @@ def view_window(case_path: Path | None) -> None:
         viewer, _panel = open_window(None)
         open_in_window(viewer, case_path)
     else:
-        open_window(None if case_path is None else load_case(case_path))
+        open_window(None if case_path is None else load_case(case_path, allow_missing=True))
     napari.run()
 
 

@@ -91,7 +91,8 @@ def open_case(files: CaseFiles) -> list[LayerData]:
     open_layers = _tagged_layers()
     case = next((case for case in open_layers if case.files == files), None)
     if case is None:
-        return case_layers(load_case(files))
+        # The panel asks before it goes on without an image; what is there can be looked at.
+        return case_layers(load_case(files, allow_missing=True))
     shown = open_layers[case]
     return [layer for layer in case_layers(case) if _role(layer) not in shown]
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from napari_ddmd.case import Case
-from napari_ddmd.report import facts
+from napari_ddmd.report import facts, report_page
 from napari_ddmd.saveable import ModelFacts, Saveable
 from tests.results import finished
 
@@ -84,3 +86,12 @@ def test_weights_without_a_name_are_still_told(small_case: Case) -> None:
         ("Weights (SHA-256)", "0123456789abcdef…")
     ]
     assert facts.model(Saveable(case=small_case, mask=mask)) == []
+
+
+def test_only_an_acceptance_is_told(small_case: Case) -> None:
+    content = Saveable(case=small_case, mask=squares(small_case, 1))
+    assert facts.acceptance(content) == ""
+    accepted = replace(content, accepted="3 May 2026, 10:05")
+    assert facts.acceptance(accepted) == "The reader accepted it as it stands on 3 May 2026, 10:05."
+    assert "accepted it" in report_page(accepted)
+    assert "accepted it" not in report_page(content)

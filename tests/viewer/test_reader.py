@@ -12,7 +12,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 
-from napari_ddmd.case import MODALITIES, CaseError, find_case_files, load_case
+from napari_ddmd.case import MODALITIES, CaseError, CaseWarning, find_case_files, load_case
 from napari_ddmd.viewer import reader
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.reader import get_reader
@@ -105,8 +105,8 @@ def test_files_of_two_cases_are_not_mixed(tmp_path: Path, write_small_case: Call
 
 
 def test_a_folder_with_a_missing_modality_says_which(tmp_path: Path, write_small_case: Callable[..., Path]) -> None:
-    folder = write_small_case(tmp_path / "Case_1", skip=("t2",))
-    with pytest.raises(CaseError, match="no image for t2"):
+    folder = write_small_case(tmp_path / "Case_1", skip=("t2", "t1"))
+    with pytest.raises(CaseError, match="no image for t1"):
         read(str(folder))
 
 
@@ -165,3 +165,18 @@ def test_reading_loads_neither_torch_nor_qt(small_case_folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == "5 []"
+
+
+@pytest.mark.parametrize(("missing", "seen"), [("t2", "flair"), ("flair", "t2")])
+def test_a_case_that_lacks_one_image_opens_with_the_others(
+    tmp_path: Path, write_small_case: Callable[..., Path], missing: str, seen: str
+) -> None:
+    folder = write_small_case(tmp_path / "Case_1", skip=(missing,))
+    reader = get_reader(str(folder))
+    assert reader is not None
+    with pytest.warns(CaseWarning, match=f"has no {missing}"):
+        layers = reader(str(folder))
+    names = [layer[1]["name"] for layer in layers]
+    assert missing not in names
+    assert len(names) == 4
+    assert [layer[1]["name"] for layer in layers if layer[1].get("visible")] == [seen]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_ddmd.viewer.acceptance import acceptance_of
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.widgets.save_button import SaveButton
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
@@ -48,8 +50,10 @@ class SaveTab(QWidget):
         if case is None or layer is None:
             return None
         mask = np.asarray(layer.data)
+        mark = acceptance_of(layer)
+        accepted = "" if mark is None else f"{datetime.fromisoformat(mark.when):%d %B %Y, %H:%M}"
         if results is None or results.volumes is None or results.recipe is None:
-            return Saveable(case=case, mask=mask)
+            return Saveable(case=case, mask=mask, accepted=accepted)
         is_models = layer is results.lesion.layer
         return Saveable(
             case=case,
@@ -59,6 +63,7 @@ class SaveTab(QWidget):
             settings=_settings(results.recipe),
             threshold=results.threshold,
             is_models=is_models,
+            accepted=accepted,
             edited_slices=tuple(results.lesion.edited_slices) if is_models else (),
         )
 

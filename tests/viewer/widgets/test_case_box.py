@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QMimeData, QPoint, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
-from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.case import MODALITIES, Case, CaseWarning
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
 from tests.viewer.conftest import add_case
@@ -135,10 +136,10 @@ def test_a_case_that_cannot_be_opened_says_why_once(
     qtbot: QtBot,
 ) -> None:
     viewer, box = empty
-    box.open_case(write_small_case(tmp_path / "Case_1", skip=("flair",)))
+    box.open_case(write_small_case(tmp_path / "Case_1", skip=("flair", "t2")))
     qtbot.waitUntil(box.open_button.isEnabled, timeout=10_000)
     assert [note.severity for note in notifications] == ["error"]
-    assert "no image for flair" in notifications[0].message
+    assert "no image for t2" in notifications[0].message
     assert len(viewer.layers) == 0
 
 
@@ -158,3 +159,23 @@ def test_a_folder_can_be_dropped_on_the_box(
         )
     )
     qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=10_000)
+
+
+def test_a_case_without_one_image_opens_and_waits_for_a_tick(
+    empty: tuple[ViewerModel, CaseBox],
+    tmp_path: Path,
+    write_small_case: Callable[..., Path],
+    notifications: list[Notification],
+    qtbot: QtBot,
+) -> None:
+    viewer, box = empty
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CaseWarning)
+        box.open_case(write_small_case(tmp_path / "Case_1", skip=("t1ce",)))
+        qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10_000)
+    assert "has no t1ce" in notifications[0].message
+    assert "t1ce: no layer chosen" in (box.problem() or "")
+    box.missing_box.click()
+    assert box.problem() is None
+    # The very case that was opened, so that what is saved lies on its files' grid.
+    assert box.case() is box.tagged_case

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
+from napari_ddmd.viewer.acceptance import accept
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.run_settings import Recipe, Sampling
 from napari_ddmd.viewer.widgets.save_tab import SaveTab
@@ -56,6 +58,15 @@ def test_a_drawn_mask_is_all_there_is_before_a_run(tab: SaveTab, desk: Desk, cas
     assert content is not None
     assert (content.case, content.volumes, content.model, content.is_models) == (case, None, None, False)
     assert content.mask.all()
+    assert content.accepted == ""
+    accept(desk.mask)
+    accepted = tab._saveable()
+    assert accepted is not None
+    assert str(datetime.now().year) in accepted.accepted
+    desk.mask.data[0, 0, 0] = 0
+    edited = tab._saveable()
+    assert edited is not None
+    assert edited.accepted == ""
 
 
 def test_a_run_comes_with_its_settings_and_edits(tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle) -> None:
