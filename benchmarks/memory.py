@@ -11,13 +11,13 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
+from benchmarks.lookout import Lookout
 from benchmarks.shared import (
     USER_ERRORS,
     Row,
@@ -137,24 +137,17 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"peak_mb": peak, "case_mb": copy, "process_mb": watch.peak / _MIB}
 
 
-class Watch:
-    """Looks at the memory of this process all the time, in a thread of its own."""
+class Watch(Lookout):
+    """Looks at the memory of this process all the time."""
 
-    def __enter__(self) -> Watch:
+    def __init__(self) -> None:
+        super().__init__(every_s=0.001)
         self._process = psutil.Process()
         self.before = self.peak = int(self._process.memory_info().rss)
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._done.wait(0.001):
-            self.peak = max(self.peak, int(self._process.memory_info().rss))
+    def look(self) -> None:
+        """Remember the most that was held."""
+        self.peak = max(self.peak, int(self._process.memory_info().rss))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.lookout import Lookout
 from benchmarks.shared import USER_ERRORS, Row, add_case, count, fault, finish, machine, model_line, open_case, parser
 from napari_ddmd.case import Case, CaseError
 from napari_ddmd.device import pick_device
@@ -56,30 +57,21 @@ class Heart:
         self.last, self.busy = now, busy
 
 
-class Profiler:
+class Profiler(Lookout):
     """Looks from another thread at what the main thread does whenever its heartbeat is late."""
 
     def __init__(self, heart: Heart, late_ms: float) -> None:
+        super().__init__(_LOOK_S)
         self._heart, self._late = heart, late_ms / 1000
         self._main = threading.main_thread().ident
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
         self._seen: dict[tuple[str, float], list[str]] = {}
 
-    def __enter__(self) -> Profiler:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._done.wait(_LOOK_S):
-            began, name = self._heart.last, self._heart.name
-            if name and time.perf_counter() - began > _LOOK_S:
-                stack = _stack(sys._current_frames().get(self._main or 0))
-                self._seen.setdefault((name, began), []).append(stack)
+    def look(self) -> None:
+        """Remember where the main thread is, if its beat is overdue."""
+        began, name = self._heart.last, self._heart.name
+        if name and time.perf_counter() - began > _LOOK_S:
+            stack = _stack(sys._current_frames().get(self._main or 0))
+            self._seen.setdefault((name, began), []).append(stack)
 
     def lines(self) -> list[str]:
         """Where the main thread was in its late beats: looks there in all of them, by phase, the most first."""
