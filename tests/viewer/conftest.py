@@ -12,11 +12,13 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.utils.notifications import Notification, notification_manager
+from qtpy.QtWidgets import QApplication
 
 from napari_ddmd.case import Case
 from napari_ddmd.segment import Progress, SliceResult
 from napari_ddmd.viewer import autosave
 from napari_ddmd.viewer.case_layers import case_layers
+from napari_ddmd.viewer.desk import Desk
 from tests.results import slice_result
 
 
@@ -40,6 +42,14 @@ def viewer(case: Case) -> ViewerModel:
     model = ViewerModel()
     add_case(model, case)
     return model
+
+
+@pytest.fixture
+def desk(viewer: ViewerModel, case: Case, qapp: QApplication) -> Desk:
+    """A desk with the case, and no run of it yet."""
+    desk = Desk(viewer)
+    desk.set_case(case)
+    return desk
 
 
 @pytest.fixture

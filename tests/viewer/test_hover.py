@@ -23,13 +23,6 @@ from tests.results import finished, slice_result
 
 
 @pytest.fixture
-def desk(viewer: ViewerModel, case: Case, qtbot: QtBot) -> Desk:
-    desk = Desk(viewer)
-    desk.set_case(case)
-    return desk
-
-
-@pytest.fixture
 def hover(desk: Desk) -> Iterator[Hover]:
     links = ViewerLinks()
     hover = Hover(desk, links)

@@ -5,20 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from qtpy.QtWidgets import QApplication
 
 from napari_ddmd.case import Case
 from napari_ddmd.viewer import mask_tools
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.mask_tools import Sheet, ToolError, apply, drawn_slices, lesion_in_hand
-
-
-@pytest.fixture
-def desk(viewer: ViewerModel, case: Case, qapp: QApplication) -> Desk:
-    desk = Desk(viewer)
-    desk.set_case(case)
-    return desk
 
 
 @pytest.fixture

@@ -21,13 +21,6 @@ OVERLAY = "mask against expert"
 
 
 @pytest.fixture
-def desk(viewer: ViewerModel, case: Case, qtbot: QtBot) -> Desk:
-    desk = Desk(viewer)
-    desk.set_case(case)
-    return desk
-
-
-@pytest.fixture
 def box(desk: Desk, qtbot: QtBot) -> CompareBox:
     box = CompareBox(desk, ViewerLinks())
     qtbot.addWidget(box)

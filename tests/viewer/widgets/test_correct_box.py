@@ -19,10 +19,7 @@ from napari_ddmd.viewer.widgets.correct_box import CorrectBox
 
 
 @pytest.fixture
-def desk(viewer: ViewerModel, case: Case, qtbot: QtBot) -> Desk:
-    desk = Desk(viewer)
-    desk.set_case(case)
-
+def desk(desk: Desk, viewer: ViewerModel) -> Desk:
     # What the tab does: the newest lesion is the mask in hand.
     def take(event: Any) -> None:
         tag = tag_of(event.value)

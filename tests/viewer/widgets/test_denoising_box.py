@@ -68,9 +68,7 @@ def sequence(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSequence]:
 
 
 @pytest.fixture
-def desk(viewer: ViewerModel, case: Case, tiny_bundle: Bundle, qtbot: QtBot) -> Desk:
-    desk = Desk(viewer)
-    desk.set_case(case)
+def desk(desk: Desk, tiny_bundle: Bundle) -> Desk:
     desk.bundle = tiny_bundle
     desk.go_to(4)
     return desk

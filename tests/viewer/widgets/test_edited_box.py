@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
@@ -10,13 +9,6 @@ from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.run_settings import RunRequest, Sampling
 from napari_ddmd.viewer.widgets.edited_box import EditedBox, ranges
 from tests.results import slice_result
-
-
-@pytest.fixture
-def desk(viewer: ViewerModel, case: Case, qtbot: QtBot) -> Desk:
-    desk = Desk(viewer)
-    desk.set_case(case)
-    return desk
 
 
 @pytest.fixture

@@ -19,13 +19,6 @@ from tests.viewer.widgets.conftest import OpenPanel
 
 
 @pytest.fixture
-def desk(viewer: ViewerModel, case: Case, qtbot: QtBot) -> Desk:
-    desk = Desk(viewer)
-    desk.set_case(case)
-    return desk
-
-
-@pytest.fixture
 def tab(desk: Desk, qtbot: QtBot) -> Iterator[LookTab]:
     links = ViewerLinks()
     tab = LookTab(desk, links)

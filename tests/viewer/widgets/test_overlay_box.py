@@ -16,13 +16,6 @@ from tests.results import slice_result
 
 
 @pytest.fixture
-def desk(viewer: ViewerModel, case: Case, qtbot: QtBot) -> Desk:
-    desk = Desk(viewer)
-    desk.set_case(case)
-    return desk
-
-
-@pytest.fixture
 def box(desk: Desk, qtbot: QtBot) -> Iterator[OverlayBox]:
     links = ViewerLinks()
     box = OverlayBox(desk, links)

@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from napari.layers import Labels
 from pytestqt.qtbot import QtBot
 
@@ -20,12 +18,9 @@ from tests.results import slice_result
 
 
 @pytest.fixture
-def desk(viewer: ViewerModel, case: Case, tiny_bundle: Bundle, qtbot: QtBot) -> Any:
-    desk = Desk(viewer)
+def desk(desk: Desk, tiny_bundle: Bundle) -> Desk:
     desk.bundle = tiny_bundle
-    desk.set_case(case)
-    yield desk
-    desk.deleteLater()
+    return desk
 
 
 @pytest.fixture

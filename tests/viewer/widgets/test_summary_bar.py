@@ -2,21 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from napari.layers import Labels
 from pytestqt.qtbot import QtBot
 
-from napari_ddmd.case import Case
 from napari_ddmd.viewer.acceptance import acceptance_of
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.widgets.summary_bar import SummaryBar
-
-
-@pytest.fixture
-def desk(viewer: ViewerModel, case: Case, qtbot: QtBot) -> Desk:
-    desk = Desk(viewer)
-    desk.set_case(case)
-    return desk
 
 
 @pytest.fixture
