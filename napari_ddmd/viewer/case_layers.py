@@ -36,7 +36,9 @@ def case_layers(case: Case) -> list[LayerData]:
         Bottom layer first; an image that is missing has none. FLAIR alone is visible, or where it is missing the last
         image; the expert's mask starts hidden, so that it biases nobody.
     """
-    present = [modality for modality in MODALITIES if modality not in missing_modalities(case)]
+    missing = missing_modalities(case)
+    # A case may lack one; where all are zero, they are there and hold nothing.
+    present = [modality for modality in MODALITIES if len(missing) > 1 or modality not in missing]
     first_seen = FIRST_SEEN if FIRST_SEEN in present else present[-1]
     layers: list[LayerData] = [
         (
