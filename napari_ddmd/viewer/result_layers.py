@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_ddmd.lesions import lesion_volume_ml
-from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
 from napari_ddmd.viewer.lesion_layer import LesionLayer, one_color
 from napari_ddmd.viewer.navigation import shows_slice
 from napari_ddmd.volumes import Volumes
@@ -37,6 +38,11 @@ _SAMPLE_COLOR = "#d55e00"
 _AGREEMENT_COLORMAP, _AGREEMENT_ENDS = "viridis", (0.2, 0.85)
 _TINY = 1e-6
 _MAPS = (Role.INTER, Role.INTRA)
+
+
+def _is_of(layer: Layer, case: Case) -> bool:
+    tag = tag_of(layer)
+    return tag is not None and tag.case is case
 
 
 def agreement_colors(samples: int) -> dict[int | None, Any]:
@@ -72,6 +78,7 @@ class ResultLayers:
         self._limits: dict[Role, tuple[float, float]] = {}
         self._dirty: set[int] = set()
         self._starting = True
+        self._coming: list[Role] = []
 
     @property
     def done(self) -> set[int]:
@@ -114,14 +121,24 @@ class ResultLayers:
         self.volumes.add(result)
         if self._starting:
             self._starting = False
-            self._ensure_layers()
+            self._ensure_lesion()
+            self._coming = self._missing()
         self.lesion.write(result.index, result.mask(self.threshold))
         self._widen_limits(Role.INTER, result.inter)
         self._widen_limits(Role.INTRA, result.intra)
         self._dirty.add(result.index)
 
+    @property
+    def awaits_layers(self) -> bool:
+        """Whether `refresh` has layers left to make."""
+        return bool(self._coming)
+
     def refresh(self) -> None:
-        """Redraw the layers that show a slice which has changed since the last call."""
+        """Redraw the layers that show a slice which has changed since the last call.
+
+        During a run one layer is made a call, until all are there: together they would hold up the window.
+        """
+        self._bring(most=1)
         seen = any(shows_slice(self._viewer, self._case, index) for index in self._dirty)
         self._dirty.clear()
         if not seen:
@@ -134,6 +151,7 @@ class ResultLayers:
         """Take parts that are too small out of the lesion, now that all slices are in; hand edits stay."""
         if self.volumes is None:
             return
+        self._bring()
         mask = self.volumes.mask(self.threshold)
         for index in sorted(self.volumes.done):
             self.lesion.write(index, mask[index])
@@ -207,40 +225,62 @@ class ResultLayers:
             Role.INTRA: self.volumes.intra,
             Role.UNCERTAINTY: self.volumes.uncertainty,
             Role.PROBABILITY: self.volumes.probability,
-            Role.AGREEMENT: self.volumes.agreement,
             Role.SAMPLE: self.volumes.samples[self.sample],
+            Role.AGREEMENT: self.volumes.agreement,
         }
         return {role: array for role, array in arrays.items() if array is not None}
 
-    def _ensure_layers(self, map_limits: Mapping[Role, float] = MappingProxyType({})) -> None:
+    def _ensure_lesion(self) -> None:
         assert self.volumes is not None
-        active = self._viewer.layers.selection.active
-        arrays = self._arrays()
-        # Contours lie on top: the lesion's own outline would cover them.
-        contours = {Role.AGREEMENT: arrays.pop(Role.AGREEMENT)}
-        self._ensure(arrays, map_limits)
         if not self.lesion.is_shown:
-            self.lesion.ensure(self.threshold)
-            # Slices that are done are not run again, so a new layer has to hold them from the start.
-            self.lesion.fill(self.volumes.mask(self.threshold))
-        self._ensure(contours, map_limits)
-        # Adding a layer selects it; the user's own choice stays, or the lesion, which is there to be edited.
-        still_there = active is not None and active in self._viewer.layers
-        self._viewer.layers.selection.active = active if still_there else self.lesion.layer
+            with self._selection_kept():
+                self.lesion.ensure(self.threshold)
+                # Slices that are done are not run again, so a new layer has to hold them from the start.
+                self.lesion.fill(self.volumes.mask(self.threshold))
 
-    def _ensure(self, arrays: Mapping[Role, NDArray[Any]], map_limits: Mapping[Role, float]) -> None:
+    def _ensure_layers(self, map_limits: Mapping[Role, float] = MappingProxyType({})) -> None:
+        """Make the layers that are not there, all at once."""
+        self._ensure_lesion()
+        self._coming = self._missing()
+        self._bring(map_limits)
+
+    def _missing(self) -> list[Role]:
+        return [role for role in self._arrays() if self.layer_of(role) is None]
+
+    def _bring(self, map_limits: Mapping[Role, float] = MappingProxyType({}), *, most: int | None = None) -> None:
+        """Make layers that were announced; none any more of a case that was closed meanwhile."""
+        if self._coming and not any(_is_of(layer, self._case) for layer in self._viewer.layers):
+            self._coming = []
+        arrays = self._arrays() if self._coming else {}
+        with self._selection_kept():
+            for role in self._coming[:most]:
+                self._add_layer(role, arrays[role], map_limits)
+        del self._coming[:most]
+
+    def _add_layer(self, role: Role, array: NDArray[Any], map_limits: Mapping[Role, float]) -> None:
         assert self.volumes is not None
-        for role, array in arrays.items():
-            if self.layer_of(role) is not None:
-                continue
-            self._layers[role] = self._make_layer(role, array)
-            self._viewer.layers.append(self._layers[role])
-            if role in map_limits:
-                self._limits[role] = (0.0, map_limits[role])
-                self._layers[role].contrast_limits = self._limits[role]
-            elif role in _MAPS:
-                for index in sorted(self.volumes.done):
-                    self._widen_limits(role, array[index])
+        layer = self._layers[role] = self._make_layer(role, array)
+        layers = self._viewer.layers
+        # The contours of the agreement lie on top: the lesion's own outline would cover them.
+        on_top = role is Role.AGREEMENT or not self.lesion.is_shown
+        layers.insert(len(layers) if on_top else layers.index(self.lesion.layer), layer)
+        if role in map_limits:
+            self._limits[role] = (0.0, map_limits[role])
+            layer.contrast_limits = self._limits[role]
+        elif role in _MAPS:
+            for index in sorted(self.volumes.done):
+                self._widen_limits(role, array[index])
+
+    @contextmanager
+    def _selection_kept(self) -> Iterator[None]:
+        """Adding a layer selects it; the user's own choice stays, or the lesion, which is there to be edited."""
+        layers = self._viewer.layers
+        active = layers.selection.active
+        yield
+        if active is not None and active in layers:
+            layers.selection.active = active
+        elif self.lesion.is_shown:
+            layers.selection.active = self.lesion.layer
 
     def _make_layer(self, role: Role, array: NDArray[Any]) -> Layer:
         placed = {"visible": False, **grid_arguments(self._case, role)}

@@ -19,6 +19,8 @@ from napari_ddmd.segment import Progress, SliceResult
 from napari_ddmd.viewer import autosave
 from napari_ddmd.viewer.case_layers import case_layers
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.result_layers import ResultLayers
+from napari_ddmd.viewer.run_settings import Recipe
 from tests.results import slice_result
 
 
@@ -42,6 +44,14 @@ def viewer(case: Case) -> ViewerModel:
     model = ViewerModel()
     add_case(model, case)
     return model
+
+
+class AllAtOnce(ResultLayers):
+    """Results whose layers are all there with the first slice, as they are in a window after a second."""
+
+    def add(self, recipe: Recipe, result: SliceResult) -> None:
+        super().add(recipe, result)
+        self._bring()
 
 
 @pytest.fixture

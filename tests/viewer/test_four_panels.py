@@ -16,7 +16,7 @@ from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.run_settings import Recipe, Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from tests.results import slice_result
-from tests.viewer.conftest import add_case
+from tests.viewer.conftest import AllAtOnce, add_case
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def recipe(case: Case, tiny_bundle: Bundle) -> Recipe:
 
 @pytest.fixture
 def results(viewer: ViewerModel, case: Case) -> ResultLayers:
-    return ResultLayers(viewer, case)
+    return AllAtOnce(viewer, case)
 
 
 def cells(viewer: ViewerModel) -> list[list[str]]:

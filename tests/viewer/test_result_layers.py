@@ -12,6 +12,7 @@ from napari_ddmd.viewer.navigation import go_to_slice
 from napari_ddmd.viewer.result_layers import ResultLayers, agreement_colors
 from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling
 from tests.results import slice_result
+from tests.viewer.conftest import AllAtOnce
 
 AGREEMENT = "agreement of the samples"
 NAMES = ["inter discrepancy", "intra discrepancy", "uncertainty", "probability", "sample 1 of 3", "lesion", AGREEMENT]
@@ -19,7 +20,7 @@ NAMES = ["inter discrepancy", "intra discrepancy", "uncertainty", "probability",
 
 @pytest.fixture
 def results(viewer: ViewerModel, case: Case) -> ResultLayers:
-    return ResultLayers(viewer, case)
+    return AllAtOnce(viewer, case)
 
 
 @pytest.fixture
@@ -334,3 +335,39 @@ def test_the_volume_is_known_at_once(results: ResultLayers, case: Case, recipe: 
     assert results.lesion_ml == pytest.approx(np.count_nonzero(slice_result(case, 4).mask()) * 12 / 1000)
     results.set_threshold(0.85)
     assert results.lesion_ml == 0
+
+
+def test_layers_come_one_by_one_while_a_run_is_on(viewer: ViewerModel, case: Case, recipe: Recipe) -> None:
+    results = ResultLayers(viewer, case)
+    results.begin()
+    results.add(recipe, slice_result(case, 4))
+    # What the reader waits for comes first.
+    assert result_names(viewer) == ["lesion"]
+    active = viewer.layers.selection.active
+    for count in range(2, len(NAMES) + 1):
+        results.refresh()
+        assert len(result_names(viewer)) == count
+    assert result_names(viewer) == NAMES
+    assert viewer.layers.selection.active is active
+    viewer.layers.remove("probability")
+    results.refresh()
+    assert "probability" not in result_names(viewer)
+
+
+def test_a_short_run_ends_with_all_layers(viewer: ViewerModel, case: Case, recipe: Recipe) -> None:
+    results = ResultLayers(viewer, case)
+    results.begin()
+    results.add(recipe, slice_result(case, 4))
+    results.settle()
+    assert result_names(viewer) == NAMES
+    assert viewer.layers["inter discrepancy"].data[4].any()
+
+
+def test_no_layer_comes_to_a_case_that_was_closed(viewer: ViewerModel, case: Case, recipe: Recipe) -> None:
+    results = ResultLayers(viewer, case)
+    results.begin()
+    results.add(recipe, slice_result(case, 4))
+    viewer.layers.clear()
+    results.refresh()
+    results.settle()
+    assert len(viewer.layers) == 0

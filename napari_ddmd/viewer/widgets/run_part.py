@@ -121,10 +121,12 @@ class RunPart(QObject):
         request = self._request
         if request is None:
             return
-        if self._desk.knows(request.case) and self._come_in != self._drawn:
-            self._drawn = self._come_in
-            self._desk.results_of(request.case).refresh()
-            self._desk.results_changed.emit()
+        if self._desk.knows(request.case):
+            results = self._desk.results_of(request.case)
+            if self._come_in != self._drawn or results.awaits_layers:
+                self._drawn = self._come_in
+                results.refresh()
+                self._desk.results_changed.emit()
         if not self.controller.is_cancelling:
             self.bar.show_progress(self.controller.progress, self._come_in, len(request.slices))
 

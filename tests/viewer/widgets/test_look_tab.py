@@ -34,6 +34,7 @@ def add_results(desk: Desk, case: Case) -> None:
     results = desk.results_of(case)
     results.begin()
     results.add(Recipe(case, "sha", Sampling(samples=3)), slice_result(case, 4))
+    results.settle()
     desk.results_changed.emit()
 
 

@@ -29,6 +29,7 @@ def add_results(desk: Desk, case: Case, *, intra: bool = True) -> None:
     results = desk.results_of(case)
     results.begin()
     results.add(Recipe(case, "sha", Sampling(samples=3)), slice_result(case, 4, intra=intra))
+    results.settle()
 
 
 def usable(box: OverlayBox) -> set[Role]:

@@ -329,7 +329,7 @@ def test_any_layer_may_be_removed_in_mid_run(
     choose(panel, 2, 6)
     panel.run()
     gated.allow(1)
-    come_in(panel, qtbot, 1)
+    qtbot.waitUntil(lambda: "agreement of the samples" in viewer.layers, timeout=10_000)
     viewer.layers.remove(name)
     gated.allow(10)
     qtbot.waitUntil(lambda: not panel.controller.is_running, timeout=10_000)
