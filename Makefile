@@ -13,12 +13,13 @@ override NAPARI_DDMD_DATA := $(abspath $(NAPARI_DDMD_DATA))
 export NAPARI_DDMD_DATA PYTHON
 BIN = $(VENV)/bin
 
-.PHONY: help setup demo test lint format typecheck pytest clean
+.PHONY: help setup demo test lint format typecheck pytest torture clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       segment a synthetic case with the bundled model and leave a picture in $(DEMO)/"
 	@echo "make test       ruff, mypy and all tests"
+	@echo "make torture    injects every fault that the tests know, and counts what was survived"
 	@echo "make lint | format | typecheck | pytest | clean"
 
 setup:
@@ -45,6 +46,9 @@ typecheck: setup
 
 pytest: setup
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4
+
+torture: setup
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 -m "fault or torture"
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, Case, load_case
 from napari_ddmd.model import Bundle, save_bundle, untrained_bundle
+from tests.fault_table import pytest_runtest_makereport, pytest_terminal_summary  # noqa: F401 (pytest finds them here)
+
+pytest_plugins = ["pytester"]
 
 # First axis to the left, second to the front, third downwards: no axis runs as on the axial grid's own order.
 LAI_2MM = np.array([[-2.0, 0, 0, 40], [0, 2, 0, -30], [0, 0, -3, 20], [0, 0, 0, 1]])

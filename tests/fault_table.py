@@ -1,0 +1,57 @@
+"""Count the faults that the tests inject, and print how many of each kind were survived.
+
+A test that injects a fault says so: ``@pytest.mark.fault("Bad input")``, with ``count=12`` where one test tries
+twelve of them, or ``record_property("faults", number)`` where it knows only once it runs. Those that take long are
+marked ``torture``, too, and run with ``make torture`` only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterable
+
+import pytest
+
+_PART, _COUNT = "fault part", "faults"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say in the report, which other processes hand on, what kind of fault the test injects and how many."""
+    report = yield
+    marker = item.get_closest_marker("fault")
+    if marker is not None and report.when == "call":
+        properties = report.user_properties
+        properties.append((_PART, marker.args[0]))
+        if _COUNT not in dict(properties):
+            properties.append((_COUNT, marker.kwargs.get("count", 1)))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table below the other results."""
+    ran = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())]
+    lines = table(ran)
+    if lines:
+        terminalreporter.section("faults", sep="-")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def table(reports: Iterable[pytest.TestReport]) -> list[str]:
+    """Tried, survived and lost by kind of fault, as the lines of a Markdown table; none without faults."""
+    tried: Counter[str] = Counter()
+    survived: Counter[str] = Counter()
+    for report in reports:
+        properties = dict(report.user_properties)
+        if _PART in properties and report.when == "call":
+            part, count = str(properties[_PART]), int(str(properties[_COUNT]))
+            tried[part] += count
+            survived[part] += count * report.passed
+    if not tried:
+        return []
+    rows = [(part, tried[part], survived[part]) for part in sorted(tried)]
+    rows.append(("all", tried.total(), survived.total()))
+    width = max(len(part) for part, _, _ in rows)
+    heading = [f"| {'faults':{width}} | tried | survived | lost |", f"| {'-' * width} | ----: | -------: | ---: |"]
+    return heading + [f"| {part:{width}} | {all_:5} | {kept:8} | {all_ - kept:4} |" for part, all_, kept in rows]
