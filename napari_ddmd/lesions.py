@@ -175,7 +175,7 @@ def drop_small_parts(mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]
     """
     if share <= 0 or not mask.any():
         return mask.copy()
-    kept = np.zeros_like(mask)
+    kept = np.zeros(mask.shape, np.bool_)  # not zeros_like, which writes every page
     box = bounding_box(mask)  # labelling takes as long as the array is large
     parts: NDArray[np.int64] = label(mask[box], connectivity=3)
     sizes = np.bincount(parts.ravel())

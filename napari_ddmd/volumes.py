@@ -75,4 +75,8 @@ class Volumes:
 
     def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
         """``(S, H, W)``, 1 where the probability exceeds the threshold, without parts that are too small."""
-        return drop_small_parts(self.probability > threshold, self.min_part).astype(np.uint8)
+        mask = np.zeros(self.probability.shape, np.bool_)
+        if self.done:
+            seen = slice(min(self.done), max(self.done) + 1)
+            mask[seen] = drop_small_parts(self.probability[seen] > threshold, self.min_part)
+        return mask.view(np.uint8)

@@ -9,6 +9,7 @@ from napari.layers import Image
 from napari.utils import Colormap
 
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.selection import selection_kept
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -54,9 +55,8 @@ class DenoisingLayer:
         # Nothing beside the slice: a layer of one slice has no neighbours to be mistaken for it.
         self.layer = Image(self._picture()[None], **(placed | {"translate": corner}), name=Role.DENOISING.value)
         self.show(0, expected=False)
-        active = viewer.layers.selection.active
-        viewer.layers.append(self.layer)
-        viewer.layers.selection.active = active
+        with selection_kept(viewer.layers):
+            viewer.layers.append(self.layer)
 
     @property
     def steps(self) -> int:

@@ -104,6 +104,11 @@ class LesionLayer:
             self._threshold = threshold
             self._add()
 
+    def discard_untouched(self) -> None:
+        """Remove a layer into which neither the model nor the user has written anything."""
+        if self.is_shown and not self.data.any() and self.next_undo is None and self.next_redo is None:
+            self._viewer.layers.remove(self.layer)
+
     def write(self, index: int, mask: NDArray[np.uint8]) -> bool:
         """Write one slice of a run, unless the user has painted on it; tell whether anything changed."""
         if self.layer is None or not np.array_equal(self.data[index], self._written[index]):
@@ -145,7 +150,7 @@ class LesionLayer:
     def clear(self) -> None:
         """Begin a run of another kind: the model's own mask goes, what the user painted stays."""
         if self._history is not None and self.is_shown:
-            changed = self._write_all(np.zeros_like(self._written), range(len(self._written)))
+            changed = self._write_all(np.zeros(self._written.shape, np.uint8), range(len(self._written)))
             self._history.gather(_RUN, changed)
             self._redraw()
 
@@ -217,7 +222,7 @@ class LesionLayer:
 
     def _redraw(self) -> None:
         assert self.layer is not None
-        self.layer.refresh(extent=False)
+        self.layer.refresh(extent=False, thumbnail=False)  # napari paints its whole list anew for a thumbnail
         if not self.layer.visible:
             # Who measures the mask listens to what napari emits when it draws.
             self.layer.events.set_data()
@@ -226,7 +231,7 @@ class LesionLayer:
     def _add(self) -> None:
         self._written = np.zeros(self._case.grid.shape, np.uint8)
         layer = Labels(
-            np.zeros_like(self._written),
+            np.zeros(self._written.shape, np.uint8),
             name=Role.LESION.value,
             colormap=one_color(COLOR),
             opacity=0.9,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
 from napari_ddmd.viewer.lesion_layer import LesionLayer, one_color
 from napari_ddmd.viewer.navigation import shows_slice
+from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.volumes import Volumes
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class ResultLayers:
         self._dirty: set[int] = set()
         self._starting = True
         self._coming: list[Role] = []
+        self._stale: list[Role] = []
 
     @property
     def done(self) -> set[int]:
@@ -91,8 +92,12 @@ class ResultLayers:
         return 0 if self.volumes is None else len(self.volumes.samples)
 
     def begin(self) -> None:
-        """Announce a run: with its first result, layers that the user removed are made again."""
+        """Announce a run: the lesion's layer is made at once, if it is not there, and the others with the first result.
+
+        So the slowest layer to make is there before the model computes.
+        """
         self._starting = True
+        self._ensure_lesion()
 
     def restore(self) -> None:
         """Make the layers that the user removed again, with all results so far."""
@@ -130,27 +135,33 @@ class ResultLayers:
 
     @property
     def awaits_layers(self) -> bool:
-        """Whether `refresh` has layers left to make."""
-        return bool(self._coming)
+        """Whether `refresh` has layers left to make, or to fill."""
+        return bool(self._coming or self._stale)
 
     def refresh(self) -> None:
         """Redraw the layers that show a slice which has changed since the last call.
 
-        During a run one layer is made a call, until all are there: together they would hold up the window.
+        One layer is made a call, until all are there: together they would hold up the window.
         """
-        self._bring(most=1)
+        if self._stale:
+            self._freshen(self._stale[0])
+        else:
+            self._bring(most=1)
         seen = any(shows_slice(self._viewer, self._case, index) for index in self._dirty)
         self._dirty.clear()
         if not seen:
             return
         for layer in (*self._layers.values(), self.lesion.layer):
             if layer is not None and layer.visible and layer in self._viewer.layers:
-                layer.refresh(extent=False)
+                layer.refresh(extent=False, thumbnail=False)  # the desk has thumbnails drawn once all is quiet
 
     def settle(self) -> None:
         """Take parts that are too small out of the lesion, now that all slices are in; hand edits stay."""
         if self.volumes is None:
+            self.lesion.discard_untouched()
             return
+        while self._stale:
+            self._freshen(self._stale[0])
         self._bring()
         mask = self.volumes.mask(self.threshold)
         for index in sorted(self.volumes.done):
@@ -163,6 +174,12 @@ class ResultLayers:
     def lesion_ml(self) -> float:
         """Volume of the lesion layer in millilitres, at once: a count of voxels, without the lesions apart."""
         return lesion_volume_ml(self.lesion.data, self._case.spacing)
+
+    def draw_thumbnails(self) -> None:
+        """Bring the pictures in napari's list of layers up to date, which no other call does: they take long."""
+        for layer in (*self._layers.values(), self.lesion.layer):
+            if layer is not None and layer.visible and layer in self._viewer.layers:
+                layer.refresh(data_displayed=False, highlight=False, extent=False)
 
     def set_threshold(self, threshold: float) -> None:
         """Make the lesion anew from the probability; slices that were edited by hand stay."""
@@ -204,18 +221,30 @@ class ResultLayers:
         self._limits.clear()
         self.lesion.clear()
         arrays = self._arrays()
+        self._stale = []
         for role, layer in list(self._layers.items()):
-            if role is Role.SAMPLE:
-                self._show_sample_in(layer)
+            if role not in arrays:
+                del self._layers[role]
+                if layer in self._viewer.layers:
+                    self._viewer.layers.remove(layer)
                 continue
-            if role is Role.AGREEMENT:
-                layer.colormap = agreement_colors(self.samples)
-            if role in arrays:
-                layer.data = arrays[role]
-                continue
-            del self._layers[role]
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+            # Layers that nobody sees can wait: all of them at once would hold up the window.
+            self._stale.append(role)
+            if layer.visible:
+                self._freshen(role)
+
+    def _freshen(self, role: Role) -> None:
+        """Let a layer show the volumes of this run, instead of those of the one before."""
+        if role not in self._stale:
+            return
+        self._stale.remove(role)
+        layer = self._layers[role]
+        if role is Role.SAMPLE:
+            self._show_sample_in(layer)
+            return
+        if role is Role.AGREEMENT:
+            layer.colormap = agreement_colors(self.samples)
+        layer.data = self._arrays()[role]
 
     def _arrays(self) -> dict[Role, NDArray[Any]]:
         """Return what each role shows, bottom layer first."""
@@ -231,10 +260,13 @@ class ResultLayers:
         return {role: array for role, array in arrays.items() if array is not None}
 
     def _ensure_lesion(self) -> None:
-        assert self.volumes is not None
         if not self.lesion.is_shown:
-            with self._selection_kept():
+            layers = self._viewer.layers
+            with selection_kept(layers):
                 self.lesion.ensure(self.threshold)
+            if not layers.selection:
+                layers.selection.active = self.lesion.layer  # which is there to be edited
+            if self.volumes is not None:
                 # Slices that are done are not run again, so a new layer has to hold them from the start.
                 self.lesion.fill(self.volumes.mask(self.threshold))
 
@@ -252,7 +284,7 @@ class ResultLayers:
         if self._coming and not any(_is_of(layer, self._case) for layer in self._viewer.layers):
             self._coming = []
         arrays = self._arrays() if self._coming else {}
-        with self._selection_kept():
+        with selection_kept(self._viewer.layers):
             for role in self._coming[:most]:
                 self._add_layer(role, arrays[role], map_limits)
         del self._coming[:most]
@@ -260,6 +292,7 @@ class ResultLayers:
     def _add_layer(self, role: Role, array: NDArray[Any], map_limits: Mapping[Role, float]) -> None:
         assert self.volumes is not None
         layer = self._layers[role] = self._make_layer(role, array)
+        layer.events.visible.connect(lambda: self._freshen(role))
         layers = self._viewer.layers
         # The contours of the agreement lie on top: the lesion's own outline would cover them.
         on_top = role is Role.AGREEMENT or not self.lesion.is_shown
@@ -270,17 +303,6 @@ class ResultLayers:
         elif role in _MAPS:
             for index in sorted(self.volumes.done):
                 self._widen_limits(role, array[index])
-
-    @contextmanager
-    def _selection_kept(self) -> Iterator[None]:
-        """Adding a layer selects it; the user's own choice stays, or the lesion, which is there to be edited."""
-        layers = self._viewer.layers
-        active = layers.selection.active
-        yield
-        if active is not None and active in layers:
-            layers.selection.active = active
-        elif self.lesion.is_shown:
-            layers.selection.active = self.lesion.layer
 
     def _make_layer(self, role: Role, array: NDArray[Any]) -> Layer:
         placed = {"visible": False, **grid_arguments(self._case, role)}

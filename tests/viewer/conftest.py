@@ -51,7 +51,8 @@ class AllAtOnce(ResultLayers):
 
     def add(self, recipe: Recipe, result: SliceResult) -> None:
         super().add(recipe, result)
-        self._bring()
+        while self.awaits_layers:
+            self.refresh()
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_layers_appear_with_the_first_result(
     results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
 ) -> None:
     results.begin()
-    assert result_names(viewer) == []
+    assert result_names(viewer) == ["lesion"]  # made before the model computes, as it takes longest
     result = slice_result(case, 4)
     results.add(recipe, result)
     assert result_names(viewer) == NAMES
@@ -354,13 +354,64 @@ def test_layers_come_one_by_one_while_a_run_is_on(viewer: ViewerModel, case: Cas
     assert "probability" not in result_names(viewer)
 
 
-def test_a_short_run_ends_with_all_layers(viewer: ViewerModel, case: Case, recipe: Recipe) -> None:
+def test_a_short_run_ends_with_all_layers(
+    viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe
+) -> None:
+    results = ResultLayers(viewer, case)
+    for index, chosen in ((4, recipe), (3, other_recipe)):
+        results.begin()
+        results.add(chosen, slice_result(case, index))
+        results.settle()
+        assert result_names(viewer) == NAMES
+        assert not results.awaits_layers
+        assert viewer.layers["inter discrepancy"].data[index].any()
+
+
+def test_a_run_that_found_nothing_leaves_no_layer(viewer: ViewerModel, case: Case) -> None:
+    results = ResultLayers(viewer, case)
+    results.begin()
+    results.settle()
+    assert result_names(viewer) == []
+    results.begin()
+    viewer.layers["lesion"].paint((4, 20, 20), 1)
+    results.settle()
+    assert result_names(viewer) == ["lesion"]  # it holds what the user painted meanwhile
+
+
+def test_hidden_layers_take_up_another_run_one_after_the_other(
+    viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe
+) -> None:
     results = ResultLayers(viewer, case)
     results.begin()
     results.add(recipe, slice_result(case, 4))
-    results.settle()
-    assert result_names(viewer) == NAMES
-    assert viewer.layers["inter discrepancy"].data[4].any()
+    while results.awaits_layers:
+        results.refresh()
+    viewer.layers["uncertainty"].visible = True
+    results.begin()
+    results.add(other_recipe, slice_result(case, 3))
+
+    def is_fresh(name: str) -> bool:
+        return bool(viewer.layers[name].data[3].any())
+
+    assert [name for name in NAMES if is_fresh(name)] == ["uncertainty", "lesion"]  # what is seen comes first
+    viewer.layers["probability"].visible = True
+    assert is_fresh("probability")
+    for count in range(4, len(NAMES) + 1):
+        results.refresh()
+        assert sum(map(is_fresh, NAMES)) == count
+    assert not results.awaits_layers
+
+
+def test_thumbnails_are_drawn_on_request(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    go_to_slice(viewer, case, 4)
+    results.add(recipe, slice_result(case, 4))
+    lesion = viewer.layers["lesion"]
+    results.refresh()
+    before = lesion.thumbnail.copy()
+    results.draw_thumbnails()
+    assert (lesion.thumbnail != before).any()
 
 
 def test_no_layer_comes_to_a_case_that_was_closed(viewer: ViewerModel, case: Case, recipe: Recipe) -> None:

@@ -15,6 +15,7 @@ from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.mask_tools import is_expert
 from napari_ddmd.viewer.measure import millilitres
+from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
 
@@ -169,7 +170,6 @@ class CompareBox(QWidget):
             layer.refresh(extent=False)
             return
         viewer = self._desk.viewer
-        active = viewer.layers.selection.active
         layer = Labels(
             agreement.overlap.copy(),
             name=Role.COMPARISON.value,
@@ -179,9 +179,8 @@ class CompareBox(QWidget):
         )
         layer.editable = False
         self._overlay, self._overlay_case = layer, case
-        viewer.layers.append(layer)
-        # Adding a layer selects it; the brush must stay on the mask.
-        viewer.layers.selection.active = active
+        with selection_kept(viewer.layers):
+            viewer.layers.append(layer)
 
     def _remove_overlay(self) -> None:
         layer, self._overlay = self.overlay, None
