@@ -49,8 +49,9 @@ class Census:
             names = [files.name for files in labelled]
             settings = recipe.slices
             folds = assign_folds(names, folds=settings.folds, seed=recipe.seed, fold_file=settings.fold_file)
-            bar = tqdm(labelled, desc="count", unit="case")
-            entries = {files.name: describe_slices(load_case(files), settings) for files in bar}
+            # Closed before an error is told, which would stand in the bar's own line.
+            with tqdm(labelled, desc="count", unit="case") as bar:
+                entries = {files.name: describe_slices(load_case(files), settings) for files in bar}
         return cls(
             folds,
             {name: np.array(entry["unhealthy"], bool) for name, entry in entries.items()},

@@ -49,16 +49,20 @@ def _prepare(run: Run) -> None:
         return
     folds = assign_folds(names, folds=recipe.slices.folds, seed=recipe.seed, fold_file=recipe.slices.fold_file)
     cases: dict[str, Any] = {}
-    for files in tqdm(labelled, desc="prepare", unit="case"):
-        entry_path = run.slices / f"{files.name}.json"
-        if entry_path.exists():
-            run.check_fingerprint(entry_path, fingerprint)
-        else:
-            write_json(entry_path, {"fingerprint": fingerprint, "case": _store(load_case(files), recipe, run.slices)})
-        cases[files.name] = json.loads(entry_path.read_text())["case"] | {
-            "fold": folds[files.name],
-            "folder": _folder(files),
-        }
+    # Closed before an error is told, which would stand in the bar's own line.
+    with tqdm(labelled, desc="prepare", unit="case") as bar:
+        for files in bar:
+            entry_path = run.slices / f"{files.name}.json"
+            if entry_path.exists():
+                run.check_fingerprint(entry_path, fingerprint)
+            else:
+                write_json(
+                    entry_path, {"fingerprint": fingerprint, "case": _store(load_case(files), recipe, run.slices)}
+                )
+            cases[files.name] = json.loads(entry_path.read_text())["case"] | {
+                "fold": folds[files.name],
+                "folder": _folder(files),
+            }
     write_json(run.index_path, {"fingerprint": fingerprint, "cases": cases})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,7 +121,11 @@ def case_places(path: str | os.PathLike[str]) -> list[Path]:
         If there is no such path.
     """
     location = _existing(path)
-    return (_case_folders(location, _DEEPEST) if location.is_dir() else []) or [location]
+    if not location.is_dir():
+        return [location]
+    # Links can lead to one case by several ways, and back to where they are.
+    places = {(os.path.realpath(place), place.name): place for place in reversed(_case_folders(location, ()))}
+    return list(reversed(places.values())) or [location]
 
 
 def is_nifti(name: str) -> bool:
@@ -174,7 +179,11 @@ class _Listing:
 def _existing(path: str | os.PathLike[str]) -> Path:
     # Not resolved: a link's own name is the case's name.
     location = Path(os.path.abspath(path))  # noqa: PTH100
-    if not location.exists():
+    try:
+        is_there = location.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise CaseError(f"{location}: cannot be opened ({error.strerror}); check the path") from error
+    if not is_there:
         raise CaseError(f"{location}: no such file or folder; check the path")
     return location
 
@@ -188,7 +197,31 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _images(entries: Iterable[Path]) -> list[Path]:
-    return [e for e in entries if (is_nifti(e.name) or is_foreign(e.name)) and e.is_file()]
+    return [e for e in entries if (is_nifti(e.name) or is_foreign(e.name)) and _may_be_read(e)]
+
+
+def _may_be_read(entry: Path) -> bool:
+    """Tell whether a name stands for an image, or for one that is lost: the reading then says what is wrong with it."""
+    try:
+        mode = entry.stat().st_mode
+    except OSError:
+        return True
+    # A folder of such a name may hold a modality's images.
+    return not stat.S_ISDIR(mode)
+
+
+def _is_folder(entry: Path) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(entry: Path) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _list_case(folder: Path) -> _Listing:
@@ -198,7 +231,7 @@ def _list_case(folder: Path) -> _Listing:
     listing.add(_images(entries))
     for entry in entries:
         modality = guess_modality(entry.name)
-        if modality is not None and entry.is_dir():
+        if modality is not None and _is_folder(entry):
             listing.add(_images(_entries(entry)), modality)
     return listing
 
@@ -213,16 +246,22 @@ def _list_around(file: Path) -> tuple[Path, _Listing]:
     return folder, listing
 
 
-def _case_folders(folder: Path, depth: int) -> list[Path]:
+def _case_folders(folder: Path, above: tuple[str, ...]) -> list[Path]:
+    """Find the cases in and below a folder; `above` are those that lead to it, which a link may lead back to."""
+    own = os.path.realpath(folder)
+    if own in above:
+        return []
     try:
         listing = _list_case(folder)
     except CaseError:
         return [folder]  # find_case_files tells why
     if listing.has_images:
         return [folder]
-    # What may not be opened (a drive's "lost+found") is no reason to give up on the rest.
-    below = [e for e in _entries(folder) if e.is_dir() and os.access(e, os.R_OK | os.X_OK)] if depth > 0 else []
-    cases = [case for entry in below for case in _case_folders(entry, depth - 1)]
+    below: list[Path] = []
+    if len(above) < _DEEPEST:
+        # What may not be opened (a drive's "lost+found") is no reason to give up on the rest.
+        below = [e for e in _entries(folder) if _is_folder(e) and os.access(e, os.R_OK | os.X_OK)]
+    cases = [case for entry in below for case in _case_folders(entry, (*above, own))]
     # Images beside case folders (an atlas) are no case; images alone are a patient whose files have other names.
     if not cases and listing.unnamed and not (folder / _SUMMARY).is_file():
         return [folder]
@@ -237,7 +276,9 @@ def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str,
     for kind in (*MODALITIES, MASK):
         files = [Path(assignment[kind])] if kind in assignment else listing.found.get(kind, [])
         if len(files) > 1:
-            names = " and ".join(file.name for file in files)
+            files = [file for file in files if _is_file(file)] or files[:1]  # links that lead nowhere do not count
+        if len(files) > 1:
+            names = " and ".join(file.name for file in files[:2]) + (" and others" if len(files) > 2 else "")
             raise CaseError(f"{location}: {len(files)} files for {kind} ({names}); keep one of them")
         if files:
             chosen[kind] = files[0]

@@ -23,6 +23,8 @@ from napari_ddmd.case.errors import CaseError
 _AXIAL_ORIENTATION = axcodes2ornt(("S", "P", "L"))
 # Sine of the largest tilt that counts as axis-aligned: a quarter of a millimetre over a head.
 _TILT = 1e-3
+# Millimetres. A window about such a brain, at such a resolution, still fits into memory; beyond, the header is wrong.
+_SMALLEST, _LARGEST, _LONGEST, _FARTHEST = 0.1, 100.0, 600.0, 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,14 @@ class AxialGrid:
         matrix = np.array(affine, dtype=np.float64)
         if matrix.shape != (4, 4) or len(shape) != 3:
             raise CaseError("the geometry is not that of a 3-D image; save the image as 3-D NIfTI")
-        if not np.isfinite(matrix).all() or (voxel_sizes(matrix) <= 0).any():
+        if _is_damaged(matrix):
             raise CaseError("the geometry in the header is damaged; save the image again with a valid affine")
+        sizes = voxel_sizes(matrix)
+        if sizes.min() < _SMALLEST or sizes.max() > _LARGEST:
+            size = "×".join(f"{length:g}" for length in sizes)
+            raise CaseError(f"the voxels are {size} mm, which cannot be; save the image again with its spacing in mm")
+        if max(extents := [length * size for length, size in zip(shape, sizes, strict=True)]) > _LONGEST:
+            raise CaseError(f"the image is {max(extents):.0f} mm long, which no head is; crop it, or correct its spacing")
         cosines = np.abs(matrix[:3, :3] / voxel_sizes(matrix))
         along = cosines.argmax(axis=0)
         if len(set(along.tolist())) < 3 or np.sort(cosines, axis=0)[:2].max() > _TILT:
@@ -152,6 +160,16 @@ class AxialGrid:
         """The file's axes that S, H and W run along."""
         slices, rows, columns = np.argsort(self._to_axial[:, 0]).tolist()
         return slices, rows, columns
+
+
+def _is_damaged(matrix: NDArray[np.float64]) -> bool:
+    """Tell whether an affine puts no volume anywhere in a scanner."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        sizes = voxel_sizes(matrix)
+        if not np.isfinite(matrix).all() or not np.isfinite(sizes).all() or (sizes <= 0).any():
+            return True
+        volume = abs(np.linalg.det(matrix[:3, :3] / sizes))
+    return bool(volume < _TILT or np.abs(matrix[:3, 3]).max() > _FARTHEST)
 
 
 def _reorder(volume: NDArray[Any], orientation: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[Any]:

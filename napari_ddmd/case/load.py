@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,10 @@ from napari_ddmd.case.files import CaseFiles, find_case_files
 from napari_ddmd.case.grid import AxialGrid
 from napari_ddmd.case.naming import MODALITIES
 from napari_ddmd.case.nifti import NiftiFile, open_nifti
+from napari_ddmd.case.plain_header import plain_header
 
+# Larger images (twice those of the challenge) are read one after the other, which takes less memory at once.
+_LARGE = 2**24
 # Share of a voxel by which corners of one and the same grid may differ: headers are rounded.
 _SAME_PLACE = 0.1
 
@@ -65,35 +69,48 @@ def load_case(
     grid = reference.grid()
     for image in images.values():
         _refuse_other_grid(image, reference)
-    remarks = _orientation_remarks(reference)
+    remarks = [remark for image in images.values() for remark in image.remarks]
+    remarks += _orientation_remarks(reference)
     remarks += [f"{files.name}: has no {modality}; what is found without it is less sure" for modality in missing]
     mask_file, mask_grid = None, grid
     if files.mask is not None:
         mask_file = open_nifti(files.mask)
         mask_grid, mask_remarks = _place_mask(mask_file, grid)
-        remarks += mask_remarks
+        remarks += [*mask_file.remarks, *mask_remarks]
 
+    try:
+        volumes, labels = _read_all(images, mask_file, grid)
+        mask = None if labels is None else mask_grid.to_axial(labels)
+    except MemoryError as error:
+        raise CaseError(f"{reference.path}: does not fit into memory; close other programs or crop it") from error
+    _refuse_copies(volumes, images)
+
+    for remark in remarks:
+        warnings.warn(CaseWarning(remark), stacklevel=2)
+    return Case(files.name, volumes, grid, files, plain_header(reference.header), mask, tuple(remarks))
+
+
+def _read_all(
+    images: Mapping[str, NiftiFile], mask_file: NiftiFile | None, grid: AxialGrid
+) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
+    """Read the images onto the axial grid, ``(C, S, H, W)``, and the mask in its own file's order."""
     # Allocated once; each thread fills its own part, so that no second copy of the case is ever held.
     volumes = np.zeros((len(MODALITIES), *grid.shape), dtype=np.float32)
 
     def read(modality: str, image: NiftiFile) -> None:
         volumes[MODALITIES.index(modality)] = grid.to_axial(image.read_image())
 
-    with ThreadPoolExecutor(max_workers=len(MODALITIES) + 1, thread_name_prefix="load_case") as pool:
+    at_once = 1 if volumes[0].size > _LARGE else len(MODALITIES) + 1
+    with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="load_case") as pool:
         reads = [pool.submit(read, modality, image) for modality, image in images.items()]
         labels = None if mask_file is None else pool.submit(mask_file.read_labels)
         try:
             for done in reads:
                 done.result()
-            mask = None if labels is None else mask_grid.to_axial(labels.result())
+            return volumes, None if labels is None else labels.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-    for remark in remarks:
-        warnings.warn(CaseWarning(remark), stacklevel=2)
-    header = reference.image.header.copy()
-    return Case(files.name, volumes, grid, files, header, mask, tuple(remarks))
 
 
 def load_mask(path: str | os.PathLike[str], grid: AxialGrid) -> NDArray[np.uint8]:
@@ -123,6 +140,7 @@ def load_mask(path: str | os.PathLike[str], grid: AxialGrid) -> NDArray[np.uint8
     """
     mask_file = open_nifti(Path(path))
     mask_grid, remarks = _place_mask(mask_file, grid)
+    remarks += mask_file.remarks
     labels: NDArray[np.uint8] = mask_grid.to_axial(mask_file.read_labels())
     for remark in remarks:
         warnings.warn(CaseWarning(remark), stacklevel=2)
@@ -150,6 +168,15 @@ def _refuse_other_grid(image: NiftiFile, reference: NiftiFile) -> None:
         raise CaseError(
             f"{image.path}: lies elsewhere in space than {reference.path.name}; register it to the same grid"
         )
+
+
+def _refuse_copies(volumes: NDArray[np.float32], images: Mapping[str, NiftiFile]) -> None:
+    """Refuse one image under two names: what is found would rest on a contrast that was never seen."""
+    for first, second in combinations(images, 2):
+        if np.array_equal(volumes[MODALITIES.index(first)], volumes[MODALITIES.index(second)]):
+            raise CaseError(
+                f"{images[second].path}: holds the same image as {images[first].path.name}; give the {second} image"
+            )
 
 
 def _orientation_remarks(image: NiftiFile) -> list[str]:

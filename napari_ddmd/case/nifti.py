@@ -1,27 +1,38 @@
-"""Read NIfTI files: the header first, the voxels later, and one clear line for each way a file can fail."""
+"""Read NIfTI files: the header first, the voxels later, and one clear line for each way a file can fail.
+
+A file may come from anybody: no more is read, inflated or held in memory than a checked header promises, and nothing is
+mapped into memory, where a file that shrinks or a drive that is pulled out would end the program.
+"""
 
 from __future__ import annotations
 
 import gzip
-import logging
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
+from nibabel.arrayproxy import ArrayProxy
 from numpy.typing import NDArray
 
 from napari_ddmd.case.errors import CaseError
 from napari_ddmd.case.grid import AxialGrid
+from napari_ddmd.case.header import CUT_SHORT, LONGEST_HEADER, bytes_needed, read_header
 
+_GZIP = b"\x1f\x8b"
 # Deflate cannot shrink data further than this, so a shorter file cannot be whole.
 _DEFLATE_LIMIT = 1032
+# Bytes that may follow the voxels, at most; what inflates to more beside them is no image.
+_SLACK = 2**20
+_CHUNK = 2**18
+# Far beyond any scanner's intensities, and far enough from the end of float32 for what is computed from them.
+_LARGEST = 1e30
 _LABELS = range(5)
 
 
@@ -33,27 +44,28 @@ class NiftiFile:
     ----------
     path : Path
         The file.
-    image : nibabel.Nifti1Image
-        Header and affine, with the voxels still on disk.
+    header : nibabel.Nifti1Header
+        Its header, without extensions.
+    affine : (4, 4) ndarray of float64
+        From voxel indices to RAS millimetres.
+    remarks : tuple of str
+        What the user should know about the file, one line each.
     """
 
     path: Path
-    image: nibabel.Nifti1Image
+    header: nibabel.Nifti1Header
+    affine: NDArray[np.float64]
+    remarks: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the file's array."""
-        return tuple(int(length) for length in self.image.shape)
-
-    @property
-    def affine(self) -> NDArray[np.float64]:
-        """From voxel indices to RAS millimetres."""
-        return np.asarray(self.image.affine, dtype=np.float64)
+        return tuple(int(length) for length in self.header.get_data_shape())
 
     @property
     def has_orientation(self) -> bool:
         """Whether the header says how the patient lay."""
-        return bool(self.image.header["sform_code"] > 0 or self.image.header["qform_code"] > 0)
+        return bool(self.header["sform_code"] > 0 or self.header["qform_code"] > 0)
 
     def grid(self) -> AxialGrid:
         """Make the axial grid of the file; raises `CaseError` when it is oblique."""
@@ -70,8 +82,7 @@ class NiftiFile:
         CaseError
             If the data is cut short or damaged, not finite, or zero throughout.
         """
-        with np.errstate(over="ignore"):
-            voxels = self._read(np.float32)
+        voxels = self._read(np.float32)
         refuse_unusable(voxels, str(self.path), again="export the image again")
         return voxels
 
@@ -97,13 +108,28 @@ class NiftiFile:
                 raise CaseError(f"{self.path}: holds label {label}; give a mask with labels 0 to 4")
         return labels.astype(np.uint8)
 
+    def read_voxels(self) -> NDArray[Any]:
+        """Read the numbers as they are, scaled, in the file's order.
+
+        Raises
+        ------
+        CaseError
+            If the data is cut short or damaged.
+        """
+        return self._read(None)
+
     def _read(self, dtype: type[np.float32] | None) -> NDArray[Any]:
-        with _one_line_errors(self.path):
-            image = self.image
-            if _is_compressed(self.path):
-                # At one go: nibabel stops before the checksum, and would pass damaged voxels on.
-                image = type(image).from_bytes(gzip.decompress(self.path.read_bytes()))
-            return np.asanyarray(image.dataobj, dtype=dtype)
+        with _one_line_errors(self.path), _opened(self.path) as (stream, is_compressed):
+            with np.errstate(all="ignore"):  # what becomes too large is refused where it is used
+                voxels = np.asanyarray(ArrayProxy(stream, self.header, mmap=False), dtype=dtype)
+            if is_compressed:
+                # To the end, where the checksum is: nibabel stops before it, and would pass damaged voxels on.
+                left = _slack(self.header)
+                while left >= 0 and (read := len(stream.read(_CHUNK))):
+                    left -= read
+                if left < 0:
+                    raise _holds_more(self.path)
+            return voxels
 
 
 def refuse_unusable(voxels: NDArray[np.float32], where: str, *, again: str) -> None:
@@ -123,9 +149,12 @@ def refuse_unusable(voxels: NDArray[np.float32], where: str, *, again: str) -> N
     CaseError
         If they are not finite, or zero throughout.
     """
-    if not np.isfinite(voxels).all():
+    lowest, highest = float(voxels.min()), float(voxels.max())  # NaN where any is
+    if not np.isfinite((lowest, highest)).all():
         raise CaseError(f"{where}: holds NaN or infinite values; replace them and {again}")
-    if not voxels.any():
+    if max(-lowest, highest) > _LARGEST:
+        raise CaseError(f"{where}: holds values as large as {max(-lowest, highest):.0e}; {again}")
+    if lowest == highest == 0:
         raise CaseError(f"{where}: all voxels are zero; {again}")
 
 
@@ -138,38 +167,72 @@ def open_nifti(path: Path) -> NiftiFile:
         If the file is missing, empty, cut short, not NIfTI, not 3-D, or holds no plain numbers.
     """
     with _one_line_errors(path):
-        size = path.stat().st_size
-        if size == 0:
+        about = path.stat()
+        if stat.S_ISREG(about.st_mode) and about.st_size == 0:
             raise CaseError(f"{path}: the file is empty; copy or download it again")
-        with _silent_nibabel():
-            image = _open_image(path)
-    shape = image.shape
-    if len(shape) != 3:
-        raise CaseError(f"{path}: the image is {len(shape)}-D; give one 3-D volume for each modality")
-    if min(shape) < 1:
-        raise CaseError(f"{path}: the image has no voxels; export it again")
-    dtype = image.get_data_dtype()
-    if dtype.kind not in "iuf":
-        raise CaseError(f"{path}: holds colours or complex numbers; save plain intensities")
-    needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if size * (_DEFLATE_LIMIT if _is_compressed(path) else 1) < needed:
+        with _opened_raw(path) as raw:
+            start = raw.read(_CHUNK)
+        is_compressed = start.startswith(_GZIP)
+        if is_compressed:
+            start = _inflated_start(start, LONGEST_HEADER)
+    try:
+        header, affine, remarks = read_header(start)
+    except CaseError as error:
+        raise CaseError(f"{path}: {error}") from error
+    _check_size(path, about.st_size, header, is_compressed)
+    if is_compressed != (path.suffix.lower() == ".gz"):
+        remarks.append(f"{'is' if is_compressed else 'is not'} compressed, against its name")
+    return NiftiFile(path, header, affine, tuple(f"{path}: {remark}" for remark in remarks))
+
+
+def _check_size(path: Path, size: int, header: nibabel.Nifti1Header, is_compressed: bool) -> None:
+    """Compare the file's size with what the header promises, before anything is read."""
+    needed = bytes_needed(header)
+    if size * (_DEFLATE_LIMIT if is_compressed else 1) < needed:
         raise _cut_short(path)
-    return NiftiFile(path, image)
+    # Deflate adds less than a tenth to what it cannot shrink.
+    if size > (1.1 * needed + _SLACK if is_compressed else needed + _slack(header)):
+        raise _holds_more(path)
 
 
-def _is_compressed(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
+def _slack(header: nibabel.Nifti1Header) -> int:
+    """Bytes that may stand behind the voxels: fewer than a 4-D image leaves, or one of twice as long numbers."""
+    voxels = bytes_needed(header) - int(header.get_data_offset())
+    return min(_SLACK, max(voxels // 2, 16))
 
 
-def _open_image(path: Path) -> nibabel.Nifti1Image:
-    """Read the header by what the file holds: `nibabel.load` goes by the name, and trips over mixed case."""
-    with gzip.open(path) if _is_compressed(path) else path.open("rb") as stream:
-        start = stream.read(nibabel.Nifti2Header.sizeof_hdr)
-    for kind in (nibabel.Nifti1Image, nibabel.Nifti2Image):
-        if kind.header_class.may_contain_header(start):
-            image: nibabel.Nifti1Image = kind.from_file_map({"image": nibabel.FileHolder(str(path))})
-            return image
-    raise _not_nifti(path)
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], bool]]:
+    """Open a file by what it holds, and tell whether it is compressed."""
+    with _opened_raw(path) as raw:
+        if raw.peek(len(_GZIP)).startswith(_GZIP):
+            with gzip.open(raw) as stream:
+                yield cast("IO[bytes]", stream), True
+        else:
+            yield raw, False
+
+
+@contextmanager
+def _opened_raw(path: Path) -> Iterator[BufferedReader]:
+    # Before it is opened, which would wait for ever at a pipe.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise CaseError(f"{path}: not a file that can be read (a folder, pipe or device); give a NIfTI file")
+    with path.open("rb") as raw:
+        yield raw
+
+
+def _inflated_start(packed: bytes, length: int) -> bytes:
+    """Inflate the start of a file: not by `gzip`, which takes minutes over a field of its header that has no end."""
+    start = b""
+    while packed and len(start) < length:
+        stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        start += stream.decompress(packed, length - len(start))
+        if not stream.eof:
+            break
+        packed = stream.unused_data.lstrip(b"\0")
+    if len(start) < length and not stream.eof:
+        raise EOFError
+    return start
 
 
 @contextmanager
@@ -187,8 +250,6 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         raise CaseError(f"{path}: no such file; check the path") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise CaseError(f"{path}: the compressed data is damaged; copy or download it again") from error
-    except (ImageFileError, HeaderDataError, ValueError) as error:
-        raise _not_nifti(path) from error
     except OSError as error:
         # nibabel has no error of its own for data that ends early.
         if "Expected" in str(error):
@@ -196,24 +257,9 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         raise CaseError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
 
 
-@contextmanager
-def _silent_nibabel() -> Iterator[None]:
-    """Keep nibabel's remarks on headers off standard error, where one line has to tell everything."""
-
-    def reject(record: logging.LogRecord) -> bool:
-        return False
-
-    logger = logging.getLogger("nibabel.global")
-    logger.addFilter(reject)
-    try:
-        yield
-    finally:
-        logger.removeFilter(reject)
-
-
 def _cut_short(path: Path) -> CaseError:
-    return CaseError(f"{path}: the file is cut short; copy or download it again")
+    return CaseError(f"{path}: {CUT_SHORT}")
 
 
-def _not_nifti(path: Path) -> CaseError:
-    return CaseError(f"{path}: not a NIfTI file, whatever its name says; convert it to NIfTI")
+def _holds_more(path: Path) -> CaseError:
+    return CaseError(f"{path}: holds far more data than its header promises; export it again")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +151,7 @@ def test_an_empty_and_an_absent_file(tmp_path: Path) -> None:
     with pytest.raises(CaseError, match=r"y\.nii: no such file"):
         open_nifti(tmp_path / "y.nii")
     (tmp_path / "z.nii").mkdir()
-    with pytest.raises(CaseError, match=r"z\.nii: cannot be read \(Is a directory\)|not a NIfTI"):
+    with pytest.raises(CaseError, match=r"z\.nii: not a file that can be read \(a folder,"):
         open_nifti(tmp_path / "z.nii")
 
 
@@ -163,12 +162,9 @@ def test_a_damaged_header_is_told_in_one_line_only(
     raw = bytearray(path.read_bytes())
     raw[70:72] = (999).to_bytes(2, "little")  # datatype: a code that does not exist
     path.write_bytes(raw)
-    handlers = list(logging.getLogger("nibabel.global").handlers)
-    with pytest.raises(CaseError, match=r"x\.nii: not a NIfTI file"):
+    with pytest.raises(CaseError, match=r"x\.nii: the header is damaged \(data code 999 not recognized\); export"):
         open_nifti(path)
     assert caplog.records == []
-    assert logging.getLogger("nibabel.global").handlers == handlers
-    assert not logging.getLogger("nibabel.global").filters
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint16, np.int64, np.float32, np.float64])

@@ -1,0 +1,77 @@
+"""Changes that know the form of an input, which changes of bytes would mostly only break."""
+
+from __future__ import annotations
+
+import json
+import struct
+from random import Random
+from typing import Any
+
+import nibabel
+
+_LAYOUT: Any = nibabel.Nifti1Header.template_dtype.fields
+_FIELDS: list[tuple[int, int]] = [(offset, dtype.itemsize) for dtype, offset in _LAYOUT.values()]
+_NUMBERS: tuple[Any, ...] = (0, 1, -1, 2, 7, 255, 32767, -32768, 2**31 - 1, -(2**31), 2**53, 2**63, 2**64, 10**400)
+_VALUES: tuple[Any, ...] = (
+    *_NUMBERS,
+    *(None, True, False, 0.5, -0.0, 1e-300, 1e300, float("nan"), float("inf"), float("-inf")),
+    *("", "x", "é", "\x00", "\n", "../x", "/", "x" * 500, "NaN", "0" * 64, "\ud800"),
+    *([], {}, [[]], [0] * 100, {"x": 0}),
+)
+
+
+def changed_header(content: bytes, random: Random) -> bytes:
+    """Another value in one or a few fields of a NIfTI header."""
+    changed = bytearray(content)
+    for _ in range(random.randint(1, 3)):
+        offset, length = random.choice(_FIELDS)
+        place = offset + random.randrange(length)
+        value = random.choice((_packed_float, _packed_integer, _noise))(random)
+        if place + len(value) <= len(changed):
+            changed[place : place + len(value)] = value
+    return bytes(changed)
+
+
+def changed_json(text: bytes, random: Random) -> bytes:
+    """Another value, one less or one twice, somewhere in a document; a text that is none stays as it is."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    for _ in range(random.randint(1, 2)):
+        document = _changed(document, random)
+    return json.dumps(document).encode("utf-8", "surrogatepass")
+
+
+def _changed(node: Any, random: Random) -> Any:
+    """A document in which one node, each as likely to be reached by a walk down, is another."""
+    if not isinstance(node, dict | list) or not node or random.random() < 0.1:
+        return random.choice(_VALUES)
+    keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+    key = random.choice(keys)
+    what = random.random()
+    if what < 0.1:
+        del node[key]
+    elif what < 0.15 and isinstance(node, dict):
+        node[random.choice(("x", "", "__metadata__", "format"))] = random.choice(_VALUES)
+    elif what < 0.2 and isinstance(node, list):
+        node.append(node[key])
+    else:
+        node[key] = _changed(node[key], random)
+    return node
+
+
+def _packed_float(random: Random) -> bytes:
+    value = random.choice((0.0, -1.0, 0.5, 1e-30, 3e38, float("nan"), float("inf"), float("-inf"), 352.0, 1e9))
+    return struct.pack(random.choice("<>") + "f", value)
+
+
+def _packed_integer(random: Random) -> bytes:
+    code, most = random.choice((("h", 2**15 - 1), ("i", 2**31 - 1), ("q", 2**63 - 1)))
+    value = random.choice((0, 1, -1, 3, 4, 7, 348, 540, most, -most - 1, random.randint(-most, most)))
+    small = max(-most - 1, min(most, value))
+    return struct.pack(random.choice("<>") + code, small)
+
+
+def _noise(random: Random) -> bytes:
+    return random.randbytes(random.choice((1, 2, 4, 8)))

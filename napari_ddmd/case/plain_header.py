@@ -1,0 +1,41 @@
+"""A NIfTI header that says how an image lies, and nothing of whom it shows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import nibabel
+
+_KEPT: Final = (
+    "dim_info",
+    "dim",
+    "datatype",
+    "bitpix",
+    "xyzt_units",
+    "cal_min",
+    "cal_max",
+    "qform_code",
+    "sform_code",
+    "quatern_b",
+    "quatern_c",
+    "quatern_d",
+    "qoffset_x",
+    "qoffset_y",
+    "qoffset_z",
+    "srow_x",
+    "srow_y",
+    "srow_z",
+)
+
+
+def plain_header(header: nibabel.Nifti1Header) -> nibabel.Nifti1Header:
+    """Copy the geometry, number type and display range of a header into a new one.
+
+    All else is left behind, whatever it is: descriptions, names, extensions, and the bytes that the format keeps for
+    nothing.
+    """
+    plain = type(header)(endianness=header.endianness)
+    for name in _KEPT:
+        plain[name] = header[name]
+    plain["pixdim"][:4] = header["pixdim"][:4]
+    return plain

@@ -1,0 +1,95 @@
+"""The runner of the fuzzer: what it prints, and when it fails."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from fuzz.__main__ import Outcome, main, read_output, report_in, table
+from fuzz.targets import TARGETS
+
+PRINTED = """INFO: Running with entropic power schedule (0xFF, 100).
+#2\tINITED cov: 3 ft: 3 corp: 1/1b exec/s: 0 rss: 90Mb
+#4096\tpulse  cov: 410 ft: 502 corp: 40/9Kb lim: 4096 exec/s: 819 rss: 95Mb
+#4547\tDONE   cov: 531 ft: 829 corp: 66/28Kb lim: 4096 exec/s: 181 rss: 97Mb
+###### Recommended dictionary. ######
+"\\000\\000" # Uses: 93
+Done 4547 runs in 25 second(s)
+"""
+CRASHED = """#512\tpulse  cov: 14 ft: 15 corp: 2/2b lim: 8 exec/s: 256 rss: 95Mb
+WARNING: Failed to find function "__sanitizer_print_stack_trace".
+
+ === Uncaught Python exception: ===
+ZeroDivisionError: division by zero
+==1== ERROR: libFuzzer: fuzz target exited
+"""
+
+
+def test_the_figures_are_read_from_what_the_fuzzer_prints(tmp_path: Path) -> None:
+    outcome = read_output("nifti", PRINTED, 0, tmp_path)
+    assert outcome == Outcome("nifti", 4547, 531, 829, 66, None)
+    assert table([outcome])[-1] == "| nifti    |       4547 |   531 |      829 |     66 |       0 |"
+
+
+def test_a_crash_is_told_with_its_input(tmp_path: Path) -> None:
+    (tmp_path / "crash-1").touch()
+    outcome = read_output("bundle", CRASHED, 77, tmp_path)
+    assert (outcome.executions, outcome.edges) == (512, 14)
+    assert outcome.crash is not None
+    assert "ZeroDivisionError" in outcome.crash
+    assert "crash-1" in outcome.crash
+    assert "sanitizer" not in report_in(CRASHED)
+    assert table([outcome])[-1].endswith("|       1 |")
+
+
+def test_a_fuzzer_that_stops_before_it_is_done_is_a_crash(tmp_path: Path) -> None:
+    assert read_output("session", PRINTED.partition("Done")[0], 0, tmp_path).crash is not None
+    assert read_output("session", PRINTED, 1, tmp_path).crash is not None
+
+
+def test_without_the_fuzzer_it_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["--seconds", "1"]) == 2
+    assert main(["--seconds", "1", "--where-it-can"]) == 0
+    assert "pip install -e '.[fuzz]'" in capsys.readouterr().err
+
+
+def test_a_target_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["frob"])
+    assert "no target 'frob'" in capsys.readouterr().err
+
+
+@pytest.mark.torture
+@pytest.mark.fault("Bad input")
+@pytest.mark.parametrize("target", TARGETS)
+def test_nothing_crashes_in_some_seconds(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("atheris", reason="the fuzzer has wheels for Linux alone: pip install -e '.[fuzz]'")
+    assert main([target, "--seconds", "5"]) == 0, capsys.readouterr().err
+    row = capsys.readouterr().out.splitlines()[-1]
+    executions, edges, *_, crashes = (int(cell) for cell in row.split("|")[2:-1])
+    assert executions > 10
+    assert edges > 50
+    assert crashes == 0
+
+
+@pytest.mark.torture
+def test_what_a_target_raises_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way, over a reader that is broken."""
+    pytest.importorskip("atheris", reason="the fuzzer has wheels for Linux alone: pip install -e '.[fuzz]'")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "sitecustomize.py").write_text(
+        "import napari_ddmd.case.header as header\n"
+        "def place(stored):\n    raise KeyError('vox_offset') if stored['vox_offset'] > 400 else None\n"
+        "header._place_voxels = place\n"
+    )
+    from fuzz.__main__ import fuzz
+
+    outcome = fuzz("nifti", tmp_path / "place", seconds=60)
+    assert outcome.crash is not None
+    assert "KeyError: 'vox_offset'" in outcome.crash
+    assert "crash-" in outcome.crash
+    assert sys.executable not in outcome.crash
