@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import nibabel
 import numpy as np
@@ -11,8 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_ddmd.case.files import CaseFiles
 from napari_ddmd.case.grid import AxialGrid
-from napari_ddmd.case.naming import MODALITIES
+from napari_ddmd.case.naming import MODALITIES, MODALITY_LABELS
 from napari_ddmd.case.nifti import refuse_unusable
+
+if TYPE_CHECKING:
+    from napari_ddmd.case.guards import Finding
 
 # From (S, H, W) at 1 mm to RAS: what arrays that are on the axial grid already have for an affine.
 _AXIAL_AFFINE = np.array([[0, 0, -1, 0], [0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
@@ -33,22 +37,23 @@ class Case:
     files : CaseFiles
         Where the images came from; without images for a case that was made from arrays.
     header : nibabel.Nifti1Header
-        Header of the first modality's file, the reference for what is saved beside it.
+        Geometry and display range of the first modality's file, the reference for what is saved beside it; whatever
+        else its header says stays behind (`plain_header`).
     mask : (S, H, W) ndarray of uint8 or None
         The expert's labels; the lesion is where they are above 0.
     warnings : tuple of str
-        What the user should know about the files, one line each.
+        What the user should know about the files, one line each; for the screen alone, see `remarks`.
     origin : object or None
         What the case was made from, where that were no NIfTI files; known to whoever can write in its form
         (`napari_ddmd.dicom`).
     """
 
     name: str
-    images: NDArray[np.float32]
+    images: NDArray[np.float32] = field(repr=False)
     grid: AxialGrid
     files: CaseFiles
     header: nibabel.Nifti1Header = field(repr=False)
-    mask: NDArray[np.uint8] | None = None
+    mask: NDArray[np.uint8] | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
     origin: object | None = field(default=None, repr=False)
 
@@ -56,6 +61,32 @@ class Case:
     def spacing(self) -> tuple[float, float, float]:
         """Voxel size in millimetres along S, H and W."""
         return self.grid.spacing
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The warnings without paths and names of files, which may tell who the patient is: for what is saved."""
+        names = {file: f"the {MODALITY_LABELS[modality]} image" for modality, file in self.files.images.items()}
+        if self.files.mask is not None:
+            names[self.files.mask] = "the mask"
+        words = {str(file): name for file, name in names.items()}
+        words |= {str(file.parent): "the folder" for file in names}
+        words |= {file.name: name for file, name in names.items()}
+        found = self.warnings
+        for private in sorted(words, key=len, reverse=True):
+            found = tuple(text.replace(private, words[private]) for text in found)
+        return found
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the images look like that models of BRATS cases do not expect; takes some 0.3 s when asked first."""
+        from napari_ddmd.case.guards import check_images
+
+        return check_images(dict(zip(MODALITIES, self.images, strict=True)), self.spacing)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """All that results of this case carry: remarks and findings, each once."""
+        return tuple(dict.fromkeys((*self.remarks, *map(str, self.findings))))
 
     @cached_property
     def brain(self) -> NDArray[np.bool_]:

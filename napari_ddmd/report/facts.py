@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
@@ -45,7 +46,9 @@ def origin(content: Saveable) -> str:
 
 def acceptance(content: Saveable) -> str:
     """Whether the reader stands by the mask."""
-    return f"The reader accepted it as it stands on {content.accepted}." if content.accepted else ""
+    if not content.accepted:
+        return ""
+    return f"The reader accepted it as it stands on {datetime.fromisoformat(content.accepted):%d %B %Y, %H:%M}."
 
 
 def coverage(content: Saveable) -> str:
@@ -62,17 +65,8 @@ def coverage(content: Saveable) -> str:
 
 
 def warnings(content: Saveable) -> list[str]:
-    """What the user should know about the files, without their folders."""
-    files = [*content.case.files.images.values()]
-    if content.case.files.mask is not None:
-        files.append(content.case.files.mask)
-    places = [(str(file), file.name) for file in files] + [(str(file.parent), file.parent.name) for file in files]
-    found = []
-    for text in content.case.warnings:
-        for place, name in places:
-            text = text.replace(place, name)
-        found.append(text)
-    return found
+    """What the reader should know about the images."""
+    return list(content.case.cautions)
 
 
 def lesion_table(content: Saveable) -> tuple[list[str], list[list[str]], str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from napari_ddmd.synthetic.grid import Grid, Mask
 from napari_ddmd.synthetic.tumour import grow, settle
 from napari_ddmd.synthetic.variety import TYPICAL, draw_variety
 from napari_ddmd.synthetic.vessels import draw_vessels
+from napari_ddmd.whole_files import put_in_place, workplace
 
 BRATS_SHAPE = (240, 240, 155)
 _COARSE_SHAPE = (120, 120, 78)
@@ -136,19 +136,15 @@ def write_case(folder: str | os.PathLike[str], seed: int = 0, name: str | None =
     case = make_case(seed, wide=wide)
     name = f"Synthetic_{seed:03d}" if name is None else name
     folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    staging.mkdir()
-    try:
+    with workplace(folder.parent) as place:
+        fresh = place / folder.name
+        fresh.mkdir()
         for kind, volume in {**case.images, "seg": case.mask}.items():
             image = nib.nifti1.Nifti1Image(volume, case.affine)
             image.header.set_xyzt_units("mm")
             image.set_qform(case.affine, 1)
             image.set_sform(case.affine, 1)
-            nib.save(image, staging / f"{name}_{kind}.nii.gz")
+            nib.save(image, fresh / f"{name}_{kind}.nii.gz")
         if folder.exists():
             folder.rmdir()  # Windows does not rename onto a folder, not even an empty one
-        staging.rename(folder)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
-    return folder
+        return put_in_place(fresh, folder)

@@ -91,7 +91,7 @@ def test_weights_without_a_name_are_still_told(small_case: Case) -> None:
 def test_only_an_acceptance_is_told(small_case: Case) -> None:
     content = Saveable(case=small_case, mask=squares(small_case, 1))
     assert facts.acceptance(content) == ""
-    accepted = replace(content, accepted="3 May 2026, 10:05")
-    assert facts.acceptance(accepted) == "The reader accepted it as it stands on 3 May 2026, 10:05."
+    accepted = replace(content, accepted="2026-05-03T10:05:07+02:00")
+    assert facts.acceptance(accepted) == "The reader accepted it as it stands on 03 May 2026, 10:05."
     assert "accepted it" in report_page(accepted)
     assert "accepted it" not in report_page(content)

@@ -104,7 +104,7 @@ def test_of_the_patient_only_the_name_goes_in(make: Make, small_case: Case) -> N
     assert str(flair.parent) not in page
     assert str(flair.parent.parent) not in page
     assert "Jane" not in page
-    assert "<li>Small_001_flair.nii.gz: the header does not tell the orientation</li>" in page
+    assert "<li>the FLAIR image: the header does not tell the orientation</li>" in page
 
 
 def test_markup_in_names_is_text(make: Make, small_case: Case, tiny_bundle: Bundle) -> None:

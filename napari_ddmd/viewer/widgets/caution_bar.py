@@ -1,0 +1,60 @@
+"""What is wrong with the case in hand, in sight before the run and beside its results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
+
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.widgets.background import Background
+
+if TYPE_CHECKING:
+    from napari_ddmd.case import Case
+    from napari_ddmd.case.guards import Finding
+
+_MOST = 3
+
+
+class CautionBar(QLabel):
+    """The findings on the desk's case; hidden where there are none.
+
+    They are looked for in another thread, once for each case.
+
+    Parameters
+    ----------
+    desk : Desk
+        Where the case is.
+    """
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__("", parent)
+        self._desk = desk
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self.setAccessibleName("What is wrong with the case")
+        self.setVisible(False)
+        self._guard = Background(self)
+        self._guard.done.connect(self._show)
+        desk.case_changed.connect(self._look)
+        self._look()
+
+    def _look(self) -> None:
+        self._show(())
+        if self._desk.case is None:
+            self._guard.forget()
+        else:
+            self._guard.start(_findings, self._desk.case)
+
+    def _show(self, findings: tuple[Finding, ...]) -> None:
+        lines = [f"⚠ {str(finding)[0].upper()}{str(finding)[1:]}." for finding in findings]
+        more = [f"⚠ And {len(lines) - _MOST} more."] if len(lines) > _MOST else []
+        self.setText("\n".join([*lines[:_MOST], *more]))
+        self.setToolTip("\n".join(lines))
+        self.setVisible(bool(lines))
+
+
+def _findings(case: Case) -> tuple[Finding, ...]:
+    return case.findings

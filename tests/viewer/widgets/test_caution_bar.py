@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import dataclasses
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QApplication
+
+from napari_ddmd.case import Case
+from napari_ddmd.case.guards import Finding, Kind
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.widgets import caution_bar
+from napari_ddmd.viewer.widgets.caution_bar import CautionBar
+from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+
+EMPTY = "there is nothing to segment; give images of the brain."
+
+
+@pytest.fixture
+def bar(qapp: QApplication, qtbot: QtBot) -> CautionBar:
+    bar = CautionBar(Desk(ViewerModel()))
+    qtbot.addWidget(bar)
+    return bar
+
+
+@pytest.mark.fault("Wrong use")
+def test_what_is_wrong_is_said_when_the_case_is_chosen(bar: CautionBar, case: Case, qtbot: QtBot) -> None:
+    assert bar.isHidden()
+    bar._desk.set_case(case)
+    qtbot.waitUntil(lambda: not bar.isHidden(), timeout=20_000)
+
+    assert bar.text().startswith("⚠ The voxels measure 3×2×2 mm")
+    assert bar.text().endswith(EMPTY)
+    assert len(bar.text().splitlines()) == 2
+    bar._desk.set_case(None)
+    assert bar.isHidden()
+
+
+def test_the_window_does_not_wait_for_it(
+    bar: CautionBar, case: Case, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[Any] = []
+
+    def look(case: Case) -> tuple[Finding, ...]:
+        threads.append(threading.current_thread())
+        return (Finding(Kind.SIZE, f"number {number}") for number in range(5))  # type: ignore[return-value]
+
+    monkeypatch.setattr(caution_bar, "_findings", lambda case: tuple(look(case)))
+    bar._desk.set_case(case)
+    qtbot.waitUntil(lambda: not bar.isHidden(), timeout=20_000)
+
+    assert threads
+    assert threads[0] is not threading.main_thread()
+    assert bar.text().splitlines() == ["⚠ Number 0.", "⚠ Number 1.", "⚠ Number 2.", "⚠ And 2 more."]
+    assert bar.toolTip().splitlines()[-1] == "⚠ Number 4."
+
+
+def test_another_case_has_other_cautions(bar: CautionBar, case: Case, qtbot: QtBot) -> None:
+    bar._desk.set_case(case)
+    qtbot.waitUntil(lambda: not bar.isHidden(), timeout=20_000)
+    other = dataclasses.replace(case, images=np.full_like(case.images, 7.0))
+    with qtbot.waitSignal(bar._guard.done, timeout=20_000):
+        bar._desk.set_case(other)
+        assert bar.isHidden()
+
+    assert "the same" not in bar.text()
+    assert "different values" in bar.toolTip() or EMPTY in bar.toolTip()
+
+
+@pytest.mark.fault("Wrong use")
+def test_the_panel_shows_it_before_the_run(window: tuple[Any, SegmentationPanel], qtbot: QtBot) -> None:
+    _viewer, panel = window
+    qtbot.waitUntil(lambda: panel.caution_bar.isVisible(), timeout=20_000)
+
+    assert EMPTY in panel.caution_bar.text()
+    for tab in range(panel.tabs.count()):
+        panel.tabs.setCurrentIndex(tab)
+        assert panel.caution_bar.isVisible()
