@@ -12,7 +12,7 @@ from napari_ddmd.dicom.errors import DicomError
 from napari_ddmd.dicom.proposal import Proposal, accepted
 from napari_ddmd.dicom.study import Series
 from napari_ddmd.export import save_volume
-from napari_ddmd.whole_files import one_line_errors, workplace
+from napari_ddmd.whole_files import one_line_errors, put_in_place, workplace
 
 
 def choose_by_number(proposal: Proposal, numbers: Mapping[str, int]) -> dict[str, Series]:
@@ -77,7 +77,7 @@ def write_nifti_case(folder: str | Path, case: Case) -> Path:
                 save_volume(fresh / f"{target.name}_{modality}.nii.gz", image, case, dtype=_dtype(image))
             if target.exists():
                 target.rmdir()  # Windows does not rename onto a folder, not even an empty one
-            fresh.replace(target)
+            put_in_place(fresh, target)
     return target
 
 

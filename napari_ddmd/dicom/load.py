@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS, AxialGrid, Case, CaseError, CaseFiles
 from napari_ddmd.case.case import refuse_unusable_images
+from napari_ddmd.case.guards.skull import WHOLE_HEAD
 from napari_ddmd.dicom.errors import DicomError
 from napari_ddmd.dicom.origin import DicomOrigin, pseudonym
 from napari_ddmd.dicom.proposal import Assignment, assignment_problem
 from napari_ddmd.dicom.register import register
-from napari_ddmd.dicom.skull import WHOLE_HEAD, is_skull_stripped, read_brain_mask
+from napari_ddmd.dicom.skull import is_skull_stripped, read_brain_mask
 from napari_ddmd.dicom.study import Series
 from napari_ddmd.dicom.target import TargetGrid, share_grid
 from napari_ddmd.dicom.volume import affine_of, read_volume

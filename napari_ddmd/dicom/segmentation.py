@@ -14,7 +14,7 @@ from napari_ddmd.case import Case
 from napari_ddmd.dicom.errors import DicomError, require_libraries
 from napari_ddmd.dicom.origin import origin_of
 from napari_ddmd.dicom.study import Series
-from napari_ddmd.whole_files import one_line_errors, workplace
+from napari_ddmd.whole_files import one_line_errors, put_in_place, workplace
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -84,7 +84,7 @@ def write_segmentation(path: str | Path, mask: NDArray[Any], case: Case, *, was_
     with one_line_errors(target), workplace(target.parent) as place:
         fresh = place / target.name
         segmentation.save_as(fresh)
-        return fresh.replace(target)
+        return put_in_place(fresh, target)
 
 
 def on_series(mask: NDArray[np.bool_], case: Case, series: Series) -> NDArray[np.bool_]:

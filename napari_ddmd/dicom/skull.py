@@ -13,12 +13,6 @@ from napari_ddmd.case import AxialGrid, CaseError
 from napari_ddmd.case.nifti import open_nifti
 from napari_ddmd.dicom.errors import DicomError
 
-WHOLE_HEAD: Final = (
-    "BRATS models expect skull-stripped images: this study holds the whole head; results are not to be trusted unless "
-    "the skull is removed (a brain mask can be given)"
-)
-"""What is said of a study whose skull is there."""
-
 # Of 16 BRATS cases the largest section through the brain has 154 to 201 cm², the brain 1.25 to 1.73 L. A head has
 # some 240 cm² and, with neck and face, 3 L and more.
 _LARGEST_SECTION: Final = 215e2
@@ -74,12 +68,13 @@ def read_brain_mask(file: Path, grid: AxialGrid) -> NDArray[np.bool_]:
     """
     try:
         mask_file = open_nifti(file)
-        voxels = np.asanyarray(mask_file.image.dataobj) > 0
-    except (CaseError, OSError, EOFError) as error:
+        voxels = mask_file.read_voxels() > 0
+        from_patient = np.linalg.inv(mask_file.affine)
+    except (CaseError, np.linalg.LinAlgError) as error:
         raise DicomError(f"{file}: the brain mask cannot be read; give a 3-D NIfTI file") from error
     if not mask_file.has_orientation:
         raise DicomError(f"{file}: the brain mask tells no position; save it with the images' geometry")
-    to_mask = np.linalg.inv(mask_file.affine) @ grid.axial_affine
+    to_mask = from_patient @ grid.axial_affine
     brain: NDArray[np.bool_] = (
         ndimage.affine_transform(
             voxels.astype(np.uint8), to_mask[:3, :3], to_mask[:3, 3], grid.shape, order=0, mode="constant"

@@ -45,6 +45,11 @@ class Series:
         return f'series{number} "{self.facts.description or self.facts.protocol or "without description"}"'
 
     @property
+    def numbered(self) -> str:
+        """The series without the words of its header, as ``series 5``."""
+        return "series without a number" if self.facts.number is None else f"series {self.facts.number}"
+
+    @property
     def plane(self) -> str:
         """The plane of the body that is nearest to the slices: sagittal, coronal or axial."""
         return _PLANES[int(np.abs(self._normal).argmax())]
@@ -126,13 +131,11 @@ class Study:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the user should know of the folder, one line each; only file names, no paths."""
+        """What the user should know of the folder, one line each, without names of files: they may be the patient's."""
         if not self.unreadable:
             return ()
-        names = ", ".join(file.name for file in self.unreadable[:3])
-        more = f" and {len(self.unreadable) - 3} more" if len(self.unreadable) > 3 else ""
         count = len(self.unreadable)
-        return (f"{count} file{'' if count == 1 else 's'} could not be read and {_are(count)} left out: {names}{more}",)
+        return (f"{count} file{'' if count == 1 else 's'} could not be read and {_are(count)} left out",)
 
 
 def find_study(folder: str | os.PathLike[str]) -> Study:

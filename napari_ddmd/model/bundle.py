@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import nn
 
 from napari_ddmd.model.autoencoder import Ensemble
 from napari_ddmd.model.denoiser import Denoiser
+from napari_ddmd.model.foreign import one_line, read_plain_file, strict_json
+from napari_ddmd.model.older import OtherVersionError, refuse_later, refuse_partners
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import (
     AutoencoderSettings,
@@ -22,9 +24,25 @@ from napari_ddmd.model.settings import (
     FrameSettings,
     ModelSettings,
 )
+from napari_ddmd.model.weights import fill, most_file_bytes, stored_weights, weights_content, without_memory
+from napari_ddmd.whole_files import settle, settle_names, workplace
 
-FORMAT = "napari-ddmd bundle 1"
+_OURS: Final = "napari-ddmd bundle "
+FORMAT = f"{_OURS}1"
 SETTINGS_FILE, WEIGHTS_FILE = "model.json", "weights.safetensors"
+MOST_SETTINGS_BYTES: Final = 8 * 2**20
+_LONGEST_NAME: Final = 100
+_LONGEST_CARD: Final = 10_000
+_KINDS: Final[dict[str, type]] = {
+    "format": str,
+    "name": str,
+    "version": str,
+    "card": str,
+    "weights_sha256": str,
+    "settings_sha256": str,
+    "settings": dict,
+    "provenance": dict,
+}
 
 
 class BundleError(ValueError):
@@ -101,10 +119,9 @@ def new_bundle(
     card: str,
 ) -> Bundle:
     """A bundle whose weights are rounded to half precision, as `save_bundle` stores them."""
-    weights = _weights(networks)
     rounded = DdmdNetworks(settings)
-    rounded.load_state_dict({key: value.float() for key, value in weights.items()})
-    digest = hashlib.sha256(save_tensors(weights)).hexdigest()
+    rounded.load_state_dict({key: value.float() for key, value in stored_weights(networks).items()})
+    digest = hashlib.sha256(weights_content(networks)).hexdigest()
     return Bundle(name, version, settings, rounded.eval().requires_grad_(False), digest, provenance, card)
 
 
@@ -141,10 +158,15 @@ def untrained_bundle(
 
 
 def save_bundle(folder: Path | str, bundle: Bundle) -> Path:
-    """Write a bundle; ``model.json`` last, so that a torn write is never mistaken for a bundle."""
+    """Write a bundle; ``model.json`` last, so that a torn write is never mistaken for a bundle.
+
+    Raises
+    ------
+    ValueError
+        If it would be refused when it is read.
+    """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = save_tensors(_weights(bundle.networks))
+    weights = weights_content(bundle.networks)
     description = {
         "format": FORMAT,
         "name": bundle.name,
@@ -155,16 +177,26 @@ def save_bundle(folder: Path | str, bundle: Bundle) -> Path:
         "settings": bundle.settings.to_dict(),
         "provenance": bundle.provenance,
     }
-    text = json.dumps(description, indent=2) + "\n"
-    for name, content in ((WEIGHTS_FILE, weights), (SETTINGS_FILE, text.encode())):
-        temporary = folder / f".{name}.part"
-        temporary.write_bytes(content)
-        temporary.replace(folder / name)
+    text = (json.dumps(description, indent=2, allow_nan=False) + "\n").encode()
+    _checked_description(text)
+    folder.mkdir(parents=True, exist_ok=True)
+    with workplace(folder) as place:
+        for name, content in ((WEIGHTS_FILE, weights), (SETTINGS_FILE, text)):
+            (place / name).write_bytes(content)
+        settle(place)
+        # Between the two there is no model, rather than one whose weights are not its own.
+        (folder / SETTINGS_FILE).unlink(missing_ok=True)
+        for name in (WEIGHTS_FILE, SETTINGS_FILE):
+            (place / name).replace(folder / name)
+        settle_names(folder)
     return folder
 
 
 def read_bundle(folder: Path | str) -> Bundle:
-    """Read a bundle folder and check its hashes.
+    """Read a bundle folder, which may come from anybody.
+
+    Nothing in it is run, no file outside it is touched, and no memory is taken for the weights before the settings,
+    the size of the file and its hash have been checked.
 
     Raises
     ------
@@ -173,68 +205,100 @@ def read_bundle(folder: Path | str) -> Bundle:
     """
     folder = Path(folder)
     description = read_description(folder)
-    path = folder / WEIGHTS_FILE
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: {error.strerror or error}; copy the whole model folder again") from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != description["weights_sha256"]:
-        raise BundleError(f"{path}: is damaged (its hash is not the one in {SETTINGS_FILE}); copy it again")
-    try:
-        settings = ModelSettings.from_dict(description["settings"])
-        if _settings_hash(description["settings"]) != description["settings_sha256"]:
-            raise ValueError("settings were changed after the model was published (their hash differs)")
-        networks = DdmdNetworks(settings)
-        networks.load_state_dict({key: value.float() for key, value in load_tensors(content).items()})
-    except (ValueError, RuntimeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise BundleError(f"{folder / SETTINGS_FILE}: {reason}; publish or copy the model again") from error
-    return Bundle(
-        name=description["name"],
-        version=description["version"],
-        settings=settings,
-        networks=networks.eval().requires_grad_(False),
-        sha256=digest,
-        provenance=description["provenance"],
-        card=description["card"],
-    )
+    settings = ModelSettings.from_dict(description["settings"])
+    with _told(folder / SETTINGS_FILE, "publish or copy the model again"):
+        refuse_partners(description["provenance"])
+        networks = without_memory(lambda: DdmdNetworks(settings))
+        bundle = Bundle(
+            name=description["name"],
+            version=description["version"],
+            settings=settings,
+            networks=networks,
+            sha256=description["weights_sha256"],
+            provenance=description["provenance"],
+            card=description["card"],
+        )
+        bundle.schedule  # noqa: B018 - refuses variances that are none
+    with _told(folder / WEIGHTS_FILE, "copy the whole model folder again"):
+        content = read_plain_file(folder / WEIGHTS_FILE, most_file_bytes(networks))
+        if hashlib.sha256(content).hexdigest() != bundle.sha256:
+            raise ValueError(f"is damaged (its hash is not the one in {SETTINGS_FILE})")
+        fill(networks, content)
+    networks.eval().requires_grad_(False)
+    return bundle
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """The contents of ``model.json``, checked for its keys but not against the weights."""
+    """The contents of ``model.json``; all is checked but whether the weights fit.
+
+    Raises
+    ------
+    BundleError
+        As `read_bundle`.
+    """
     path = folder / SETTINGS_FILE
+    with _told(path, f"choose a folder with {SETTINGS_FILE} and {WEIGHTS_FILE}"):
+        content = read_plain_file(path, MOST_SETTINGS_BYTES)
+    with _told(path, "publish or copy the model again"):
+        return _checked_description(content)
+
+
+def _checked_description(content: bytes) -> dict[str, Any]:
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BundleError(
-            f"{path}: {error.strerror or error}; choose a folder with {SETTINGS_FILE} and {WEIGHTS_FILE}"
-        ) from error
+        description = strict_json(content)
     except ValueError as error:
-        raise BundleError(f"{path}: is not JSON ({error}); copy the model again") from error
+        raise ValueError(f"is not JSON ({error})") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise BundleError(f"{path}: is not a {FORMAT!r} file; use a model that this version can read")
-    wanted: dict[str, type] = {
-        "name": str,
-        "version": str,
-        "card": str,
-        "weights_sha256": str,
-        "settings_sha256": str,
-        "settings": dict,
-        "provenance": dict,
-    }
-    for key, kind in wanted.items():
+        told = f"is not a {FORMAT!r} file, the only format that this version reads"
+        if isinstance(description, dict) and str(description.get("format")).startswith(_OURS):
+            refuse_later(told)
+        raise ValueError(told)
+    for key, kind in _KINDS.items():
         if not isinstance(description.get(key), kind):
-            raise BundleError(f"{path}: has no {key!r} of the right kind; copy the model again")
+            raise ValueError(f"has no {key!r} of the right kind")
+    extra = sorted(description.keys() - _KINDS.keys())
+    if extra:
+        refuse_later(f"has unknown keys: {', '.join(extra)[:100]}")
+    for key, longest in (("name", _LONGEST_NAME), ("version", _LONGEST_NAME), ("card", _LONGEST_CARD)):
+        _refuse_odd_text(description[key], key, longest)
+    refuse_odd_name(description["name"])
+    ModelSettings.from_dict(description["settings"])
+    if _settings_hash(description["settings"]) != description["settings_sha256"]:
+        raise ValueError("settings were changed after the model was published (their hash differs)")
     return description
 
 
-def _weights(networks: nn.Module) -> dict[str, torch.Tensor]:
-    """Half-precision copies: the rounding is far below the noise of training, and halves the package."""
-    return {
-        key: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
-        for key, value in networks.state_dict().items()
-    }
+def refuse_odd_name(name: str) -> None:
+    """Refuse names of models that are none: empty, long, or with the signs of paths.
+
+    Raises
+    ------
+    ValueError
+        One line.
+    """
+    _refuse_odd_text(name, "name", _LONGEST_NAME)
+    if not name.strip(" .") or any(sign in name for sign in "/\\:"):
+        raise ValueError(f"name {name!r} must be a plain name, without a path")
+
+
+def _refuse_odd_text(text: str, key: str, longest: int) -> None:
+    if len(text) > longest or not text.isprintable():
+        raise ValueError(f"{key} must be {longest} letters at most, in one line and without control characters")
+
+
+@contextmanager
+def _told(path: Path, remedy: str) -> Iterator[None]:
+    """Say in one line what is wrong with a file of a bundle."""
+    try:
+        yield
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror or one_line(error)}; {remedy}") from error
+    except MemoryError as error:
+        raise BundleError(f"{path}: does not fit into memory; close other programs") from error
+    except OtherVersionError as error:
+        raise BundleError(f"{path}: {one_line(error)}") from error
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise BundleError(f"{path}: {one_line(error)}; {remedy}") from error
 
 
 def _settings_hash(settings: dict[str, Any]) -> str:

@@ -38,7 +38,14 @@ def load_bundle(name_or_dir: str | Path = DEFAULT_MODEL) -> Bundle:
     if str(name_or_dir) in installed:
         return read_bundle(installed[str(name_or_dir)])
     folder = Path(name_or_dir)
-    if folder.is_dir():
+    if _is_folder(folder):
         return read_bundle(folder)
     names = ", ".join(installed) or "none"
     raise BundleError(f"{name_or_dir}: no such model; name an installed one ({names}) or a model's folder")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that no path can have
+        return False

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from napari_ddmd.model.limits import refuse_impossible
+from napari_ddmd.model.older import brought_up_to_date, refuse_later
+
 Variant = Literal["mini", "light", "full"]
 Prediction = Literal["epsilon", "x0", "v"]
 SamplerName = Literal["ddim", "dpm-solver++", "ddpm"]
@@ -129,8 +132,8 @@ class SamplingSettings:
     """Connected parts of the lesion, in 3D, that are smaller than this share of the largest are left out (0: none)."""
 
 
-UNSHARED: dict[str, Any] = {"shared_guess": False, "healthy_below": 0.0}
-"""How models and runs sample that are older than these settings."""
+_TOO_LARGE = 2**1000
+"""JSON has whole numbers that no float can hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,18 +171,12 @@ class ModelSettings:
         Raises
         ------
         ValueError
-            If a key is unknown or missing, or a value has the wrong type or cannot be.
+            If a key is unknown or missing, or a value has the wrong type or cannot be (`napari_ddmd.model.limits`).
         """
         if isinstance(data, dict):
-            # models from before there was any of these
-            data = {"context": asdict(ContextSettings(slices=0))} | data
-            if isinstance(data.get("sampling"), dict):
-                data["sampling"] = UNSHARED | data["sampling"]
+            data = brought_up_to_date(data)
         settings: ModelSettings = _build(cls, data, "settings")
-        if not 0 <= settings.sampling.healthy_below < 1:
-            raise ValueError(
-                f"settings.sampling.healthy_below must be 0 to below 1, not {settings.sampling.healthy_below}"
-            )
+        refuse_impossible(settings)
         return settings
 
 
@@ -189,9 +186,11 @@ def _build(kind: Any, data: Any, where: str) -> Any:
         raise ValueError(f"{where} must be an object, not {data!r}")
     hints = get_type_hints(kind)
     names = [entry.name for entry in fields(kind)]
-    for problem, keys in (("unknown", set(data) - set(names)), ("missing", set(names) - set(data))):
-        if keys:
-            raise ValueError(f"{where} has {problem} keys: {', '.join(sorted(keys))}")
+    unknown, missing = set(data) - set(names), set(names) - set(data)
+    if unknown:
+        refuse_later(f"{where} has unknown keys: {', '.join(sorted(unknown))[:100]}")
+    if missing:
+        raise ValueError(f"{where} has missing keys: {', '.join(sorted(missing))}")
     return kind(**{name: _value(hints[name], data[name], f"{where}.{name}") for name in names})
 
 
@@ -206,7 +205,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise ValueError(f"{where} must be a list, not {value!r}")
         return tuple(_value(get_args(kind)[0], entry, where) for entry in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < _TOO_LARGE:
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise ValueError(f"{where} must be {kind.__name__}, not {value!r}")

@@ -9,9 +9,9 @@ import SimpleITK as sitk
 from nibabel.affines import apply_affine
 
 from napari_ddmd.case import MODALITIES, Case, CaseError
+from napari_ddmd.case.guards.skull import WHOLE_HEAD
 from napari_ddmd.dicom import DicomError, accepted, find_study, propose
 from napari_ddmd.dicom.load import load_study
-from napari_ddmd.dicom.skull import WHOLE_HEAD
 from tests.dicom.studies import DESCRIPTIONS, PATIENT, SEQUENCES, StudyWriter, flat, resliced, rigid, with_head
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from napari_ddmd.case import Case
 from napari_ddmd.dicom import find_study
-from napari_ddmd.dicom.origin import origin_of, pseudonym
+from napari_ddmd.dicom.origin import digest, find_series, folders_of, origin_of, pseudonym
 from tests.dicom.studies import StudyWriter, flat
 
 
@@ -23,3 +23,22 @@ def test_the_pseudonym_is_the_studys_and_says_nothing(writer: StudyWriter) -> No
     assert len(set(by_study.values())) == 2
     assert {pseudonym(one) for one in series} == set(by_study.values())
     assert all(len(name) == len("Study_12345678") for name in by_study.values())
+
+
+def test_a_series_is_found_again_by_its_digest_alone(writer: StudyWriter) -> None:
+    for _ in range(2):
+        writer.series(flat())
+    first, second = find_study(writer.folder).series
+    assert digest(first) != digest(second)
+    assert folders_of(second) == [writer.folder / "S002"]
+    found = find_series([writer.folder], digest(second))
+    assert found is not None
+    assert [header.file for header in found.slices] == [header.file for header in second.slices]
+    assert find_series([writer.folder / "S001", writer.folder / "nowhere"], digest(second)) is None
+
+
+def test_a_series_that_lost_a_slice_is_another_one(writer: StudyWriter) -> None:
+    writer.series(flat())
+    (series,) = find_study(writer.folder).series
+    series.slices[0].file.unlink()
+    assert find_series(folders_of(series), digest(series)) is None
