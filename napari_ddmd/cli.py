@@ -10,18 +10,18 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from napari_ddmd import __version__
 from napari_ddmd.import_dicom import add_import_command
-
-if TYPE_CHECKING:
-    from napari_ddmd.case import CaseFiles
-    from napari_ddmd.model import Bundle
-    from napari_ddmd.predict import Prediction, PredictSettings
+from napari_ddmd.one_line import one_line, print_any_name
 
 DONE, AT_FAULT, INTERRUPTED = 0, 2, 130
 _DEMO_FOLDER = Path("napari-ddmd-demo")
+_ABOUT_PREDICT = (
+    "Segment cases and save the results under DIR/<case>/. Given again after it was cut off, the same command goes on: "
+    "cases that are done, with the same settings, model and images, are kept as they are."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status: 0 done, 2 the input is at fault (one line on standard error says why), 130 interrupted.
     """
+    print_any_name()
     try:
         options = build_parser().parse_args(arguments)
     except SystemExit as exit_request:
@@ -70,11 +71,17 @@ def build_parser() -> argparse.ArgumentParser:
     )
     view.set_defaults(run=_view)
 
-    predict = commands.add_parser("predict", help="segment cases and save the results, without a window")
+    predict = commands.add_parser(
+        "predict", help="segment cases and save the results, without a window", description=_ABOUT_PREDICT
+    )
     predict.add_argument("cases", nargs="+", metavar="CASE", help="folder of a case, or of such folders")
     predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go to DIR/<case>/")
     _add_run_options(predict)
-    predict.add_argument("--overwrite", action="store_true", help="replace earlier results of the same cases")
+    again = predict.add_mutually_exclusive_group()
+    again.add_argument("--overwrite", action="store_true", help="replace earlier results of the same cases")
+    again.add_argument(
+        "--update", action="store_true", help="replace those made with other settings, model or images; keep the rest"
+    )
     predict.add_argument("--report", action="store_true", help="save a report (HTML) and a table of lesions (CSV), too")
     predict.add_argument(
         "--allow-missing", action="store_true", help="take cases that lack one modality, at a cost in accuracy"
@@ -158,8 +165,10 @@ def _slice_range(text: str) -> tuple[int | None, int | None]:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from napari_ddmd.cohort import do_case
     from napari_ddmd.launcher import device_name, rank, share, wait_for_all, world_size
     from napari_ddmd.predict import PredictSettings, collect_cases
+    from napari_ddmd.whole_files import sweep
 
     found, faults = collect_cases(options.cases)
     if rank() > 0:
@@ -168,6 +177,9 @@ def _predict(options: argparse.Namespace) -> int:
         _fault(fault)
     if not found:
         return AT_FAULT
+    left = sweep(options.out) if rank() == 0 else ""
+    if left:
+        print(f"napari-ddmd: {left}", file=sys.stderr)
     cases = share(found)
     from napari_ddmd.model import load_bundle
 
@@ -186,14 +198,24 @@ def _predict(options: argparse.Namespace) -> int:
     failed = [str(fault) for fault in faults]
     for number, files in enumerate(cases, start=1):
         try:
-            done = _predict_one(files, bundle, options, settings, f"{files.name} ({number}/{len(cases)})")
+            summary, line = do_case(
+                files,
+                bundle,
+                options.out,
+                settings,
+                overwrite=options.overwrite,
+                update=options.update,
+                report=options.report,
+                place=f"{number}/{len(cases)}",
+            )
         except _user_errors() as error:
             _fault(error)
             failed.append(str(error))
             continue
-        summaries.append(done.summary)
-        if not options.json:
-            print(_result_line(done), flush=True)
+        if options.json:
+            summaries.append(summary)
+        else:
+            print(one_line(line), flush=True)
     if options.json:
         single = len(found) == 1 and not faults
         if world_size() > 1:
@@ -206,33 +228,6 @@ def _predict(options: argparse.Namespace) -> int:
     return AT_FAULT if failed else DONE
 
 
-def _predict_one(
-    files: CaseFiles, bundle: Bundle, options: argparse.Namespace, settings: PredictSettings, title: str
-) -> Prediction:
-    from napari_ddmd.predict import predict_case
-    from napari_ddmd.progress_line import ProgressLine
-
-    with ProgressLine(title) as line:
-        return predict_case(
-            files,
-            bundle,
-            options.out,
-            settings,
-            overwrite=options.overwrite,
-            report=options.report,
-            progress=line.update,
-            remark=lambda text: line.note(f"napari-ddmd: warning: {text}"),
-        )
-
-
-def _result_line(done: Prediction) -> str:
-    summary = done.summary
-    lesions = len(summary["lesions"])
-    count = f"{lesions} lesion{'' if lesions == 1 else 's'}"
-    work = f"{summary['slices']['n']} slices in {summary['seconds']:.0f} s"
-    return f"{summary['case']}: {summary['lesion_volume_ml']:.1f} mL in {count}, {work}, saved in {done.folder}"
-
-
 def _demo(options: argparse.Namespace) -> int:
     from napari_ddmd.display import window_problem
 
@@ -241,12 +236,13 @@ def _demo(options: argparse.Namespace) -> int:
 
         demo_window()
         return DONE
+    from napari_ddmd.cohort import result_line
     from napari_ddmd.demo import run_demo
     from napari_ddmd.progress_line import ProgressLine
 
     with ProgressLine("demo") as line:
         picture, done = run_demo(options.out, progress=line.update)
-    print(_result_line(done))
+    print(result_line(done))
     print(f"picture: {picture}")
     return DONE
 
@@ -319,5 +315,5 @@ def _user_errors() -> tuple[type[Exception], ...]:
 
 
 def _fault(error: Exception) -> int:
-    print(f"napari-ddmd: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"napari-ddmd: {one_line(error)}", file=sys.stderr)
     return AT_FAULT

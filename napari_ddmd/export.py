@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_ddmd.case import Case
+from napari_ddmd.case.plain_header import plain_header
 from napari_ddmd.overview import save_overview
 from napari_ddmd.saveable import ModelFacts, Saveable
 from napari_ddmd.summary import summarise
 from napari_ddmd.volumes import Volumes
-from napari_ddmd.whole_files import ExportError, one_line_errors, workplace
+from napari_ddmd.whole_files import ExportError, one_line_errors, put_in_place, settle, settle_names, workplace
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
@@ -68,7 +69,7 @@ def save_volume(path: str | Path, volume: NDArray[Any], case: Case, *, dtype: DT
     with one_line_errors(target), workplace(target.parent) as place:
         fresh = place / target.name
         nibabel.save(_image(volume, case, np.dtype(dtype)), fresh)
-        return fresh.replace(target)
+        return put_in_place(fresh, target)
 
 
 def prediction_folder(folder: str | Path, case_name: str, *, overwrite: bool) -> Path:
@@ -83,7 +84,7 @@ def prediction_folder(folder: str | Path, case_name: str, *, overwrite: bool) ->
     in_the_way = next((place for place in (target, *target.parents) if place.exists()), target)
     if in_the_way.is_file():
         raise ExportError(f"{in_the_way}: is a file; choose another output folder")
-    present = [name for name in _file_names(case_name) if (target / name).exists()]
+    present = [name for name in file_names(case_name) if (target / name).exists()]
     if present and not overwrite:
         there = target / present[0]
         raise ExportError(f"{there}: exists already; choose another output folder, or overwrite (--overwrite)")
@@ -102,6 +103,7 @@ def save_prediction(
     threshold: float,
     overwrite: bool = False,
     report: bool = False,
+    images_sha256: str | None = None,
 ) -> Path:
     """Save all results of one case under ``folder/<case>``, or none.
 
@@ -124,6 +126,9 @@ def save_prediction(
         Whether earlier results of this case may be replaced.
     report
         Whether a report (HTML) and a table of the lesions (CSV) are written, too.
+    images_sha256
+        Of the case's files (`napari_ddmd.earlier.images_hash`): goes into the summary, so that a later run can tell
+        whether it would do the same again.
 
     Returns
     -------
@@ -139,6 +144,8 @@ def save_prediction(
         raise ExportError(f"{case.name}: no slice has been segmented; run it before saving")
     target = prediction_folder(folder, case.name, overwrite=overwrite)
     summary = summarise(case, bundle, volumes, settings=settings, device=device, seconds=seconds, threshold=threshold)
+    if images_sha256 is not None:
+        summary["images_sha256"] = images_sha256
     layers = {kind: getattr(volumes, kind) for kind in _VOLUMES if kind != "mask"}
     layers["mask"] = volumes.mask(threshold)
     with one_line_errors(target):
@@ -147,8 +154,6 @@ def save_prediction(
             fresh = place / target.name
             fresh.mkdir()
             _save_all({kind: volume for kind, volume in layers.items() if volume is not None}, case, fresh)
-            text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
-            (fresh / SUMMARY_FILE).write_text(text, encoding="utf-8")
             if report:
                 content = Saveable(
                     case=case,
@@ -160,6 +165,9 @@ def save_prediction(
                     is_models=True,
                 )
                 _save_report(fresh, content)
+            summary["files"] = sorted(entry.name for entry in fresh.iterdir())
+            text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
+            (fresh / SUMMARY_FILE).write_text(text, encoding="utf-8")
             _move_results(fresh, target, case.name)
     return target / SUMMARY_FILE
 
@@ -185,12 +193,11 @@ def _save_report(folder: Path, content: Saveable) -> None:
 
 
 def _image(volume: NDArray[Any], case: Case, dtype: np.dtype[Any]) -> nibabel.Nifti1Image:
-    header = case.header.copy()
+    header = plain_header(case.header)
     header.set_data_dtype(dtype)
-    # The scan's display range and remarks would be wrong for a mask or a map.
+    # The scan's display range would be wrong for a mask or a map.
     header["cal_min"] = header["cal_max"] = 0
     header["descrip"] = b"napari-ddmd"
-    header.extensions.clear()
     array = case.grid.to_source(volume).astype(dtype)
     if array.ndim == 4:
         array = np.moveaxis(array, 0, -1)
@@ -200,20 +207,29 @@ def _image(volume: NDArray[Any], case: Case, dtype: np.dtype[Any]) -> nibabel.Ni
 def _move_results(fresh: Path, target: Path, case_name: str) -> None:
     """Put freshly written files in place, and remove what an earlier run left of its own."""
     if not target.exists():
-        fresh.replace(target)
+        put_in_place(fresh, target)
         return
-    # The summary goes first and comes last: where there is one, all files belong to it.
-    for name in reversed(_file_names(case_name)):
-        (target / name).unlink(missing_ok=True)
-    for name in _file_names(case_name):
+    settle(fresh)
+    # The summary goes first and comes last: where there is one, all files belong to it. Each of the others is the old
+    # one or the new one at any moment.
+    (target / SUMMARY_FILE).unlink(missing_ok=True)
+    settle_names(target)
+    for name in file_names(case_name):
         if (fresh / name).exists():
             (fresh / name).replace(target / name)
+        else:
+            (target / name).unlink(missing_ok=True)
+    settle_names(target)
 
 
-def _file_names(case_name: str) -> list[str]:
+def file_names(case_name: str) -> list[str]:
     """All files that a case's results can have; the summary is the last."""
-    tables = [f"{case_name}_{kind}" for kind in (_REPORT, _TABLE)]
-    return [*(_volume_name(case_name, kind) for kind in _VOLUMES), *tables, SUMMARY_FILE]
+    return [*(_volume_name(case_name, kind) for kind in _VOLUMES), *report_names(case_name), SUMMARY_FILE]
+
+
+def report_names(case_name: str) -> list[str]:
+    """Files that are written where a report is asked for."""
+    return [f"{case_name}_{kind}" for kind in (_REPORT, _TABLE)]
 
 
 def _volume_name(case_name: str, kind: str) -> str:

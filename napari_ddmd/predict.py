@@ -20,6 +20,7 @@ from napari_ddmd.case import (
     load_case,
 )
 from napari_ddmd.device import estimate_memory, pick_device
+from napari_ddmd.earlier import images_hash, same_results
 from napari_ddmd.export import prediction_folder, save_prediction
 from napari_ddmd.volumes import Volumes
 
@@ -147,33 +148,41 @@ def predict_case(
         # They are passed on through `remark`, without the code lines that Python would print.
         warnings.simplefilter("ignore", CaseWarning)
         case = load_case(files, allow_missing=settings.allow_missing)
-    for text in case.warnings:
-        if remark is not None:
+    if remark is not None:
+        for text in (*case.warnings, *(f"{case.name}: {finding}" for finding in case.findings)):
             remark(text)
     estimate = estimate_memory(bundle, samples=settings.samples, device=str(device))
     if not estimate.fits and remark is not None:
         remark(f"{case.name}: {estimate}")
-    defaults = bundle.settings.sampling
-    steps = defaults.steps if settings.steps is None else settings.steps
-    sampler = defaults.sampler if settings.sampler is None else settings.sampler
+    asked = _run_settings(settings, bundle)
+    images_sha256 = images_hash(files)
     slices = _axial_slices(case, settings.slices)
+    used: list[str] = []  # a run may leave the device that it began on
+
+    def note(message: Progress) -> None:
+        if message.device not in used:
+            used.append(message.device)
+        if progress is not None:
+            progress(message)
+
     try:
         results = segment(
             case,
             bundle,
             slices=slices,
             samples=settings.samples,
-            steps=steps,
-            sampler=sampler,
+            steps=asked["steps"],
+            sampler=asked["sampler"],
             seed=settings.seed,
-            device=str(device),
-            progress=progress,
+            device=settings.device,
+            progress=note,
             remark=remark,
         )
     except ValueError as error:
         raise PredictError(f"{case.name}: {error}") from error
-    min_part = bundle.settings.sampling.min_part
-    volumes = Volumes(case, settings.samples, intra=bundle.has_intra, inter=bundle.has_inter, min_part=min_part)
+    volumes = Volumes(
+        case, settings.samples, intra=bundle.has_intra, inter=bundle.has_inter, min_part=asked["min_part"]
+    )
     for result in results:
         volumes.add(result)
     summary_file = save_prediction(
@@ -181,22 +190,48 @@ def predict_case(
         case,
         bundle,
         volumes,
-        settings={
-            "samples": settings.samples,
-            "steps": steps,
-            "sampler": sampler,
-            "seed": settings.seed,
-            "min_part": min_part,
-            "slices": None if settings.slices is None else list(settings.slices),
-        },
-        device=str(device),
+        settings=asked,
+        device=", ".join(used) or str(device),
         seconds=time.perf_counter() - started,
         threshold=settings.threshold,
         overwrite=overwrite,
         report=report,
+        images_sha256=images_sha256,
     )
     summary = json.loads(summary_file.read_text(encoding="utf-8"))
     return Prediction(case, volumes, summary_file.parent, summary)
+
+
+def finished_before(
+    files: CaseFiles, bundle: Bundle, out: Path, settings: PredictSettings, *, report: bool = False
+) -> dict[str, Any] | None:
+    """Give the summary of results that `predict_case` would only make again; parameters and errors as there.
+
+    Returns
+    -------
+    dict or None
+        None where the case has no results yet.
+
+    Raises
+    ------
+    ExportError
+        If there are results that are incomplete or were made with other settings, another model or other images.
+    """
+    asked = {**_run_settings(settings, bundle), "threshold": settings.threshold}
+    return same_results(out, files, bundle, asked, report=report)
+
+
+def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:
+    """What a run is asked for in plain values, with the model's own where there is no wish."""
+    own = bundle.settings.sampling
+    return {
+        "samples": settings.samples,
+        "steps": own.steps if settings.steps is None else settings.steps,
+        "sampler": own.sampler if settings.sampler is None else settings.sampler,
+        "seed": settings.seed,
+        "min_part": own.min_part,
+        "slices": None if settings.slices is None else list(settings.slices),
+    }
 
 
 def _find(path: Path) -> tuple[list[CaseFiles], list[CaseError]]:

@@ -49,13 +49,8 @@ def summarise(
     )[1]
     summary: dict[str, Any] = {
         "case": case.name,
-        "warnings": list(case.warnings),
-        "model": {
-            "name": bundle.name,
-            "variant": bundle.variant,
-            "version": bundle.version,
-            "sha256": bundle.sha256,
-        },
+        "warnings": list(case.cautions),
+        "model": model_entry(bundle),
         "settings": {**settings, "threshold": threshold},
         "device": device,
         "slices": {"first": numbers[0], "last": numbers[-1], "n": len(numbers), "numbers": numbers},
@@ -68,6 +63,16 @@ def summarise(
     if device.startswith("cuda"):
         summary["peak_device_memory_mb"] = round(_peak_cuda_memory_mb(), 1)
     return summary
+
+
+def model_entry(bundle: Bundle) -> dict[str, str]:
+    """What is said of the model."""
+    return {
+        "name": bundle.name,
+        "variant": bundle.variant,
+        "version": bundle.version,
+        "sha256": bundle.sha256,
+    }
 
 
 def lesion_entry(lesion: Lesion, case: Case) -> dict[str, Any]:

@@ -1,11 +1,27 @@
-"""Files that are whole or not there: written beside their place, and moved into it."""
+"""Files that are whole or not there: written beside their place, and moved into it.
+
+A process that is killed leaves the hidden folder that it wrote in. It held a lock on that folder which ends with it, so
+that `sweep` can tell what nobody owns any more.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+PREFIX = ".saving-"
+_OWNER = ".owner"
+_DAY = 24 * 3600.0
+_MOST_NAMES = 3
 
 
 class ExportError(ValueError):
@@ -15,8 +31,73 @@ class ExportError(ValueError):
 @contextmanager
 def workplace(folder: Path) -> Iterator[Path]:
     """Make a hidden folder beside the results: on the same disk, moving out of it is one step."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as name:
-        yield Path(name)
+    holder, owner = _new_place(folder)
+    with holder as name:
+        try:
+            yield Path(name)
+        finally:
+            os.close(owner)
+
+
+def put_in_place(fresh: Path, target: Path) -> Path:
+    """Move a file or folder that is finished into its place, in one step; a file that is there is replaced."""
+    settle(fresh)
+    moved = fresh.replace(target)
+    settle_names(target.parent)
+    return moved
+
+
+def settle(path: Path) -> None:
+    """Have a file, or all in a folder, written to the disk itself.
+
+    A name may reach the disk before what it names: without this, a power cut can leave an empty file.
+    """
+    if path.is_dir():
+        for entry in path.iterdir():
+            settle(entry)
+        settle_names(path)
+        return
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def settle_names(folder: Path) -> None:
+    """Have the names in a folder written to the disk, where the system can; a name is the old one or the new one."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def sweep(folder: Path, *, deep: bool = False) -> str:
+    """Remove what saves that were cut off have left in a folder; what a living process owns stays.
+
+    Parameters
+    ----------
+    folder
+        Where files are saved; need not be there.
+    deep
+        Whether its folders are searched, too, to any depth.
+
+    Returns
+    -------
+    str
+        One line on what was found; empty where there was nothing.
+    """
+    left: list[str] = []
+    for place in sorted(folder.glob(f"**/{PREFIX}*" if deep else f"{PREFIX}*")):
+        # Read before it is gone: names in it are those of the results.
+        names = sorted(entry.name for entry in _entries(place) if not entry.name.startswith("."))
+        if _remove_if_left(place):
+            left += names or [place.name]
+    if not left:
+        return ""
+    listed = ", ".join(left[:_MOST_NAMES]) + (f" and {len(left) - _MOST_NAMES} more" if len(left) > _MOST_NAMES else "")
+    return f"{folder}: a save was cut off here; what was unfinished is removed ({listed}), earlier files are whole"
 
 
 @contextmanager
@@ -47,4 +128,79 @@ def write_text(path: str | Path, text: str) -> Path:
     with one_line_errors(target), workplace(target.parent) as place:
         fresh = place / target.name
         fresh.write_text(text, encoding="utf-8", newline="")
-        return fresh.replace(target)
+        return put_in_place(fresh, target)
+
+
+def _new_place(folder: Path) -> tuple[tempfile.TemporaryDirectory[str], int]:
+    """A new hidden folder, and the open file whose lock says that it is in use."""
+    while True:
+        # A disk that has failed must not hide, by failing again here, what it failed at.
+        holder = tempfile.TemporaryDirectory(dir=folder, prefix=PREFIX, ignore_cleanup_errors=True)
+        try:
+            owner = os.open(Path(holder.name) / _OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileNotFoundError:
+            # Swept by another process before it was owned.
+            holder.cleanup()
+            if folder.is_dir():
+                continue
+            raise
+        except BaseException:
+            holder.cleanup()
+            raise
+        if _lock(owner) is not False:
+            return holder, owner
+        os.close(owner)
+
+
+def _lock(owner: int) -> bool | None:
+    """Lock an open file until this process ends or closes it; None where the disk knows no locks."""
+    if sys.platform == "win32":
+        return True  # a file that is open cannot be removed there
+    try:
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _remove_if_left(place: Path) -> bool:
+    """Remove a hidden folder that no living process owns; tell whether it is gone."""
+    if place.is_symlink() or not place.is_dir():
+        return False
+    try:
+        owner = os.open(place / _OWNER, os.O_RDWR)
+    except FileNotFoundError:
+        return _remove_without_owner(place)
+    except OSError:
+        return False
+    try:
+        if not _lock(owner):
+            return False
+        if sys.platform != "win32":
+            shutil.rmtree(place, ignore_errors=True)
+    finally:
+        os.close(owner)
+    if sys.platform == "win32":
+        with suppress(OSError):
+            (place / _OWNER).unlink()
+            shutil.rmtree(place)
+    return not place.exists()
+
+
+def _remove_without_owner(place: Path) -> bool:
+    """Remove a folder whose process was killed before it owned it, or that an earlier version left a day ago."""
+    with suppress(OSError):
+        if time.time() - place.stat().st_mtime > _DAY:
+            shutil.rmtree(place)
+        else:
+            place.rmdir()
+    return not place.exists()
+
+
+def _entries(place: Path) -> list[Path]:
+    try:
+        return list(place.iterdir())
+    except OSError:
+        return []

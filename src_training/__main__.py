@@ -19,8 +19,11 @@ except ModuleNotFoundError as error:
 from napari_ddmd.case import CaseError
 from napari_ddmd.device import DeviceError
 from napari_ddmd.model.bundle import BundleError
+from napari_ddmd.one_line import one_line, print_any_name
 from napari_ddmd.segment import InferenceError
+from napari_ddmd.whole_files import sweep
 from src_training.checks import check_recipe
+from src_training.distributed import is_main
 from src_training.recipe import PRESETS, SYSTEMS, Recipe, RecipeError, preset
 from src_training.run import Run
 from src_training.saved import kept_recipe, read_recipe
@@ -56,6 +59,7 @@ table does so for all that are missing and prints Table 1; figures draws the pap
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the stages that the command line asks for; the exit status."""
+    print_any_name()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         stage, system, words = read_stage(words)
@@ -68,20 +72,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(dry_run(recipe))
             return 0
+        _say_what_was_left(recipe.out)
         with kept_recipe(recipe):
             run = Run(recipe) if system is None else Run(recipe).for_system(system)
             for name in STAGES if stage == "all" else (stage,):
                 _stage(name)(run)
     except (RecipeError, CaseError, BundleError, DeviceError, InferenceError) as error:
-        print(f"src_training: {error}", file=sys.stderr)
+        print(f"src_training: {one_line(error)}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"src_training: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        print(one_line(f"src_training: {error.filename or ''}: {error.strerror or error}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("src_training: interrupted; the same command goes on from the last saved state", file=sys.stderr)
         return 130
     return 0
+
+
+def _say_what_was_left(out: Path) -> None:
+    """Remove what a call that was killed was writing, and say so."""
+    left = sweep(out, deep=True) if is_main() else ""
+    if left:
+        print(f"src_training: {left}", file=sys.stderr)
 
 
 def read_stage(words: Sequence[str]) -> tuple[str, str | None, list[str]]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from napari_ddmd.model.autoencoder import Ensemble, reconstruction_loss
 from napari_ddmd.model.discrepancy import resize_for_autoencoders
 from src_training import distributed
+from src_training.checkpoint import forget_states
 from src_training.dataset import Slices, draw_epochs
 from src_training.files import read_tensors, write_tensors
 from src_training.loop import LoopSettings, make_fabric, train
@@ -106,7 +107,7 @@ def _ensemble(split: Split, cases: Sequence[str], kind: str) -> Ensemble:
     if not path.exists():
         _train(folder, kind, ensemble, Slices.learned_from(split, sorted(cases)), run, make_fabric(recipe, alone=True))
         write_tensors(path, ensemble.state_dict())
-        (folder / kind / "state.pt").unlink(missing_ok=True)
+        forget_states(folder / kind)
     ensemble.load_state_dict(read_tensors(path))
     return ensemble.eval().requires_grad_(False)
 

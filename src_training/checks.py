@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import torch
 
 from napari_ddmd.model.autoencoder import Ensemble
+from napari_ddmd.model.bundle import refuse_odd_name
 from napari_ddmd.model.denoiser import Denoiser
+from napari_ddmd.model.limits import refuse_impossible
 from napari_ddmd.model.schedule import NoiseSchedule
 from src_training.distributed import world_size
 from src_training.recipe import Recipe, RecipeError, synthetic_slices
@@ -27,6 +29,9 @@ def check_recipe(recipe: Recipe) -> None:
         raise RecipeError(problem)
     model = recipe.model
     try:
+        # A model that cannot be read again must not be found out when it is published.
+        refuse_odd_name(recipe.name)
+        refuse_impossible(model)
         NoiseSchedule.linear(model.diffusion.timesteps, model.diffusion.beta_start, model.diffusion.beta_end)
         with torch.device("meta"):  # the shapes are checked, nothing is allocated
             Ensemble(model.autoencoder)

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
 
+from napari_ddmd.whole_files import put_in_place, workplace
 from src_training.recipe import RecipeError
 
 
@@ -27,16 +28,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     RecipeError
         If it cannot be written, as on a full disk; what was there before stays, and nothing is left beside it.
     """
-    temporary = path.with_name(f".{path.name}.part")
     with telling_of(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with workplace(path.parent) as place:
+            fresh = place / path.name
+            with fresh.open("wb") as file:
                 yield file
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+            put_in_place(fresh, path)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from napari_ddmd.device import inference_dtype
 from src_training import distributed
-from src_training.checkpoint import Checkpoint
+from src_training.checkpoint import STATE, Checkpoint, forget_states
 from src_training.files import write_tensors
 from src_training.journal import Journal
 from src_training.recipe import Recipe, RecipeError
@@ -144,7 +144,7 @@ def train(
             power=0.75,
         )
     scaler = getattr(fabric.strategy.precision, "scaler", None)
-    checkpoint = Checkpoint(folder / "state.pt", model, optimizer, scheduler, ema, scaler)
+    checkpoint = Checkpoint(folder / STATE, model, optimizer, scheduler, ema, scaler)
     start, earlier = checkpoint.load()
     began = time.perf_counter() - earlier
     loader = DataLoader(batches, batch_size=None, sampler=range(start, settings.steps), num_workers=workers)
@@ -214,7 +214,7 @@ def keep_weights(path: Path, model: nn.Module) -> None:
     """
     if distributed.is_main():
         write_tensors(path, model.state_dict())
-        path.with_name("state.pt").unlink(missing_ok=True)
+        forget_states(path.parent)
     distributed.barrier()
 
 

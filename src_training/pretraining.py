@@ -17,6 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from napari_ddmd.synthetic import write_case
+from napari_ddmd.whole_files import sweep
 from src_training import distributed
 from src_training.diffusion import load_denoiser, train_diffusion
 from src_training.discrepancies import make_discrepancies
@@ -86,7 +87,8 @@ def make_patients(folder: Path, count: int, seed: int, workers: int) -> None:
 
 def _missing(folder: Path, count: int, seed: int) -> list[int]:
     """Seeds of the patients that are not there; what was left half-written is deleted."""
-    for unfinished in folder.glob(".*.part"):
+    sweep(folder)
+    for unfinished in folder.glob(".*.part"):  # of earlier versions
         shutil.rmtree(unfinished, ignore_errors=True)
     seeds = [1000 * (seed + 1) + number for number in range(count)]
     return [patient for patient in seeds if not (folder / _name(patient)).exists()]

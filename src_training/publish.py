@@ -14,7 +14,7 @@ from src_training.autoencoders import load_ensembles, train_sets
 from src_training.card import model_card, recorded, summary_line
 from src_training.diffusion import load_denoiser, model_settings, training_fingerprint
 from src_training.files import write_bytes
-from src_training.recipe import own_system
+from src_training.recipe import Recipe, own_system
 from src_training.run import Run, Split
 
 
@@ -51,7 +51,6 @@ def make_bundle(split: Split) -> Bundle:
     networks.ae_1.load_state_dict(ae_1.state_dict())
     networks.ae_2.load_state_dict(ae_2.state_dict())
     networks.denoiser.load_state_dict(denoiser.state_dict())
-    described = recipe.to_dict()
     provenance = {
         "package_version": version("napari-ddmd"),
         "split": split.name,
@@ -59,10 +58,7 @@ def make_bundle(split: Split) -> Bundle:
         "training_cases": split.training_cases,
         "held_out_cases": split.test_cases,
         "folds": split.folds,
-        "recipe": {
-            key: described[key]
-            for key in ("preset", "seed", "slices", "autoencoders", "discrepancies", "pretraining", "diffusion")
-        },
+        "recipe": told_recipe(recipe),
         "cross_validation": _cross_validation(split.run),
     }
     bundle = new_bundle(
@@ -74,6 +70,14 @@ def make_bundle(split: Split) -> Bundle:
         card=summary_line(provenance, settings.to_dict()),
     )
     return replace(bundle, provenance=provenance | {"evaluations": _evaluations(split, bundle.sha256)})
+
+
+def told_recipe(recipe: Recipe) -> dict[str, Any]:
+    """What a bundle says of its recipe: nothing of places on this computer."""
+    described = recipe.to_dict()
+    described["slices"].pop("fold_file")  # the folds themselves are told
+    told = ("preset", "seed", "slices", "autoencoders", "discrepancies", "pretraining", "diffusion")
+    return {key: described[key] for key in told}
 
 
 def _evaluations(split: Split, sha256: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_ddmd.model.settings import UNSHARED
+from napari_ddmd.model.older import UNSHARED
 from src_training.distributed import is_main
 from src_training.files import write_bytes, write_json
 from src_training.recipe import Recipe, RecipeError

@@ -100,6 +100,61 @@ def test_a_full_disk_leaves_the_last_state(fault: Exception, tmp_path: Path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
 
 
+@pytest.mark.fault("Output whole or absent")
+@pytest.mark.parametrize("harm", ["cut", "emptied", "a byte changed", "lost"])
+def test_the_state_before_a_damaged_one_is_used(harm: str, tmp_path: Path, capsys: Captured) -> None:
+    one, other = checkpoint_of(tmp_path), checkpoint_of(tmp_path)
+    one.save(4, 1.0)
+    weights = one.model.weight.clone()
+    with torch.no_grad():
+        one.model.weight += 1
+    one.save(8, 2.0)
+    assert checkpoint_of(tmp_path).load() == (8, 2.0)
+    assert "state.pt: goes on from step 8\n" in capsys.readouterr().err
+
+    whole = one.path.read_bytes()
+    place = whole.index(one.model.weight.detach().numpy().tobytes())
+    changed = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+    if harm == "lost":
+        one.path.unlink()
+    else:
+        one.path.write_bytes({"cut": whole[: len(whole) // 2], "emptied": b"", "a byte changed": changed}[harm])
+    assert other.load() == (4, 1.0)
+    assert torch.equal(other.model.weight, weights)
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == f"{tmp_path / 'state.previous.pt'}: goes on from step 4"
+    if harm != "lost":
+        assert said[0].startswith(f"{one.path}: is damaged (")
+        assert said[0].endswith("it is put aside as state.damaged.pt")
+
+    # The good one is never replaced by the damaged one.
+    other.save(6, 1.5)
+    assert checkpoint_of(tmp_path).load() == (6, 1.5)
+
+
+@pytest.mark.fault("Output whole or absent")
+def test_two_damaged_states_are_one_line(tmp_path: Path) -> None:
+    one = checkpoint_of(tmp_path)
+    one.save(4, 1.0)
+    one.save(8, 2.0)
+    for name in ("state.pt", "state.previous.pt"):
+        (tmp_path / name).write_bytes(b"torn")
+    message = r"state\.pt: is damaged [^\n]*; delete it and state\.previous\.pt to begin this training again$"
+    with pytest.raises(RecipeError, match=message):
+        one.load()
+
+
+@pytest.mark.fault("Output whole or absent")
+def test_the_next_call_says_what_a_kill_has_left(tiny_copy: Path, capsys: Captured) -> None:
+    for folder in (tiny_copy, tiny_copy / "final" / "diffusion"):
+        (folder / ".saving-killed").mkdir()
+    assert main(["publish", "--out", str(tiny_copy)]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("src_training:")]
+    assert len(said) == 1
+    assert said[0].startswith(f"src_training: {tiny_copy}: a save was cut off here")
+    assert not list(tiny_copy.rglob(".saving-*"))
+
+
 LOST = [("slices", "images.npy", "prepare"), ("slices", "masks.npy", "prepare"), ("final/maps", "npy", "discrepancies")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_ddmd.case import Case
 from napari_ddmd.segment import brain_slices
 from src_training.autoencoders import load_ensembles
 from src_training.diffusion import load_denoiser, model_settings
-from src_training.publish import publish
+from src_training.publish import publish, told_recipe
 from src_training.recipe import RecipeError
 from src_training.run import Run
 
@@ -82,6 +83,16 @@ def test_a_bundle_names_no_place_on_this_computer(tiny_out: Path, cohort: Path) 
 
     assert str(cohort) not in text
     assert str(tiny_out) not in text
+
+
+@pytest.mark.fault("Privacy")
+def test_no_setting_names_a_place_on_this_computer(tiny_run: Run) -> None:
+    recipe = replace(
+        tiny_run.recipe, data=Path("/home/Jane"), out=Path("/home/Jane/run"), bundle=Path("/home/Jane/model")
+    )
+    recipe = replace(recipe, slices=replace(recipe.slices, fold_file=Path("/home/Jane/folds.json")))
+    assert "Jane" in json.dumps(recipe.to_dict())
+    assert "Jane" not in json.dumps(told_recipe(recipe))
 
 
 def test_publishing_again_gives_the_same_model(tiny_copy: Path, cohort: Path) -> None:

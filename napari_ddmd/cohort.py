@@ -1,0 +1,82 @@
+"""A case of many on the command line: done, unless an earlier run has done it, and told of in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ddmd.export import ExportError
+from napari_ddmd.predict import Prediction, PredictSettings, finished_before, predict_case
+from napari_ddmd.progress_line import ProgressLine
+
+if TYPE_CHECKING:
+    from napari_ddmd.case import CaseFiles
+    from napari_ddmd.model import Bundle
+
+
+def do_case(
+    files: CaseFiles,
+    bundle: Bundle,
+    out: Path,
+    settings: PredictSettings,
+    *,
+    overwrite: bool,
+    update: bool,
+    report: bool,
+    place: str,
+) -> tuple[dict[str, Any], str]:
+    """Segment and save a case that is not done yet.
+
+    Parameters
+    ----------
+    files, bundle, out, settings, report
+        As in `napari_ddmd.predict.predict_case`.
+    overwrite
+        Whether earlier results are replaced in any case.
+    update
+        Whether those are replaced that are incomplete or were made otherwise.
+    place
+        Of the case among all, ``3/20``, for the line that shows how far it is.
+
+    Returns
+    -------
+    summary : dict
+        As in ``summary.json``. Nothing else of the case stays in memory.
+    line : str
+        What became of it.
+
+    Raises
+    ------
+    CaseError, PredictError, DeviceError, InferenceError, ExportError
+        One line each.
+    """
+    if not overwrite:
+        try:
+            kept = finished_before(files, bundle, out, settings, report=report)
+        except ExportError:
+            if not update:
+                raise
+            kept = None
+        if kept is not None:
+            return kept, f"{files.name}: is done, and kept as it is in {out / files.name}"
+    with ProgressLine(f"{files.name} ({place})") as line:
+        done = predict_case(
+            files,
+            bundle,
+            out,
+            settings,
+            overwrite=overwrite or update,
+            report=report,
+            progress=line.update,
+            remark=lambda text: line.note(f"napari-ddmd: warning: {text}"),
+        )
+    return done.summary, result_line(done)
+
+
+def result_line(done: Prediction) -> str:
+    """What was found in a case, how long it took, and where it is saved."""
+    summary = done.summary
+    lesions = len(summary["lesions"])
+    count = f"{lesions} lesion{'' if lesions == 1 else 's'}"
+    work = f"{summary['slices']['n']} slices in {summary['seconds']:.0f} s"
+    return f"{summary['case']}: {summary['lesion_volume_ml']:.1f} mL in {count}, {work}, saved in {done.folder}"

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_ddmd.case import CaseError, CaseFiles, find_case_files
+from napari_ddmd.earlier import images_hash
+from napari_ddmd.export import ExportError
+from napari_ddmd.model import Bundle, untrained_bundle
+from napari_ddmd.predict import PredictSettings, finished_before, predict_case
+
+QUICK = PredictSettings(samples=1, steps=1, slices=(3, 5))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, small_case_folder: Path, tiny_bundle: Bundle) -> Path:
+    """Results of the small case. Not to be changed."""
+    out = tmp_path_factory.mktemp("done")
+    predict_case(find_case_files(small_case_folder), tiny_bundle, out, QUICK)
+    return out
+
+
+@pytest.fixture
+def out(done: Path, tmp_path: Path) -> Path:
+    """A copy of the results."""
+    return Path(shutil.copytree(done, tmp_path / "out"))
+
+
+@pytest.fixture
+def files(small_case_folder: Path) -> CaseFiles:
+    return find_case_files(small_case_folder)
+
+
+def test_results_of_the_same_are_known_again(out: Path, files: CaseFiles, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    summary = json.loads((out / "Small_001" / "summary.json").read_text())
+    assert finished_before(files, tiny_bundle, out, QUICK) == summary
+    assert finished_before(files, tiny_bundle, tmp_path / "elsewhere", QUICK) is None
+    # What the model would take without a wish is no other setting.
+    own = tiny_bundle.settings.sampling
+    assert finished_before(files, tiny_bundle, out, replace(QUICK, sampler=own.sampler)) == summary
+    # The device may be another one.
+    assert finished_before(files, tiny_bundle, out, replace(QUICK, device="cpu")) == summary
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 1}, "seed"),
+        ({"samples": 2}, "samples"),
+        ({"steps": 2}, "steps"),
+        ({"sampler": "ddpm"}, "sampler"),
+        ({"threshold": 0.4}, "threshold"),
+        ({"slices": (3, 6)}, "slices"),
+        ({"slices": None, "seed": 2}, "seed, slices"),
+    ],
+)
+def test_other_settings_are_named(
+    out: Path, files: CaseFiles, tiny_bundle: Bundle, change: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ExportError, match=rf"_mask\.nii\.gz: exists already, made with other settings \({named}\); c"):
+        finished_before(files, tiny_bundle, out, replace(QUICK, **change))
+
+
+def test_another_model_and_other_images_are_no_same(
+    out: Path, files: CaseFiles, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match="exists already, made with another model; "):
+        finished_before(files, untrained_bundle("full", seed=1), out, QUICK)
+    moved = Path(shutil.copytree(files.images["t1"].parent, tmp_path / "moved" / "Small_001"))
+    assert finished_before(find_case_files(moved), tiny_bundle, out, QUICK) is not None
+    t1, t2 = (find_case_files(moved).images[name] for name in ("t1", "t2"))
+    swap = moved / "swap"
+    t1.rename(swap), t2.rename(t1), swap.rename(t2)
+    with pytest.raises(ExportError, match="exists already, made from other images; "):
+        finished_before(find_case_files(moved), tiny_bundle, out, QUICK)
+
+
+NAMES = ["mask.nii.gz", "probability.nii.gz", "uncertainty.nii.gz", "inter.nii.gz", "intra.nii.gz"]
+
+
+@pytest.mark.fault("Output whole or absent")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("is_emptied", [False, True])
+def test_a_result_that_is_lost_is_named(
+    out: Path, files: CaseFiles, tiny_bundle: Bundle, name: str, is_emptied: bool
+) -> None:
+    lost = out / "Small_001" / f"Small_001_{name}"
+    lost.write_bytes(b"") if is_emptied else lost.unlink()
+    with pytest.raises(ExportError, match=rf"exists already, but {lost.name} does not; choose"):
+        finished_before(files, tiny_bundle, out, QUICK)
+
+
+@pytest.mark.fault("Output whole or absent")
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"{}", b'{"settings": {}}', b"\xff", b"[" * 100_000])
+def test_results_without_a_whole_summary_are_not_taken_for_done(
+    out: Path, files: CaseFiles, tiny_bundle: Bundle, content: bytes | None
+) -> None:
+    summary = out / "Small_001" / "summary.json"
+    summary.unlink() if content is None else summary.write_bytes(content)
+    with pytest.raises(ExportError, match=r"_mask\.nii\.gz: exists already, and no summary\.json says") as caught:
+        finished_before(files, tiny_bundle, out, QUICK)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_report_that_is_wanted_must_be_there(out: Path, files: CaseFiles, tiny_bundle: Bundle) -> None:
+    with pytest.raises(ExportError, match=r"exists already, but Small_001_report\.html does not"):
+        finished_before(files, tiny_bundle, out, QUICK, report=True)
+    predict_case(files, tiny_bundle, out, QUICK, overwrite=True, report=True)
+    assert finished_before(files, tiny_bundle, out, QUICK, report=True) is not None
+    assert finished_before(files, tiny_bundle, out, QUICK) is not None
+
+
+def test_an_image_that_vanishes_is_named(files: CaseFiles, tmp_path: Path) -> None:
+    lost = replace(files, images=files.images | {"t2": tmp_path / "gone.nii.gz"})
+    with pytest.raises(CaseError, match=r"gone\.nii\.gz: No such file or directory; see"):
+        images_hash(lost)
