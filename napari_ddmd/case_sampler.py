@@ -76,7 +76,7 @@ class CaseSampler:
         self._counting = Lock()
         self.started = time.perf_counter()
 
-    def check(self, slices: Sequence[int], batch_size: int) -> None:
+    def check(self, slices: Sequence[int], batch_size: int | None = None) -> None:
         """Refuse what cannot be run."""
         depth, timesteps = self.case.images.shape[1], self.bundle.settings.diffusion.timesteps
         for index in slices:
@@ -88,14 +88,23 @@ class CaseSampler:
             raise ValueError(f"steps must be 1 to {timesteps}, not {self.steps}")
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {self.sampler!r}")
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
 
     def prepare(self) -> None:
-        """Normalise the case and bring the networks to the device, in the order in which convolutions are fastest."""
+        """Normalise the case and bring the networks to the device."""
+        self.read_images()
+        self.move_to(self.device)
+
+    def read_images(self) -> None:
+        """Normalise the case."""
         self.window = CaseWindow(self.case, self.bundle.settings)
         self.complete = bool(self.case.images.any(axis=(1, 2, 3)).all())
-        self.networks: DdmdNetworks = self.bundle.networks.to(self.device)
+
+    def move_to(self, device: torch.device) -> None:
+        """Bring the networks to a device, in the order in which convolutions are fastest; no thread may use them."""
+        self.device = device
+        self.networks: DdmdNetworks = self.bundle.networks.to(device)
         self.networks.denoiser.to(memory_format=torch.channels_last)
 
     @torch.no_grad()
@@ -108,6 +117,9 @@ class CaseSampler:
         maps = self.maps(images[:, : len(MODALITIES)])
         masks = self.masks(indices, condition(images, maps.inter, maps.intra, self.bundle.settings))
         layers = torch.cat([masks, maps.inter[:, None], maps.intra[:, None]], dim=1)
+        if not bool(torch.isfinite(layers).all()):
+            # Weights can be finite and still be nonsense; what follows takes numbers for granted.
+            raise RuntimeError("the model's results are not finite; copy or train it again")
         on_slices = self.window.on_slices(layers, indices)
         return {
             index: self._result(index, layers, maps, row)
@@ -213,4 +225,4 @@ class CaseSampler:
             seconds = time.perf_counter() - self.started
             remaining = seconds / self.done * (self.total - self.done)
             message = f"{self.done} of {self.total} evaluations, {remaining:.0f} s left"
-            self.progress(Progress(self.done, self.total, seconds, remaining, message, self.computed))
+            self.progress(Progress(self.done, self.total, seconds, remaining, message, self.computed, str(self.device)))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+_OUT_OF_MEMORY = (
+    *("out of memory", "can't allocate memory", "not enough memory", "alloc_failed"),
+    "can't start new thread",  # each has a stack of its own, and a run goes on with fewer
+)
 # Parts of what CUDA, cuDNN, cuBLAS and Metal say, and what it means; the first that is found counts.
 _MEANINGS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
@@ -30,6 +35,8 @@ _MEANINGS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("cudnn", "cublas"), "a library of the GPU failed; close what else uses the GPU, or choose device cpu"),
     (("mps backend", "metal"), "the Mac's GPU cannot compute this; choose device cpu"),
 )
+# Arrays in a library's words: a message must hold nothing of the images.
+_VALUES = re.compile(r"(?:array|tensor)\(\s*\[[^)]*\)?|\[[\s\d.,eE+\-\[\]…naif]{40,}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -42,7 +49,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def plain_reason(error: BaseException) -> str:
     """The error in one line: what it means and what to do where that is known, and in any case what was said."""
-    said = " ".join(str(error).split())[:300] or type(error).__name__
+    said = " ".join(_VALUES.sub("[…]", str(error)).split())[:300] or type(error).__name__
     for parts, meaning in _MEANINGS:
         if any(part in said.lower() for part in parts):
             return f"{meaning} ({said[:120]})"

@@ -16,12 +16,13 @@ import torch
 
 from napari_ddmd.case import Case
 from napari_ddmd.case_sampler import CancelledError, CaseSampler
-from napari_ddmd.device import default_batch_size, pick_device
+from napari_ddmd.device import pick_device
 from napari_ddmd.faults import is_out_of_memory, plain_reason
+from napari_ddmd.footing import Footing
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.samplers import SAMPLERS
 from napari_ddmd.results import Progress, SliceResult
-from napari_ddmd.workers import worker_count, workers
+from napari_ddmd.workers import workers
 
 __all__ = ["SAMPLERS", "InferenceError", "Progress", "SliceResult", "brain_slices", "segment"]
 
@@ -66,7 +67,8 @@ def segment(
     seed
         Of the sampled noise.
     device
-        ``auto``, ``cuda``, ``mps`` or ``cpu``.
+        ``auto``, ``cuda``, ``mps`` or ``cpu``. With ``auto``, the CPU goes on where a GPU's memory does not suffice for
+        one slice; who names a GPU gets its results alone.
     batch_size
         Most slices at once in each thread; halved by itself when the memory does not suffice, and at last one thread
         computes alone.
@@ -102,15 +104,15 @@ def segment(
         cancel=cancel,
     )
     wanted = brain_slices(case) if slices is None else [int(index) for index in slices]
-    size = default_batch_size(chosen) if batch_size is None else batch_size
-    run.check(wanted, size)
-    return _stream(run, wanted, size, progress, remark)
+    run.check(wanted, batch_size)
+    return _stream(run, wanted, Footing.on(chosen, len(wanted), batch_size), device == "auto", progress, remark)
 
 
 def _stream(
     run: CaseSampler,
     slices: list[int],
-    batch_size: int,
+    first: Footing,
+    may_leave: bool,
     progress: Callable[[Progress], None] | None,
     remark: Callable[[str], None] | None,
 ) -> Iterator[SliceResult]:
@@ -120,30 +122,35 @@ def _stream(
     run.total = len(full) * run.samples * run.steps
     run.started = time.perf_counter()
     try:
-        run.prepare()
-        threads = worker_count(run.device)
-        batch_size = max(1, min(batch_size, -(-len(slices) // threads)))
+        run.read_images()
         place = done = 0
-        told = batch_size, threads
+        footing = told = first
         while place < len(slices) and not run.cancel.is_set():
-            run.done, short = done, False
+            run.done, lesser = done, None
             try:
-                with closing(_batches(run, slices[place:], full, batch_size, threads, progress)) as batches:
+                run.move_to(footing.device)
+                with closing(_batches(run, slices[place:], full, footing, progress)) as batches:
                     for chunk, results in batches:
-                        if told != (batch_size, threads) and remark is not None:
-                            remark(_shortage(batch_size, threads < worker_count(run.device)))
-                        told = batch_size, threads
+                        if told != footing and remark is not None:
+                            remark(footing.remark(first))
+                        told = footing
                         place += len(chunk)
                         done += len(results) * run.samples * run.steps
                         for index in chunk:
                             yield results[index] if index in full else run.empty(index)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or batch_size == threads == 1:
+                if is_out_of_memory(error):
+                    lesser = footing.lesser(len(slices) - place, may_leave=may_leave)
+                if lesser is None:
                     raise
-                short = True
-            if short:  # when the error is gone, and with it what its frames held
-                batch_size, threads = (batch_size // 2, threads) if batch_size > 1 else (1, 1)
-                _release(run.device)
+            if lesser is not None:  # when the error is gone, and with it what its frames held
+                if lesser.device != footing.device:
+                    run.move_to(lesser.device)
+                    if remark is not None:  # at once, since it is slow from here on
+                        remark(lesser.remark(first))
+                    told = lesser
+                _release(footing.device)
+                footing = lesser
     except CancelledError:
         return
     except (RuntimeError, MemoryError) as error:
@@ -154,11 +161,11 @@ def _batches(
     run: CaseSampler,
     slices: list[int],
     full: set[int],
-    batch_size: int,
-    threads: int,
+    footing: Footing,
     progress: Callable[[Progress], None] | None,
 ) -> Generator[tuple[list[int], dict[int, SliceResult]], None, None]:
     """Results of batch after batch, in order; twice as many as there are threads are under way or waited for."""
+    batch_size, threads = footing.batch_size, footing.threads
     chunks = iter([slices[place : place + batch_size] for place in range(0, len(slices), batch_size)])
     news: SimpleQueue[Progress | None] = SimpleQueue()
     run.progress = news.put
@@ -190,20 +197,20 @@ def _batches(
 
 def _explain(run: CaseSampler, error: BaseException) -> str:
     if is_out_of_memory(error):
+        other = (
+            "choose another device" if run.device.type == "cpu" else "choose device auto, which goes on with the CPU"
+        )
         return (
             f"{run.case.name}: not enough memory on {run.device} for one slice with {run.samples} samples; "
-            "ask for fewer samples or choose another device"
+            f"ask for fewer samples or {other}"
         )
     return f"{run.case.name}: {run.bundle.name} failed on {run.device}: {plain_reason(error)}"
 
 
-def _shortage(batch_size: int, alone: bool) -> str:
-    """What the run goes on with where the memory did not suffice for more."""
-    slices = f"{batch_size} slice{'s' if batch_size > 1 else ''} at a time"
-    return f"Memory was short: went on with {slices}{' in one thread' if alone else ''}."
-
-
 def _release(device: torch.device) -> None:
+    """Give what torch keeps of a device's memory back to it."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ddmd.viewer.navigation import current_slice, go_to_slice, go_to_voxel, step_to_finding
 from napari_ddmd.viewer.planes import Plane, Planes
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from napari_ddmd.case import Case
     from napari_ddmd.model import Bundle
     from napari_ddmd.volumes import Volumes
+
+
+_QUIET_MS = 500
 
 
 class Desk(QObject):
@@ -57,10 +60,18 @@ class Desk(QObject):
         self.destroyed.connect(self._links.disconnect)
         self.planes = Planes(viewer, self._links)
         self._all: dict[Case, ResultLayers] = {}
+        self._lesion_links: dict[Case, ViewerLinks] = {}
+        self.destroyed.connect(partial(_disconnect_all, self._lesion_links))
         self._case: Case | None = None
         self._mask: Labels | None = None
         self.bundle: Bundle | None = None
         self.threshold = 0.5
+        self._quiet = QTimer(self)
+        self._quiet.setSingleShot(True)
+        self._quiet.setInterval(_QUIET_MS)
+        self._quiet.timeout.connect(self._draw_thumbnails)
+        self.results_changed.connect(self._quiet.start)
+        self.history_changed.connect(self._quiet.start)
 
     @property
     def case(self) -> Case | None:
@@ -112,12 +123,17 @@ class Desk(QObject):
             self._all[case] = ResultLayers(self.viewer, case)
             self._all[case].threshold = self.threshold
             lesion = self._all[case].lesion
-            self._links.connect(lesion.stepped_to, partial(self._on_stepped, case))
-            self._links.connect(lesion.changed, self._on_lesion_changed)
+            links = self._lesion_links[case] = ViewerLinks()
+            links.connect(lesion.stepped_to, partial(self._on_stepped, case))
+            links.connect(lesion.changed, self._on_lesion_changed)
         return self._all[case]
 
     def _on_lesion_changed(self) -> None:
         self.history_changed.emit()
+
+    def _draw_thumbnails(self) -> None:
+        if self.results is not None:
+            self.results.draw_thumbnails()
 
     def _on_stepped(self, case: Case, threshold: float) -> None:
         """Follow undo and redo to the threshold of that time."""
@@ -133,6 +149,7 @@ class Desk(QObject):
     def forget_all_but(self, cases: Collection[Case | None]) -> None:
         """Let go of the results of cases that are closed."""
         for closed in [case for case in self._all if case not in cases]:
+            self._lesion_links.pop(closed).disconnect()
             del self._all[closed]
 
     def go_to(self, index: int) -> None:
@@ -151,3 +168,8 @@ class Desk(QObject):
         if self._case is None or self._mask is None:
             return False
         return step_to_finding(self.viewer, self._case, np.asarray(self._mask.data), way)
+
+
+def _disconnect_all(links: dict[Case, ViewerLinks]) -> None:
+    for each in links.values():
+        each.disconnect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -62,9 +63,24 @@ class RunOutcome:
         worded = InferenceError | DeviceError | CaseError | BundleError | OSError | MemoryError
         return self.is_refused or isinstance(self.error, worded)
 
+    def let_go(self) -> None:
+        """Free what the frames of the error hold, such as images and tensors: who keeps it would keep all of that.
+
+        Where it happened can still be told.
+        """
+        error: BaseException | None = self.error
+        seen: list[BaseException] = []
+        while error is not None and error not in seen:
+            seen.append(error)
+            traceback.clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
+
 
 def stream(
-    request: RunRequest, cancel: Event, report: Callable[[Progress], None]
+    request: RunRequest,
+    cancel: Event,
+    report: Callable[[Progress], None],
+    tell: Callable[[tuple[str, ...]], None] | None = None,
 ) -> Generator[SliceResult, None, RunOutcome]:
     """Segment the slices of a request.
 
@@ -79,6 +95,8 @@ def stream(
         Set it to end the run before the next denoiser evaluation.
     report : callable
         Given every `Progress`, in the thread that iterates.
+    tell : callable, optional
+        Given the remarks so far, whenever there is another one.
 
     Yields
     ------
@@ -103,6 +121,8 @@ def stream(
         # A second fallback of a kind makes the first one past.
         kind = text.partition(":")[0]
         remarks[:] = [*(earlier for earlier in remarks if earlier.partition(":")[0] != kind), text]
+        if tell is not None:
+            tell(tuple(remarks))
 
     started = time.perf_counter()
     try:

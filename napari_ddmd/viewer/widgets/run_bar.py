@@ -70,7 +70,7 @@ class RunBar(QWidget):
         self.button.setText("Cancelling…")
         self.button.setEnabled(False)
 
-    def show_progress(self, progress: Progress | None, done: int, total: int) -> None:
+    def show_progress(self, progress: Progress | None, done: int, total: int, remarks: tuple[str, ...] = ()) -> None:
         """Show how far the run is.
 
         Parameters
@@ -79,9 +79,11 @@ class RunBar(QWidget):
             The run's own count, None before its first evaluation.
         done, total : int
             Slices that are on screen, and slices of the run.
+        remarks : tuple of str
+            What the run has fallen back to by now.
         """
         if progress is None or progress.total == 0:
-            self.say("Preparing the images…")
+            self.say(" ".join(("Preparing the images…", *remarks)))
             return
         # Left to itself, the bar repaints the whole window at once with every value, and all waits for it.
         self.bar.setUpdatesEnabled(False)
@@ -90,9 +92,9 @@ class RunBar(QWidget):
         left = "" if progress.remaining is None else f" · {duration(progress.remaining)} left"
         self.bar.setFormat(f"%p %{left}")
         self.bar.setUpdatesEnabled(True)
-        self.say(f"{done} of {total} slices done")
+        self.say(" ".join((f"{done} of {total} slices done" + "." * bool(remarks), *remarks)))
 
-    def show_ending(self, outcome: RunOutcome, done: int, total: int) -> None:
+    def show_ending(self, outcome: RunOutcome, done: int, total: int, case: str = "") -> None:
         """Say how a run ended, and what it had to do without or fall back to.
 
         Parameters
@@ -101,6 +103,8 @@ class RunBar(QWidget):
             How it ended.
         done, total : int
             Slices that came in, and slices of the run.
+        case : str
+            Whose run it was, where the panel shows another one by now.
         """
         if outcome.error is not None:
             text = f"Failed: {outcome.reason}"
@@ -108,7 +112,7 @@ class RunBar(QWidget):
             text = f"Cancelled: {done} of {total} slices are done. Run goes on from there."
         else:
             text = f"Done: {done} {'slice' if done == 1 else 'slices'}."
-        self.say(" ".join((text, *outcome.remarks)))
+        self.say(" ".join((f"{case}: {text}" if case else text, *outcome.remarks)))
 
     def say(self, text: str) -> None:
         """Show one line beneath the bar."""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Generator
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from napari_ddmd.viewer.run_stream import RunOutcome, RunState, stream
 
 if TYPE_CHECKING:
-    from napari_ddmd.segment import Progress
+    from napari_ddmd.segment import Progress, SliceResult
     from napari_ddmd.viewer.run_settings import RunRequest
 
 
 # Results that come in faster than the window takes them would keep it from all else: it takes them for so long, then
 # looks up, then goes on.
 _AT_ONCE_S, _PAUSE_MS = 0.02, 10
+# A run holds one of Qt's threads for minutes, and on a computer with one core there is no other: to save, to measure or
+# to read a case would wait until it has ended.
+_LEAST_THREADS = 4
 
 
 class _RunWorker(GeneratorWorker):  # type: ignore[misc]
@@ -32,12 +36,35 @@ class _RunWorker(GeneratorWorker):  # type: ignore[misc]
         self.cancel.set()
         super().quit()
 
+    def work(self) -> Any:
+        """Run, and close the run's generator where it was left in the middle, so that its threads end."""
+        try:
+            return super().work()
+        finally:
+            self._gen.close()
+
+
+class _Job:
+    """What a run is given, until it takes it: napari keeps all workers of a window, and with them what they hold."""
+
+    def __init__(self, request: RunRequest, *others: Any) -> None:
+        self.name = request.case.name
+        self._given: tuple[Any, ...] = (request, *others)
+
+    def take(self) -> tuple[Any, ...]:
+        given, self._given = self._given, ()
+        return given
+
+
+def _run(job: _Job) -> Generator[SliceResult, None, RunOutcome]:
+    return (yield from stream(*job.take()))
+
 
 class _Segmentation(partial[Any]):
     """The run's function, under the name that napari shows when its window is closed in mid-run."""
 
     def __str__(self) -> str:
-        return f"segmentation of {self.args[0].case.name}"
+        return f"segmentation of {self.args[0].name}"
 
 
 class _Stop:
@@ -66,7 +93,11 @@ class RunController(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
+        pool = QThreadPool.globalInstance()
+        assert pool is not None
+        pool.setMaxThreadCount(max(pool.maxThreadCount(), _LEAST_THREADS))
         self.progress: Progress | None = None
+        self.remarks: tuple[str, ...] = ()
         self._worker: Any = None
         self._cancel = Event()
         self._outcome: RunOutcome | None = None
@@ -92,9 +123,9 @@ class RunController(QObject):
 
     def start(self, request: RunRequest) -> None:
         """Start a run; only when none is on."""
-        self.progress, self._outcome, self._cancel, self._is_over = None, None, Event(), False
+        self.progress, self.remarks, self._outcome, self._cancel, self._is_over = None, (), None, Event(), False
         worker = create_worker(
-            _Segmentation(stream, request, self._cancel, self._note),
+            _Segmentation(_run, _Job(request, self._cancel, self._note, self._tell)),
             _start_thread=False,
             _worker_class=_RunWorker,
         )
@@ -112,6 +143,10 @@ class RunController(QObject):
     def _note(self, progress: Progress) -> None:
         # Called in the run's thread: Qt must not be touched here, the panel's clock reads the value.
         self.progress = progress
+
+    def _tell(self, remarks: tuple[str, ...]) -> None:
+        # The same holds here.
+        self.remarks = remarks
 
     def _on_yielded(self, result: object) -> None:
         self._come_in.append(result)
@@ -139,4 +174,5 @@ class RunController(QObject):
     def _end(self) -> None:
         self._worker = self._stop.worker = None
         # A worker that was told to quit returns nothing.
-        self.ended.emit(self._outcome or RunOutcome(RunState.CANCELLED))
+        outcome, self._outcome = self._outcome or RunOutcome(RunState.CANCELLED), None
+        self.ended.emit(outcome)

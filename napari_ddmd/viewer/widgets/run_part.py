@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import notification_manager, show_error
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_ddmd.viewer.collector import spare_what_is_there
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.navigation import current_slice, go_to_slice
 from napari_ddmd.viewer.run_settings import RunRequest, Sampling
 from napari_ddmd.viewer.run_stream import RunOutcome, RunState
@@ -51,10 +54,13 @@ class RunPart(QObject):
         self.bar = RunBar()
         self.controller = RunController(self)
         self._request: RunRequest | None = None
+        self._is_tagged = False
+        self._fault: Exception | None = None
         self._come_in = self._drawn = 0
         self._clock = QTimer(self)
         self._clock.setInterval(_CLOCK_MS)
         self._clock.timeout.connect(self._on_clock)
+        self.destroyed.connect(partial(spare_what_is_there, False))
         self.controller.arrived.connect(self._on_arrived)
         self.controller.ended.connect(self._on_ended)
 
@@ -86,8 +92,10 @@ class RunPart(QObject):
             self._desk.results_changed.emit()
             self.bar.say(_ALL_DONE if slices else _NO_BRAIN)
             return
+        spare_what_is_there(True)
         results.begin()
-        self._request, self._come_in, self._drawn = request, 0, 0
+        self._request, self._come_in, self._drawn, self._fault = request, 0, 0, None
+        self._is_tagged = self._has_layers(case)
         self._set_running(True)
         self.controller.start(request)
         self._clock.start()
@@ -98,22 +106,41 @@ class RunPart(QObject):
             self.controller.cancel()
             self.bar.set_cancelling()
 
+    def stop_if_closed(self) -> None:
+        """Cancel a run whose case was closed: nobody could see what it finds."""
+        if self._request is not None and self._is_tagged and not self._has_layers(self._request.case):
+            self.cancel()
+
     def show_ready(self) -> None:
         """Say whether there can be a run."""
         self.bar.set_ready(self._problem())
 
+    def _has_layers(self, case: Case) -> bool:
+        """Whether a layer says that it is of a case; those of other plugins, of which a case can be made, do not."""
+        return any((tag := tag_of(layer)) is not None and tag.case is case for layer in self._desk.viewer.layers)
+
     def _set_running(self, running: bool) -> None:
+        if not running:
+            spare_what_is_there(False)
         self.bar.set_running(running)
         self.running_changed.emit(running)
 
     def _on_arrived(self, result: SliceResult) -> None:
         request = self._request
-        if request is None:
+        if request is None or self._fault is not None:
             return
-        self._desk.results_of(request.case).add(request.recipe, result)
+        results = self._desk.results_of(request.case)
+        try:
+            results.add(request.recipe, result)
+        except Exception as error:
+            if self._come_in == 0:
+                results.recipe = None  # else what was there before would pass for results of this run
+            self._give_up(request.case, error)
+            return
         self._come_in += 1
         if self._come_in == 1:
-            if current_slice(self._desk.viewer, request.case) not in request.slices:
+            is_seen = self._desk.case is request.case
+            if is_seen and current_slice(self._desk.viewer, request.case) not in request.slices:
                 go_to_slice(self._desk.viewer, request.case, result.index)
             self._desk.results_changed.emit()
 
@@ -121,31 +148,53 @@ class RunPart(QObject):
         request = self._request
         if request is None:
             return
-        if self._desk.knows(request.case):
+        if self._desk.knows(request.case) and self._fault is None:
             results = self._desk.results_of(request.case)
             if self._come_in != self._drawn or results.awaits_layers:
                 self._drawn = self._come_in
-                results.refresh()
+                try:
+                    results.refresh()
+                except Exception as error:
+                    self._give_up(request.case, error)
                 self._desk.results_changed.emit()
         if not self.controller.is_cancelling:
-            self.bar.show_progress(self.controller.progress, self._come_in, len(request.slices))
+            self.bar.show_progress(
+                self.controller.progress, self._come_in, len(request.slices), self.controller.remarks
+            )
+
+    def _give_up(self, case: Case, error: Exception) -> None:
+        """Stop a run whose results cannot be shown: it would fail again with each of them."""
+        if isinstance(error, MemoryError):
+            error = MemoryError(
+                f"{case.name}: not enough memory to show the results; close other cases, then run again"
+            )
+        self._fault = self._fault or error
+        self.controller.cancel()
 
     def _on_ended(self, outcome: RunOutcome) -> None:
         self._clock.stop()
         self._on_clock()
         request, self._request = self._request, None
         if request is not None and self._desk.knows(request.case):
-            self._desk.results_of(request.case).settle()
+            try:
+                self._desk.results_of(request.case).settle()
+            except Exception as error:
+                self._give_up(request.case, error)
+        fault, self._fault = self._fault, None
+        if fault is not None and outcome.error is None:
+            outcome = RunOutcome(RunState.FAILED, fault, remarks=outcome.remarks)
         self._set_running(False)
         self.show_ready()
         if request is None:
             return
+        outcome.let_go()
+        other = "" if self._desk.case is request.case else request.case.name
         if outcome.state is RunState.FAILED:
-            self.bar.show_ending(outcome, self._come_in, len(request.slices))
+            self.bar.show_ending(outcome, self._come_in, len(request.slices), other)
             self._report_failure(outcome)
         elif self._problem() is None:
             # Else the case was closed meanwhile, and what is missing now matters more.
-            self.bar.show_ending(outcome, self._come_in, len(request.slices))
+            self.bar.show_ending(outcome, self._come_in, len(request.slices), other)
         self._desk.results_changed.emit()
 
     def _report_failure(self, outcome: RunOutcome) -> None:
