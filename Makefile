@@ -1,25 +1,28 @@
 # `make demo` and `make test` do all set-up themselves; CONTRIBUTING.md has the same in plain pip commands.
 #
 # Variables: VENV (.venv), PYTHON (found), QT (pyqt6 or pyside6), DEMO (folder of the demo's results),
+#            FUZZ_SECONDS (of `make torture`, for each reader),
 #            NAPARI_DDMD_DATA (folder that holds `brats/`, for the tests on real cases; skipped without it).
 
 SHELL := /bin/bash
 VENV ?= .venv
 QT ?= pyqt6
 DEMO ?= demo
+FUZZ_SECONDS ?= 45
 NAPARI_DDMD_DATA ?= ../shared/data
 PYTHON ?=
 override NAPARI_DDMD_DATA := $(abspath $(NAPARI_DDMD_DATA))
 export NAPARI_DDMD_DATA PYTHON
 BIN = $(VENV)/bin
 
-.PHONY: help setup demo test lint format typecheck pytest torture clean
+.PHONY: help setup demo test lint format typecheck pytest audit torture clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       segment a synthetic case with the bundled model and leave a picture in $(DEMO)/"
 	@echo "make test       ruff, mypy and all tests"
 	@echo "make torture    injects every fault that the tests know, and counts what was survived"
+	@echo "make audit      looks for known faults in the packages that are installed (needs the network)"
 	@echo "make lint | format | typecheck | pytest | clean"
 
 setup:
@@ -36,6 +39,7 @@ test: lint typecheck pytest
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit -q -c pyproject.toml -r napari_ddmd src_training benchmarks docs
 
 format: setup
 	$(BIN)/ruff check --fix .
@@ -47,8 +51,14 @@ typecheck: setup
 pytest: setup
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4
 
+audit: setup
+	@scripts/audit.sh $(VENV)
+
 torture: setup
+	$(BIN)/bandit -q -c pyproject.toml -r napari_ddmd src_training benchmarks docs
+	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[fuzz]"
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 -m "fault or torture"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --where-it-can
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

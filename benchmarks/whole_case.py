@@ -70,7 +70,8 @@ def _compare(arguments: argparse.Namespace, folder: Path) -> int:
 
 def _child(arguments: argparse.Namespace, case: Path, share: float, out: Path) -> dict[str, float]:
     given = [str(case), str(arguments.model), arguments.device, str(arguments.seed), str(share), str(out)]
-    done = subprocess.run([sys.executable, "-c", _CHILD, *given], stdout=subprocess.PIPE, text=True, check=False)
+    # Our own interpreter and program; a path is an argument, which no shell reads.
+    done = subprocess.run([sys.executable, "-c", _CHILD, *given], stdout=subprocess.PIPE, text=True, check=False)  # nosec B603
     if done.returncode != 0:
         raise CaseError(f"{case}: the run failed")
     found: dict[str, float] = json.loads(done.stdout)

@@ -54,16 +54,19 @@ def _import(options: argparse.Namespace) -> int:
         raise DicomError("give the folder DIR of the case to be written, or --list to see the series")
     proposal = propose(find_study(options.study))
     for remark in proposal.study.remarks:
-        _tell(f"warning: {remark}")
+        _tell(f"warning: {remark}; --list names them")
     if options.list:
         print("\n".join(listing(proposal)))
+        for file in proposal.study.unreadable:
+            print(f"    -  cannot be read: {file}")
         return 0
     refuse_folder(options.folder)
     chosen = choose_by_number(proposal, dict(options.series))
     from napari_ddmd.dicom.load import load_study
 
     case = load_study(chosen, brain_mask=options.brain_mask, tell=_tell)
-    for remark in case.warnings:
+    # What both say, as of a skull, is said once.
+    for remark in dict.fromkeys((*case.warnings, *map(str, case.findings))):
         _tell(f"warning: {remark}")
     print(write_nifti_case(options.folder, case))
     return 0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.volumes import Volumes
+from napari_ddmd.whole_files import one_line_errors, put_in_place, workplace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +49,7 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
     Parameters
     ----------
     path
-        The file; an existing one is replaced.
+        The file; an existing one is replaced in one step.
     case, volumes
         The case and its results; at least one slice must have been segmented.
     threshold
@@ -99,8 +100,10 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
         color="white",
         fontsize=9,
     )
-    figure.savefig(target, dpi=110, facecolor="black")
-    return target
+    with one_line_errors(target), workplace(target.parent) as place:
+        fresh = place / target.name
+        figure.savefig(fresh, dpi=110, facecolor="black")
+        return put_in_place(fresh, target)
 
 
 def _columns(case: Case, volumes: Volumes) -> list[_Column]:

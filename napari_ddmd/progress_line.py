@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from napari_ddmd.one_line import one_line
+
 if TYPE_CHECKING:
     from napari_ddmd.segment import Progress
 
@@ -26,7 +28,7 @@ class ProgressLine:
     """
 
     def __init__(self, title: str, stream: TextIO | None = None) -> None:
-        self.title = title
+        self.title = one_line(title)
         self.stream = sys.stderr if stream is None else stream
         self.is_terminal = self.stream.isatty()
         self._interval = _TERMINAL_SECONDS if self.is_terminal else _LOG_SECONDS
@@ -57,7 +59,7 @@ class ProgressLine:
     def note(self, text: str) -> None:
         """Write a line that stays."""
         self._clear()
-        print(text, file=self.stream, flush=True)
+        print(one_line(text), file=self.stream, flush=True)
 
     def _clear(self) -> None:
         if self._is_dirty:

@@ -24,6 +24,8 @@ class Progress:
         The same in words.
     computed
         Evaluations that were really made: those that are saved (`first_guess`) are done without.
+    device
+        What computes now: a run that falls short of memory may leave the device that it began on.
     """
 
     done: int
@@ -32,6 +34,7 @@ class Progress:
     remaining: float | None
     message: str
     computed: int = 0
+    device: str = ""
 
 
 @dataclass(frozen=True)

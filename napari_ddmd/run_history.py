@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +11,8 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import platformdirs
+
+from napari_ddmd.whole_files import sweep, workplace
 
 _FORMAT = 1
 _MOST_RUNS, _MOST_PACES = 60, 20
@@ -117,14 +117,12 @@ class RunHistory:
             }
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                descriptor, name = tempfile.mkstemp(prefix=".runs-", suffix=".json", dir=self.path.parent)
-                try:
-                    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                        json.dump(kept, file, indent=1)
-                    Path(name).replace(self.path)
-                except BaseException:
-                    Path(name).unlink(missing_ok=True)
-                    raise
+                sweep(self.path.parent)
+                with workplace(self.path.parent) as place:
+                    fresh = place / self.path.name
+                    fresh.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+                    # Not put on the disk at once: what a power cut empties is read as nothing learnt.
+                    fresh.replace(self.path)
             except OSError:
                 return  # an estimate that learns nothing is better than a run that fails
 

@@ -71,7 +71,7 @@ class Saveable:
     edited_slices
         Axial slices of the run's mask that were changed by hand.
     accepted
-        When the reader accepted the mask as it stands, in words; empty where nobody did.
+        When the reader accepted the mask as it stands, local time, ISO 8601; empty where nobody did.
     with_expert
         Whether the expert's mask is drawn into the report's pictures.
     """

@@ -46,9 +46,12 @@ def workers(device: torch.device, count: int | None = None) -> Iterator[ThreadPo
             with _starting:
                 before = torch.get_num_threads()
                 barrier = Barrier(count)
-                for begun in [pool.submit(_one_thread, barrier) for _ in range(count)]:
-                    begun.result()
-                torch.set_num_threads(before)
+                try:
+                    for begun in [pool.submit(_one_thread, barrier) for _ in range(count)]:
+                        begun.result()
+                finally:
+                    barrier.abort()  # where a thread could not begin, the others would wait for it for ever
+                    torch.set_num_threads(before)
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -37,6 +37,12 @@ def history_file(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     return file
 
 
+@pytest.fixture
+def taken_for_a_brain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small case is no brain, and nobody remarks it: for tests of what else is said (`test_wrong_use` has it)."""
+    monkeypatch.setattr("napari_ddmd.case.guards.check_images", lambda _images, _spacing: ())
+
+
 @pytest.fixture(scope="session")
 def write_small_case() -> CaseWriter:
     """Write a case of 24×28×8 voxels in BRATS form; `skip` leaves files out."""

@@ -20,6 +20,8 @@ from .conftest import CaseWriter
 QUICK = ["--samples", "1", "--steps", "1", "--slices", "3:5"]
 Captured = pytest.CaptureFixture[str]
 
+pytestmark = pytest.mark.usefixtures("taken_for_a_brain")
+
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
@@ -134,11 +136,34 @@ def test_results_are_not_overwritten_unless_told(
 ) -> None:
     assert predict(small_case_folder, tiny_model_folder, out) == 0
     capsys.readouterr()
-    assert predict(small_case_folder, tiny_model_folder, out, "--json") == 2
+    assert predict(small_case_folder, tiny_model_folder, out, "--json", "--seed", "1") == 2
     refusal = capsys.readouterr()
-    assert "exists already" in one_line(refusal.err)
+    assert "Small_001_mask.nii.gz: exists already, made with other settings (seed); choose" in one_line(refusal.err)
     assert refusal.out == ""
-    assert predict(small_case_folder, tiny_model_folder, out, "--overwrite") == 0
+    assert predict(small_case_folder, tiny_model_folder, out, "--overwrite", "--seed", "1") == 0
+
+
+def test_what_is_done_is_kept_and_only_what_was_made_otherwise_is_updated(
+    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
+) -> None:
+    folder = out / "Small_001"
+    assert predict(small_case_folder, tiny_model_folder, out) == 0
+    before = (folder / "summary.json").stat().st_ino
+    capsys.readouterr()
+    assert predict(small_case_folder, tiny_model_folder, out) == 0
+    assert capsys.readouterr().out == f"Small_001: is done, and kept as it is in {folder}\n"
+    assert predict(small_case_folder, tiny_model_folder, out, "--json", "--update") == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((folder / "summary.json").read_text())
+    assert (folder / "summary.json").stat().st_ino == before
+
+    assert predict(small_case_folder, tiny_model_folder, out, "--seed", "1", "--update") == 0
+    assert json.loads((folder / "summary.json").read_text())["settings"]["seed"] == 1
+    before = (folder / "summary.json").stat().st_ino
+    assert predict(small_case_folder, tiny_model_folder, out, "--seed", "1", "--overwrite") == 0
+    assert (folder / "summary.json").stat().st_ino != before
+    capsys.readouterr()
+    assert predict(small_case_folder, tiny_model_folder, out, "--update", "--overwrite") == 2
+    assert "not allowed with" in one_line(capsys.readouterr().err)
 
 
 def test_one_case_at_fault_does_not_lose_the_others(

@@ -29,8 +29,8 @@ def test_a_study_becomes_a_case(study: Path, tmp_path: Path, capsys: Captured) -
     assert main(["import-dicom", str(study), str(tmp_path / "Case_1")]) == 0
     printed = capsys.readouterr()
     assert printed.out == f"{tmp_path / 'Case_1'}\n"
-    assert "warning: 1 file could not be read and is left out: broken.dcm" in printed.err
-    assert "warning: BRATS models expect skull-stripped images" in printed.err
+    assert "warning: 1 file could not be read and is left out; --list names them" in printed.err
+    assert "warning: the images hold the whole head, and BRATS models expect skull-stripped ones" in printed.err
     assert load_case(tmp_path / "Case_1").images.shape == (4, 12, 14, 12)
 
 

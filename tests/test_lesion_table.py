@@ -46,7 +46,13 @@ def test_slices_and_voxels_are_those_of_the_files(small_case: Case, tiny_bundle:
 
 def test_an_edit_is_told(small_case: Case, tiny_bundle: Bundle, tmp_path: Path) -> None:
     (row,) = read(write_lesion_table(tmp_path / "a.csv", content(small_case, tiny_bundle, edited_slices=(3,))))
-    assert row["edited_by_hand"] == "yes"
+    assert (row["edited_by_hand"], row["accepted"]) == ("yes", "no")
+
+
+def test_an_accepted_mask_is_told(small_case: Case, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    when = "2026-05-03T10:05:07+02:00"
+    (row,) = read(write_lesion_table(tmp_path / "a.csv", content(small_case, tiny_bundle, accepted=when)))
+    assert row["accepted"] == when
 
 
 def test_a_drawn_mask_has_no_model(small_case: Case, tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_settings_that_do_not_fit_leave_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("taken_for_a_brain")
 def test_remarks_on_the_files_are_passed_on_and_not_warned(
     small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path
 ) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread, current_thread
+from typing import Any
 
 import pytest
 import torch
@@ -59,3 +61,22 @@ def test_what_has_not_begun_by_the_end_never_does() -> None:
         waiting = pool.submit(begun.set)
     assert waiting.cancelled()
     assert not begun.is_set()
+
+
+@pytest.mark.fault("Viewer")
+def test_a_thread_that_cannot_begin_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = ThreadPoolExecutor.submit
+    begun: list[object] = []
+
+    def no_third_thread(pool: ThreadPoolExecutor, *job: Any) -> Any:
+        begun.append(job)
+        if len(begun) == 3:
+            raise RuntimeError("can't start new thread")
+        return submit(pool, *job)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", no_third_thread)
+    with pytest.raises(RuntimeError, match="can't start new thread"), workers(CPU):
+        pass
+    assert torch.get_num_threads() == 3
+    with workers(CPU, 2) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 1

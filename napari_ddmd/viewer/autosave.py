@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import time
 import uuid
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,19 +17,26 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from napari_ddmd.whole_files import put_in_place, sweep, workplace
+
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
 
 KEPT_DAYS = 30
 _DAY = 24 * 3600.0
-_PART = ".part"
+_PART = ".part"  # of earlier versions
 _BROKEN = ".broken"
 # Every so many voxels along each axis tell cases apart as well as all of them.
 _STRIDE = 8
+_ARRAYS = {"mask", "written", "threshold"}
 
 
 class AutosaveError(Exception):
     """An autosave that cannot be written or read, in words for the user."""
+
+
+class LaterEditsError(AutosaveError):
+    """Edits that a later version saved, and that only it can give back whole."""
 
 
 @dataclass(frozen=True)
@@ -120,18 +126,14 @@ class Autosave:
         path = self.path(key)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(suffix=_PART, dir=self.folder)
-            try:
-                with os.fdopen(handle, "wb") as file:
+            with workplace(self.folder) as place:
+                fresh = place / path.name
+                fresh.touch(mode=0o600)
+                with fresh.open("wb") as file:
                     np.savez_compressed(
                         file, mask=edits.mask, written=edits.written, threshold=np.float64(edits.threshold)
                     )
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+                put_in_place(fresh, path)
         except OSError as error:
             reason = error.strerror or str(error)
             raise AutosaveError(f"{self.folder}: edits cannot be saved in between: {reason}; save the mask.") from error
@@ -161,20 +163,26 @@ class Autosave:
                 return Found(path, read_edits(path, shape)), problems
             except AutosaveError as error:
                 problems.append(str(error))
-                path.replace(path.with_suffix(_BROKEN))
+                if isinstance(error, LaterEditsError):  # not broken: left for the version that can read it
+                    continue
+                with suppress(OSError):  # a disk that takes nothing any more: told of again next time
+                    path.replace(path.with_suffix(_BROKEN))
         return None, problems
 
     def discard(self, path: Path) -> None:
-        """Remove a file, where it is still there."""
-        path.unlink(missing_ok=True)
+        """Remove a file, where it is still there; one that cannot be removed is offered again."""
+        with suppress(OSError):
+            path.unlink()
 
-    def sweep(self) -> None:
-        """Remove what is too old, and what saves that were killed have left."""
+    def sweep(self) -> list[str]:
+        """Remove what is too old, and what saves that were killed have left; a line where there was any of that."""
+        was_cut_off = bool(sweep(self.folder))
         now = time.time()
         for path in self.folder.glob("*"):
             oldest = _DAY if path.suffix == _PART else KEPT_DAYS * _DAY
             if path.suffix in (".npz", _PART, _BROKEN) and now - _modified(path) > oldest:
-                path.unlink(missing_ok=True)
+                self.discard(path)
+        return ["A save of edits was cut off; what was saved before it is whole."] if was_cut_off else []
 
 
 def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
@@ -183,11 +191,15 @@ def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
     Raises
     ------
     AutosaveError
-        If it is broken or of another grid.
+        If it is broken, of another grid, or of a later version (`LaterEditsError`).
     """
     try:
         # Opened here: numpy leaves a file open that turns out to be broken.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            if set(stored.files) > _ARRAYS:
+                raise LaterEditsError(
+                    f"{path.name}: edits of a later version of napari-ddmd; update it to get them back."
+                )
             edits = Edits(stored["mask"], stored["written"], float(stored["threshold"]))
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise AutosaveError(f"{path.name}: edits of an earlier session cannot be read; they are ignored.") from error

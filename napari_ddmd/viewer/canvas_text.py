@@ -38,6 +38,7 @@ class CanvasText:
 
     def __init__(self, viewer: ViewerModel, links: ViewerLinks) -> None:
         self._viewer = viewer
+        self._is_held = False
         self.sides = {
             side: TextOverlay(position=place, gridded=True, font_size=_SIDE_SIZE) for side, place in _PLACES.items()
         }
@@ -49,6 +50,8 @@ class CanvasText:
             links.connect(event, self._show_sides)
         for event in (layers.inserted, layers.removed, viewer.canvas.grid.events.enabled):
             links.connect(event, self._show_sides)
+        links.connect(layers.begin_batch, self._hold)
+        links.connect(layers.end_batch, self._go_on)
         self._show_sides()
 
     def say(self, text: str) -> None:
@@ -62,7 +65,17 @@ class CanvasText:
         for name in (*self.sides, "note"):
             self._viewer.canvas.overlays.pop(f"{_PREFIX}{name}", None)
 
+    def _hold(self, _event: Any = None) -> None:
+        self._is_held = True
+
+    def _go_on(self, _event: Any = None) -> None:
+        self._is_held = False
+        self._show_sides()
+
     def _show_sides(self, _event: Any = None) -> None:
+        if self._is_held:
+            # The grid's cells are not there yet, and napari would put the letters into them.
+            return
         has_case = any(tag_of(layer) is not None for layer in self._viewer.layers)
         shown = shown_sides(self._viewer) if has_case else None
         for side in fields(Sides):

@@ -36,7 +36,7 @@ def guessed_case(folder: Path, tell: Callable[[str], None] | None = None) -> Cas
     """
     study = find_study(folder)
     case = study_case(study, accepted(propose(study)), tell)
-    series = ", ".join(f"{MODALITY_LABELS[modality]} is {one.label}" for modality, one in _series_of(case).items())
+    series = ", ".join(f"{MODALITY_LABELS[modality]} is {one.numbered}" for modality, one in _series_of(case).items())
     guessed = f"the series were recognised by their headers: {series}; if one is wrong, choose the series by hand"
     return replace(case, warnings=(guessed, *case.warnings))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.case_layers import FIRST_SEEN
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.mirrors import Mirrors, can_be_mirrored
+from napari_ddmd.viewer.one_redraw import one_redraw
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -82,20 +82,19 @@ class FourPanels:
         was_divided, was_busy = self.arrangement is not Arrangement.SINGLE, self._is_busy
         images = self._find_images(arrangement, case)
         single = self.shown_in_single()
-        for layer in self._images:
-            layer.name_overlay.visible = False
+        self._show_names(False)
         self.arrangement = arrangement if images else Arrangement.SINGLE
         self._case, self._images = case, images
         gone = [layer for layer in self._watched if not images or not self._is_overlay(layer)]
         self._is_busy = True
         try:
-            # napari tidies up after each layer that goes, for a third of a second; in a batch once.
-            with self._viewer.layers.batched_update() if self._have_mirrors(gone) else nullcontext():
+            with one_redraw(self._viewer, removes=any(layer in self._mirrors for layer in gone)):
                 for layer in gone:
                     self._forget(layer)
                 self._show_layers(single)
                 if images or was_divided:
                     self._divide(bool(images), was_divided)
+            self._show_names(True)
         finally:
             self._is_busy = was_busy
         if images or was_divided:
@@ -138,14 +137,18 @@ class FourPanels:
             for layer, visible in single.items()
         }
         for layer, visible in shown.items():
-            layer.visible = visible
+            # napari cuts the slice out anew whenever it is told, whether that changes anything or not.
+            if layer.visible != visible:
+                layer.visible = visible
         self._shown_before, self._shown_since = (single, shown) if images else ({}, {})
-        for layer in images:
-            layer.name_overlay.font_size = _NAME_SIZE
-            layer.name_overlay.visible = True
         for layer in single if images else ():
             if self._is_overlay(layer):
                 self._watch(layer)
+
+    def _show_names(self, shown: bool) -> None:
+        for layer in self._images:
+            layer.name_overlay.font_size = _NAME_SIZE
+            layer.name_overlay.visible = shown
 
     def _divide(self, divided: bool, was_divided: bool) -> None:
         grid = self._viewer.canvas.grid
@@ -153,9 +156,6 @@ class FourPanels:
             self._grid_before = {name: getattr(grid, name) for name in _DIVIDED}
         for name, value in (_DIVIDED if divided else self._grid_before).items():
             setattr(grid, name, value)
-
-    def _have_mirrors(self, layers: Iterable[Layer]) -> bool:
-        return any(layer in self._mirrors for layer in layers)
 
     def _is_overlay(self, layer: Layer) -> bool:
         """Tell whether a layer lies on each of the images while it is visible: the case's own, and nobody's."""
@@ -198,20 +198,20 @@ class FourPanels:
         if event.value in self._images:
             self.show(Arrangement.SINGLE, None)
         elif event.value in self._watched:
-            with self._viewer.layers.batched_update():
-                self._change(self._forget, event.value)
+            self._change(self._forget, event.value, removes=event.value in self._mirrors)
 
     def _on_grid(self, event: Any) -> None:
         # napari's own button divides the canvas, too.
         if not event.value and self.arrangement is not Arrangement.SINGLE and not self._is_busy:
             self.show(Arrangement.SINGLE, None)
 
-    def _change(self, act: Callable[[Layer], None], layer: Layer) -> None:
+    def _change(self, act: Callable[[Layer], None], layer: Layer, *, removes: bool = False) -> None:
         if self._is_busy:
             return
         self._is_busy = True
         try:
-            act(layer)
+            with one_redraw(self._viewer, removes=removes):
+                act(layer)
         finally:
             self._is_busy = False
 

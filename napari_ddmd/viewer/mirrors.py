@@ -52,6 +52,8 @@ class Mirrors:
         self.layers = [self._copy(case) for _ in range(count)]
         for copy in self.layers:
             viewer.layers.insert(viewer.layers.index(source), copy)
+            # Not before: napari would cut out a slice for each change of its looks.
+            copy.visible = source.visible
         viewer.layers.selection.active = active
         for looks in _FOLLOWED[kind]:
             self._links.connect(getattr(source.events, looks), partial(self._follow, looks))
@@ -69,7 +71,8 @@ class Mirrors:
     def set_visible(self, visible: bool) -> None:
         """Show or hide the copies; what is hidden costs nothing at a change of slice."""
         for layer in self.layers:
-            layer.visible = visible
+            if layer.visible != visible:
+                layer.visible = visible
 
     @property
     def _place(self) -> tuple[Any, ...]:
@@ -83,12 +86,16 @@ class Mirrors:
     def _copy(self, case: Case) -> Layer:
         source = self.source
         placed = {name: getattr(source, name) for name in ("scale", "translate", "units", "axis_labels")}
-        copy = self._kind(source.data, name=self._name, metadata={METADATA_KEY: LayerTag(case, Role.MIRROR)}, **placed)
+        tag = {METADATA_KEY: LayerTag(case, Role.MIRROR)}
+        copy = self._kind(source.data, name=self._name, metadata=tag, visible=False, **placed)
         if self._kind is Labels:
             copy.editable = False
+            # What napari draws while somebody paints; it would be made for each copy, and compiled.
+            for tool in copy._overlays.values():
+                tool.visible = False
         # Thumbnails of the copies would cost more at each slice than the copies themselves.
         copy._update_thumbnail = _nothing
-        for looks in ("visible", *_FOLLOWED[self._kind]):
+        for looks in _FOLLOWED[self._kind]:
             setattr(copy, looks, getattr(source, looks))
         return copy
 

@@ -67,7 +67,7 @@ def save_results(folder: Path, kinds: Collection[str], content: Saveable) -> lis
     ExportError
         If a file cannot be written.
     """
-    from napari_ddmd.whole_files import ExportError, one_line_errors, workplace
+    from napari_ddmd.whole_files import ExportError, one_line_errors, settle, settle_names, workplace
 
     arrays = {name for key, kind in KINDS.items() if key in kinds for name in kind.arrays}
     content = content.settled(arrays)
@@ -79,8 +79,10 @@ def save_results(folder: Path, kinds: Collection[str], content: Saveable) -> lis
                     kind.write(place, content)
         except ExportError as error:
             raise ExportError(str(error).replace(str(place), str(folder))) from error
+        settle(place)
         for file in files:
             (place / file.name).replace(file)
+        settle_names(folder)
     return files
 
 

@@ -32,6 +32,13 @@ def store(tmp_path: Path) -> Autosave:
     return Autosave(tmp_path / "autosave")
 
 
+def size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # has just been moved into its place
+        return 0
+
+
 def age(path: Path, days: float) -> None:
     then = time.time() - days * 24 * 3600
     os.utime(path, (then, then))
@@ -167,14 +174,17 @@ def test_a_kill_in_the_middle_of_a_save_leaves_the_last_whole_one(tmp_path: Path
         told = int(painter.stdout.readline())
     # In the middle of the next save: its part file is there, and not empty any more.
     deadline = time.monotonic() + 30
-    while not any(path.stat().st_size for path in folder.glob("*.part")):
+    while not any(size_of(path) for path in folder.glob(".saving-*/*.npz")):
         assert time.monotonic() < deadline
     painter.kill()
     rest = painter.stdout.read().split()
     painter.wait()
     painter.stdout.close()
     told = int(rest[-1]) if rest else told
-    assert list(folder.glob("*.part"))
+    assert list(folder.glob(".saving-*"))
+    assert Autosave(folder).sweep() == ["A save of edits was cut off; what was saved before it is whole."]
+    assert not list(folder.glob(".saving-*"))
+    assert Autosave(folder).sweep() == []
     found, problems = Autosave(folder).find(KEY, (40, 200, 200))
     assert problems == []
     assert found is not None

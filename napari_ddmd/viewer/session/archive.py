@@ -7,7 +7,6 @@ that it claims have been compared with what its own ``session.json`` implies.
 from __future__ import annotations
 
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from napari_ddmd.viewer.session.stored import FORMAT, SESSION, VERSION, ArrayKind, Session, arrays_of
+from napari_ddmd.whole_files import put_in_place, workplace
 
 SUFFIX = ".ddmd"
 
@@ -71,7 +71,7 @@ def write_session(
     session, arrays
         What it holds; the arrays are those of `arrays_of`, and are taken one by one.
     progress
-        Called with the share that is written.
+        Called with the share that is written; may raise `SessionError` to give up.
 
     Raises
     ------
@@ -82,8 +82,8 @@ def write_session(
     total = sum(_count(kind) for kind in kinds.values())
     done = 0
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as workplace:
-            fresh = Path(workplace) / path.name
+        with workplace(path.parent) as place:
+            fresh = place / path.name
             with ZipFile(fresh, "w", ZIP_DEFLATED) as archive:
                 archive.writestr(_member(_DOCUMENT), SESSION.dump_json(session, indent=1))
                 for name, array in arrays:
@@ -94,7 +94,7 @@ def write_session(
                     done += array.size
             if kinds:
                 raise AssertionError(f"{sorted(kinds)} were not given")
-            fresh.replace(path)
+            put_in_place(fresh, path)
     except OSError as error:
         reason = error.strerror or error
         raise SessionError(f"{path}: cannot be written ({reason}); choose another folder or free some space") from error
@@ -113,8 +113,17 @@ def read_session(path: Path) -> Session:
         return _document(archive, path)
 
 
-def read_arrays(path: Path, session: Session) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    path: Path, session: Session, progress: Callable[[float], None] | None = None
+) -> dict[str, NDArray[Any]]:
     """Read the arrays of a session that was read before.
+
+    Parameters
+    ----------
+    path, session
+        The file, and what was read of it.
+    progress
+        Called with the share that is read; may raise `SessionError` to give up.
 
     Raises
     ------
@@ -128,7 +137,15 @@ def read_arrays(path: Path, session: Session) -> dict[str, NDArray[Any]]:
         members = _members(archive, kinds, path)
         needed = sum(info.file_size for info in members.values())
         refuse_too_large(path, needed)
-        return {name: _read_array(archive, members[name], kind) for name, kind in kinds.items()}
+        done = 0
+
+        def tell(size: int) -> None:
+            nonlocal done
+            done += size
+            if progress is not None:
+                progress(min(done / max(needed, 1), 1.0))
+
+        return {name: _read_array(archive, members[name], kind, tell) for name, kind in kinds.items()}
 
 
 def refuse_too_large(path: Path, needed: int) -> None:
@@ -201,13 +218,14 @@ def _refuse_odd(info: ZipInfo, most: int) -> None:
         raise BadZipFile("too large for what it is")
 
 
-def _read_array(archive: ZipFile, info: ZipInfo, kind: ArrayKind) -> NDArray[Any]:
+def _read_array(archive: ZipFile, info: ZipInfo, kind: ArrayKind, tell: Callable[[int], None]) -> NDArray[Any]:
+    """Read an array; `tell` is told of the bytes as they come."""
     with archive.open(info) as stream:
         dtype = _dtype_in_header(stream, kind)
         if not 0 <= info.file_size - _count(kind) * dtype.itemsize <= _LARGEST_NPY_HEADER:
             raise ValueError("another size")
         array = np.empty(kind.shape, dtype)
-        _fill(array, stream)
+        _fill(array, stream, tell)
         if stream.read(1):
             raise ValueError("more than the array")
     return array
@@ -225,7 +243,7 @@ def _dtype_in_header(stream: IO[bytes], kind: ArrayKind) -> np.dtype[Any]:
     raise ValueError("another array")
 
 
-def _fill(array: NDArray[Any], stream: IO[bytes]) -> None:
+def _fill(array: NDArray[Any], stream: IO[bytes], tell: Callable[[int], None]) -> None:
     if not array.size:
         return
     left = array.data.cast("B")
@@ -235,6 +253,7 @@ def _fill(array: NDArray[Any], stream: IO[bytes]) -> None:
             raise EOFError("cut short")
         left[: len(part)] = part
         left = left[len(part) :]
+        tell(len(part))
 
 
 def _write_array(archive: ZipFile, name: str, array: NDArray[Any]) -> Iterator[float]:

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from napari_ddmd import __version__
 from napari_ddmd.case import Case
+from napari_ddmd.case.plain_header import plain_header
+from napari_ddmd.viewer.acceptance import acceptance_of
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.session.archive import SessionError, write_session
 from napari_ddmd.viewer.session.case_files import has_files, stored_images
+from napari_ddmd.viewer.session.dicom_origin import stored_origin
 from napari_ddmd.viewer.session.looks import look_of
 from napari_ddmd.viewer.session.stored import (
     FORMAT,
@@ -29,7 +32,14 @@ from napari_ddmd.viewer.session.stored import (
     mask_key,
 )
 from napari_ddmd.viewer.session.stored_case import StoredCase
-from napari_ddmd.viewer.session.stored_window import Integers, StoredLook, StoredMask, StoredSettings, StoredView
+from napari_ddmd.viewer.session.stored_window import (
+    Integers,
+    StoredAcceptance,
+    StoredLook,
+    StoredMask,
+    StoredSettings,
+    StoredView,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -102,6 +112,7 @@ def capture(panel: SegmentationPanel) -> Snapshot:
         "in_hand": keys.get(panel.desk.mask),
         "settings": _settings(panel),
         "view": _view(viewer, case),
+        "accepted": tuple(_accepted(keys)),
     }
     volumes = None if results is None else results.volumes
     return Snapshot(case, is_on_disk(case, viewer), volumes, parts, copies, tuple(left_out))
@@ -168,31 +179,22 @@ def _smallest(images: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def _stored_case(case: Case, path: Path, *, is_embedded: bool) -> StoredCase:
-    header, warnings = None, case.warnings
-    if is_embedded:
-        # Whoever is given the file learns nothing of the folders, or of what a scanner left in the header.
-        header = _anonymous(case.header)
-        for file in (*case.files.images.values(), case.files.mask):
-            warnings = tuple(text.replace(str(file), file.name if file else "") for text in warnings)
     rows = [[float(value) for value in row] for row in case.grid.affine]
     return StoredCase(
         name=case.name,
         source_shape=case.grid.source_shape,
         affine=tuple(tuple(row) for row in rows),  # type: ignore[arg-type]
-        header=header,
-        warnings=warnings,
+        header=_header(case) if is_embedded else None,
+        warnings=case.remarks,
         images=() if is_embedded else stored_images(case, path),
         mask_file=None if is_embedded or case.files.mask is None else case.files.mask.name,
         has_expert=case.mask is not None,
+        origin=stored_origin(case, path),
     )
 
 
-def _anonymous(header: Any) -> str:
-    clean = header.copy()
-    for field in ("descrip", "db_name", "aux_file", "intent_name"):
-        if field in clean:
-            clean[field] = b""
-    return base64.b64encode(clean.binaryblock).decode("ascii")
+def _header(case: Case) -> str:
+    return base64.b64encode(plain_header(case.header).binaryblock).decode("ascii")
 
 
 def _stored_results(results: ResultLayers) -> StoredResults | None:
@@ -273,6 +275,13 @@ def _looks(panel: SegmentationPanel, keys: Mapping[Layer | None, str]) -> Iterat
     for layer, key in keys.items():
         if layer is not None:
             yield look_of(layer, key, visible=shown.get(layer, layer.visible))
+
+
+def _accepted(keys: Mapping[Layer | None, str]) -> Iterator[StoredAcceptance]:
+    for layer, key in keys.items():
+        mark = acceptance_of(layer) if isinstance(layer, Labels) else None
+        if mark is not None:
+            yield StoredAcceptance(key=key, when=mark.when, fingerprint=mark.fingerprint)
 
 
 def _settings(panel: SegmentationPanel) -> StoredSettings:

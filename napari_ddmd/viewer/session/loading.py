@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.run_settings import Recipe
 from napari_ddmd.viewer.session.archive import read_arrays, refuse_too_large
 from napari_ddmd.viewer.session.case_files import embedded_case, load_stored_case
+from napari_ddmd.viewer.session.dicom_origin import find_origin
 from napari_ddmd.viewer.session.stored import Session, StoredResults, StoredScores, mask_key
 from napari_ddmd.viewer.session.stored_window import StoredMask
 from napari_ddmd.viewer.torch_guard import keep_triton_out
@@ -42,6 +43,8 @@ class Loaded:
         Results; None before the first run.
     lesion
         The mask as it was corrected, and what the model had written of it, each ``(S, H, W)``; None without one.
+    remarks
+        What is not as it was, one line each.
     """
 
     path: Path
@@ -51,9 +54,12 @@ class Loaded:
     recipe: Recipe | None
     volumes: Volumes | None
     lesion: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None
+    remarks: tuple[str, ...] = ()
 
 
-def load(path: Path, session: Session, places: list[CaseFiles]) -> Loaded:
+def load(
+    path: Path, session: Session, places: list[CaseFiles], progress: Callable[[float], None] | None = None
+) -> Loaded:
     """Read the arrays of a session, and the case.
 
     Parameters
@@ -64,6 +70,8 @@ def load(path: Path, session: Session, places: list[CaseFiles]) -> Loaded:
         What was read of it.
     places
         Where the case's images may be; not needed for a session that has them inside.
+    progress
+        Called with the share of the session's own arrays that is read; may raise `SessionError` to give up.
 
     Raises
     ------
@@ -73,18 +81,23 @@ def load(path: Path, session: Session, places: list[CaseFiles]) -> Loaded:
         If the images cannot be read.
     """
     refuse_too_large(path, _memory(session))
-    arrays = read_arrays(path, session)
+    arrays = read_arrays(path, session, progress)
     expert = arrays.get("expert")
     if session.case.images:
         case = load_stored_case(path, session.case, places, expert)
     else:
         case = embedded_case(session.case, arrays["images"], expert)
+    remark = ""
+    if session.case.origin is not None:
+        origin, remark = find_origin(path, session.case.origin)
+        case = replace(case, origin=origin)
     recipe = volumes = None
     if session.results is not None:
         recipe = _recipe(case, session.results)
         volumes = _volumes(case, session.results, arrays)
     lesion = (arrays["lesion"], arrays["written"]) if "lesion" in arrays else None
-    return Loaded(path, session, case, _layers(case, session, arrays), recipe, volumes, lesion)
+    remarks = (remark,) if remark else ()
+    return Loaded(path, session, case, _layers(case, session, arrays), recipe, volumes, lesion, remarks)
 
 
 def _memory(session: Session) -> int:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from napari.layers import Layer
+from napari.layers import Labels, Layer
 
 from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.viewer.acceptance import ACCEPTED_KEY, Acceptance
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.one_redraw import one_redraw
+from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.viewer.session.archive import SessionError
 from napari_ddmd.viewer.session.loading import Loaded
 from napari_ddmd.viewer.session.looks import give_look
-from napari_ddmd.viewer.session.stored_window import StoredView
+from napari_ddmd.viewer.session.stored_window import StoredAcceptance, StoredView
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -39,7 +43,7 @@ def close_case(panel: SegmentationPanel, case: Case) -> None:
 
 
 def put_into_window(loaded: Loaded, panel: SegmentationPanel) -> None:
-    """Put a session into the window of a panel, on top of what is there.
+    """Put a session into the window of a panel, on top of what is there, all at once.
 
     Parameters
     ----------
@@ -53,26 +57,78 @@ def put_into_window(loaded: Loaded, panel: SegmentationPanel) -> None:
     SessionError
         If the window does not take it; then it is as before.
     """
-    viewer = panel.desk.viewer
-    before = list(viewer.layers)
-    panel.arrange(Arrangement.SINGLE)
+    for _step in steps_into_window(loaded, panel, make_layers(loaded)):
+        pass
+
+
+def make_layers(loaded: Loaded) -> dict[str, Layer]:
+    """Make the layers of the case and of the further masks, which may be done in any thread; by their keys."""
+    looks = {look.key: look for look in loaded.session.looks}
+    layers: dict[str, Layer] = {}
+    for key, (data, arguments, kind) in loaded.layers.items():
+        # Of what else there is, the user may have removed something; without the images there is no case.
+        if key in looks or key in MODALITIES:
+            layers[key] = Layer.create(data, arguments, kind)
+        if key in looks:
+            give_look(layers[key], looks[key])
+    return layers
+
+
+def steps_into_window(loaded: Loaded, panel: SegmentationPanel, layers: dict[str, Layer]) -> Iterator[None]:
+    """Put a session into a window in steps, between which the window may answer.
+
+    Parameters
+    ----------
+    loaded, panel
+        As in `put_into_window`.
+    layers
+        Of `make_layers`.
+
+    Raises
+    ------
+    SessionError
+        If the window does not take it. Then it is as before, and likewise where the steps are closed before their end.
+    """
+    viewer, layers = panel.desk.viewer, dict(layers)
     try:
-        # napari tidies the canvas up after each layer that comes; in a batch once.
-        with viewer.layers.batched_update():
-            layers = _add_layers(loaded, panel)
-            if panel.desk.case is not loaded.case:
-                raise SessionError(f"{loaded.path}: {panel.case_box.problem() or 'its case cannot be chosen'}")
-            layers |= _add_results(loaded, panel)
-            _put_in_order([layers[look.key] for look in loaded.session.looks if look.key in layers], viewer)
-    except Exception:
-        for layer in [layer for layer in viewer.layers if layer not in before]:
-            viewer.layers.remove(layer)
+        panel.arrange(Arrangement.SINGLE)
+        yield
+        for layer in layers.values():
+            with selection_kept(viewer.layers):
+                viewer.layers.append(layer)
+            yield
+        if panel.desk.case is not loaded.case:
+            raise SessionError(f"{loaded.path}: {panel.case_box.problem() or 'its case cannot be chosen'}")
+        for found in _add_results(loaded, panel):
+            layers |= found
+            yield
+        in_order = [layers[look.key] for look in loaded.session.looks if look.key in layers]
+        if any(layer not in viewer.layers for layer in in_order):
+            raise SessionError(f"{loaded.path}: its layers were removed while it was opened; open it again")
+        with one_redraw(viewer, removes=False):
+            _put_in_order(in_order, viewer)
+        yield
+        _accept(loaded.session.accepted, layers)
+        _show_results(panel)
+        _take_in_hand(panel, layers.get(loaded.session.in_hand or ""))
+        yield
+        _arrange(panel, loaded.session.settings.arrangement)
+        yield
+        give_view(viewer, loaded.session.view)
+        viewer.layers.selection.active = layers.get(loaded.session.active or "")
+    except BaseException:
+        _take_back(loaded, panel, layers)
         raise
-    _show_results(panel)
-    _take_in_hand(panel, layers.get(loaded.session.in_hand or ""))
-    _arrange(panel, loaded.session.settings.arrangement)
-    give_view(viewer, loaded.session.view)
-    viewer.layers.selection.active = layers.get(loaded.session.active or "")
+
+
+def _take_back(loaded: Loaded, panel: SegmentationPanel, layers: dict[str, Layer]) -> None:
+    """Remove what a session has brought so far."""
+    viewer, ours = panel.desk.viewer, set(layers.values())
+    with one_redraw(viewer, removes=True):
+        for layer in list(viewer.layers):
+            tag = tag_of(layer)
+            if layer in ours or (tag is not None and tag.case is loaded.case):
+                viewer.layers.remove(layer)
 
 
 def give_view(viewer: ViewerModel, view: StoredView) -> None:
@@ -87,47 +143,46 @@ def give_view(viewer: ViewerModel, view: StoredView) -> None:
     camera.angles, camera.center, camera.zoom = view.angles, view.center, view.zoom
 
 
-def _add_layers(loaded: Loaded, panel: SegmentationPanel) -> dict[str, Layer]:
-    looks = {look.key: look for look in loaded.session.looks}
-    layers: dict[str, Layer] = {}
-    for key, (data, arguments, kind) in loaded.layers.items():
-        # Of what else there is, the user may have removed something; without the images there is no case.
-        if key in looks or key in MODALITIES:
-            layers[key] = Layer.create(data, arguments, kind)
-        if key in looks:
-            give_look(layers[key], looks[key])
-    for layer in layers.values():
-        panel.desk.viewer.layers.append(layer)
-    return layers
-
-
-def _add_results(loaded: Loaded, panel: SegmentationPanel) -> dict[str, Layer]:
+def _add_results(loaded: Loaded, panel: SegmentationPanel) -> Iterator[dict[str, Layer]]:
+    """Add the layers of the results; yields those that are there, in steps."""
     stored, threshold = loaded.session.results, loaded.session.settings.threshold
     if stored is None and loaded.lesion is None:
-        return {}
-    results = panel.desk.results_of(loaded.case)
+        return
+    viewer, results = panel.desk.viewer, panel.desk.results_of(loaded.case)
     results.threshold = threshold
     if loaded.lesion is not None:
-        results.lesion.restore(*loaded.lesion, threshold)
+        with selection_kept(viewer.layers):
+            results.lesion.restore(*loaded.lesion, threshold)
+        yield {}
     if stored is not None and loaded.recipe is not None and loaded.volumes is not None:
-        results.take_over(
-            loaded.recipe,
-            loaded.volumes,
-            threshold=threshold,
-            sample=stored.sample,
-            map_limits=stored.limits,
-        )
+        with one_redraw(viewer, removes=False):
+            results.take_over(
+                loaded.recipe,
+                loaded.volumes,
+                threshold=threshold,
+                sample=stored.sample,
+                map_limits=stored.limits,
+            )
+        yield {}
     looks = {look.key: look for look in loaded.session.looks}
-    layers: dict[str, Layer] = {}
-    for role in Role:
-        layer = results.layer_of(role)
-        if layer is not None and role.value in looks:
-            give_look(layer, looks[role.value])
-            layers[role.value] = layer
-        elif layer is not None:
-            # The user had removed it.
-            panel.desk.viewer.layers.remove(layer)
-    return layers
+    there = {role: layer for role in Role if (layer := results.layer_of(role)) is not None}
+    layers = {str(role.value): layer for role, layer in there.items() if role.value in looks}
+    with one_redraw(viewer, removes=len(layers) < len(there)):
+        for role, layer in there.items():
+            if role.value in looks:
+                give_look(layer, looks[role.value])
+            else:
+                # The user had removed it.
+                viewer.layers.remove(layer)
+    yield layers
+
+
+def _accept(accepted: Iterable[StoredAcceptance], layers: dict[str, Layer]) -> None:
+    """Put the reader's marks back; one that is not of the very mask that is there does not count."""
+    for mark in accepted:
+        layer = layers.get(mark.key)
+        if isinstance(layer, Labels):
+            layer.metadata[ACCEPTED_KEY] = Acceptance(mark.when, mark.fingerprint)
 
 
 def _put_in_order(layers: list[Layer], viewer: ViewerModel) -> None:

@@ -13,10 +13,17 @@ from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.layer_tag import Role
 from napari_ddmd.viewer.session.fields import STRICT, CheckedSampling, Index, Sha256, Share, Text
 from napari_ddmd.viewer.session.stored_case import StoredCase
-from napari_ddmd.viewer.session.stored_window import StoredLook, StoredMask, StoredSettings, StoredView
+from napari_ddmd.viewer.session.stored_window import (
+    StoredAcceptance,
+    StoredLook,
+    StoredMask,
+    StoredSettings,
+    StoredView,
+)
 
 FORMAT = "napari-ddmd session"
-VERSION = 1
+# 2: with what the reader accepted, and where a DICOM study is.
+VERSION = 2
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -91,10 +98,12 @@ class Session:
         The case's own layers, bottom first.
     active, in_hand
         Keys of the selected layer, and of the mask that is measured.
+    accepted
+        The masks that the reader accepted.
     """
 
     format: Literal["napari-ddmd session"]
-    version: Literal[1]
+    version: Literal[1, 2]
     package: Text
     case: StoredCase
     results: StoredResults | None
@@ -105,6 +114,7 @@ class Session:
     in_hand: Text | None
     settings: StoredSettings
     view: StoredView
+    accepted: Annotated[tuple[StoredAcceptance, ...], Field(max_length=1000)] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Session:

@@ -41,6 +41,41 @@ class StoredImage:
 
 
 @dataclass(frozen=True, config=STRICT)
+class StoredFolder:
+    """A folder of a DICOM study.
+
+    Attributes
+    ----------
+    relative
+        Its path from the session's folder, with forward slashes; None on another drive.
+    absolute
+        Its path.
+    """
+
+    relative: Text | None
+    absolute: Text
+
+
+@dataclass(frozen=True, config=STRICT)
+class StoredOrigin:
+    """The DICOM series that a segmentation refers to, which stays where it is; nothing of what its headers say.
+
+    Attributes
+    ----------
+    reference
+        Which modality the series is.
+    folders
+        Where its files are.
+    digest
+        Of the identifiers of its images: another series, or one that has changed, is not taken for it.
+    """
+
+    reference: Literal["t1", "t1ce", "t2", "flair"]
+    folders: Annotated[tuple[StoredFolder, ...], Field(min_length=1, max_length=10_000)]
+    digest: Sha256
+
+
+@dataclass(frozen=True, config=STRICT)
 class StoredCase:
     """The patient.
 
@@ -60,6 +95,8 @@ class StoredCase:
         Name of the expert's mask beside the images.
     has_expert
         Whether the expert's mask is inside.
+    origin
+        The DICOM series that it was made from; None for another case.
     """
 
     name: Text
@@ -70,6 +107,7 @@ class StoredCase:
     images: Annotated[tuple[StoredImage, ...], Field(max_length=len(MODALITIES))]
     mask_file: Text | None
     has_expert: bool
+    origin: StoredOrigin | None = None
 
     @property
     def grid(self) -> AxialGrid:

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.session.fields import STRICT, CheckedSampling, Index, Sha256, Share, Text, Triple
 
+_TIME = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([+-]\d{2}:\d{2})?$"
 Integers = Literal["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"]
 
 
@@ -32,6 +33,25 @@ class StoredMask:
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
     translate: Triple
     units: tuple[Text, Text, Text]
+
+
+@dataclass(frozen=True, config=STRICT)
+class StoredAcceptance:
+    """The reader's mark on a mask, as in `Acceptance`: it holds for the voxels that the mask had then.
+
+    Attributes
+    ----------
+    key
+        The mask: a `Role`, or ``mask 0``, ``mask 1``, ….
+    when
+        Local time, ISO 8601.
+    fingerprint
+        Of the mask.
+    """
+
+    key: Text
+    when: Annotated[str, Field(pattern=_TIME)]
+    fingerprint: Annotated[int, Field(ge=0, lt=2**32)]
 
 
 @dataclass(frozen=True, config=STRICT)

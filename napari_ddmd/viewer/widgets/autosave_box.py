@@ -273,5 +273,6 @@ def _mark(lesion: LesionLayer) -> tuple[int, int]:
 
 
 def _find(store: Autosave, case: Case) -> tuple[Case, Found | None, list[str]]:
-    store.sweep()
-    return (case, *store.find(case_key(case), case.grid.shape))
+    swept = store.sweep()
+    found, problems = store.find(case_key(case), case.grid.shape)
+    return case, found, [*swept, *problems]

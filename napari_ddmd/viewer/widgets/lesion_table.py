@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QKeyEvent
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem, QWidget
+from qtpy.QtCore import QPoint, Qt, Signal
+from qtpy.QtGui import QKeyEvent, QResizeEvent
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QMenu,
+    QSizePolicy,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.viewer.measure import millilitres
@@ -19,6 +28,8 @@ if TYPE_CHECKING:
 _MOST_ROWS = 6
 # Room in pixels for the mark of the column that is sorted by, and around the text.
 _SORT_MARK, _PADDING = 10, 16
+# How much of its padding a column gives up where all would not fit otherwise.
+_SQUEEZE = 10
 
 
 @dataclass(frozen=True)
@@ -33,26 +44,31 @@ class Column:
         What it sorts by, None where the lesion has none.
     text : callable
         The value in words.
+    is_usual : bool
+        Shown at first; others are for whoever wants them, so that the table fits into the panel.
     """
 
     title: str
     tip: str
     value: Callable[[Lesion], float | None]
     text: Callable[[Lesion], str]
+    is_usual: bool = True
 
 
-def _figure(title: str, tip: str, value: Callable[[Lesion], float | None], form: str) -> Column:
+def _figure(
+    title: str, tip: str, value: Callable[[Lesion], float | None], form: str, *, is_usual: bool = True
+) -> Column:
     def text(lesion: Lesion) -> str:
         figure = value(lesion)
         return "" if figure is None else f"{figure:{form}}"
 
-    return Column(title, tip, value, text)
+    return Column(title, tip, value, text, is_usual)
 
 
 def _score(modality: str) -> Column:
     label = MODALITY_LABELS[modality]
     tip = f"{label}: mean inter-discrepancy score over the lesion's slices; high is unlike healthy brain"
-    return _figure(label, tip, lambda lesion: (lesion.modality_scores or {}).get(modality), ".3f")
+    return _figure(label, tip, lambda lesion: (lesion.modality_scores or {}).get(modality), ".3f", is_usual=False)
 
 
 def _slices(lesion: Lesion) -> str:
@@ -74,6 +90,8 @@ COLUMNS = (
 class LesionTable(QTableWidget):
     """Lesions, one a row. A click or the arrow keys choose one, the Delete key asks to delete it.
 
+    Its context menu shows and hides columns; a row's tip has all figures of the lesion.
+
     Signals
     -------
     lesion_chosen
@@ -88,11 +106,11 @@ class LesionTable(QTableWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, len(COLUMNS), parent)
         self._lesions: dict[int, Lesion] = {}
+        self._wanted = {place for place, column in enumerate(COLUMNS) if column.is_usual}
         for place, column in enumerate(COLUMNS):
             head = QTableWidgetItem(column.title)
-            head.setToolTip(f"{column.tip}. Click to sort")
+            head.setToolTip(f"{column.tip}. Click to sort, right click to choose columns")
             self.setHorizontalHeaderItem(place, head)
-        self.setToolTip("Click a lesion to go to its middle slice; Delete removes it")
         self.setAccessibleName("Lesions")
         rows, columns = self.verticalHeader(), self.horizontalHeader()
         assert rows is not None
@@ -102,7 +120,6 @@ class LesionTable(QTableWidget):
         columns.setMinimumSectionSize(32)
         # napari's own padding would leave room for four columns only.
         self.setStyleSheet("QHeaderView::section { padding: 2px 3px; } QTableWidget::item { padding: 0px 2px; }")
-        columns.setStretchLastSection(True)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -112,6 +129,10 @@ class LesionTable(QTableWidget):
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.cellClicked.connect(self._on_row)
         self.currentCellChanged.connect(self._on_row)
+        for part in (self, columns):
+            part.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(lambda place: self._ask_for_columns(self.mapToGlobal(place)))
+        columns.customContextMenuRequested.connect(lambda place: self._ask_for_columns(columns.mapToGlobal(place)))
         self.hide()
 
     @property
@@ -129,8 +150,7 @@ class LesionTable(QTableWidget):
         self.setRowCount(len(lesions))
         for place, column in enumerate(COLUMNS):
             for row, lesion in enumerate(lesions):
-                self.setItem(row, place, _Item(column.text(lesion), column.value(lesion), lesion.label))
-            self.setColumnHidden(place, all(column.value(lesion) is None for lesion in lesions))
+                self.setItem(row, place, _Item(column.text(lesion), column.value(lesion), lesion.label, _tip(lesion)))
         self.setSortingEnabled(True)
         self.setCurrentCell(-1, -1)
         if chosen is not None:
@@ -139,7 +159,7 @@ class LesionTable(QTableWidget):
                     self.setCurrentCell(row, 0)
         self.blockSignals(False)
         self.setVisible(bool(lesions))
-        self._fit()
+        self._show_columns()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
         """Ask to delete the current lesion."""
@@ -148,19 +168,78 @@ class LesionTable(QTableWidget):
         else:
             super().keyPressEvent(event)
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Fit the columns into the panel."""
+        super().resizeEvent(event)
+        self._fit_columns()
+
+    def columns_menu(self) -> QMenu:
+        """Return the menu that shows and hides columns; those without figures can not be chosen."""
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        for place, column in enumerate(COLUMNS):
+            action = menu.addAction(column.title)
+            assert action is not None
+            action.setToolTip(column.tip)
+            action.setCheckable(True)
+            action.setChecked(place in self._wanted)
+            # Without its number nobody knows which lesion a row is.
+            action.setEnabled(place > 0 and self._has_figures(column))
+            action.toggled.connect(partial(self._want, place))
+        return menu
+
+    def _ask_for_columns(self, place: QPoint) -> None:
+        self.columns_menu().exec(place)
+
+    def _want(self, place: int, wanted: bool) -> None:
+        (self._wanted.add if wanted else self._wanted.discard)(place)
+        self._show_columns()
+
+    def _has_figures(self, column: Column) -> bool:
+        return any(column.value(lesion) is not None for lesion in self._lesions.values())
+
+    def _show_columns(self) -> None:
+        for place, column in enumerate(COLUMNS):
+            self.setColumnHidden(place, place not in self._wanted or not self._has_figures(column))
+        self._fit()
+
     def _fit(self) -> None:
-        """Be as high as the rows need, within limits: the tools below should stay in sight. Columns are as narrow."""
+        """Be as high as the rows need, within limits: the tools below should stay in sight."""
         head, bar = self.horizontalHeader(), self.horizontalScrollBar()
         assert head is not None
         assert bar is not None
-        for place, column in enumerate(COLUMNS):
-            items = [self.item(row, place) for row in range(self.rowCount())]
-            texts = [item.text() for item in items if item is not None]
-            width = max((self.fontMetrics().horizontalAdvance(text) for text in texts), default=0)
-            title = head.fontMetrics().horizontalAdvance(column.title) + _SORT_MARK
-            self.setColumnWidth(place, max(width, title) + _PADDING)
+        self._fit_columns()
         rows = sum(self.rowHeight(row) for row in range(min(self.rowCount(), _MOST_ROWS)))
-        self.setFixedHeight(head.sizeHint().height() + rows + bar.sizeHint().height() + 2 * self.frameWidth())
+        below = bar.sizeHint().height() if self._overflows else 0
+        self.setFixedHeight(head.sizeHint().height() + rows + below + 2 * self.frameWidth())
+
+    def _fit_columns(self) -> None:
+        """Share the width among the columns; they become narrower, within limits, before the table scrolls sideways."""
+        view = self.viewport()
+        assert view is not None
+        widths = {place: self._width(place) for place in range(len(COLUMNS)) if not self.isColumnHidden(place)}
+        if not widths:
+            return
+        spare = view.width() - sum(widths.values())
+        for number, (place, width) in enumerate(widths.items()):
+            # To the pixel: the first ones take what cannot be shared.
+            share = spare // len(widths) + (number < spare % len(widths))
+            self.setColumnWidth(place, width + max(share, -_SQUEEZE))
+
+    @property
+    def _overflows(self) -> bool:
+        head, view = self.horizontalHeader(), self.viewport()
+        return head is not None and view is not None and head.length() > view.width()
+
+    def _width(self, place: int) -> int:
+        """Width of a column's texts with air around them."""
+        head = self.horizontalHeader()
+        assert head is not None
+        items = [self.item(row, place) for row in range(self.rowCount())]
+        texts = [item.text() for item in items if item is not None]
+        width = max((self.fontMetrics().horizontalAdvance(text) for text in texts), default=0)
+        title = head.fontMetrics().horizontalAdvance(COLUMNS[place].title) + _SORT_MARK
+        return max(width, title) + _PADDING
 
     def _number_at(self, row: int) -> int | None:
         item = self.item(row, 0)
@@ -176,11 +255,18 @@ class LesionTable(QTableWidget):
             self.lesion_chosen.emit(lesion)
 
 
+def _tip(lesion: Lesion) -> str:
+    """All figures of a lesion, and what can be done with it."""
+    figures = [f"{column.title} {column.text(lesion)}" for column in COLUMNS if column.value(lesion) is not None]
+    return f"<p>{' · '.join(figures)}</p><p>Click to go to its middle; Delete removes it</p>"
+
+
 class _Item(QTableWidgetItem):
     """Sorts as a number; what has none comes first."""
 
-    def __init__(self, text: str, value: float | None, number: int) -> None:
+    def __init__(self, text: str, value: float | None, number: int, tip: str) -> None:
         super().__init__(text)
+        self.setToolTip(tip)
         self.number = number
         self._value = float("-inf") if value is None else float(value)
         self.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ class ModelBox(QWidget):
         self.folder_button.setToolTip("Choose a model's folder, with model.json and weights.safetensors")
         self.about = QLabel("Looking for models…")
         self.about.setWordWrap(True)
+        self.about.setTextFormat(Qt.TextFormat.RichText)  # never guessed: a model's words are no page
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.model_list, 0, 0)
@@ -120,18 +122,18 @@ class ModelBox(QWidget):
         self.bundle = bundle
         maps = ["inter"] * bundle.has_inter + ["intra"] * bundle.has_intra
         made = f"{' and '.join(maps)} maps" if len(maps) > 1 else f"{maps[0]} map" if maps else "no maps"
-        self._say(f"Variant <b>{bundle.variant}</b>, {made}, version {bundle.version}", bundle.card)
+        self._say(f"Variant <b>{bundle.variant}</b>, {made}, version {escape(bundle.version)}", bundle.card)
         self.changed.emit()
 
     def _on_failed(self, error: Exception) -> None:
         self.bundle = None
-        self._say(" ".join(str(error).split()))
+        self._say(escape(" ".join(str(error).split()), quote=False))
         self.changed.emit()
 
     def _say(self, text: str, tooltip: str = "") -> None:
         self.about.setText(text)
         # Rich text makes Qt wrap the paragraph.
-        self.about.setToolTip(f"<p>{tooltip}</p>" if tooltip else "")
+        self.about.setToolTip(f"<p>{escape(tooltip)}</p>" if tooltip else "")
         self.model_list.setToolTip(self.about.toolTip())
 
     def _ask_for_folder(self) -> None:

@@ -17,6 +17,7 @@ from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
+from napari_ddmd.viewer.widgets.caution_bar import CautionBar
 from napari_ddmd.viewer.widgets.focus_ring import FocusRings
 from napari_ddmd.viewer.widgets.layout_part import LayoutPart
 from napari_ddmd.viewer.widgets.lesion_tab import LesionTab
@@ -59,6 +60,7 @@ class SegmentationPanel(QWidget):
         self.slice_box = SliceBox()
         self.sampling_box = SamplingBox()
         self.layout_part = LayoutPart(self.desk, links)
+        self.caution_bar = CautionBar(self.desk)
         self.summary_bar = SummaryBar(self.desk)
         self.run_part = RunPart(self.desk, self._problem, self)
         self.look_tab = LookTab(self.desk, links, lambda: self.sampling_box.sampling)
@@ -87,7 +89,8 @@ class SegmentationPanel(QWidget):
         self._on_model_changed()
 
     def cancel(self) -> None:
-        """Stop the run; the slices that are done stay."""
+        """Stop the run; the slices that are done stay. One that waits for the model never starts."""
+        self._runs_when_ready = False
         self.run_part.cancel()
 
     def arrange(self, arrangement: Arrangement) -> None:
@@ -137,6 +140,7 @@ class SegmentationPanel(QWidget):
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(6)
         layout.addWidget(self.layout_part)
+        layout.addWidget(self.caution_bar)
         layout.addWidget(self.summary_bar)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.run_bar)
@@ -185,8 +189,18 @@ class SegmentationPanel(QWidget):
         self.sampling_box.cost.set_work(0 if case is None else self.slice_box.count, shape)
 
     def _on_running(self, running: bool) -> None:
-        for box in (self.case_box, self.model_box, self.slice_box, self.sampling_box):
+        for box in (self.case_box, self.model_box, self.slice_box):
             box.setEnabled(not running)
+        self._allow_settings()
+        if not running:
+            self._forget_closed(self.desk.case)
+
+    def _allow_settings(self) -> None:
+        self.sampling_box.setEnabled(self.desk.bundle is not None and not self.controller.is_running)
+
+    def _forget_closed(self, case: Case | None) -> None:
+        """Let go of the cases that are closed, but for one that a run is still on."""
+        self.desk.forget_all_but((*open_cases(self._viewer.layers), case, self.run_part.case))
 
     def _on_installed(self, installed: Installed) -> None:
         self.sampling_box.set_choices(installed.samplers, installed.devices)
@@ -194,7 +208,7 @@ class SegmentationPanel(QWidget):
     def _on_model_changed(self) -> None:
         bundle = self.desk.bundle = self.model_box.bundle
         self.sampling_box.set_bundle(bundle)
-        self.sampling_box.setEnabled(bundle is not None)
+        self._allow_settings()
         if bundle is not None and self.desk.results is None:
             self.desk.set_threshold(bundle.settings.sampling.threshold)
             self.result_box.set_threshold(self.desk.threshold)
@@ -205,7 +219,8 @@ class SegmentationPanel(QWidget):
 
     def _on_case_changed(self) -> None:
         case: Case | None = self.case_box.case() if self.case_box.problem() is None else None
-        self.desk.forget_all_but((*open_cases(self._viewer.layers), case, self.run_part.case))
+        self.run_part.stop_if_closed()
+        self._forget_closed(case)
         if case is not None and case is not self.slice_box.case:
             self.slice_box.set_case(case)
         self.desk.set_case(case)

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_ddmd.viewer.saving import save_results
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
+from napari_ddmd.whole_files import sweep
 
 if TYPE_CHECKING:
     from napari_ddmd.saveable import Saveable
@@ -75,7 +76,7 @@ class SaveButton(QPushButton):
         # What is saved is what was on screen when the button was pressed.
         self._kept = content.kept()
         self._has_mask = _MASK in chosen
-        self._writer.start(save_results, folder, chosen, self._kept)
+        self._writer.start(_save, folder, chosen, self._kept)
 
     def _set_saving(self, saving: bool) -> None:
         self._saving = saving
@@ -92,8 +93,11 @@ class SaveButton(QPushButton):
         if accepted:
             self.save(dialog.folder, dialog.kinds)
 
-    def _on_saved(self, files: list[Path]) -> None:
+    def _on_saved(self, answer: tuple[list[Path], str]) -> None:
+        files, remark = answer
         self._set_saving(False)
+        if remark:
+            show_warning(remark)
         kept, self._kept = self._kept, None
         if kept is not None and self._has_mask:
             self.mask_saved.emit(kept.case, kept.mask)
@@ -106,3 +110,9 @@ class SaveButton(QPushButton):
     def _on_failed(self, error: Exception) -> None:
         self._set_saving(False)
         show_error(" ".join(str(error).split()))
+
+
+def _save(folder: Path, kinds: Collection[str], content: Saveable) -> tuple[list[Path], str]:
+    """Save, and say what an earlier save that was cut off has left there."""
+    remark = sweep(folder)
+    return save_results(folder, kinds, content), remark

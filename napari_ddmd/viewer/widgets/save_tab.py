@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +50,7 @@ class SaveTab(QWidget):
             return None
         mask = np.asarray(layer.data)
         mark = acceptance_of(layer)
-        accepted = "" if mark is None else f"{datetime.fromisoformat(mark.when):%d %B %Y, %H:%M}"
+        accepted = "" if mark is None else mark.when
         if results is None or results.volumes is None or results.recipe is None:
             return Saveable(case=case, mask=mask, accepted=accepted)
         is_models = layer is results.lesion.layer

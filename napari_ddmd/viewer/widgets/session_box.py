@@ -20,35 +20,40 @@ from qtpy.QtWidgets import (
 )
 
 from napari_ddmd.viewer.desk import Desk
-from napari_ddmd.viewer.session.archive import SUFFIX, SessionError, read_session
+from napari_ddmd.viewer.session.archive import SUFFIX, SessionError
 from napari_ddmd.viewer.session.capture import Snapshot, capture, is_on_disk, save
-from napari_ddmd.viewer.session.case_files import find_images, images_in
-from napari_ddmd.viewer.session.loading import Loaded, load
-from napari_ddmd.viewer.session.restore import close_case, put_into_window, twin_of
-from napari_ddmd.viewer.session.settings import PanelSettings
 from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.viewer.widgets.session_opener import SessionOpener
+from napari_ddmd.whole_files import sweep
 
 if TYPE_CHECKING:
-    from napari_ddmd.case import Case, CaseFiles
-    from napari_ddmd.viewer.session.stored import Session
-    from napari_ddmd.viewer.session.stored_case import StoredCase
     from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 
 _FILTER = f"Sessions (*{SUFFIX})"
 _IMAGES_TIP = (
     "<p>Off: the file names the images by place and checksum, and opens where they are. "
-    "On: the images are in it, and it opens anywhere; whoever has the file has the patient's images.</p>"
+    "On: the images are in it, and it opens anywhere; whoever has the file has the patient's images. "
+    "Those of a DICOM study always are, and the file names the study's folder, so that a DICOM segmentation can be "
+    "saved again.</p>"
 )
 _SAVE_TIP = "<p>Save the case, its results, corrections, settings and view in one file</p>"
+_NAMES_STUDY = "; it holds the images, and names the folder of the DICOM study"
 _CLOCK_MS = 100
 
 
 class _Progress:
-    """How much is written; set by the thread that writes."""
+    """How much is written, and what an earlier save has left; set by the thread that writes.
+
+    Saving ends at the next part of the file once the user has had enough.
+    """
 
     share = 0.0
+    remark = ""
+    is_cancelled = False
 
     def __call__(self, share: float) -> None:
+        if self.is_cancelled:
+            raise SessionError("cancelled")
         self.share = share
 
 
@@ -72,8 +77,7 @@ class SessionBox(QWidget):
         super().__init__(parent)
         self._desk = desk
         self._panel: SegmentationPanel | None = None
-        self._settings: PanelSettings | None = None
-        self._path = Path()
+        self._opener: SessionOpener | None = None
         self._snapshot: Snapshot | None = None
         self._wants_images = False
         self._progress = _Progress()
@@ -84,20 +88,22 @@ class SessionBox(QWidget):
         self.with_images = QCheckBox("Include the images")
         self.with_images.setToolTip(_IMAGES_TIP)
         self.bar = QProgressBar()
-        self.bar.hide()
+        self.bar.setAccessibleName("How far the session is saved or opened")
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Leave the window, or the file, as it was")
+        for widget in (self.bar, self.cancel_button):
+            widget.hide()
         self.status = QLabel("")
         self.status.setWordWrap(True)
         self.status.hide()
         self._lay_out()
         self.save_button.clicked.connect(self.ask_for_place)
         self.open_button.clicked.connect(self.ask_for_file)
+        self.cancel_button.clicked.connect(self.cancel)
         self.with_images.toggled.connect(self._on_wish)
-        self._writer, self._reader, self._loader = Background(self), Background(self), Background(self)
+        self._writer = Background(self)
         self._writer.done.connect(self._on_saved)
-        self._reader.done.connect(self._on_read)
-        self._loader.done.connect(self._on_loaded)
-        for worker in (self._writer, self._reader, self._loader):
-            worker.failed.connect(self._on_failed)
+        self._writer.failed.connect(self._on_failed)
         self._clock = QTimer(self)
         self._clock.setInterval(_CLOCK_MS)
         self._clock.timeout.connect(self._show_progress)
@@ -112,8 +118,9 @@ class SessionBox(QWidget):
     def attach(self, panel: SegmentationPanel) -> None:
         """Save and open sessions of a panel."""
         self._panel = panel
-        self._settings = PanelSettings(panel)
-        self._settings.remarked.connect(show_warning)
+        self._opener = SessionOpener(panel, self)
+        self._opener.told.connect(self._say)
+        self._opener.ended.connect(self._on_opened)
         self.mask_saved.connect(panel.lesion_tab.autosave_box.saved)
 
     def save(self, path: Path) -> None:
@@ -131,16 +138,18 @@ class SessionBox(QWidget):
         self._writer.start(_save, snapshot, path, self.with_images.isChecked(), self._progress)
 
     def open(self, path: Path) -> None:
-        """Open a session, in the background."""
-        if self._panel is None or self._is_busy:
+        """Open a session, in the background; layers come one after the other."""
+        if self._opener is None or self._is_busy:
             return
-        if self._panel.controller.is_running:
-            show_error(f"{path}: a run is on; open the session when it has ended, or cancel it")
-            return
-        self._path = path
         self._set_busy("Opening the session…")
-        self.bar.setRange(0, 0)
-        self._reader.start(read_session, path)
+        self._opener.open(path)
+
+    def cancel(self) -> None:
+        """Stop saving or opening; what is there stays as it was before."""
+        if self._opener is not None and self._opener.is_busy:
+            self._opener.cancel()
+        elif self._is_busy:
+            self._progress.is_cancelled = True
 
     def ask_for_place(self) -> None:
         """Ask where to save, and save there."""
@@ -173,8 +182,12 @@ class SessionBox(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(row)
-        for widget in (self.with_images, self.bar, self.status):
-            layout.addWidget(widget)
+        layout.addWidget(self.with_images)
+        progress = QHBoxLayout()
+        progress.addWidget(self.bar, 1)
+        progress.addWidget(self.cancel_button)
+        layout.addLayout(progress)
+        layout.addWidget(self.status)
 
     def _show_available(self) -> None:
         case = self._desk.case
@@ -192,7 +205,8 @@ class SessionBox(QWidget):
 
     def _set_busy(self, doing: str) -> None:
         self._is_busy = bool(doing)
-        self.bar.setVisible(self._is_busy)
+        for widget in (self.bar, self.cancel_button):
+            widget.setVisible(self._is_busy)
         (self._clock.start if self._is_busy else self._clock.stop)()
         self._say(doing)
         self._show_available()
@@ -202,14 +216,25 @@ class SessionBox(QWidget):
         self.status.setVisible(bool(text))
 
     def _show_progress(self) -> None:
-        if self.bar.maximum():
-            self.bar.setValue(round(100 * self._progress.share))
+        opening = self._opener is not None and self._opener.is_busy
+        share = self._opener.share if self._opener is not None and opening else self._progress.share
+        # Without a share, it is on its way somewhere where nobody counts.
+        self.bar.setRange(0, 0 if share is None else 100)
+        if share is not None:
+            self.bar.setValue(round(100 * share))
+
+    def _on_opened(self, said: str) -> None:
+        self._set_busy("")
+        self._say(said)
 
     def _on_saved(self, path: Path) -> None:
         self._set_busy("")
-        self._say(f"Saved {path.name} ({_size(path)})")
-        show_info(f"Saved the session as {path}")
         snapshot, self._snapshot = self._snapshot, None
+        names_study = snapshot is not None and snapshot.case.origin is not None
+        self._say(f"Saved {path.name} ({_size(path)}){_NAMES_STUDY if names_study else ''}")
+        show_info(f"Saved the session as {path}")
+        if self._progress.remark:
+            show_warning(self._progress.remark)
         if snapshot is None:
             return
         if "lesion" in snapshot.copies:
@@ -218,64 +243,14 @@ class SessionBox(QWidget):
             names = ", ".join(f'"{name}"' for name in snapshot.left_out)
             show_warning(f"Not part of the session, since they are not of its case: {names}")
 
-    def _on_read(self, session: Session) -> None:
-        """Find the images, ask for them where they are not, and go on."""
-        places: list[CaseFiles] = []
-        if session.case.images:
-            places = find_images(self._path, session.case)
-            while not places:
-                folder = self._ask_for_folder(session.case)
-                if folder is None:
-                    self._set_busy("")
-                    return
-                places = images_in(folder, session.case)
-        self._loader.start(load, self._path, session, places)
-
-    def _ask_for_folder(self, stored: StoredCase) -> Path | None:
-        name = Path(stored.images[0].absolute.replace("\\", "/")).name
-        title = f"Where are the images of {stored.name} now? Choose the folder with {name}"
-        chosen = QFileDialog.getExistingDirectory(self, title)
-        return Path(chosen) if chosen else None
-
-    def _on_loaded(self, loaded: Loaded) -> None:
-        try:
-            opened = self._put_into_window(loaded)
-        except SessionError as error:
-            self._on_failed(error)
-            return
-        self._set_busy("")
-        if opened:
-            self._say(f"Opened {loaded.path.name}")
-            for remark in loaded.case.warnings:
-                show_warning(remark)
-
-    def _put_into_window(self, loaded: Loaded) -> bool:
-        """Show a session; tell whether the user wants it after all."""
-        panel, settings = self._panel, self._settings
-        if panel is None or settings is None:
-            return False
-        twin = twin_of(loaded, self._desk.viewer)
-        if twin is not None:
-            if not self._may_close(twin):
-                return False
-            close_case(panel, twin)
-        put_into_window(loaded, panel)
-        settings.give(loaded.session.settings)
-        if loaded.lesion is not None:
-            # What is on disk needs no autosave.
-            keeper = panel.lesion_tab.autosave_box.keeper
-            keeper.was_saved(loaded.case, self._desk.results_of(loaded.case).lesion)
-        return True
-
-    def _may_close(self, case: Case) -> bool:
-        question = f"{case.name} is open. Close it, with what has not been saved, and open the session?"
-        return self._confirm("Close the case?", question)
-
     def _confirm(self, title: str, question: str) -> bool:
         return bool(QMessageBox.question(self, title, question) == QMessageBox.StandardButton.Yes)
 
     def _on_failed(self, error: Exception) -> None:
         self._set_busy("")
+        if self._progress.is_cancelled:
+            self._say("Cancelled; no session was saved")
+            return
         show_error(" ".join(str(error).split()))
 
 
@@ -285,6 +260,7 @@ def _size(path: Path) -> str:
 
 
 def _save(snapshot: Snapshot, path: Path, with_images: bool, progress: _Progress) -> Path:
+    progress.remark = sweep(path.parent)
     return save(snapshot, path, with_images=with_images, progress=progress)
 
 

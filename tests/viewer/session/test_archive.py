@@ -9,6 +9,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from napari_ddmd.case import Case
 from napari_ddmd.viewer.session import archive
 from napari_ddmd.viewer.session.archive import SessionError, is_session, read_arrays, read_session, write_session
 from napari_ddmd.viewer.session.capture import Snapshot, save
+from napari_ddmd.whole_files import sweep
+from tests.file_faults import watching
 from tests.viewer.session.conftest import DONE, Members, change_document, members_of, write_members
 
 
@@ -105,6 +108,52 @@ def test_a_failing_write_leaves_the_file_before(saved: Path, snapshot: Snapshot)
     assert [entry.name for entry in saved.parent.iterdir()] == ["s.ddmd"]
 
 
+@pytest.mark.fault("Output whole or absent")
+def test_an_operation_that_fails_anywhere_leaves_the_file_before(
+    saved: Path, snapshot: Snapshot, record_property: Callable[[str, object], None]
+) -> None:
+    before, number, is_reached = saved.read_bytes(), 1, True
+    while is_reached:
+        hits: list[int] = []
+
+        def act(count: int, number: int = number, hits: list[int] = hits) -> None:
+            if count >= number:
+                hits.append(count)
+                raise OSError(28, "No space left on device")
+
+        with watching(saved.parent, act), suppress(SessionError):
+            save(snapshot, saved, with_images=False)
+        is_reached = bool(hits)
+        if saved.read_bytes() != before:  # what failed was the clearing up
+            read_all(saved)
+        line = sweep(saved.parent)
+        assert not line or "a save was cut off here" in line
+        assert [entry.name for entry in saved.parent.iterdir()] == ["s.ddmd"]
+        number += 1
+    assert number > 5
+    record_property("faults", number - 1)
+
+
+@pytest.mark.torture
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGKILL")
+@pytest.mark.fault("Output whole or absent")
+def test_a_kill_before_any_operation_leaves_the_file_before(
+    saved: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    root = tmp_path / "killed"
+    words = [sys.executable, "-m", "tests.killed", str(root), "--template", str(saved), "session"]
+    subprocess.run(words, cwd=Path(__file__).parents[3], check=True, timeout=300)
+    versions = [(root / "session" / name / "s.ddmd").read_bytes() for name in ("before", "after")]
+    places = list((root / "session").glob("*-*"))
+    for place in places:
+        path = place / "s.ddmd"
+        assert path.read_bytes() in versions if path.exists() else place.name.startswith("fresh")
+        assert bool(sweep(place)) == (place.name not in ("fresh-1", "over-1"))
+        assert list(place.iterdir()) == ([path] if path.exists() else [])
+    assert len(places) > 8
+    record_property("faults", len(places))
+
+
 def test_an_array_that_is_forgotten_is_noticed(saved: Path) -> None:
     with pytest.raises(AssertionError, match="images"):
         write_session(saved, read_session(saved), iter(()))
@@ -145,7 +194,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_session_of_a_later_version_asks_for_an_update(saved: Path) -> None:
-    later = change_document(members_of(saved), lambda document: document.update(version=2, package="9.1", new="x"))
+    later = change_document(members_of(saved), lambda document: document.update(version=3, package="9.1", new="x"))
     with pytest.raises(SessionError, match=r"s\.ddmd: was saved by a later version of napari-ddmd \(9\.1\); update it"):
         read_session(write_members(saved, later))
 

@@ -180,6 +180,6 @@ def test_images_inside_tell_no_folder_and_no_name(snapshot: Snapshot, tmp_path: 
     case = dataclasses.replace(case, header=header, warnings=(f"{file}: is odd",))
     path = save(dataclasses.replace(snapshot, case=case), tmp_path / "s.ddmd", with_images=True)
     session = read_session(path)
-    assert session.case.warnings == (f"{file.name}: is odd",)
+    assert session.case.warnings == ("the T1 image: is odd",)
     assert session.case.nifti_header["descrip"] == b""
     assert str(file.parent) not in str(session)

@@ -11,6 +11,7 @@ from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case, load_case
+from napari_ddmd.viewer.acceptance import accept, acceptance_of
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.run_settings import SliceMode
@@ -18,7 +19,13 @@ from napari_ddmd.viewer.session.archive import SessionError, read_session
 from napari_ddmd.viewer.session.capture import Snapshot, capture, save
 from napari_ddmd.viewer.session.case_files import find_images
 from napari_ddmd.viewer.session.loading import Loaded, load
-from napari_ddmd.viewer.session.restore import close_case, put_into_window, twin_of
+from napari_ddmd.viewer.session.restore import (
+    close_case,
+    make_layers,
+    put_into_window,
+    steps_into_window,
+    twin_of,
+)
 from napari_ddmd.viewer.session.settings import PanelSettings
 from napari_ddmd.viewer.session.stored_window import StoredLook
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
@@ -331,3 +338,57 @@ def test_a_dropped_file_opens_in_the_window(
     viewer.open(path, plugin="napari-ddmd")
     qtbot.waitUntil(lambda: panel.desk.case is not None, timeout=20_000)
     assert_same(before, capture(panel))
+
+
+def test_what_was_accepted_comes_back_until_the_next_edit(
+    window: Window, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, tmp_path: Path
+) -> None:
+    viewer, panel = window
+    run(panel, gated, qtbot, 3, 4)
+    when = accept(viewer.layers["lesion"]).when
+    before = capture(panel)
+    path = save(before, tmp_path / "s.ddmd", with_images=False)
+    viewer, panel = open_panel()
+    reopen(panel, path)
+    assert_same(before, capture(panel))
+    lesion = viewer.layers["lesion"]
+    mark = acceptance_of(lesion)
+    assert mark is not None
+    assert mark.when == when
+    assert panel.summary_bar.accept_button.text() == "Accepted ✓"
+    lesion.paint((3, 3, 3), 1)
+    assert acceptance_of(lesion) is None
+
+
+def test_a_mark_of_another_mask_does_not_count(window: Window, open_panel: OpenPanel, case: Case) -> None:
+    _viewer, panel = window
+    mask = np.zeros(case.grid.shape, np.uint8)
+    mask[3, 4, 5] = 1
+    panel.desk.results_of(case).lesion.restore(mask, np.zeros_like(mask), 0.5)
+    accept(panel.desk.results_of(case).lesion.layer)
+    snapshot = capture(panel)
+    path = save(snapshot, case.files.images["t1"].parent.parent / "s.ddmd", with_images=True)
+    session = read_session(path)
+    (mark,) = session.accepted
+    forged = dataclasses.replace(session, accepted=(dataclasses.replace(mark, fingerprint=1),))
+    viewer, panel = open_panel()
+    put_into_window(dataclasses.replace(load(path, session, []), session=forged), panel)
+    assert acceptance_of(viewer.layers["lesion"]) is None
+
+
+def test_steps_that_are_stopped_leave_the_window_as_it_was(saved: tuple[Path, Snapshot], open_panel: OpenPanel) -> None:
+    viewer, panel = open_panel()
+    viewer.add_points([[1, 2, 3]])
+    session = read_session(saved[0])
+    loaded = load(saved[0], session, find_images(saved[0], session.case))
+    everything = list(steps_into_window(loaded, panel, make_layers(loaded)))
+    close_case(panel, loaded.case)
+    viewer.layers.remove("drawn")
+    loaded = load(saved[0], session, find_images(saved[0], session.case))
+    for count in range(1, len(everything), 3):
+        steps = steps_into_window(loaded, panel, make_layers(loaded))
+        for _ in range(count):
+            next(steps)
+        steps.close()
+        assert [layer.name for layer in viewer.layers] == ["Points"]
+        assert panel.desk.case is None

@@ -71,7 +71,8 @@ def test_columns_without_figures_are_hidden(table: LesionTable) -> None:
     scores = {"t1": 0.1, "t1ce": 0.2, "t2": 0.3, "flair": 0.4}
     full = dataclasses.replace(lesion(1, 2.0), mean_probability=0.5, mean_uncertainty=0.25, modality_scores=scores)
     table.show_lesions([full])
-    assert not any(table.isColumnHidden(place) for place in range(len(titles)))
+    usual = [column.title for column in COLUMNS if column.is_usual]
+    assert [title for place, title in enumerate(titles) if not table.isColumnHidden(place)] == usual
     assert [column(table, place)[0] for place in range(4, 10)] == ["0.50", "0.25", "0.100", "0.200", "0.300", "0.400"]
 
 
@@ -80,3 +81,54 @@ def test_each_column_says_what_it_is(table: LesionTable) -> None:
         head = table.horizontalHeaderItem(place)
         assert head is not None
         assert head.toolTip()
+
+
+def full(label: int) -> Lesion:
+    scores = {"t1": 0.1, "t1ce": 0.2, "t2": 0.3, "flair": 0.4}
+    return dataclasses.replace(
+        lesion(label, 123.4, (100, 101)), mean_probability=0.5, mean_uncertainty=0.25, modality_scores=scores
+    )
+
+
+def needed(table: LesionTable) -> int:
+    return sum(table.sizeHintForColumn(place) for place in range(len(COLUMNS)) if not table.isColumnHidden(place))
+
+
+@pytest.mark.parametrize("width", [330, 420, 700])
+def test_the_columns_share_the_width(table: LesionTable, qtbot: QtBot, width: int) -> None:
+    table.show_lesions([full(1), full(2)])
+    table.setMinimumWidth(width)
+    table.resize(width, table.height())
+    table.show()
+    qtbot.waitUntil(lambda: table.width() == width)
+    head, view = table.horizontalHeader(), table.viewport()
+    assert head is not None
+    assert view is not None
+    assert head.length() == view.width()
+    for place in range(len(COLUMNS)):
+        if not table.isColumnHidden(place):
+            assert table.columnWidth(place) >= table.sizeHintForColumn(place)
+
+
+def test_columns_are_chosen_in_a_menu_and_all_figures_are_in_the_tip(table: LesionTable) -> None:
+    table.show_lesions([full(1)])
+    item = table.item(0, 0)
+    assert item is not None
+    assert "T1ce 0.200" in item.toolTip()
+    flair = [column.title for column in COLUMNS].index("FLAIR")
+    actions = table.columns_menu().actions()
+    assert [action.text() for action in actions] == [column.title for column in COLUMNS]
+    assert not actions[0].isEnabled()
+    assert table.isColumnHidden(flair)
+    actions[flair].trigger()
+    assert not table.isColumnHidden(flair)
+    # The choice outlives another measurement.
+    table.show_lesions([full(1), full(2)])
+    assert not table.isColumnHidden(flair)
+    table.columns_menu().actions()[flair].trigger()
+    assert table.isColumnHidden(flair)
+
+
+def test_columns_without_figures_cannot_be_chosen(table: LesionTable) -> None:
+    enabled = [action.text() for action in table.columns_menu().actions() if action.isEnabled()]
+    assert enabled == ["mL", "⌀ mm", "Slices"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from napari_ddmd.model import save_bundle, untrained_bundle
 from napari_ddmd.viewer.widgets import model_box
 from napari_ddmd.viewer.widgets.model_box import Installed, ModelBox, find_installed
+from tests.model.forgery import description, pickled
 
 
 @pytest.fixture
@@ -69,3 +71,23 @@ def test_a_folder_without_model_says_why(
     box.choose_folder(tmp_path)
     qtbot.waitUntil(lambda: "model.json" in box.about.text(), timeout=10_000)
     assert box.bundle is None
+
+
+@pytest.mark.fault("Hostile model", count=2)
+def test_a_hostile_model_says_why_and_shows_no_page_of_its_own(
+    open_box: Callable[..., ModelBox], tiny_model_folder: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    hostile, loud = (shutil.copytree(tiny_model_folder, tmp_path / name) for name in ("hostile", "loud"))
+    pickled(hostile)
+    page = "<img src='file:///etc/passwd'>"
+    description(lambda content: content.update(card=page, version=page))(loud)
+    box = open_box(tiny_model_folder)
+
+    box.choose_folder(hostile)
+    qtbot.waitUntil(lambda: "is no safetensors file" in box.about.text(), timeout=10_000)
+    assert box.bundle is None
+
+    box.choose_folder(loud)
+    qtbot.waitUntil(lambda: box.bundle is not None, timeout=10_000)
+    assert "<img" not in box.about.text() + box.about.toolTip()
+    assert "&lt;img" in box.about.text()

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_ddmd.case import Case
 from napari_ddmd.viewer.run_settings import SliceMode
-from napari_ddmd.viewer.session.archive import read_session
-from napari_ddmd.viewer.widgets import session_box
+from napari_ddmd.viewer.session.archive import SessionError, read_session
+from napari_ddmd.viewer.widgets import session_box, session_opener
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from napari_ddmd.viewer.widgets.session_box import SessionBox, session_box_of
 from tests.conftest import CaseWriter
@@ -227,3 +228,121 @@ def test_without_a_case_nothing_can_be_saved(open_panel: OpenPanel) -> None:
     assert box.open_button.isEnabled()
     box.ask_for_place()
     assert not box.is_busy
+
+
+def test_opening_shows_how_far_it_is_and_holds_the_rest_of_the_panel(
+    window: Window, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _viewer, panel = window
+    box = session_box_of(panel)
+    box.save(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    panel.tabs.setCurrentIndex(1)
+    going = threading.Event()
+    original = session_opener.load
+
+    def slowly(path: Path, session: Any, places: Any, progress: Any) -> Any:
+        progress(0.31)
+        assert going.wait(20)
+        return original(path, session, places, progress)
+
+    monkeypatch.setattr(session_opener, "load", slowly)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    box.open(tmp_path / "s.ddmd")
+    qtbot.waitUntil(lambda: box.bar.value() == 31, timeout=20_000)
+    assert panel.tabs.currentWidget() is panel.save_tab
+    assert box.cancel_button.isVisibleTo(panel)
+    assert not panel.run_bar.isEnabled()
+    assert not panel.layout_part.isEnabled()
+    going.set()
+    done(box, qtbot)
+    assert panel.run_bar.isEnabled()
+    assert panel.layout_part.isEnabled()
+    assert not box.cancel_button.isVisibleTo(panel)
+    assert box.status.text() == "Opened s.ddmd"
+    # As it was saved: with the tab Find in front.
+    assert panel.tabs.tabText(panel.tabs.currentIndex()) == "Find"
+
+
+def test_opening_can_be_cancelled_while_it_reads(
+    window: Window,
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    notifications: list[Notification],
+) -> None:
+    viewer, panel = window
+    box = session_box_of(panel)
+    box.save(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    notifications.clear()
+    reading, going = threading.Event(), threading.Event()
+    gave_up: list[Exception] = []
+
+    def slowly(_path: Path, _session: Any, _places: Any, progress: Any) -> Any:
+        reading.set()
+        assert going.wait(20)
+        try:
+            progress(0.5)
+        except SessionError as error:
+            gave_up.append(error)
+            raise
+
+    monkeypatch.setattr(session_opener, "load", slowly)
+    before = list(viewer.layers)
+    panel.tabs.setCurrentIndex(1)
+    box.open(tmp_path / "s.ddmd")
+    assert reading.wait(20)
+    box.cancel_button.click()
+    assert not box.is_busy
+    going.set()
+    qtbot.waitUntil(lambda: bool(gave_up), timeout=20_000)
+    qtbot.wait(50)
+    assert list(viewer.layers) == before
+    assert panel.tabs.currentIndex() == 1
+    assert panel.run_bar.isEnabled()
+    assert box.status.text() == "Cancelled; no session was opened"
+    assert notifications == []
+
+
+def test_opening_can_be_cancelled_between_two_layers(
+    window: Window, open_panel: OpenPanel, qtbot: QtBot, tmp_path: Path
+) -> None:
+    box = session_box_of(window[1])
+    box.save(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    viewer, panel = open_panel()
+    box = session_box_of(panel)
+    viewer.layers.events.inserted.connect(
+        lambda _event: QTimer.singleShot(0, box.cancel) if len(viewer.layers) == 3 else None
+    )
+    box.open(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    assert list(viewer.layers) == []
+    assert panel.desk.case is None
+    assert box.open_button.isEnabled()
+
+
+def test_saving_can_be_cancelled(
+    window: Window, qtbot: QtBot, tmp_path: Path, notifications: list[Notification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = session_box_of(window[1])
+    (tmp_path / "s.ddmd").write_text("dear")
+    original, started, going = session_box.save, threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **more: Any) -> Path:
+        started.set()
+        assert going.wait(20)
+        return original(*arguments, **more)
+
+    monkeypatch.setattr(session_box, "save", slowly)
+    box.with_images.setChecked(True)
+    box.save(tmp_path / "s.ddmd")
+    assert started.wait(20)
+    box.cancel_button.click()
+    going.set()
+    done(box, qtbot)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s.ddmd"]
+    assert (tmp_path / "s.ddmd").read_text() == "dear"
+    assert box.status.text() == "Cancelled; no session was saved"
+    assert notifications == []

@@ -1,0 +1,34 @@
+"""Save a session and edits in the form that the code of the day writes; run once for each version, and never again.
+
+    python -m pytest tests/viewer/session/files/make.py --basetemp FOLDER
+
+The session is that of a reader who has worked in the window, with the images inside.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.viewer.autosave import Autosave, Edits
+from napari_ddmd.viewer.session.capture import capture, save
+from napari_ddmd.viewer.session.stored import VERSION
+from tests.viewer.conftest import GatedSegment
+from tests.viewer.session.test_restore import Window, work
+
+HERE = Path(__file__).parent
+
+
+def test_make(window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path) -> None:
+    work(window, gated, qtbot)
+    _viewer, panel = window
+    panel.summary_bar.toggle_accepted()
+    snapshot = capture(panel)
+    save(snapshot, HERE / f"session-{VERSION}.ddmd", with_images=True)
+    edits = Edits(snapshot.copies["lesion"], snapshot.copies["written"], 0.7)
+    assert np.any(edits.mask != edits.written)
+    kept = HERE / "autosave-1.npz"  # has no number of its own: another form is another file
+    if not kept.exists():
+        kept.write_bytes(Autosave(tmp_path).save("0" * 24, edits).read_bytes())
