@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -124,7 +125,7 @@ def _geometry() -> Iterator[WrongUse]:
     yield WrongUse(
         "one modality shifted by 8 mm",
         Kind.ALIGNMENT,
-        _one(lambda image, spacing: np.roll(image, -(-8 // spacing[1]), 1)),
+        _one(lambda image, spacing: np.roll(image, math.ceil(8 / spacing[1]), 1)),
     )
     yield WrongUse("one modality turned 90°, axial", Kind.ALIGNMENT, _one(lambda image, _s: _turned(image, 1, (1, 2))))
     yield WrongUse("one modality upside down", Kind.ALIGNMENT, _one(lambda image, _s: image[::-1]))

@@ -26,6 +26,8 @@ def images_hash(files: CaseFiles) -> str:
     """
     whole = hashlib.sha256()
     for modality, path in sorted(files.images.items()):
+        if path.exists() and not path.is_file():  # a pipe would be waited for, and a device read, for ever
+            raise CaseError(f"{path}: is a folder, pipe or device by now; see that it can be read")
         try:
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256")

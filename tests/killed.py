@@ -1,8 +1,8 @@
-"""Kill writers at every point: ``python -m tests.killed ROOT [--template SESSION] WRITER ...``.
+"""Kill writers at every point: ``python -m tests.killed ROOT WRITER ...``; ``session=FILE`` writes a session again.
 
 For each writer, ``ROOT/WRITER/before`` holds the first version, ``after`` the second one written over it, ``alone`` the
-second one in an empty folder; ``fresh-1`` and so on what a kill
-before the first, second, … operation left in an empty folder, and ``over-1`` and so on in one with the version before.
+second one in an empty folder; ``fresh-1`` and so on what a kill before the first, second, … operation left in an empty
+folder, and ``over-1`` and so on in one with the version before.
 """
 
 from __future__ import annotations
@@ -55,7 +55,5 @@ def _is_killed(write: Write, folder: Path, number: int) -> bool:
 
 
 if __name__ == "__main__":
-    root, words = Path(sys.argv[1]), sys.argv[2:]
-    template = Path(words.pop(1)) if words[0] == "--template" and words.pop(0) else None
-    for name in words:
-        kill_everywhere(make_writer(name, template), root / name)
+    for word in sys.argv[2:]:
+        kill_everywhere(make_writer(word), Path(sys.argv[1]) / word.partition("=")[0])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -119,3 +120,10 @@ def test_an_image_that_vanishes_is_named(files: CaseFiles, tmp_path: Path) -> No
     lost = replace(files, images=files.images | {"t2": tmp_path / "gone.nii.gz"})
     with pytest.raises(CaseError, match=r"gone\.nii\.gz: No such file or directory; see"):
         images_hash(lost)
+
+
+@pytest.mark.fault("Bad input")
+def test_an_image_that_became_a_pipe_is_named_and_not_waited_for(files: CaseFiles, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.nii.gz")
+    with pytest.raises(CaseError, match=r"pipe\.nii\.gz: is a folder, pipe or device by now"):
+        images_hash(replace(files, images=files.images | {"t2": tmp_path / "pipe.nii.gz"}))

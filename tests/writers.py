@@ -182,12 +182,10 @@ WRITERS: dict[str, Callable[[], Write]] = {
 }
 
 
-def make_writer(name: str, template: Path | None = None) -> Write:
-    """One of `WRITERS`, or ``session``, which writes a given session again."""
-    if name == "session":
-        assert template is not None
-        return session(template)
-    return WRITERS[name]()
+def make_writer(name: str) -> Write:
+    """One of `WRITERS`, or ``session=FILE``, which writes that session again."""
+    name, _, template = name.partition("=")
+    return session(Path(template)) if template else WRITERS[name]()
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -23,10 +23,13 @@ _PLACES = {
     "bottom": "bottom_center",
 }
 _SIDE_SIZE, _NOTE_SIZE = 12, 13
+_GROUND = "black"
 
 
 class CanvasText:
     """Labels the sides of what is shown, in each cell of the grid, while a case is open; and shows a note.
+
+    Images lie on black meanwhile, in a light theme too.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ class CanvasText:
 
     def __init__(self, viewer: ViewerModel, links: ViewerLinks) -> None:
         self._viewer = viewer
-        self._is_held = False
+        self._is_held = self._has_darkened = False
         self.sides = {
             side: TextOverlay(position=place, gridded=True, font_size=_SIDE_SIZE) for side, place in _PLACES.items()
         }
@@ -64,6 +67,15 @@ class CanvasText:
         """Wipe the canvas."""
         for name in (*self.sides, "note"):
             self._viewer.canvas.overlays.pop(f"{_PREFIX}{name}", None)
+        self._darken(False)
+
+    def _darken(self, dark: bool) -> None:
+        """Put the images on black, as they are read, whatever the theme; a ground that the user chose stays."""
+        canvas = self._viewer.canvas
+        if dark and canvas.background_color_override is None:
+            canvas.background_color_override, self._has_darkened = _GROUND, True
+        elif not dark and self._has_darkened:
+            canvas.background_color_override, self._has_darkened = None, False
 
     def _hold(self, _event: Any = None) -> None:
         self._is_held = True
@@ -77,6 +89,7 @@ class CanvasText:
             # The grid's cells are not there yet, and napari would put the letters into them.
             return
         has_case = any(tag_of(layer) is not None for layer in self._viewer.layers)
+        self._darken(has_case)
         shown = shown_sides(self._viewer) if has_case else None
         for side in fields(Sides):
             overlay = self.sides[side.name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,15 @@ READ = [case for case in CORPUS if case.refused is None]
 def names(cases: list[Broken]) -> list[str]:
     """The names as identifiers of tests: letters alone, as some of a case's characters cannot be printed."""
     return [re.sub(r"[^\w.=,-]+", "-", case.name) for case in cases]
+
+
+def in_halves(cases: list[Broken]) -> list[Any]:
+    """Every other case is for `make torture`: the half of them takes as long as tests of one part may."""
+    marks = ((), pytest.mark.torture)
+    return [
+        pytest.param(case, marks=marks[number % 2], id=name)
+        for number, (case, name) in enumerate(zip(cases, names(cases), strict=True))
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -50,14 +60,14 @@ def without_place(warning: str) -> str:
 
 
 def test_the_corpus_is_large_and_no_case_is_in_it_twice() -> None:
-    assert len(CORPUS) >= 500
+    assert len(CORPUS) >= 1000
     assert len({case.name for case in CORPUS}) == len(CORPUS)
     assert len(REFUSED) > 400
     assert len(READ) > 100
 
 
 @pytest.mark.fault("Bad input")
-@pytest.mark.parametrize("broken", REFUSED, ids=names(REFUSED))
+@pytest.mark.parametrize("broken", in_halves(REFUSED))
 def test_a_broken_case_is_one_line_and_status_2(
     broken: Broken,
     place: Path,
@@ -78,7 +88,7 @@ def test_a_broken_case_is_one_line_and_status_2(
 
 
 @pytest.mark.fault("Bad input")
-@pytest.mark.parametrize("broken", READ, ids=names(READ))
+@pytest.mark.parametrize("broken", in_halves(READ))
 def test_a_case_that_can_be_read_is_read_right(broken: Broken, place: Path, healthy: Case) -> None:
     (folder,) = case_places(broken.write(place))
     with warnings.catch_warnings():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from napari.components import ViewerModel
 
@@ -68,3 +69,28 @@ def test_the_canvas_is_wiped_in_the_end(viewer: ViewerModel, text: CanvasText, l
     text.release()
     assert not [name for name in viewer.canvas.overlays if name.startswith("ddmd")]
     viewer.dims.transpose()
+
+
+def test_images_lie_on_black_while_there_are_any(viewer: ViewerModel, text: CanvasText) -> None:
+    assert viewer.canvas.background_color_override is not None
+    np.testing.assert_array_equal(viewer.canvas.background_color, [0, 0, 0, 1])
+    viewer.layers.clear()
+    assert viewer.canvas.background_color_override is None
+
+
+def test_a_ground_that_the_user_chose_stays(viewer: ViewerModel, links: ViewerLinks) -> None:
+    viewer.canvas.background_color_override = "navy"
+    chosen = viewer.canvas.background_color
+    text = CanvasText(viewer, links)
+    np.testing.assert_array_equal(viewer.canvas.background_color, chosen)
+    links.disconnect()
+    text.release()
+    np.testing.assert_array_equal(viewer.canvas.background_color, chosen)
+
+
+def test_letters_wait_for_the_end_of_a_batch(viewer: ViewerModel, text: CanvasText) -> None:
+    """Before it, the grid has no cells to put them into."""
+    with viewer.layers.batched_update():
+        viewer.canvas.grid.enabled = True
+        assert shown(text) == "RLAP"
+    assert shown(text) == "RL-P"

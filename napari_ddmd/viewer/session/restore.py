@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,9 @@ def make_layers(loaded: Loaded) -> dict[str, Layer]:
     return layers
 
 
-def steps_into_window(loaded: Loaded, panel: SegmentationPanel, layers: dict[str, Layer]) -> Iterator[None]:
+def steps_into_window(
+    loaded: Loaded, panel: SegmentationPanel, layers: dict[str, Layer]
+) -> Generator[None, None, None]:
     """Put a session into a window in steps, between which the window may answer.
 
     Parameters

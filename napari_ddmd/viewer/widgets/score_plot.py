@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WHOLE = "all modalities"
 _DRAW_AFTER_MS = 300
 # In multiples of the panel's own letters, whose size the user chooses: height of the plot, and of its margins.
-_HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 18.5, 3.4, 1.2, 0.4, 4.1
+_HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 18.5, 4.2, 1.2, 0.4, 4.1
 _LETTERS = 0.85
 _DPI = 100
 # Okabe and Ito's palette: told apart with any colour vision, on a dark and on a light ground.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,19 +27,27 @@ if TYPE_CHECKING:
     from napari_ddmd.viewer.session.stored_case import StoredCase
     from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 
+# Beside one for each layer of the case: results, order, view and the like.
+_OTHER_STEPS = 7
 _RUN_IS_ON = "{}: a run is on; open the session when it has ended, or cancel it"
 
 
+# Share of the whole that reading the file takes; the rest are the window's steps.
+_READING = 0.6
+
+
 class _Progress:
-    """How much is read, None where nobody counts; set by the thread that reads, which ends once it is cancelled."""
+    """How far it is, None where nobody counts; set by the thread that reads, which ends once it is cancelled."""
 
     share: float | None = None
     is_cancelled = False
+    # Whether all that is read is in the file: nobody counts how long images take that are elsewhere.
+    counts = True
 
     def __call__(self, share: float) -> None:
         if self.is_cancelled:
             raise SessionError("cancelled")
-        self.share = share if share < 1 else None
+        self.share = _READING * share if self.counts else None
 
 
 class SessionOpener(QObject):
@@ -83,7 +92,7 @@ class SessionOpener(QObject):
 
     @property
     def share(self) -> float | None:
-        """How much is read; None where nobody counts."""
+        """How far it is; None where nobody counts."""
         return self._progress.share
 
     def open(self, path: Path) -> None:
@@ -132,6 +141,7 @@ class SessionOpener(QObject):
                     self._end("")
                     return
                 places = images_in(folder, session.case)
+        self._progress.counts = not places
         self._loader.start(_read, self._path, session, places, self._progress)
 
     def _ask_for_folder(self, stored: StoredCase) -> Path | None:
@@ -158,7 +168,11 @@ class SessionOpener(QObject):
         if twin is not None:
             close_case(self._panel, twin)
             yield
-        yield from steps_into_window(loaded, self._panel, layers)
+        expected = len(layers) + _OTHER_STEPS
+        with closing(steps_into_window(loaded, self._panel, layers)) as steps:
+            for done, _ in enumerate(steps):
+                self._progress.share = _READING + (1 - _READING) * min(done / expected, 1)
+                yield
 
     def _on_put(self) -> None:
         loaded, panel = self._loaded, self._panel

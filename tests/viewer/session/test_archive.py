@@ -141,7 +141,7 @@ def test_a_kill_before_any_operation_leaves_the_file_before(
     saved: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     root = tmp_path / "killed"
-    words = [sys.executable, "-m", "tests.killed", str(root), "--template", str(saved), "session"]
+    words = [sys.executable, "-m", "tests.killed", str(root), f"session={saved}"]
     subprocess.run(words, cwd=Path(__file__).parents[3], check=True, timeout=300)
     versions = [(root / "session" / name / "s.ddmd").read_bytes() for name in ("before", "after")]
     places = list((root / "session").glob("*-*"))

@@ -32,13 +32,13 @@ def study(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def case(study: Path) -> Case:
+def of_study(study: Path) -> Case:
     return load_study(accepted(propose(find_study(study))))
 
 
 @pytest.fixture
-def saved(snapshot: Snapshot, case: Case, tmp_path: Path) -> Path:
-    return save(plain(snapshot, case), tmp_path / "here" / "s.ddmd", with_images=False)
+def saved(snapshot: Snapshot, of_study: Case, tmp_path: Path) -> Path:
+    return save(plain(snapshot, of_study), tmp_path / "here" / "s.ddmd", with_images=False)
 
 
 def plain(snapshot: Snapshot, case: Case) -> Snapshot:
@@ -57,11 +57,11 @@ def blob(case: Case) -> np.ndarray:
     return mask
 
 
-def test_a_segmentation_can_be_saved_after_reopening(saved: Path, case: Case, tmp_path: Path) -> None:
+def test_a_segmentation_can_be_saved_after_reopening(saved: Path, of_study: Case, tmp_path: Path) -> None:
     again = reopen(saved)
     assert again.remarks == ()
-    files = save_results(tmp_path, SEG, Saveable(case=again.case, mask=blob(case)))
-    before = dcmread(write_segmentation(tmp_path / "before.dcm", blob(case), case))
+    files = save_results(tmp_path, SEG, Saveable(case=again.case, mask=blob(of_study)))
+    before = dcmread(write_segmentation(tmp_path / "before.dcm", blob(of_study), of_study))
     after = dcmread(files[0])
     np.testing.assert_array_equal(after.pixel_array, before.pixel_array)
     assert after.StudyInstanceUID == before.StudyInstanceUID

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
@@ -139,7 +141,11 @@ def test_it_follows_the_theme_and_the_letters(plot: ScorePlot, case: Case, volum
     assert plot.canvas.figure.subplotpars.bottom < 0.5
 
 
-def test_nothing_is_cut_off(plot: ScorePlot, case: Case, volumes: Volumes) -> None:
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.1])
+def test_nothing_is_cut_off(plot: ScorePlot, case: Case, volumes: Volumes, scale: float) -> None:
+    """Small scores have long numbers."""
+    for index, scores in volumes.scores.items():
+        volumes.scores[index] = dataclasses.replace(scores, inter=scores.inter * scale, intra=0.04 * scale)
     plot.show_scores(case, volumes)
     plot.canvas.draw()  # type: ignore[no-untyped-call]
     figure = plot.canvas.figure
