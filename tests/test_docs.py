@@ -56,6 +56,15 @@ def test_training_commands_are_understood(
     assert parse(options).data in (Path("brats"), Path("cohort"), Path("data"))
 
 
+def test_promises_name_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    promised = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+
+    assert len(promised) > 50
+    gone = [f"{file}::{test}" for file, test in promised if f"def {test}(" not in (ROOT / file).read_text("utf-8")]
+    assert gone == []
+
+
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = {word for arguments in commands("make") for word in arguments if word.isalpha()}
