@@ -1,4 +1,4 @@
-"""How long the window's main thread is blocked while the model segments: a heartbeat in a real window, by phase.
+"""How long the window's main thread is blocked: a heartbeat in a real window, by phase.
 
 Needs a display. Without a screen: ``xvfb-run -a -s "-screen 0 1600x1000x24" python -m benchmarks.responsiveness``.
 """
@@ -14,6 +14,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,6 +24,7 @@ import psutil
 
 from benchmarks.lookout import Lookout
 from benchmarks.shared import USER_ERRORS, Row, add_case, count, fault, finish, machine, model_line, open_case, parser
+from benchmarks.window_states import STATES, States
 from napari_ddmd.case import Case, CaseError
 from napari_ddmd.device import pick_device
 
@@ -102,7 +104,7 @@ def main() -> int:
     options.add_argument("--samples", type=count, default=5)
     options.add_argument("--steps", type=count, default=5, help="more than the model's own, so that a phase lasts")
     options.add_argument("--size", type=count, nargs=2, default=_WINDOW, metavar=("WIDTH", "HEIGHT"))
-    options.add_argument("--phases", nargs="+", choices=tuple(ACTS), default=list(ACTS))
+    options.add_argument("--phases", nargs="+", choices=(*ACTS, *STATES), default=[*ACTS, *STATES])
     options.add_argument("--profile", action="store_true", help="say where the main thread was when it was late")
     options.add_argument("--late", type=float, default=50.0, help="ms from which the profile counts")
     arguments = options.parse_args()
@@ -133,7 +135,10 @@ def _measure(arguments: argparse.Namespace, case: Case) -> int:
     with Profiler(heart, arguments.late) as profiler:
         for number, name in enumerate(arguments.phases):
             print(f"{name} ...", file=sys.stderr, flush=True)
-            _run_phase(name, number, viewer, panel, case, heart)
+            if name in ACTS:
+                _run_phase(name, number, viewer, panel, case, heart)
+            else:
+                _go_through(STATES[name](panel), panel, heart)
     timer.stop()
     bundle = panel.model_box.bundle
     viewer.close()
@@ -183,6 +188,21 @@ def _run_phase(name: str, number: int, viewer: Any, panel: Any, case: Case, hear
     panel.controller.ended.disconnect(ended.append)
     if ended[0].state != "finished":
         raise CaseError(f"{case.name}: the run {ended[0].state}: {ended[0].reason}")
+
+
+def _go_through(states: States, panel: Any, heart: Heart) -> None:
+    """Bring the window from state to state, with results in it; the time between two of them does not count."""
+    if panel.desk.results is None:
+        panel.run()
+        _wait_until(lambda: not panel.controller.is_running)
+    for name, act, is_over in states:
+        _wait(_REST_MS)
+        heart.begin(name)
+        act()
+        _wait_until(is_over)
+        _wait(_REST_MS)
+        _wait_until(partial(bool, heart.beats[name]))
+        heart.name = ""
 
 
 def _nothing(_viewer: Any, _panel: Any, _case: Case) -> Iterator[None]:

@@ -31,11 +31,15 @@ class ExportError(ValueError):
 @contextmanager
 def workplace(folder: Path) -> Iterator[Path]:
     """Make a hidden folder beside the results: on the same disk, moving out of it is one step."""
-    holder, owner = _new_place(folder)
-    with holder as name:
-        try:
-            yield Path(name)
-        finally:
+    place, owner = _new_place(folder)
+    try:
+        yield place
+    finally:
+        if sys.platform == "win32":
+            os.close(owner)  # what is open cannot be removed there
+            _clear(place)
+        else:
+            _clear(place)
             os.close(owner)
 
 
@@ -131,25 +135,40 @@ def write_text(path: str | Path, text: str) -> Path:
         return put_in_place(fresh, target)
 
 
-def _new_place(folder: Path) -> tuple[tempfile.TemporaryDirectory[str], int]:
+def _new_place(folder: Path) -> tuple[Path, int]:
     """A new hidden folder, and the open file whose lock says that it is in use."""
     while True:
-        # A disk that has failed must not hide, by failing again here, what it failed at.
-        holder = tempfile.TemporaryDirectory(dir=folder, prefix=PREFIX, ignore_cleanup_errors=True)
+        place = Path(tempfile.mkdtemp(dir=folder, prefix=PREFIX))
         try:
-            owner = os.open(Path(holder.name) / _OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            owner = os.open(place / _OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except FileNotFoundError:
-            # Swept by another process before it was owned.
-            holder.cleanup()
-            if folder.is_dir():
-                continue
-            raise
+            if place.exists() or not folder.is_dir():
+                raise
+            continue  # swept by another process before it was owned
         except BaseException:
-            holder.cleanup()
+            _clear(place)
             raise
         if _lock(owner) is not False:
-            return holder, owner
+            return place, owner
         os.close(owner)
+
+
+def _clear(place: Path) -> None:
+    """Remove a hidden folder as far as the disk lets it.
+
+    What says whose it is goes last: a folder that is half removed is still known for what it is. A disk that fails here
+    must not hide what it failed at before.
+    """
+    for entry in _entries(place):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != _OWNER:
+            with suppress(OSError):
+                entry.unlink()
+    with suppress(OSError):
+        if [entry.name for entry in _entries(place)] == [_OWNER]:
+            (place / _OWNER).unlink()
+        place.rmdir()
 
 
 def _lock(owner: int) -> bool | None:
@@ -179,7 +198,7 @@ def _remove_if_left(place: Path) -> bool:
         if not _lock(owner):
             return False
         if sys.platform != "win32":
-            shutil.rmtree(place, ignore_errors=True)
+            _clear(place)
     finally:
         os.close(owner)
     if sys.platform == "win32":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_ddmd.case import Case
+from napari_ddmd.case import Case, find_case_files
 from napari_ddmd.case_sampler import CaseSampler
 from napari_ddmd.model import Bundle
+from napari_ddmd.predict import PredictSettings, predict_case
 from napari_ddmd.segment import InferenceError, Progress, SliceResult, segment
 from tests.fake_gpu import GPU, FakeGpu, fake_gpu
 
@@ -133,3 +135,15 @@ def test_a_cpu_that_is_too_small_as_well_ends_the_run_in_one_line(
     with pytest.raises(InferenceError, match="not enough memory on cpu for one slice") as caught:
         list(segment(small_case, tiny_bundle, samples=2, steps=2))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.fault("Viewer")
+def test_the_summary_names_what_really_computed(
+    small_case_folder: Path, tiny_bundle: Bundle, fake_gpu: FakeGpu, tmp_path: Path
+) -> None:
+    fake_gpu.most_slices = 0
+    told: list[str] = []
+    settings = PredictSettings(slices=(3, 5), samples=1, steps=1)
+    done = predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path, settings, remark=told.append)
+    assert done.summary["device"] == "cpu"
+    assert "went on with the CPU" in told[-1]

@@ -1,6 +1,6 @@
 """One seed gives one mask in any process; on another processor or device, and in another precision, nearly.
 
-How nearly, and where the bounds come from:
+How nearly, and where the bounds come from (measured by `python -m benchmarks.processors`):
 
 - *Processors.* In float32 the sums of a convolution are made in another order by each instruction set. Measured with
   the shipped model on 16 slices of the synthetic case (five masks each), AVX2 against AVX, SSE4.1 and none of them: the

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from napari_ddmd.whole_files import ExportError, write_text
+from napari_ddmd.whole_files import ExportError, sweep, workplace, write_text
 
 
 def test_a_text_is_written_as_it_is(tmp_path: Path) -> None:
@@ -31,3 +35,82 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"nowhere/a\.txt: cannot be written"):
         write_text(tmp_path / "nowhere" / "a.txt", "")
+
+
+def test_what_a_living_process_owns_stays_and_goes_when_it_has_died(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom napari_ddmd.whole_files import workplace\n"
+        "with workplace(Path(sys.argv[1])) as place:\n"
+        "    (place / 'Small_001').mkdir()\n    print('ready', flush=True)\n    time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "ready\n"
+        assert sweep(tmp_path) == ""
+        assert len(list(tmp_path.iterdir())) == 1
+        owner.kill()
+    assert sweep(tmp_path) == (
+        f"{tmp_path}: a save was cut off here; what was unfinished is removed (Small_001), earlier files are whole"
+    )
+    assert list(tmp_path.iterdir()) == []
+    assert sweep(tmp_path / "nowhere") == ""
+
+
+def test_a_save_of_this_process_stays(tmp_path: Path) -> None:
+    with workplace(tmp_path) as place:
+        assert sweep(tmp_path) == ""
+        assert place.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_old_folders_of_nobody_and_no_links_are_removed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("mine")
+    fresh, old, link, file = (tmp_path / f".saving-{name}" for name in ("fresh", "old", "link", "file"))
+    for folder in (fresh, old):
+        folder.mkdir()
+        (folder / "half.nii.gz").write_bytes(b"half")
+    then = time.time() - 25 * 3600
+    os.utime(old, (then, then))
+    link.symlink_to(mine)
+    file.write_text("no folder")
+    assert "(half.nii.gz)" in sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([mine, fresh, link, file])
+    assert (mine / "notes.txt").read_text() == "mine"
+
+
+def test_many_that_are_left_are_counted(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / "deep" / f".saving-{number}").mkdir(parents=True)
+    assert sweep(tmp_path) == ""
+    assert "(.saving-0, .saving-1, .saving-2 and 2 more)" in sweep(tmp_path, deep=True)
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_a_folder_that_is_swept_before_it_is_owned_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, told = os.open, [""]
+
+    def late(path: Path, *arguments: int, **options: int) -> int:
+        if len(told) == 1:
+            told.append("")
+            told[1] = sweep(tmp_path)
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", late)
+    with workplace(tmp_path) as place:
+        assert place.is_dir()
+    assert ".saving-" in told[1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_moved_into_place_is_on_the_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut must not leave the new name with nothing in it."""
+    steps: list[str] = []
+    synced, replaced = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (steps.append("fsync"), synced(handle))[1])
+    monkeypatch.setattr(Path, "replace", lambda path, target: (steps.append("move"), replaced(path, target))[1])
+    write_text(tmp_path / "a.txt", "all")
+    assert steps in (["fsync", "move", "fsync"], ["fsync", "move"])

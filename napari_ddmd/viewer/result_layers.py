@@ -7,13 +7,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
 from napari_ddmd.lesions import lesion_volume_ml
-from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
-from napari_ddmd.viewer.lesion_layer import LesionLayer, one_color
+from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.navigation import shows_slice
+from napari_ddmd.viewer.result_looks import agreement_colors, agreement_layer, map_layer, sample_layer
 from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.volumes import Volumes
 
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
     from napari_ddmd.segment import SliceResult
     from napari_ddmd.viewer.run_settings import Recipe
 
-# Perceptually even maps that start at black, so that they add colour to the image beneath only where
-# there is something to see.
-_COLORMAPS = {
-    Role.INTER: "magma",
-    Role.INTRA: "magma",
-    Role.PROBABILITY: "inferno",
-    Role.UNCERTAINTY: "bop blue",
-}
-_SAMPLE_COLOR = "#d55e00"
-# From few samples (dark) to all of them (bright); even steps of brightness for any colour vision. The map's yellow end
-# is left out: the lesion has that colour.
-_AGREEMENT_COLORMAP, _AGREEMENT_ENDS = "viridis", (0.2, 0.85)
 _TINY = 1e-6
 _MAPS = (Role.INTER, Role.INTRA)
 
@@ -43,14 +32,6 @@ _MAPS = (Role.INTER, Role.INTRA)
 def _is_of(layer: Layer, case: Case) -> bool:
     tag = tag_of(layer)
     return tag is not None and tag.case is case
-
-
-def agreement_colors(samples: int) -> dict[int | None, Any]:
-    """Colours of the contours: one for each number of samples that agree, nothing where none finds lesion."""
-    from napari.utils.colormaps import ensure_colormap
-
-    shades = ensure_colormap(_AGREEMENT_COLORMAP).map(np.linspace(*_AGREEMENT_ENDS, max(samples, 1)))
-    return {None: "transparent", 0: "transparent", **{count + 1: shade for count, shade in enumerate(shades)}}
 
 
 class ResultLayers:
@@ -305,28 +286,12 @@ class ResultLayers:
                 self._widen_limits(role, array[index])
 
     def _make_layer(self, role: Role, array: NDArray[Any]) -> Layer:
-        placed = {"visible": False, **grid_arguments(self._case, role)}
         if role is Role.SAMPLE:
-            colors = one_color(_SAMPLE_COLOR)
-            sample = Labels(array, name=self._sample_name(), colormap=colors, opacity=0.5, **placed)
-            sample.editable = False
-            return sample
+            return sample_layer(array, self._case, self._sample_name())
         if role is Role.AGREEMENT:
-            agreement = Labels(array, name=role.value, colormap=agreement_colors(self.samples), opacity=1.0, **placed)
-            agreement.contour = 1
-            agreement.editable = False
-            return agreement
-        limits = (0.0, 1.0) if role in (Role.PROBABILITY, Role.UNCERTAINTY) else (0.0, _TINY)
-        self._limits[role] = limits
-        return Image(
-            array,
-            name=role.value,
-            colormap=_COLORMAPS[role],
-            contrast_limits=limits,
-            blending="additive",
-            opacity=0.8,
-            **placed,
-        )
+            return agreement_layer(array, self._case, self.samples)
+        self._limits[role] = (0.0, 1.0) if role in (Role.PROBABILITY, Role.UNCERTAINTY) else (0.0, _TINY)
+        return map_layer(array, self._case, role, self._limits[role])
 
     def _show_sample_in(self, layer: Labels) -> None:
         assert self.volumes is not None

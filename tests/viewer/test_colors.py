@@ -12,7 +12,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from napari_ddmd.viewer.case_layers import EXPERT_COLOR
 from napari_ddmd.viewer.lesion_layer import COLOR, SAVED_COLOR
-from napari_ddmd.viewer.result_layers import _COLORMAPS, _SAMPLE_COLOR, agreement_colors
+from napari_ddmd.viewer.result_looks import COLORMAPS, SAMPLE_COLOR, agreement_colors
 
 # Machado, Oliveira and Fernandes 2009, complete dichromacy, on linear RGB.
 VISION = {
@@ -27,7 +27,7 @@ VISION = {
         [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
     ),
 }
-MASKS = {"lesion": COLOR, "saved": SAVED_COLOR, "sample": _SAMPLE_COLOR, "expert": EXPERT_COLOR}
+MASKS = {"lesion": COLOR, "saved": SAVED_COLOR, "sample": SAMPLE_COLOR, "expert": EXPERT_COLOR}
 # About 2 can just be seen side by side; thin outlines at two places need far more.
 PLAIN = 15.0
 
@@ -58,7 +58,7 @@ def test_masks_stand_out_from_any_grey(mask: str, vision: str) -> None:
 
 
 @pytest.mark.parametrize("vision", list(VISION))
-@pytest.mark.parametrize("name", sorted(set(_COLORMAPS.values())))
+@pytest.mark.parametrize("name", sorted(set(COLORMAPS.values())))
 def test_a_map_grows_brighter_with_its_values(name: str, vision: str) -> None:
     shades = np.asarray(ensure_colormap(name).map(np.linspace(0, 1, 32)), float)[:, :3]
     lightness = seen(shades, vision)[:, 0]

@@ -9,7 +9,8 @@ from napari.components import ViewerModel
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.viewer.navigation import go_to_slice
-from napari_ddmd.viewer.result_layers import ResultLayers, agreement_colors
+from napari_ddmd.viewer.result_layers import ResultLayers
+from napari_ddmd.viewer.result_looks import agreement_colors
 from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling
 from tests.results import slice_result
 from tests.viewer.conftest import AllAtOnce

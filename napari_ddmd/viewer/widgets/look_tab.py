@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import Role
-from napari_ddmd.viewer.result_layers import agreement_colors
+from napari_ddmd.viewer.result_looks import agreement_colors
 from napari_ddmd.viewer.run_settings import Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.denoising_box import DenoisingBox

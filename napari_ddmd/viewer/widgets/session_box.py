@@ -118,7 +118,7 @@ class SessionBox(QWidget):
     def attach(self, panel: SegmentationPanel) -> None:
         """Save and open sessions of a panel."""
         self._panel = panel
-        self._opener = SessionOpener(panel, self)
+        self._opener = SessionOpener(panel, self, lambda title, question: self._confirm(title, question))
         self._opener.told.connect(self._say)
         self._opener.ended.connect(self._on_opened)
         self.mask_saved.connect(panel.lesion_tab.autosave_box.saved)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_ddmd.viewer.session.archive import SessionError, read_session
 from napari_ddmd.viewer.session.case_files import find_images, images_in
@@ -53,14 +53,16 @@ class _Progress:
 class SessionOpener(QObject):
     """Opens sessions in a panel's window, one at a time.
 
-    Meanwhile the tab *Save*, which shows how far it is, is in front, and the rest of the panel waits.
+    The tab *Save*, which shows how far it is, comes to the front. While layers come in, the rest of the panel waits.
 
     Parameters
     ----------
     panel
         Of the window.
     parent
-        Of the questions that are asked.
+        Of the dialog that asks for a folder.
+    confirm
+        Asks a question, given its title and its words.
 
     Signals
     -------
@@ -73,9 +75,9 @@ class SessionOpener(QObject):
     told = Signal(str)
     ended = Signal(str)
 
-    def __init__(self, panel: SegmentationPanel, parent: QWidget) -> None:
+    def __init__(self, panel: SegmentationPanel, parent: QWidget, confirm: Callable[[str, str], bool]) -> None:
         super().__init__(parent)
-        self._panel, self._parent = panel, parent
+        self._panel, self._parent, self._confirm = panel, parent, confirm
         self._settings = PanelSettings(panel)
         self._settings.remarked.connect(show_warning)
         self._path = Path()
@@ -101,7 +103,9 @@ class SessionOpener(QObject):
             self._on_failed(SessionError(_RUN_IS_ON.format(path)))
             return
         self._path, self._progress, self._loaded = path, _Progress(), None
-        self._hold(True)
+        self.is_busy = True
+        self._tab = self._panel.tabs.currentIndex()
+        self._panel.tabs.setCurrentWidget(self._panel.save_tab)
         self._reader.start(read_session, path)
 
     def cancel(self) -> None:
@@ -115,16 +119,16 @@ class SessionOpener(QObject):
 
     def _hold(self, held: bool) -> None:
         """Let the rest of the panel wait: what it does would fall between the steps."""
-        panel, self.is_busy = self._panel, held
+        panel = self._panel
         if held:
-            self._tab = panel.tabs.currentIndex()
             panel.tabs.setCurrentWidget(panel.save_tab)
-        for part in (panel.layout_part, panel.summary_bar, panel.run_bar, panel.save_button, panel.tabs.tabBar()):
+        for part in (panel.layout_part, panel.summary_bar, panel.run_bar, panel.tabs.tabBar()):
             if part is not None:
                 part.setEnabled(not held)
 
     def _end(self, said: str) -> None:
         if self.is_busy:
+            self.is_busy = False
             self._hold(False)
             if self._loaded is None:
                 self._panel.tabs.setCurrentIndex(self._tab)
@@ -160,6 +164,7 @@ class SessionOpener(QObject):
         if twin is not None and not self._may_close(twin):
             self._end("")
             return
+        self._hold(True)
         self.told.emit("Putting the session into the window…")
         self._loaded = loaded
         self._steps.start(self._put(loaded, layers, twin))
@@ -189,8 +194,7 @@ class SessionOpener(QObject):
 
     def _may_close(self, case: Case) -> bool:
         question = f"{case.name} is open. Close it, with what has not been saved, and open the session?"
-        answer = QMessageBox.question(self._parent, "Close the case?", question)
-        return bool(answer == QMessageBox.StandardButton.Yes)
+        return self._confirm("Close the case?", question)
 
     def _on_failed(self, error: Exception) -> None:
         self._loaded = None

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.case.broken.broken import Broken, all_edited, edited, in_turn, nifti, packed, voxels, with_file
 
-_REFUSED = r"(cut short|no voxels|promises|-D|damaged|its shape is|mask's shape|holds far more)"
+_REFUSED = r"(cut short|no voxels|promises|-D|damaged|its shape is|mask's shape|holds far more|no head is)"
 _LENGTHS = (-32768, -7, -1, 0, 1, 3, 60, 4096, 4097, 32767)
 
 

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from napari_ddmd.viewer.session.archive import read_session
 from napari_ddmd.viewer.session.capture import capture, save
 from napari_ddmd.viewer.session.stored import Session
-from napari_ddmd.viewer.widgets import session_box
+from napari_ddmd.viewer.widgets import session_box, session_opener
 from napari_ddmd.viewer.widgets.session_box import session_box_of
 from tests.viewer.conftest import GatedSegment
 from tests.viewer.faults.conftest import (
@@ -109,7 +109,7 @@ def test_no_session_is_opened_into_a_run(
         assert go_on.wait(20)
         return read_session(path)
 
-    monkeypatch.setattr(session_box, "read_session", slowly)
+    monkeypatch.setattr(session_opener, "read_session", slowly)
     choose(panel)
     box.open(path)  # and while it is read, a run is begun
     begin(panel, gated, qtbot, slices=1)

@@ -1,0 +1,70 @@
+"""How each kind of result looks: its colours, and the layer that shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from numpy.typing import NDArray
+
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.lesion_layer import one_color
+
+if TYPE_CHECKING:
+    from napari_ddmd.case import Case
+
+# Perceptually even maps that start at black, so that they add colour to the image beneath only where
+# there is something to see.
+COLORMAPS = {
+    Role.INTER: "magma",
+    Role.INTRA: "magma",
+    Role.PROBABILITY: "inferno",
+    Role.UNCERTAINTY: "bop blue",
+}
+SAMPLE_COLOR = "#d55e00"
+# From few samples (dark) to all of them (bright); even steps of brightness for any colour vision. The map's yellow end
+# is left out: the lesion has that colour.
+_AGREEMENT_COLORMAP, _AGREEMENT_ENDS = "viridis", (0.2, 0.85)
+
+
+def agreement_colors(samples: int) -> dict[int | None, Any]:
+    """Colours of the contours: one for each number of samples that agree, nothing where none finds lesion."""
+    from napari.utils.colormaps import ensure_colormap
+
+    shades = ensure_colormap(_AGREEMENT_COLORMAP).map(np.linspace(*_AGREEMENT_ENDS, max(samples, 1)))
+    return {None: "transparent", 0: "transparent", **{count + 1: shade for count, shade in enumerate(shades)}}
+
+
+def sample_layer(mask: NDArray[np.uint8], case: Case, name: str) -> Labels:
+    """Make the layer of one sampled mask ``(S, H, W)``, hidden; nobody paints on evidence."""
+    colors = one_color(SAMPLE_COLOR)
+    placed = grid_arguments(case, Role.SAMPLE)
+    layer = Labels(mask, name=name, colormap=colors, opacity=0.5, visible=False, **placed)
+    layer.editable = False
+    return layer
+
+
+def agreement_layer(counts: NDArray[np.uint8], case: Case, samples: int) -> Labels:
+    """Make the layer of contours around where so many samples agree ``(S, H, W)``, hidden."""
+    role = Role.AGREEMENT
+    colors = agreement_colors(samples)
+    placed = grid_arguments(case, role)
+    layer = Labels(counts, name=role.value, colormap=colors, opacity=1.0, visible=False, **placed)
+    layer.contour = 1
+    layer.editable = False
+    return layer
+
+
+def map_layer(values: NDArray[np.float32], case: Case, role: Role, limits: tuple[float, float]) -> Image:
+    """Make the layer of a map ``(S, H, W)``, hidden; displayed between the limits."""
+    return Image(
+        values,
+        name=role.value,
+        colormap=COLORMAPS[role],
+        contrast_limits=limits,
+        blending="additive",
+        opacity=0.8,
+        visible=False,
+        **grid_arguments(case, role),
+    )
