@@ -73,7 +73,9 @@ class AxialGrid:
             size = "×".join(f"{length:g}" for length in sizes)
             raise CaseError(f"the voxels are {size} mm, which cannot be; save the image again with its spacing in mm")
         if max(extents := [length * size for length, size in zip(shape, sizes, strict=True)]) > _LONGEST:
-            raise CaseError(f"the image is {max(extents):.0f} mm long, which no head is; crop it, or correct its spacing")
+            raise CaseError(
+                f"the image is {max(extents):.0f} mm long, which no head is; crop it, or correct its spacing"
+            )
         cosines = np.abs(matrix[:3, :3] / voxel_sizes(matrix))
         along = cosines.argmax(axis=0)
         if len(set(along.tolist())) < 3 or np.sort(cosines, axis=0)[:2].max() > _TILT:

@@ -95,6 +95,8 @@ def _cover(image: NDArray[np.float32], air: float) -> Mask:
     there = np.asarray(image != air)
     if (_border(image) == air).mean() >= _FLAT_AIR and there.mean() <= _MOST_TISSUE:
         return there
-    # Air with noise in it: tissue is what a smoothed image shows above it.
-    above = ndimage.gaussian_filter(np.abs(image - air), 1.0)
-    return np.asarray(above > threshold_triangle(above[there]))
+    # Air with noise in it: tissue is what a smoothed image shows above it, and the image itself, as smoothing widens.
+    above = np.abs(image - air)
+    smooth = ndimage.gaussian_filter(above, 1.0)
+    bound = threshold_triangle(smooth[there])
+    return np.asarray((smooth > bound) & (above > bound))

@@ -20,7 +20,7 @@ WHOLE_HEAD: Final = (
 # air may have put the surface a little too far out.
 _SHELLS: Final = tuple((float(low), low + 3.0) for low in range(0, 21, 2))
 _BRAIN: Final = (25.0, 45.0)
-_DIP: Final = 0.15
+_DIP: Final = 0.08
 
 
 def find_skull(sample: Sample) -> list[Finding]:
