@@ -91,6 +91,9 @@ class FourPanels:
             with one_redraw(self._viewer, removes=any(layer in self._mirrors for layer in gone)):
                 for layer in gone:
                     self._forget(layer)
+                if was_divided:
+                    # In the grid napari throws the name of a layer away while it tells the name that the layer hides.
+                    self._viewer.canvas.grid.enabled = False
                 self._show_layers(single)
                 if images or was_divided:
                     self._divide(bool(images), was_divided)

@@ -172,3 +172,14 @@ def test_it_goes_without_a_trace(window: Window, qtbot: QtBot) -> None:
     assert [call.__name__ for call in viewer.mouse_double_click_callbacks] == ["double_click_to_zoom"]
     viewer.dims.order = (1, 0, 2)
     viewer.canvas.grid.enabled = True
+
+
+def test_a_name_that_is_thrown_away_is_not_drawn_any_more(window: Window) -> None:
+    """Whether Python has cleared it away already, or not yet."""
+    viewer, part, _asked = window
+    part.arrange(Arrangement.MODALITIES)
+    canvas = viewer.window._qt_viewer.canvas
+    names = [visual for visuals in canvas._layer_overlay_to_visual.values() for visual in visuals.values()]
+    assert names
+    part.arrange(Arrangement.SINGLE)
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["flair"]
