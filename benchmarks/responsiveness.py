@@ -13,6 +13,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -60,7 +61,11 @@ class Heart:
 
 
 class Profiler(Lookout):
-    """Looks from another thread at what the main thread does whenever its heartbeat is late."""
+    """Looks from another thread at what the main thread does whenever its heartbeat is late.
+
+    It slows the window down, and now and then Qt ends with it: a frame that is looked at lives until the look is over,
+    and with it a painter of napari's that should have been gone before its picture.
+    """
 
     def __init__(self, heart: Heart, late_ms: float) -> None:
         super().__init__(_LOOK_S)
@@ -132,7 +137,8 @@ def _measure(arguments: argparse.Namespace, case: Case) -> int:
     timer.setTimerType(Qt.TimerType.PreciseTimer)
     timer.timeout.connect(heart.beat)
     timer.start(_BEAT_MS)
-    with Profiler(heart, arguments.late) as profiler:
+    profiler = Profiler(heart, arguments.late)
+    with profiler if arguments.profile else nullcontext():
         for number, name in enumerate(arguments.phases):
             print(f"{name} ...", file=sys.stderr, flush=True)
             if name in ACTS:

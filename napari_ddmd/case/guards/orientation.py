@@ -98,7 +98,9 @@ def _freed(body: Mask, spacing: Spacing) -> Shape:
     offset = centre - ratio * (_SIDE - 1) / 2
     free: Shape = ndimage.affine_transform(soft, ratio, offset, (_SIDE,) * 3, order=1)
     free -= free.mean()
-    return free / np.linalg.norm(free)
+    length = float(np.linalg.norm(free))
+    # A slab that is thinner than the steps falls between them, and fits in no turn.
+    return free / length if length > 0 else free
 
 
 @lru_cache(maxsize=1)

@@ -46,15 +46,18 @@ def test_edits_in_mid_run_are_kept(
     painted = {index: lesion.data[index].copy() for index in (come_in, coming, 0)}
     panel.result_box.threshold.setValue(0.8)
     panel.result_box.threshold.setValue(0.3)
+    # The slider waits for a rest: what comes in before that is an earlier step.
+    qtbot.waitUntil(lambda: panel.results is not None and panel.results.threshold == 0.3, timeout=10_000)
     gated.allow(1)
     qtbot.waitUntil(lambda: panel.run_part._come_in == 3, timeout=10_000)
-    lesion.undo()  # the slice that came in after the threshold
+    assert panel.results is not None
+    assert panel.results.lesion.next_undo == "run", "the slice that came in after the threshold"
+    lesion.undo()
     gated.allow(100)
     wait_for_end(panel, qtbot)
     assert panel.run_bar.status.text() == f"Done: {len(SLICES)} slices."
     for index, mask in painted.items():
         np.testing.assert_array_equal(lesion.data[index], mask)
-    assert panel.results is not None
     assert panel.results.lesion.edited_slices == sorted(painted)
     assert panel.results.threshold == 0.3
     assert_consistent(panel, SLICES)
