@@ -51,7 +51,9 @@ class ResultBox(QWidget):
         self.sample.valueChanged.connect(self._on_sample)
 
     def set_threshold(self, threshold: float) -> None:
-        """Show another threshold, without announcing it."""
+        """Show another threshold, without announcing it; one that the user set and that is not told yet stays."""
+        if self._clock.isActive():
+            return
         self.threshold.blockSignals(True)
         self.threshold.setValue(threshold)
         self.threshold.blockSignals(False)

@@ -31,6 +31,18 @@ def test_a_threshold_that_is_only_shown_is_not_told(box: ResultBox, qtbot: QtBot
     assert box.threshold.value() == pytest.approx(0.7)
 
 
+@pytest.mark.fault("Viewer")
+def test_a_threshold_that_the_user_just_set_is_not_lost_to_one_that_is_shown(box: ResultBox, qtbot: QtBot) -> None:
+    heard: list[float] = []
+    box.threshold_changed.connect(heard.append)
+    box.threshold.setValue(0.3)
+    box.set_threshold(0.5)  # a run tells of its results at that moment, and shows the threshold that holds
+    qtbot.waitUntil(lambda: bool(heard), timeout=5000)
+    assert heard == [pytest.approx(0.3)]
+    box.set_threshold(0.5)
+    assert box.threshold.value() == pytest.approx(0.5)
+
+
 def test_samples_count_from_one(box: ResultBox, qtbot: QtBot) -> None:
     assert not box.sample.isEnabled()
     box.set_samples(5)
