@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import create_worker
 
 
@@ -53,3 +54,14 @@ def _answer(number: int, job: Callable[..., Any], arguments: tuple[Any, ...]) ->
         return number, job(*arguments), None
     except Exception as error:
         return number, None, error
+
+
+@atexit.register
+def _wait_for_all() -> None:
+    """Let jobs come to their end before Python takes Qt's objects away, which a thread that still runs dies of.
+
+    napari waits when its last window is closed; a job may begin after that, by the answer of the one before.
+    """
+    pool = QThreadPool.globalInstance()
+    if pool is not None:
+        pool.waitForDone()

@@ -78,6 +78,29 @@ napari.run()
 print("over", flush=True)
 """
 
+# As by the answer of a job that came while the window was closed.
+LATE = """
+import time
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QApplication
+from napari_ddmd.viewer.widgets.background import Background
+
+application, owner = QApplication([]), QObject()
+QTimer.singleShot(50, application.quit)
+application.exec()
+Background(owner).start(time.sleep, 0.5)
+print("over", flush=True)
+"""
+
+
+@pytest.mark.torture
+@pytest.mark.fault("Viewer")
+def test_a_job_that_begins_after_the_last_window_does_not_crash_the_process(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("over\n", "", 0)
+
 
 @pytest.mark.torture
 @pytest.mark.fault("Viewer")
