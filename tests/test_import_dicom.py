@@ -16,7 +16,7 @@ Captured = pytest.CaptureFixture[str]
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     writer = StudyWriter(tmp_path / "study")
-    writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)))
+    writer.four({name: flat(value=100 + 50 * place, spacing=1) for place, name in enumerate(MODALITIES)})
     return writer.folder
 
 

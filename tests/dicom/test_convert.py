@@ -15,7 +15,7 @@ from tests.dicom.studies import PATIENT, StudyWriter, flat
 
 @pytest.fixture
 def study(writer: StudyWriter) -> StudyWriter:
-    writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)))
+    writer.four({name: flat(value=100 + 50 * place, spacing=1) for place, name in enumerate(MODALITIES)})
     writer.series(flat(), "localizer")
     return writer
 

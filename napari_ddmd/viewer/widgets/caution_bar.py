@@ -33,7 +33,7 @@ class CautionBar(QLabel):
         self._desk = desk
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setAccessibleName("What is wrong with the case")
         self.setVisible(False)
         self._guard = Background(self)

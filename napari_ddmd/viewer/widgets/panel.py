@@ -196,7 +196,7 @@ class SegmentationPanel(QWidget):
             self._forget_closed(self.desk.case)
 
     def _allow_settings(self) -> None:
-        self.sampling_box.setEnabled(self.desk.bundle is not None and not self.controller.is_running)
+        self.sampling_box.setEnabled(self.desk.bundle is not None and self.run_part.case is None)
 
     def _forget_closed(self, case: Case | None) -> None:
         """Let go of the cases that are closed, but for one that a run is still on."""
