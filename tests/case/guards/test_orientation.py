@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from napari_ddmd.case.guards.orientation import UPRIGHT, find_turned, turn_fits
+from napari_ddmd.case.guards.orientation import UPRIGHT, _freed, find_turned, turn_fits
 from tests.case.guards.conftest import Images, sample_of
 
 
@@ -74,3 +74,11 @@ def test_top_and_front_are_where_they_were_put(brain: Images) -> None:
 
         assert others
         assert (f"its front points {expected}" in says) or (expected == "forward" and "its front" not in says)
+
+
+@pytest.mark.fault("Wrong use")
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_slab_of_coarse_voxels_fits_in_no_turn(axis: int) -> None:
+    """It falls between the steps at which shapes are compared: nothing is divided by, and nothing said."""
+    body = np.ones([1 if other == axis else 9 for other in range(3)], dtype=bool)
+    assert np.isfinite(_freed(body, (60.0, 60.0, 60.0))).all()

@@ -121,3 +121,18 @@ def test_nothing_fails_on_what_is_hardly_an_image(brain: Images) -> None:
     ):
         assert check(images)
     assert set(by_name(brain))
+
+
+@pytest.mark.fault("Wrong use")
+def test_a_part_of_the_air_that_is_not_0_is_enough(brain: Images) -> None:
+    images = brain.copy()
+    images[2, :, :4] = images[2].max() / 10
+
+    assert Kind.BACKGROUND in {found.kind for found in check(images)}
+
+
+def test_a_few_specks_in_the_air_are_fine(brain: Images) -> None:
+    images = brain.copy()
+    images[2, ::10, 1, ::10] = images[2].max() / 10
+
+    assert {found.kind for found in check(images)} == {Kind.SPACING}
