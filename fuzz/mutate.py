@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -46,19 +47,24 @@ def changed_json(text: bytes, random: Random) -> bytes:
 def _changed(node: Any, random: Random) -> Any:
     """A document in which one node, each as likely to be reached by a walk down, is another."""
     if not isinstance(node, dict | list) or not node or random.random() < 0.1:
-        return random.choice(_VALUES)
+        return _value(random)
     keys = list(node) if isinstance(node, dict) else list(range(len(node)))
     key = random.choice(keys)
     what = random.random()
     if what < 0.1:
         del node[key]
     elif what < 0.15 and isinstance(node, dict):
-        node[random.choice(("x", "", "__metadata__", "format"))] = random.choice(_VALUES)
+        node[random.choice(("x", "", "__metadata__", "format"))] = _value(random)
     elif what < 0.2 and isinstance(node, list):
-        node.append(node[key])
+        node.append(deepcopy(node[key]))
     else:
         node[key] = _changed(node[key], random)
     return node
+
+
+def _value(random: Random) -> Any:
+    """One of the values, as a copy: the next change may go into it."""
+    return deepcopy(random.choice(_VALUES))
 
 
 def _packed_float(random: Random) -> bytes:

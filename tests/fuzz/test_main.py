@@ -83,7 +83,7 @@ def test_what_a_target_raises_is_found(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "sitecustomize.py").write_text(
         "import napari_ddmd.case.header as header\n"
-        "def place(stored):\n    raise KeyError('vox_offset') if stored['vox_offset'] > 400 else None\n"
+        "def place(stored):\n    if stored['vox_offset'] > 600:\n        raise KeyError('vox_offset')\n"
         "header._place_voxels = place\n"
     )
     from fuzz.__main__ import fuzz

@@ -62,3 +62,14 @@ def test_changes_change() -> None:
     assert {len(changed_header(header, random)) for _ in range(50)} == {352}
     assert len({changed_json(document, random) for _ in range(50)}) > 25
     assert changed_json(b"{", random) == b"{"
+
+
+def test_changes_of_changes_stay_documents() -> None:
+    """Values that are put in can be changed in their turn, and never come to hold themselves."""
+    random, document = Random(2), b"[]"
+    for _ in range(3000):
+        document = changed_json(document, random)[:4000]
+        try:
+            json.loads(document)
+        except ValueError:
+            document = b'{"a": [1, 2]}'
