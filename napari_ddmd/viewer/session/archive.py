@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from napari_ddmd.one_line import one_line
 from napari_ddmd.viewer.session.stored import FORMAT, SESSION, VERSION, ArrayKind, Session, arrays_of
 from napari_ddmd.whole_files import put_in_place, workplace
 
@@ -29,6 +30,7 @@ SUFFIX = ".ddmd"
 _DOCUMENT = "session.json"
 _LARGEST_DOCUMENT = 8 * 2**20
 _LARGEST_NPY_HEADER = 1024
+_LONGEST_VERSION = 40
 # Deflate cannot shrink data further than this.
 _DEFLATE_LIMIT = 1032
 _ENCRYPTED = 0x1
@@ -189,7 +191,8 @@ def _document(archive: ZipFile, path: Path) -> Session:
         raise ValueError("another format")
     version = head.get("version")
     if isinstance(version, int) and version > VERSION:
-        raise SessionError(f"{path}: was saved by a later version of napari-ddmd ({head.get('package')}); update it")
+        package = one_line(head.get("package"))[:_LONGEST_VERSION]  # what stands there may come from anybody
+        raise SessionError(f"{path}: was saved by a later version of napari-ddmd ({package}); update it")
     try:
         return SESSION.validate_json(text, strict=True)
     except ValidationError as error:

@@ -199,6 +199,17 @@ def test_a_session_of_a_later_version_asks_for_an_update(saved: Path) -> None:
         read_session(write_members(saved, later))
 
 
+@pytest.mark.fault("Bad input")
+@pytest.mark.parametrize("package", ["\n", "a\r\x1b[31mb", "9" * 5000], ids=["line", "colour", "long"])
+def test_a_later_version_may_call_itself_anything(package: str, saved: Path) -> None:
+    later = change_document(members_of(saved), lambda document: document.update(version=3, package=package))
+    with pytest.raises(SessionError, match="later version") as caught:
+        read_session(write_members(saved, later))
+    said = str(caught.value)
+    assert said.isprintable()
+    assert len(said) < len(str(saved)) + 120
+
+
 def test_what_is_wrong_with_the_document_is_told(saved: Path) -> None:
     wrong = change_document(members_of(saved), lambda document: document["results"].update(min_part=1.5))
     with pytest.raises(SessionError, match=r"s\.ddmd: results\.min_part: Input should be less than") as caught:
