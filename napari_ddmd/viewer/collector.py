@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def spare_what_is_there(spared: bool) -> None:
-    """Let full collections look only at objects that come from now on, or at all of them again.
+@contextmanager
+def old_objects_spared() -> Iterator[None]:
+    """Let full collections look only at objects that come in the block, and at all of them again after it.
 
-    A process with napari and torch holds some 700,000 objects. A full collection takes 0.1 s and more, in whatever
-    thread it happens, and none of those objects becomes garbage while a run is on.
-
-    Parameters
-    ----------
-    spared : bool
-        Whether the objects that are there are left alone.
+    A process with napari and torch holds some 700,000 objects, and a full collection takes 0.1 s and more, in whatever
+    thread it happens. Where somebody spares them already, that stays so.
     """
-    if spared:
+    spares = gc.get_freeze_count() == 0
+    if spares:
         gc.freeze()
-    else:
-        gc.unfreeze()
+    try:
+        yield
+    finally:
+        if spares:
+            gc.unfreeze()

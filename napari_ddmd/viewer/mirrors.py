@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels, Layer
 
 from napari_ddmd.viewer.layer_tag import METADATA_KEY, LayerTag, Role
+from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -48,13 +49,12 @@ class Mirrors:
         kind = Labels if isinstance(source, Labels) else Image
         self._kind = kind
         self._sliced_at = self._place
-        active = viewer.layers.selection.active
         self.layers = [self._copy(case) for _ in range(count)]
-        for copy in self.layers:
-            viewer.layers.insert(viewer.layers.index(source), copy)
-            # Not before: napari would cut out a slice for each change of its looks.
-            copy.visible = source.visible
-        viewer.layers.selection.active = active
+        with selection_kept(viewer.layers):
+            for copy in self.layers:
+                viewer.layers.insert(viewer.layers.index(source), copy)
+                # Not before: napari would cut out a slice for each change of its looks.
+                copy.visible = source.visible
         for looks in _FOLLOWED[kind]:
             self._links.connect(getattr(source.events, looks), partial(self._follow, looks))
         self._links.connect(source.events.name, self._rename)

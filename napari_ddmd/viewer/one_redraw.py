@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
+
+from napari_ddmd.viewer.collector import old_objects_spared
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -24,12 +25,5 @@ def one_redraw(viewer: ViewerModel, *, removes: bool) -> Iterator[None]:
         graphics card. It does so at the end of any batch, which takes a tenth of a second and more; where nothing
         goes, what is there already is kept out of that search.
     """
-    spares = not removes and gc.get_freeze_count() == 0
-    if spares:
-        gc.freeze()
-    try:
-        with viewer.layers.batched_update():
-            yield
-    finally:
-        if spares:
-            gc.unfreeze()
+    with nullcontext() if removes else old_objects_spared(), viewer.layers.batched_update():
+        yield

@@ -190,7 +190,7 @@ class ResultLayers:
 
     def _renew(self, recipe: Recipe, result: SliceResult) -> None:
         """Start empty volumes for another recipe, in the layers that are there."""
-        self.recipe = recipe
+        # The volumes first: where memory does not suffice, what is there still belongs to its recipe.
         self.volumes = Volumes(
             self._case,
             len(result.samples),
@@ -198,6 +198,7 @@ class ResultLayers:
             intra=result.intra is not None,
             min_part=recipe.min_part,
         )
+        self.recipe = recipe
         self.sample = min(self.sample, self.samples - 1)
         self._limits.clear()
         self.lesion.clear()

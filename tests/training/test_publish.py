@@ -87,10 +87,9 @@ def test_a_bundle_names_no_place_on_this_computer(tiny_out: Path, cohort: Path) 
 
 @pytest.mark.fault("Privacy")
 def test_no_setting_names_a_place_on_this_computer(tiny_run: Run) -> None:
-    recipe = replace(
-        tiny_run.recipe, data=Path("/home/Jane"), out=Path("/home/Jane/run"), bundle=Path("/home/Jane/model")
-    )
-    recipe = replace(recipe, slices=replace(recipe.slices, fold_file=Path("/home/Jane/folds.json")))
+    home = Path("Jane").absolute()
+    recipe = replace(tiny_run.recipe, data=home, out=home / "run", bundle=home / "model")
+    recipe = replace(recipe, slices=replace(recipe.slices, fold_file=home / "folds.json"))
     assert "Jane" in json.dumps(recipe.to_dict())
     assert "Jane" not in json.dumps(told_recipe(recipe))
 

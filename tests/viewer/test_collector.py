@@ -3,7 +3,9 @@ from __future__ import annotations
 import gc
 import weakref
 
-from napari_ddmd.viewer.collector import spare_what_is_there
+import pytest
+
+from napari_ddmd.viewer.collector import old_objects_spared
 
 
 class Knot:
@@ -16,17 +18,26 @@ class Knot:
 def test_what_was_there_is_spared_and_later_collected() -> None:
     old = Knot()
     old_gone = weakref.ref(old)
-    spare_what_is_there(True)
-    try:
-        assert gc.get_freeze_count() > 0
+    with old_objects_spared():
         new = Knot()
         new_gone = weakref.ref(new)
         del old, new
         gc.collect()
         assert old_gone() is not None
         assert new_gone() is None
-    finally:
-        spare_what_is_there(False)
-    assert gc.get_freeze_count() == 0
     gc.collect()
     assert old_gone() is None
+
+
+def test_all_are_looked_at_again_after_a_failure() -> None:
+    with pytest.raises(ZeroDivisionError), old_objects_spared():
+        raise ZeroDivisionError
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_somebody_else_spares_stays_spared() -> None:
+    with old_objects_spared():
+        with old_objects_spared():
+            pass
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0

@@ -19,19 +19,3 @@ def test_what_is_there_is_kept_out_of_the_search_only_where_no_layer_goes(
         assert (gc.get_freeze_count() > 0) is is_kept_out
     assert batches == ["begin", "end"]
     assert gc.get_freeze_count() == 0
-
-
-def test_the_search_is_whole_again_after_a_failure(viewer: ViewerModel) -> None:
-    with pytest.raises(ZeroDivisionError), one_redraw(viewer, removes=False):
-        raise ZeroDivisionError
-    assert gc.get_freeze_count() == 0
-
-
-def test_what_somebody_else_keeps_out_stays_out(viewer: ViewerModel) -> None:
-    gc.freeze()
-    try:
-        with one_redraw(viewer, removes=False):
-            pass
-        assert gc.get_freeze_count() > 0
-    finally:
-        gc.unfreeze()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import notification_manager, show_error
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_ddmd.viewer.collector import spare_what_is_there
+from napari_ddmd.viewer.collector import old_objects_spared
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.navigation import current_slice, go_to_slice
@@ -54,13 +54,14 @@ class RunPart(QObject):
         self.bar = RunBar()
         self.controller = RunController(self)
         self._request: RunRequest | None = None
+        self._spared = ExitStack()
         self._is_tagged = False
         self._fault: Exception | None = None
         self._come_in = self._drawn = 0
         self._clock = QTimer(self)
         self._clock.setInterval(_CLOCK_MS)
         self._clock.timeout.connect(self._on_clock)
-        self.destroyed.connect(partial(spare_what_is_there, False))
+        self.destroyed.connect(self._spared.close)
         self.controller.arrived.connect(self._on_arrived)
         self.controller.ended.connect(self._on_ended)
 
@@ -92,7 +93,7 @@ class RunPart(QObject):
             self._desk.results_changed.emit()
             self.bar.say(_ALL_DONE if slices else _NO_BRAIN)
             return
-        spare_what_is_there(True)
+        self._spared.enter_context(old_objects_spared())
         results.begin()
         self._request, self._come_in, self._drawn, self._fault = request, 0, 0, None
         self._is_tagged = self._has_layers(case)
@@ -121,7 +122,7 @@ class RunPart(QObject):
 
     def _set_running(self, running: bool) -> None:
         if not running:
-            spare_what_is_there(False)
+            self._spared.close()
         self.bar.set_running(running)
         self.running_changed.emit(running)
 
