@@ -31,6 +31,8 @@ class MemoryEstimate:
     device: str
     least_mb: float = 0.0
     """With one slice at a time in one thread, to which a run falls back."""
+    has_cpu_left: bool = False
+    """Whether a run goes on on the CPU where not even that fits: the device was not asked for by name."""
 
     @property
     def fits(self) -> bool:
@@ -48,7 +50,9 @@ class MemoryEstimate:
         """What will happen where it does not fit; empty where it does."""
         if self.fits or self.available_mb is None:
             return ""
-        return "expect smaller batches" if self.least_mb <= self.available_mb else "not even one slice may fit"
+        if self.least_mb <= self.available_mb:
+            return "expect smaller batches"
+        return "it may go on on the CPU" if self.has_cpu_left else "not even one slice may fit"
 
     def __str__(self) -> str:
         warning = f": {self.warning}" if self.warning else ""
@@ -189,7 +193,11 @@ def estimate_memory(
         return (0.0 if apart else _FIXED_MB) + (weights + normalised + batches) / _MIB
 
     return MemoryEstimate(
-        needed(batch_size, worker_count(chosen)), free_memory_mb(chosen), str(chosen), least_mb=needed(1, 1)
+        needed(batch_size, worker_count(chosen)),
+        free_memory_mb(chosen),
+        str(chosen),
+        least_mb=needed(1, 1),
+        has_cpu_left=device == "auto" and chosen.type != "cpu",
     )
 
 

@@ -151,7 +151,7 @@ def predict_case(
     if remark is not None:
         for text in (*case.warnings, *(f"{case.name}: {finding}" for finding in case.findings)):
             remark(text)
-    estimate = estimate_memory(bundle, samples=settings.samples, device=str(device))
+    estimate = estimate_memory(bundle, samples=settings.samples, device=settings.device)
     if not estimate.fits and remark is not None:
         remark(f"{case.name}: {estimate}")
     asked = _run_settings(settings, bundle)

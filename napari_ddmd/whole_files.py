@@ -148,7 +148,8 @@ def _new_place(folder: Path) -> tuple[Path, int]:
         except BaseException:
             _clear(place)
             raise
-        if _lock(owner) is not False:
+        # Another process, or thread, may have taken it for left before it was locked, and removed it.
+        if _lock(owner) is not False and os.fstat(owner).st_nlink:
             return place, owner
         os.close(owner)
 

@@ -87,6 +87,7 @@ def test_what_does_not_fit_is_said() -> None:
     assert not small.fits
     assert str(small) == "about 2.0 GiB of 1.0 GiB free on cuda: expect smaller batches"
     assert replace(small, least_mb=1500.0).warning == "not even one slice may fit"
+    assert replace(small, least_mb=1500.0, has_cpu_left=True).warning == "it may go on on the CPU"
     assert replace(small, least_mb=1000.0).warning == "expect smaller batches"
     unknown = replace(estimate, available_mb=None)
     assert unknown.fits

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_ddmd import whole_files
 from napari_ddmd.whole_files import ExportError, sweep, workplace, write_text
 
 
@@ -104,6 +105,27 @@ def test_a_folder_that_is_swept_before_it_is_owned_is_made_again(
         assert place.is_dir()
     assert ".saving-" in told[1]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed there")
+def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, places = whole_files._lock, []
+
+    def late(owner: int) -> bool | None:
+        if not places:
+            places.extend(tmp_path.glob(".saving-*"))
+            monkeypatch.setattr(whole_files, "_lock", lock)
+            sweep(tmp_path)
+        return lock(owner)
+
+    monkeypatch.setattr(whole_files, "_lock", late)
+    write_text(tmp_path / "a.txt", "whole")
+
+    assert len(places) == 1
+    assert not places[0].exists()
+    assert (tmp_path / "a.txt").read_text() == "whole"
 
 
 def test_what_is_moved_into_place_is_on_the_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -30,7 +31,7 @@ LATEST_MS = 30_000
 
 
 class Keeper:
-    """What is to be saved of one case; it outlives the panel, to write the last edits when that goes.
+    """What is to be saved of which case; it outlives the panel, to write the last edits when that goes.
 
     Parameters
     ----------
@@ -42,52 +43,69 @@ class Keeper:
         self.store = store
         self.origins: WeakKeyDictionary[Case, Path] = WeakKeyDictionary()
         self._seen: WeakKeyDictionary[Case, tuple[int, int]] = WeakKeyDictionary()
-        self._due: tuple[Case, ResultLayers] | None = None
+        self._due: dict[Case, ResultLayers] = {}
+        self._taken: dict[Case, ResultLayers] = {}
+        self._number = 0
+        self._written: WeakKeyDictionary[Case, int] = WeakKeyDictionary()
+        self._one_writer = Lock()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a lesion may have been edited since it was taken."""
+        return bool(self._due)
 
     def note(self, case: Case, results: ResultLayers) -> None:
         """Remember that a lesion may have been edited."""
-        self._due = (case, results)
+        self._due[case] = results
 
-    def take(self) -> tuple[Case, Edits] | None:
-        """Return a copy of what is to be saved, None where nothing has changed since the last call."""
-        due, self._due = self._due, None
-        if due is None or due[1].lesion.layer is None:
-            return None
-        case, lesion = due[0], due[1].lesion
-        mark = _mark(lesion)
-        before = self._seen.get(case)
-        edited = bool((lesion.data != lesion.written).any())
-        if mark == before or (before is None and not edited):
-            return None
-        self._seen[case] = mark
-        return case, Edits(lesion.data.copy(), lesion.written.copy(), due[1].threshold)
+    def take(self) -> tuple[Case, Edits, int] | None:
+        """Return a copy of one case's edits that are to be saved and its number, None where nothing has changed."""
+        self._taken.clear()
+        while self._due:
+            case, results = self._due.popitem()
+            lesion = results.lesion
+            if lesion.layer is None:
+                continue
+            mark = _mark(lesion)
+            before = self._seen.get(case)
+            edited = bool((lesion.data != lesion.written).any())
+            if mark == before or (before is None and not edited):
+                continue
+            self._seen[case] = mark
+            self._taken[case] = results
+            self._number += 1
+            return case, Edits(lesion.data.copy(), lesion.written.copy(), results.threshold), self._number
+        return None
 
     def was_saved(self, case: Case, lesion: LesionLayer) -> None:
         """Take the lesion as it stands for saved."""
         self._seen[case] = _mark(lesion)
-        if self._due is not None and self._due[0] is case:
-            self._due = None
+        self._due.pop(case, None)
 
     def forget(self) -> None:
-        """Take nothing for saved: the latest file could not be written."""
+        """Take nothing for saved: the latest file could not be written, and is to be tried again."""
         self._seen.clear()
+        self._due = self._taken | self._due
 
-    def write(self, case: Case, edits: Edits) -> None:
-        """Save edits, or remove the file of edits that were all taken back."""
+    def write(self, case: Case, edits: Edits, number: int) -> None:
+        """Save edits, or remove the file of edits that were all taken back; nothing where later ones were written."""
         key = case_key(case)
-        if edits.edited_slices:
-            self.store.save(key, edits)
-        else:
-            self.store.discard(self.store.path(key))
-        # What was restored is in the new file.
-        origin = self.origins.pop(case, None)
-        if origin is not None:
-            self.store.discard(origin)
+        with self._one_writer:
+            if number < self._written.get(case, 0):
+                return
+            if edits.edited_slices:
+                self.store.save(key, edits)
+            else:
+                self.store.discard(self.store.path(key))
+            self._written[case] = number
+            # What was restored is in the new file.
+            origin = self.origins.pop(case, None)
+            if origin is not None:
+                self.store.discard(origin)
 
     def flush(self, *_: object) -> None:
         """Save at once what is to be saved, in this thread."""
-        taken = self.take()
-        if taken is not None:
+        while (taken := self.take()) is not None:
             try:
                 self.write(*taken)
             except AutosaveError as error:
@@ -218,6 +236,8 @@ class AutosaveBox(QWidget):
         obsolete, self._obsolete = self._obsolete, None
         if obsolete is not None:
             self.keeper.store.discard(obsolete)
+        if self.keeper.is_due:
+            self._rest.start()
 
     def _on_failed(self, error: Exception) -> None:
         self._saving = False

@@ -54,9 +54,9 @@ def foretell(question: Question, measure: bool) -> Cost:
         calibrate(bundle, device, history)
         is_measured = True
     if question.shape is None:
-        memory = estimate_memory(bundle, samples=sampling.samples, device=str(device))
+        memory = estimate_memory(bundle, samples=sampling.samples, device=sampling.device)
     else:
-        memory = estimate_memory(bundle, samples=sampling.samples, device=str(device), shape=question.shape)
+        memory = estimate_memory(bundle, samples=sampling.samples, device=sampling.device, shape=question.shape)
     parts, tips = [device_line(device), memory.amounts], [_TIP]
     if question.slices and question.shape is not None:
         work = Work(

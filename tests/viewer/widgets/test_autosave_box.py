@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -124,6 +125,64 @@ def test_edits_of_a_case_that_is_put_aside_are_saved_as_its_own(
     path = box.keeper.store.path(case_key(case))
     qtbot.waitUntil(path.exists, timeout=10_000)
     assert read_edits(path, case.grid.shape).edited_slices == [3]
+
+
+def test_edits_of_two_cases_are_saved_though_the_first_is_still_being_written(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, box = open_(rest_ms=50, latest_ms=60_000)
+    started, go_on = Event(), Event()
+    save = Autosave.save
+
+    def slow(store: Autosave, key: str, edits: Edits) -> Path:
+        started.set()
+        assert go_on.wait(10)
+        return save(store, key, edits)
+
+    monkeypatch.setattr(Autosave, "save", slow)
+    lesion = lesion_of(desk)
+    paint(lesion, 3)
+    qtbot.waitUntil(started.is_set, timeout=10_000)
+    paint(lesion, 4)
+    other = dataclasses.replace(case, images=case.images + 1)
+    desk.set_case(other)
+    paint(lesion_of(desk), 5)
+    go_on.set()
+    paths = [box.keeper.store.path(case_key(one)) for one in (case, other)]
+
+    def saved() -> bool:
+        return all(path.exists() for path in paths) and [
+            read_edits(path, case.grid.shape).edited_slices for path in paths
+        ] == [[3, 4], [5]]
+
+    qtbot.waitUntil(saved, timeout=10_000)
+
+
+def test_an_older_state_does_not_replace_a_newer_one(open_: Open, case: Case, autosave_folder: Path) -> None:
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    lesion = lesion_of(desk)
+    paint(lesion, 3)
+    older = box.keeper.take()
+    assert older is not None
+    paint(lesion, 4)
+    box.keeper.flush()
+    box.keeper.write(*older)
+
+    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3, 4]
+
+
+def test_edits_that_could_not_be_saved_are_tried_again_when_the_window_goes(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    autosave_folder.write_text("a file in the way")
+    desk, box = open_(latest_ms=60_000)
+    paint(lesion_of(desk), 3)
+    qtbot.waitUntil(lambda: len(notifications) == 1, timeout=10_000)
+    autosave_folder.unlink()
+    with qtbot.waitSignal(box.destroyed):
+        box.deleteLater()
+
+    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3]
 
 
 def test_edits_that_were_left_are_offered_and_restored(
