@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_ddmd.viewer.navigation import current_slice, go_to_slice, go_to_voxel, step_to_finding
 from napari_ddmd.viewer.planes import Plane, Planes
 from napari_ddmd.viewer.result_layers import ResultLayers
+from napari_ddmd.viewer.sight import Sight
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Desk(QObject):
         # The lesion's layer stays when the panel goes, and must not call on a desk that is no more.
         self._links = ViewerLinks()
         self.destroyed.connect(self._links.disconnect)
-        self.planes = Planes(viewer, self._links)
+        self._sight = Sight(viewer, self._links)
+        self.planes = Planes(viewer, self._links, self.fit)
         self._all: dict[Case, ResultLayers] = {}
         self._lesion_links: dict[Case, ViewerLinks] = {}
         self.destroyed.connect(partial(_disconnect_all, self._lesion_links))
@@ -98,10 +100,16 @@ class Desk(QObject):
         """The axial slice of the case that the viewer stands at; 0 without a case."""
         return 0 if self._case is None else current_slice(self.viewer, self._case)
 
+    def fit(self) -> None:
+        """Show the brain as large as the canvas allows."""
+        self._sight.fit(self._case)
+
     def set_case(self, case: Case | None) -> None:
         """Read another case."""
         if case is not self._case:
             self._case = case
+            if case is not None:
+                self.fit()
             self.case_changed.emit()
 
     def set_mask(self, layer: Labels | None) -> None:

@@ -49,6 +49,8 @@ class FourPanels:
         Where the layers live.
     links : ViewerLinks
         Undoes the connections to the viewer.
+    fit : callable
+        Shows all of each image; by default napari's own.
 
     Signals
     -------
@@ -58,8 +60,9 @@ class FourPanels:
 
     changed = Signal()
 
-    def __init__(self, viewer: ViewerModel, links: ViewerLinks) -> None:
+    def __init__(self, viewer: ViewerModel, links: ViewerLinks, fit: Callable[[], None] | None = None) -> None:
         self._viewer = viewer
+        self._fit = viewer.reset_view if fit is None else fit
         self.arrangement = Arrangement.SINGLE
         self._case: Case | None = None
         self._images: list[Layer] = []
@@ -101,7 +104,7 @@ class FourPanels:
         finally:
             self._is_busy = was_busy
         if images or was_divided:
-            self._viewer.reset_view()
+            self._fit()
         self.changed.emit()
 
     def image_in(self, cell: tuple[int, int]) -> Layer | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,8 @@ class Planes:
         The last three of its axes are the case's.
     links : ViewerLinks
         Undoes the connections to the viewer.
+    fit : callable
+        Shows all of a plane that has not been looked at before; by default napari's own.
 
     Signals
     -------
@@ -71,8 +74,9 @@ class Planes:
 
     changed = Signal()
 
-    def __init__(self, viewer: ViewerModel, links: ViewerLinks) -> None:
+    def __init__(self, viewer: ViewerModel, links: ViewerLinks, fit: Callable[[], None] | None = None) -> None:
         self._viewer = viewer
+        self._fit = viewer.reset_view if fit is None else fit
         self._looks: dict[Plane, _Look] = {}
         for event in (viewer.dims.events.order, viewer.dims.events.ndisplay):
             links.connect(event, self._on_dims)
@@ -101,7 +105,7 @@ class Planes:
         if look is not None and look.is_divided == is_divided:
             camera.center, camera.zoom = look.center, look.zoom
         else:
-            viewer.reset_view()
+            self._fit()
 
     def _on_dims(self, _event: Any) -> None:
         self.changed.emit()

@@ -2,15 +2,75 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_ddmd.case import Case
+    from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 # A finding at the very rim is as good as unseen.
 _RIM = 0.9
+# Letters and names stand at the edges.
+_FILLED = 0.86
+
+
+class Sight:
+    """Shows the brain as large as the canvas allows, and goes on to as the window grows until the camera is moved.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The last three of its axes are the case's.
+    links : ViewerLinks
+        Undoes the connections to the viewer.
+    """
+
+    def __init__(self, viewer: ViewerModel, links: ViewerLinks) -> None:
+        self._viewer = viewer
+        self._fitted: tuple[Any, ...] | None = None
+        self._ends: list[tuple[float, float]] | None = None
+        links.connect(viewer.canvas.events.size, self._on_size)
+
+    def fit(self, case: Case | None) -> None:
+        """Show all of the brain, or without a case all there is."""
+        self._ends = None if case is None else _brain_ends(case)
+        self._fit()
+
+    def _fit(self) -> None:
+        viewer = self._viewer
+        viewer.reset_view()
+        first = viewer.dims.ndim - 3
+        shown = [axis - first for axis in viewer.dims.displayed]
+        if self._ends is not None and len(shown) == 2 and min(shown) >= 0:
+            ends, camera = [self._ends[axis] for axis in shown], viewer.scene.camera
+            room = viewer.canvas.viewbox_size(viewer.layers)
+            camera.center = (0.0, *((low + high) / 2 for low, high in ends))
+            camera.zoom = _FILLED * min(length / (high - low) for length, (low, high) in zip(room, ends, strict=True))
+        self._fitted = self._look()
+
+    def _look(self) -> tuple[Any, ...]:
+        viewer = self._viewer
+        return (viewer.scene.camera.center, viewer.scene.camera.zoom, viewer.dims.order, viewer.dims.ndisplay)
+
+    def _on_size(self, _event: Any) -> None:
+        if self._fitted == self._look():
+            self._fit()
+
+
+def _brain_ends(case: Case) -> list[tuple[float, float]] | None:
+    """Where the brain begins and ends along each axis, in world coordinates; None where there is none."""
+    brain = case.brain
+    spans = [np.flatnonzero(brain.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    if not spans[0].size:
+        return None
+    return [
+        (start + (span[0] - 0.5) * size, start + (span[-1] + 0.5) * size)
+        for start, span, size in zip(case.grid.translate, spans, case.spacing, strict=True)
+    ]
 
 
 def bring_into_sight(viewer: ViewerModel, case: Case, voxel: tuple[float, float, float]) -> bool:

@@ -46,7 +46,7 @@ class LayoutPart(QWidget):
         super().__init__(parent)
         self._desk = desk
         self.view_box, self.plane_box = ViewBox(), PlaneBox()
-        self.four_panels = FourPanels(desk.viewer, links)
+        self.four_panels = FourPanels(desk.viewer, links, desk.fit)
         self.canvas_text = CanvasText(desk.viewer, links)
         self.window_level = WindowLevel(desk.viewer, self.four_panels.image_in, self.canvas_text.say)
         self.keys: Keys | None = None
