@@ -40,6 +40,8 @@ class CaseSampler:
         Of the sampled noise.
     cancel
         When set, the next evaluation raises `CancelledError`.
+    in_background
+        Leave the processor to whatever else wants it (`napari_ddmd.workers`).
 
     Attributes
     ----------
@@ -64,7 +66,9 @@ class CaseSampler:
         sampler: str | None,
         seed: int,
         cancel: Event | None = None,
+        in_background: bool = False,
     ) -> None:
+        self.in_background = in_background
         self.case, self.bundle, self.device = case, bundle, device
         defaults = bundle.settings.sampling
         self.samples = defaults.samples if samples is None else samples

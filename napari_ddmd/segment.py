@@ -50,6 +50,7 @@ def segment(
     cancel: Event | None = None,
     progress: Callable[[Progress], None] | None = None,
     remark: Callable[[str], None] | None = None,
+    in_background: bool = False,
 ) -> Iterator[SliceResult]:
     """Segment a case slice by slice.
 
@@ -79,6 +80,8 @@ def segment(
         (`first_guess`) count as done.
     remark
         Called with one line for each thing to which the run had to fall back, from the thread that iterates.
+    in_background
+        Leave the processor to whatever else wants it, such as a window that is drawn (on Linux).
 
     Yields
     ------
@@ -102,6 +105,7 @@ def segment(
         sampler=sampler,
         seed=seed,
         cancel=cancel,
+        in_background=in_background,
     )
     wanted = brain_slices(case) if slices is None else [int(index) for index in slices]
     run.check(wanted, batch_size)
@@ -170,7 +174,7 @@ def _batches(
     news: SimpleQueue[Progress | None] = SimpleQueue()
     run.progress = news.put
     run.abandoned.clear()
-    with workers(run.device, threads) as pool:
+    with workers(run.device, threads, in_background=run.in_background) as pool:
         under_way: deque[tuple[list[int], Future[dict[int, SliceResult]]]] = deque()
 
         def begin(chunk: list[int]) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Barrier, Lock
+from threading import Barrier, Lock, get_native_id
+from typing import Final
 
 import torch
 
 from napari_ddmd.device import inference_dtype
 
 _starting = Lock()
+_NICE: Final = 10
+"""Of a worker in the background: a tenth of what a thread of the usual priority, 0, gets beside it."""
 
 
 def worker_count(device: torch.device) -> int:
@@ -31,16 +36,21 @@ def rows_at_once(device: torch.device) -> int | None:
 
 
 @contextmanager
-def workers(device: torch.device, count: int | None = None) -> Iterator[ThreadPoolExecutor]:
+def workers(
+    device: torch.device, count: int | None = None, *, in_background: bool = False
+) -> Iterator[ThreadPoolExecutor]:
     """A pool of `worker_count` threads, or of ``count``, which ends with the block; what has not begun then never does.
 
     On a CPU an operation is not spread over threads: the small convolutions of one slice are worth little to a second
     core, the next slices much, and sums that are split among threads would differ in their last digits with the number
     of these. Torch's number of threads is that of the thread that sets it, and of those that use torch for the first
     time afterwards: all workers begin at once, and the number is put back before anything else can happen.
+
+    In the background the workers leave the processor to whatever else wants it, such as a window that is drawn; where
+    the system cannot tell threads apart (it can on Linux), they do not.
     """
     count = worker_count(device) if count is None else count
-    pool = ThreadPoolExecutor(count, "segment")
+    pool = ThreadPoolExecutor(count, "segment", _come_last if in_background else None)
     try:
         if device.type == "cpu":
             with _starting:
@@ -55,6 +65,12 @@ def workers(device: torch.device, count: int | None = None) -> Iterator[ThreadPo
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _come_last() -> None:
+    """Lower the priority of the thread that calls, for as long as it lives."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
 
 
 def _one_thread(barrier: Barrier) -> None:

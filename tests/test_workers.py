@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Thread, current_thread
+from threading import Event, Thread, current_thread, get_native_id
 from typing import Any
 
 import pytest
@@ -61,6 +63,20 @@ def test_what_has_not_begun_by_the_end_never_does() -> None:
         waiting = pool.submit(begun.set)
     assert waiting.cancelled()
     assert not begun.is_set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own elsewhere")
+@pytest.mark.parametrize("device", [CPU, CUDA], ids=str)
+def test_in_the_background_the_workers_alone_come_last(device: torch.device) -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, get_native_id())
+
+    usual = priority()
+    with workers(device, in_background=True) as pool:
+        assert {pool.submit(priority).result() for _ in range(9)} == {10}
+        assert priority() == usual
+    with workers(device) as pool:
+        assert {pool.submit(priority).result() for _ in range(9)} == {usual}
 
 
 @pytest.mark.fault("Viewer")

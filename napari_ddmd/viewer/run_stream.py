@@ -142,6 +142,7 @@ def stream(
             cancel=cancel,
             progress=note,
             remark=remark,
+            in_background=True,
         )
         is_accepted = True
         remarks += lacking
