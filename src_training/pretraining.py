@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -23,7 +20,7 @@ from src_training.diffusion import load_denoiser, train_diffusion
 from src_training.discrepancies import make_discrepancies
 from src_training.files import write_json
 from src_training.prepare import prepare
-from src_training.recipe import RecipeError
+from src_training.processes import each
 from src_training.run import Run
 
 
@@ -81,7 +78,13 @@ def make_patients(folder: Path, count: int, seed: int, workers: int) -> None:
     RecipeError
         If a process dies, most likely for want of memory.
     """
-    _make_all(folder, distributed.share(distributed.on_main(lambda: _missing(folder, count, seed))), workers)
+    missing = distributed.share(distributed.on_main(lambda: _missing(folder, count, seed)))
+    task = f"{folder}: a process that made synthetic patients"
+    done = each(partial(_make_patient, folder), missing, workers, task=task)
+    if missing:
+        # Closed before an error is told, which would stand in the bar's own line.
+        with tqdm(done, total=len(missing), desc="synthetic patients", unit="case") as bar:
+            list(bar)
     distributed.barrier()
 
 
@@ -92,24 +95,6 @@ def _missing(folder: Path, count: int, seed: int) -> list[int]:
         shutil.rmtree(unfinished, ignore_errors=True)
     seeds = [1000 * (seed + 1) + number for number in range(count)]
     return [patient for patient in seeds if not (folder / _name(patient)).exists()]
-
-
-def _make_all(folder: Path, missing: list[int], workers: int) -> None:
-    if not missing:
-        return
-    make = partial(_make_patient, folder)
-    bar = partial(tqdm, total=len(missing), desc="synthetic patients", unit="case")
-    if workers < 1:
-        list(bar(map(make, missing)))
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            list(bar(pool.map(make, missing)))
-        except BrokenProcessPool as error:
-            raise RecipeError(
-                f"{folder}: a process that made synthetic patients died, most likely for want of memory; "
-                "call again with fewer --workers"
-            ) from error
 
 
 def _make_patient(folder: Path, seed: int) -> None:

@@ -176,7 +176,7 @@ class Recipe:
     log_every: int = 10
     """Steps between two lines of the log."""
     workers: int = 0
-    """Processes that read slices ahead and make synthetic patients; 0 does both in the main process."""
+    """Processes that prepare cases, read slices ahead and make synthetic patients; 0 does all in the main process."""
     json: bool = False
     """Print the evaluation as one JSON object on standard output."""
     dry_run: bool = False

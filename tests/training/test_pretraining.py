@@ -21,7 +21,7 @@ from torch import Tensor
 
 from napari_ddmd.synthetic import case as room
 from napari_ddmd.synthetic import make_small_case
-from src_training import diffusion, loop, pretraining
+from src_training import diffusion, loop, pretraining, processes
 from src_training.__main__ import main
 from src_training.autoencoders import train_autoencoders
 from src_training.checkpoint import Checkpoint
@@ -211,7 +211,7 @@ def test_a_process_that_dies_is_named_in_one_line(tmp_path: Path, monkeypatch: p
         def map(self, *_: object, **__: object) -> Any:
             raise BrokenProcessPool
 
-    monkeypatch.setattr(pretraining, "ProcessPoolExecutor", Dying)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Dying)
     with pytest.raises(RecipeError, match=r"^[^\n]*want of memory; call again with fewer --workers$"):
         make_patients(tmp_path, 2, seed=0, workers=2)
 
@@ -223,7 +223,7 @@ def test_patients_are_the_same_from_several_threads(tmp_path: Path, monkeypatch:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / ".Synthetic_001000.7.part").mkdir()
     make_patients(tmp_path / "a", 2, seed=0, workers=0)
-    monkeypatch.setattr(pretraining, "ProcessPoolExecutor", pool)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", pool)
     make_patients(tmp_path / "b", 2, seed=0, workers=2)
 
     names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*"))
