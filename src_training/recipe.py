@@ -89,6 +89,9 @@ class PretrainingRecipe:
     """Peak of the learning rate."""
     share: float = 0.5
     """Share of synthetic slices in the batches of the training that follows."""
+    anatomy: Path | None = None
+    """Folder of tissue label maps of healthy brains (FreeSurfer codes, .nii or .nii.gz); every second synthetic patient
+    takes its anatomy from one of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
