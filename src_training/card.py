@@ -64,7 +64,8 @@ def model_card(bundle: Bundle) -> str:
     pretraining = recipe["pretraining"]
     synthetic = (
         f"{pretraining['iterations']} iterations on {pretraining['patients']} synthetic patients, "
-        f"who fill {100 * pretraining['share']:.0f} % of each later batch"
+        + ("every second of them with the anatomy of a real brain, " if pretraining.get("anatomy") else "")
+        + f"who fill {100 * pretraining['share']:.0f} % of each later batch"
         if pretraining["patients"]
         else "none"
     )

@@ -14,6 +14,7 @@ from napari_ddmd.model.limits import refuse_impossible
 from napari_ddmd.model.schedule import NoiseSchedule
 from src_training.distributed import world_size
 from src_training.recipe import Recipe, RecipeError, synthetic_slices
+from src_training.run import anatomy_files
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -27,6 +28,7 @@ def check_recipe(recipe: Recipe) -> None:
     problem = next(_problems(recipe), None)
     if problem:
         raise RecipeError(problem)
+    anatomy_files(recipe.pretraining)
     model = recipe.model
     try:
         # A model that cannot be read again must not be found out when it is published.

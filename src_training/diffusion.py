@@ -284,7 +284,7 @@ def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
     return {
         "model": {key: value for key, value in settings.to_dict().items() if key != "sampling"},
         "diffusion": {key: value for key, value in recipe["diffusion"].items() if key != "checkpoint_every"},
-        "pretraining": recipe["pretraining"],
+        "pretraining": run.pretraining_fingerprint,
         "slices": recipe["slices"],
         "seed": recipe["seed"],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from napari_ddmd.window import CaseWindow
 from src_training import distributed
 from src_training.files import write_array, write_json
 from src_training.folds import assign_folds
+from src_training.processes import each
 from src_training.recipe import DataRecipe, Recipe, RecipeError
 from src_training.run import Run
 
@@ -27,7 +29,8 @@ def prepare(run: Run) -> None:
 
     Images are ``(n, C, size, size)`` uint8 (0 to 255 stands for 0 to 1), masks ``(n, size, size)`` uint8. They hold the
     slices that are kept and their neighbours, from the slice ``stored_from`` of the index on.
-    A slice is unhealthy when its mask has any lesion voxel. Of several processes the first does it.
+    A slice is unhealthy when its mask has any lesion voxel. Of several processes of a launcher the first does it, with
+    the workers of the recipe.
     """
     distributed.on_main(lambda: _prepare(run))
 
@@ -48,22 +51,30 @@ def _prepare(run: Run) -> None:
             )
         return
     folds = assign_folds(names, folds=recipe.slices.folds, seed=recipe.seed, fold_file=recipe.slices.fold_file)
-    cases: dict[str, Any] = {}
+    task = f"{run.slices}: a process that prepared cases"
     # Closed before an error is told, which would stand in the bar's own line.
-    with tqdm(labelled, desc="prepare", unit="case") as bar:
-        for files in bar:
-            entry_path = run.slices / f"{files.name}.json"
-            if entry_path.exists():
-                run.check_fingerprint(entry_path, fingerprint)
-            else:
-                write_json(
-                    entry_path, {"fingerprint": fingerprint, "case": _store(load_case(files), recipe, run.slices)}
-                )
-            cases[files.name] = json.loads(entry_path.read_text())["case"] | {
-                "fold": folds[files.name],
-                "folder": _folder(files),
-            }
+    with tqdm(
+        each(partial(_entry, run), labelled, recipe.workers, task=task),
+        total=len(labelled),
+        desc="prepare",
+        unit="case",
+    ) as bar:
+        cases = {
+            files.name: entry | {"fold": folds[files.name], "folder": _folder(files)}
+            for files, entry in zip(labelled, bar, strict=True)
+        }
     write_json(run.index_path, {"fingerprint": fingerprint, "cases": cases})
+
+
+def _entry(run: Run, files: CaseFiles) -> dict[str, Any]:
+    """What the index says of a case, which is stored unless it is there."""
+    path, fingerprint = run.slices / f"{files.name}.json", run.slices_fingerprint
+    if path.exists():
+        run.check_fingerprint(path, fingerprint)
+    else:
+        write_json(path, {"fingerprint": fingerprint, "case": _store(load_case(files), run.recipe, run.slices)})
+    entry: dict[str, Any] = json.loads(path.read_text())["case"]
+    return entry
 
 
 def labelled_cases(folder: Path) -> list[CaseFiles]:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -23,8 +21,11 @@ from src_training.diffusion import load_denoiser, train_diffusion
 from src_training.discrepancies import make_discrepancies
 from src_training.files import write_json
 from src_training.prepare import prepare
-from src_training.recipe import RecipeError
-from src_training.run import Run
+from src_training.processes import each
+from src_training.run import Run, anatomy_files
+
+Patient = tuple[int, Path | None]
+"""Seed of a synthetic patient and the label map that its anatomy comes from, if any."""
 
 
 def pretrain(run: Run) -> None:
@@ -58,11 +59,13 @@ def prepare_synthetic(run: Run) -> None:
     print("pretrain: these stages run over synthetic patients", file=sys.stderr)
     if synthetic.index_path.exists():
         return
-    make_patients(synthetic.recipe.data, run.recipe.pretraining.patients, run.recipe.seed, run.recipe.workers)
+    recipe = run.recipe
+    maps = anatomy_files(recipe.pretraining)
+    make_patients(synthetic.recipe.data, recipe.pretraining.patients, recipe.seed, recipe.workers, maps)
     prepare(synthetic)
 
 
-def make_patients(folder: Path, count: int, seed: int, workers: int) -> None:
+def make_patients(folder: Path, count: int, seed: int, workers: int, maps: Sequence[Path] = ()) -> None:
     """Write BRATS folders of widely varied synthetic patients, those that are missing; each process its share.
 
     Parameters
@@ -75,45 +78,44 @@ def make_patients(folder: Path, count: int, seed: int, workers: int) -> None:
         Patient n is made with the seed ``1000 (seed + 1) + n``, away from those that one gives a sample case.
     workers
         Processes to make them in, of about 1.7 GB each; 0 takes this one.
+    maps
+        Tissue label maps, which every second patient's anatomy comes from, one map after another.
 
     Raises
     ------
+    CaseError
+        If a label map cannot be used.
     RecipeError
         If a process dies, most likely for want of memory.
     """
-    _make_all(folder, distributed.share(distributed.on_main(lambda: _missing(folder, count, seed))), workers)
+    missing = distributed.share(distributed.on_main(lambda: _missing(folder, count, seed, maps)))
+    task = f"{folder}: a process that made synthetic patients"
+    done = each(partial(_make_patient, folder), missing, workers, task=task)
+    if missing:
+        # Closed before an error is told, which would stand in the bar's own line.
+        with tqdm(done, total=len(missing), desc="synthetic patients", unit="case") as bar:
+            list(bar)
     distributed.barrier()
 
 
-def _missing(folder: Path, count: int, seed: int) -> list[int]:
-    """Seeds of the patients that are not there; what was left half-written is deleted."""
+def _missing(folder: Path, count: int, seed: int, maps: Sequence[Path]) -> list[Patient]:
+    """The patients that are not there, those of one map in a row; what was left half-written is deleted."""
     sweep(folder)
     for unfinished in folder.glob(".*.part"):  # of earlier versions
         shutil.rmtree(unfinished, ignore_errors=True)
-    seeds = [1000 * (seed + 1) + number for number in range(count)]
-    return [patient for patient in seeds if not (folder / _name(patient)).exists()]
+    patients: list[Patient] = [
+        (1000 * (seed + 1) + n, maps[n // 2 % len(maps)] if maps and n % 2 else None) for n in range(count)
+    ]
+    # A map takes seconds to read, and the last one is kept.
+    return sorted(
+        (patient for patient in patients if not (folder / _name(patient[0])).exists()),
+        key=lambda patient: str(patient[1] or ""),
+    )
 
 
-def _make_all(folder: Path, missing: list[int], workers: int) -> None:
-    if not missing:
-        return
-    make = partial(_make_patient, folder)
-    bar = partial(tqdm, total=len(missing), desc="synthetic patients", unit="case")
-    if workers < 1:
-        list(bar(map(make, missing)))
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            list(bar(pool.map(make, missing)))
-        except BrokenProcessPool as error:
-            raise RecipeError(
-                f"{folder}: a process that made synthetic patients died, most likely for want of memory; "
-                "call again with fewer --workers"
-            ) from error
-
-
-def _make_patient(folder: Path, seed: int) -> None:
-    write_case(folder / _name(seed), seed, _name(seed), wide=True)
+def _make_patient(folder: Path, patient: Patient) -> None:
+    seed, anatomy = patient
+    write_case(folder / _name(seed), seed, _name(seed), wide=True, anatomy=anatomy)
 
 
 def _name(seed: int) -> str:

@@ -76,6 +76,8 @@ def told_recipe(recipe: Recipe) -> dict[str, Any]:
     """What a bundle says of its recipe: nothing of places on this computer."""
     described = recipe.to_dict()
     described["slices"].pop("fold_file")  # the folds themselves are told
+    if described["pretraining"].pop("anatomy") is not None:
+        described["pretraining"]["anatomy"] = True  # whose, and where they lie, is nobody's business
     told = ("preset", "seed", "slices", "autoencoders", "discrepancies", "pretraining", "diffusion")
     return {key: described[key] for key in told}
 

@@ -89,6 +89,9 @@ class PretrainingRecipe:
     """Peak of the learning rate."""
     share: float = 0.5
     """Share of synthetic slices in the batches of the training that follows."""
+    anatomy: Path | None = None
+    """Folder of tissue label maps of healthy brains (FreeSurfer codes, .nii or .nii.gz); every second synthetic patient
+    takes its anatomy from one of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +179,7 @@ class Recipe:
     log_every: int = 10
     """Steps between two lines of the log."""
     workers: int = 0
-    """Processes that read slices ahead and make synthetic patients; 0 does both in the main process."""
+    """Processes that prepare cases, read slices ahead and make synthetic patients; 0 does all in the main process."""
     json: bool = False
     """Print the evaluation as one JSON object on standard output."""
     dry_run: bool = False

@@ -94,7 +94,19 @@ class Run:
     @property
     def patients_fingerprint(self) -> dict[str, Any]:
         """The settings that the synthetic patients depend on."""
-        return {"patients": self.recipe.pretraining.patients, "seed": self.recipe.seed}
+        made = {"patients": self.recipe.pretraining.patients, "seed": self.recipe.seed}
+        return made | self._anatomy
+
+    @property
+    def pretraining_fingerprint(self) -> dict[str, Any]:
+        """The settings of the pre-training, with the names of its label maps in place of their folder."""
+        settings = self.recipe.to_dict()["pretraining"]
+        return {key: value for key, value in settings.items() if key != "anatomy"} | self._anatomy
+
+    @property
+    def _anatomy(self) -> dict[str, Any]:
+        names = [path.name for path in anatomy_files(self.recipe.pretraining)]
+        return {"anatomy": names} if names else {}
 
     def check_patients(self) -> None:
         """Refuse synthetic patients that are missing, or other ones than the recipe asks for."""
@@ -192,3 +204,20 @@ class Split:
     def cases_without(self, excluded: Sequence[int] = ()) -> list[str]:
         """Training cases outside some folds."""
         return [case for case, fold in self.folds.items() if fold != self.held_out and fold not in set(excluded)]
+
+
+def anatomy_files(settings: PretrainingRecipe) -> list[Path]:
+    """The label maps that synthetic patients take their anatomy from, by name; none where none are asked for.
+
+    Raises
+    ------
+    RecipeError
+        If the folder is missing or holds none.
+    """
+    folder = settings.anatomy
+    if folder is None or not settings.patients:
+        return []
+    found = sorted(path for path in folder.glob("*") if path.name.endswith((".nii", ".nii.gz")) and path.name[0] != ".")
+    if not found:
+        raise RecipeError(f"{folder}: holds no label map (.nii or .nii.gz); choose another --pretraining.anatomy")
+    return found

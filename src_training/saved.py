@@ -71,7 +71,7 @@ def _restore(base: Any, data: dict[str, Any]) -> Any:
             value = _restore(old, value)
         elif isinstance(old, tuple):
             value = tuple(value)
-        elif isinstance(old, Path) or entry.name == "fold_file":
+        elif isinstance(old, Path) or entry.name in ("fold_file", "anatomy"):
             value = None if value in (None, "None") else Path(value)
         changes[entry.name] = value
     return replace(base, **changes)

@@ -15,7 +15,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,7 +35,7 @@ _VENTRICLES = ((-21.0, -38.0, 17.0), (21.0, -38.0, 17.0))
 
 @dataclass(frozen=True)
 class Template:
-    """The ICBM152 average, maps of shape (197, 233, 189) and values 0..1.
+    """The ICBM152 average, or one brain in its place: maps of shape (197, 233, 189) and values 0..1.
 
     Parameters
     ----------
@@ -47,6 +47,8 @@ class Template:
         The two lateral ventricles, soft at their border.
     affine : ndarray, shape (4, 4)
         Voxel to MNI mm.
+    sharpening : float
+        How much of its local contrast is added to `t1` before tissues are read from it; an average needs that.
     """
 
     t1: Field
@@ -54,6 +56,12 @@ class Template:
     white: Field
     ventricles: Field
     affine: NDArray[np.float64]
+    sharpening: float = 2.0
+
+    def mirrored(self) -> Template:
+        """Return it with left and right exchanged; the midline is the middle of the grid."""
+        sides = {name: getattr(self, name)[::-1] for name in ("t1", "grey", "white", "ventricles")}
+        return replace(self, **sides)
 
     def sample(self, values: Field, points: Field) -> Field:
         """Interpolate one of the maps linearly at MNI mm `points`, shape (3, I, J, K); zero outside."""
@@ -131,7 +139,7 @@ def sample_anatomy(template: Template, points: Field, grid: Grid, rng: np.random
     Parameters
     ----------
     template : Template
-        The average.
+        The average, or one brain that keeps its own folds.
     points : ndarray, shape (3, I, J, K)
         MNI position (mm) that each voxel of `grid` shows.
     grid : Grid
@@ -144,7 +152,7 @@ def sample_anatomy(template: Template, points: Field, grid: Grid, rng: np.random
     blur = 2.0 / grid.spacing
     local = ndimage.gaussian_filter(average, blur) / np.maximum(ndimage.gaussian_filter(support, blur), 0.05)
     own = 0.035 * random_field(rng, grid, 1.6) + 0.02 * random_field(rng, grid, 5.0)
-    folded = average + 2.0 * (average - local) + own
+    folded = average + template.sharpening * (average - local) + own
     white = _ramp(folded, 0.65, 0.84)
     fluid = _ramp(folded, 0.50, 0.31)
     # Skull stripping follows the surface roughly: here it leaves fluid, there it cuts into the cortex.

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_ddmd.synthetic.acquisition import acquire
-from napari_ddmd.synthetic.anatomy import load_template, sample_anatomy
+from napari_ddmd.synthetic.anatomy import Template, load_template, sample_anatomy
 from napari_ddmd.synthetic.contrasts import render
 from napari_ddmd.synthetic.deformation import random_deformation
 from napari_ddmd.synthetic.grid import Grid, Mask
+from napari_ddmd.synthetic.label_maps import load_label_map
 from napari_ddmd.synthetic.tumour import grow, settle
 from napari_ddmd.synthetic.variety import TYPICAL, draw_variety
 from napari_ddmd.synthetic.vessels import draw_vessels
@@ -45,7 +46,7 @@ class SyntheticCase:
     affine: NDArray[np.float64]
 
 
-def make_case(seed: int = 0, *, wide: bool = False) -> SyntheticCase:
+def make_case(seed: int = 0, *, wide: bool = False, template: Template | None = None) -> SyntheticCase:
     """Make a case of 240x240x155 voxels of 1 mm, as the BRATS challenges ship them.
 
     Parameters
@@ -54,11 +55,19 @@ def make_case(seed: int = 0, *, wide: bool = False) -> SyntheticCase:
         Source of chance: the same seed makes the same case.
     wide : bool
         Draw the patient from a widely varied cohort, for training, instead of a typical one.
+    template : Template, optional
+        The brain that the patient's is deformed from, mirrored by chance; without it the symmetric ICBM152 average.
     """
-    return _make(seed, Grid.covering(BRATS_SHAPE), Grid.covering(_COARSE_SHAPE), wide)
+    return _make(seed, Grid.covering(BRATS_SHAPE), Grid.covering(_COARSE_SHAPE), wide, template)
 
 
-def make_small_case(seed: int = 0, shape: tuple[int, int, int] = (60, 60, 40), *, wide: bool = False) -> SyntheticCase:
+def make_small_case(
+    seed: int = 0,
+    shape: tuple[int, int, int] = (60, 60, 40),
+    *,
+    wide: bool = False,
+    template: Template | None = None,
+) -> SyntheticCase:
     """Make a case of few and large voxels that cover the same field of view, for quick tests.
 
     Parameters
@@ -69,6 +78,8 @@ def make_small_case(seed: int = 0, shape: tuple[int, int, int] = (60, 60, 40), *
         Voxels along each axis, at least (40, 40, 26).
     wide : bool
         As for `make_case`.
+    template : Template, optional
+        As for `make_case`.
 
     Raises
     ------
@@ -77,13 +88,16 @@ def make_small_case(seed: int = 0, shape: tuple[int, int, int] = (60, 60, 40), *
     """
     grid = Grid.covering(shape)
     coarse = Grid.covering(_COARSE_SHAPE)
-    return _make(seed, grid, grid if grid.spacing > coarse.spacing else coarse, wide)
+    return _make(seed, grid, grid if grid.spacing > coarse.spacing else coarse, wide, template)
 
 
-def _make(seed: int, grid: Grid, coarse: Grid, wide: bool) -> SyntheticCase:
-    heads, tissues, lesions, looks, cohort = np.random.default_rng(seed).spawn(5)
+def _make(seed: int, grid: Grid, coarse: Grid, wide: bool, template: Template | None) -> SyntheticCase:
+    heads, tissues, lesions, looks, cohort, sides = np.random.default_rng(seed).spawn(6)
     variety = draw_variety(cohort) if wide else TYPICAL
-    template = load_template()
+    if template is None:
+        template = load_template()
+    elif sides.random() < 0.5:
+        template = template.mirrored()
     healthy = random_deformation(heads, template, coarse)
     points = healthy.template_points(coarse)
     anatomy = sample_anatomy(template, points, coarse, tissues)
@@ -114,11 +128,19 @@ def _box(brain: Mask, coarse: Grid, grid: Grid) -> tuple[slice, slice, slice]:
     return i, j, k
 
 
-def write_case(folder: str | os.PathLike[str], seed: int = 0, name: str | None = None, *, wide: bool = False) -> Path:
+def write_case(
+    folder: str | os.PathLike[str],
+    seed: int = 0,
+    name: str | None = None,
+    *,
+    wide: bool = False,
+    anatomy: Path | None = None,
+) -> Path:
     """Make a full case and write it in BRATS form: `<name>_t1.nii.gz`, `_t1ce`, `_t2`, `_flair`, `_seg`.
 
     The folder appears when all its files are written, or not at all. `seed` and `wide` are those of `make_case`;
-    without a name the case is called after its seed, as in `Synthetic_000`.
+    without a name the case is called after its seed, as in `Synthetic_000`. `anatomy` is a label map whose brain the
+    patient's is deformed from, as `load_label_map` reads it.
 
     Returns
     -------
@@ -129,11 +151,13 @@ def write_case(folder: str | os.PathLike[str], seed: int = 0, name: str | None =
     ------
     FileExistsError
         If `folder` exists and holds anything.
+    CaseError
+        If the label map cannot be used.
     """
     folder = Path(folder).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder}: there already and not an empty folder; choose another")
-    case = make_case(seed, wide=wide)
+    case = make_case(seed, wide=wide, template=None if anatomy is None else load_label_map(anatomy))
     name = f"Synthetic_{seed:03d}" if name is None else name
     folder.parent.mkdir(parents=True, exist_ok=True)
     with workplace(folder.parent) as place:

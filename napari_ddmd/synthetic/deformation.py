@@ -70,8 +70,8 @@ def move(field: Field, push: Field, grid: Grid) -> Field:
 def random_deformation(rng: np.random.Generator, template: Template, grid: Grid) -> Deformation:
     """Draw a head: its pose and size, its elastic shape and the width of its ventricles.
 
-    It need not be mirrored at random: the template is exactly symmetric, all that is drawn here is as likely
-    on either side.
+    It need not be mirrored at random: the average is exactly symmetric, all that is drawn here is as likely
+    on either side. One brain's template is mirrored before.
 
     Parameters
     ----------

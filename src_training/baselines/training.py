@@ -120,7 +120,11 @@ def fingerprint(run: Run) -> dict[str, Any]:
     made = {key: model[key] for key in ("normalisation", "frame")} | {"system": name}
     if name in TRAINED_AS_DENOISER:
         made["context"] = model["context"]
-        own = {"denoiser": model["denoiser"], "diffusion": recipe["diffusion"], "pretraining": recipe["pretraining"]}
+        own = {
+            "denoiser": model["denoiser"],
+            "diffusion": recipe["diffusion"],
+            "pretraining": run.pretraining_fingerprint,
+        }
         if name == "cimd":
             own["process"] = model["diffusion"]
     else:

@@ -68,3 +68,6 @@ def test_synthetic_patients_are_owned_up_to(bundle: Bundle) -> None:
     assert "after 80 synthetic ones" in summary_line(alone, bundle.settings.to_dict())
     page = model_card(replace(bundle, provenance=provenance))
     assert "3000 iterations on 80 synthetic patients, who fill 25 % of each later batch" in page
+    real = bundle.provenance | {"recipe": recipe | {"pretraining": pretraining | {"anatomy": True}}}
+    told = model_card(replace(bundle, provenance=real))
+    assert "80 synthetic patients, every second of them with the anatomy of a real brain, who fill 25 %" in told

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +117,37 @@ def test_an_interrupted_store_keeps_its_finished_cases(
     assert loaded == list(PATIENTS[2:])
     for file in (tiny_out / "slices").iterdir():
         assert (fresh.slices / file.name).read_bytes() == file.read_bytes()
+
+
+def test_several_processes_leave_the_same_bytes(fresh: Run, tiny_out: Path) -> None:
+    prepare(Run(replace(fresh.recipe, workers=2)))
+
+    files = sorted(path.name for path in fresh.slices.iterdir())
+    assert files == sorted(path.name for path in (tiny_out / "slices").iterdir())
+    for name in files:
+        assert (fresh.slices / name).read_bytes() == (tiny_out / "slices" / name).read_bytes()
+
+
+def test_a_damaged_image_is_named_from_another_process(cohort: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    broken = data / PATIENTS[1] / f"{PATIENTS[1]}_t2.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:100])
+    run = Run(tiny_recipe(data, tmp_path / "run", "--workers", "1"))
+
+    with pytest.raises(CaseError, match=f"^[^\n]*{PATIENTS[1]}_t2[^\n]*$"):
+        prepare(run)
+    assert (run.slices / f"{PATIENTS[0]}.json").exists()
+    assert not run.index_path.exists()
+
+
+def test_a_process_that_dies_is_named_in_one_line(fresh: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare_module, "partial", lambda *_: die)
+    with pytest.raises(RecipeError, match=r"^[^\n]*prepared cases died, [^\n]*; call again with fewer --workers$"):
+        prepare(Run(replace(fresh.recipe, workers=1)))
+
+
+def die(_: CaseFiles) -> None:
+    os._exit(1)
 
 
 def test_other_settings_are_refused(cohort: Path, tiny_out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from napari_ddmd.synthetic import case as room
 from napari_ddmd.synthetic import make_small_case
-from src_training import diffusion, loop, pretraining
+from src_training import diffusion, loop, pretraining, processes
 from src_training.__main__ import main
 from src_training.autoencoders import train_autoencoders
 from src_training.checkpoint import Checkpoint
@@ -30,7 +31,8 @@ from src_training.discrepancies import make_discrepancies
 from src_training.prepare import prepare
 from src_training.pretraining import make_patients, pretrain
 from src_training.recipe import PretrainingRecipe, Recipe, RecipeError, preset
-from src_training.run import Run
+from src_training.run import Run, anatomy_files
+from tests.synthetic.heads import head, write_head
 
 from .conftest import tiny_recipe, tiny_words
 
@@ -60,6 +62,93 @@ def test_another_seed_makes_other_patients(tmp_path: Path) -> None:
     make_patients(tmp_path, 2, seed=4, workers=0)
 
     assert sorted(folder.name for folder in tmp_path.iterdir()) == ["Synthetic_005000", "Synthetic_005001"]
+
+
+@pytest.fixture
+def brains(tmp_path: Path) -> Path:
+    """Folder of two label maps and of a file that is none."""
+    folder = tmp_path / "brains"
+    write_head(folder / "b.nii", head(5))
+    write_head(folder / "a.nii.gz", head())
+    (folder / "LICENSE.txt").write_text("CC0")
+    return folder
+
+
+def test_every_second_patient_has_the_anatomy_of_the_next_map(
+    brains: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[str, Path | None] = {}
+
+    def remember(folder: Path, *_: object, anatomy: Path | None, **__: object) -> None:
+        made[folder.name] = anatomy
+
+    monkeypatch.setattr(pretraining, "write_case", remember)
+    files = anatomy_files(PretrainingRecipe(anatomy=brains))
+    make_patients(tmp_path / "patients", 7, seed=0, workers=0, maps=files)
+
+    assert [path.name for path in files] == ["a.nii.gz", "b.nii"]
+    assert list(made.values()) == [
+        None,
+        None,
+        None,
+        None,
+        *(brains / name for name in ("a.nii.gz", "a.nii.gz", "b.nii")),
+    ]
+    assert {name: path.name for name, path in made.items() if path} == {
+        "Synthetic_001001": "a.nii.gz",
+        "Synthetic_001003": "b.nii",
+        "Synthetic_001005": "a.nii.gz",
+    }
+
+
+def test_a_patient_of_a_map_is_another_one_and_its_neighbour_is_not(brains: Path, tmp_path: Path) -> None:
+    make_patients(tmp_path / "without", 2, seed=0, workers=0)
+    make_patients(tmp_path / "with", 2, seed=0, workers=0, maps=[brains / "b.nii"])
+
+    def same(patient: str) -> bool:
+        ours, theirs = (nibabel.load(tmp_path / run / patient / f"{patient}_t1.nii.gz") for run in ("without", "with"))
+        return bool((ours.get_fdata() == theirs.get_fdata()).all())
+
+    assert same("Synthetic_001000")
+    assert not same("Synthetic_001001")
+
+
+def test_a_map_that_cannot_be_used_is_named(
+    brains: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (brains / "a.nii.gz").write_bytes(b"nothing")
+    words = tiny_words(cohort, tmp_path / "run", *FAST, "--pretraining.anatomy", str(brains))
+
+    assert main(["pretrain", *words]) == 2
+    assert re.search(r"^src_training: \S*a\.nii\.gz: not a NIfTI file", capsys.readouterr().err, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["brains/LICENSE.txt", "none"])
+def test_a_folder_without_maps_is_refused_at_once(
+    name: str, brains: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = tiny_words(cohort, tmp_path / "run", *FAST, "--pretraining.anatomy", str(brains.parent / name))
+
+    assert main(words) == 2
+    assert "holds no label map (.nii or .nii.gz); choose another --pretraining.anatomy" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_maps_names_are_remembered_and_their_folder_may_move(brains: Path, cohort: Path, tmp_path: Path) -> None:
+    plain = Run(recipe_of(cohort, tmp_path / "run"))
+    run = Run(recipe_of(cohort, tmp_path / "run", "--pretraining.anatomy", str(brains)))
+    fingerprints = run.patients_fingerprint, run.pretraining_fingerprint, diffusion.training_fingerprint(run)
+
+    assert plain.patients_fingerprint == {"patients": 2, "seed": 0}
+    assert "anatomy" not in plain.pretraining_fingerprint
+    assert run.patients_fingerprint == {"patients": 2, "seed": 0, "anatomy": ["a.nii.gz", "b.nii"]}
+    assert str(tmp_path) not in json.dumps(fingerprints)
+    moved = Run(recipe_of(cohort, tmp_path / "run", "--pretraining.anatomy", str(brains.rename(tmp_path / "moved"))))
+    assert fingerprints == (
+        moved.patients_fingerprint,
+        moved.pretraining_fingerprint,
+        diffusion.training_fingerprint(moved),
+    )
 
 
 def test_every_split_starts_from_the_same_pretrained_weights(
@@ -211,7 +300,7 @@ def test_a_process_that_dies_is_named_in_one_line(tmp_path: Path, monkeypatch: p
         def map(self, *_: object, **__: object) -> Any:
             raise BrokenProcessPool
 
-    monkeypatch.setattr(pretraining, "ProcessPoolExecutor", Dying)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Dying)
     with pytest.raises(RecipeError, match=r"^[^\n]*want of memory; call again with fewer --workers$"):
         make_patients(tmp_path, 2, seed=0, workers=2)
 
@@ -223,7 +312,7 @@ def test_patients_are_the_same_from_several_threads(tmp_path: Path, monkeypatch:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / ".Synthetic_001000.7.part").mkdir()
     make_patients(tmp_path / "a", 2, seed=0, workers=0)
-    monkeypatch.setattr(pretraining, "ProcessPoolExecutor", pool)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", pool)
     make_patients(tmp_path / "b", 2, seed=0, workers=2)
 
     names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*"))

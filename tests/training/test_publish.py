@@ -90,8 +90,11 @@ def test_no_setting_names_a_place_on_this_computer(tiny_run: Run) -> None:
     home = Path("Jane").absolute()
     recipe = replace(tiny_run.recipe, data=home, out=home / "run", bundle=home / "model")
     recipe = replace(recipe, slices=replace(recipe.slices, fold_file=home / "folds.json"))
+    recipe = replace(recipe, pretraining=replace(recipe.pretraining, anatomy=home / "brains"))
     assert "Jane" in json.dumps(recipe.to_dict())
     assert "Jane" not in json.dumps(told_recipe(recipe))
+    assert told_recipe(recipe)["pretraining"]["anatomy"] is True
+    assert "anatomy" not in told_recipe(tiny_run.recipe)["pretraining"]
 
 
 def test_publishing_again_gives_the_same_model(tiny_copy: Path, cohort: Path) -> None:

@@ -27,6 +27,7 @@ def test_what_is_kept_is_read_again(name: Preset, tmp_path: Path) -> None:
         out=tmp_path,
         seed=7,
         slices=replace(recipe.slices, fold_file=Path("folds.json")),
+        pretraining=replace(recipe.pretraining, anatomy=Path("brains")),
         model=replace(recipe.model, denoiser=replace(recipe.model.denoiser, channels=(8, 24))),
     )
     keep(recipe)
@@ -35,10 +36,11 @@ def test_what_is_kept_is_read_again(name: Preset, tmp_path: Path) -> None:
     assert read_recipe(tmp_path, preset("paper")) == recipe
 
 
-def test_no_fold_file_stays_no_fold_file(tmp_path: Path) -> None:
+def test_no_place_stays_no_place(tmp_path: Path) -> None:
     keep(Recipe(out=tmp_path))
 
     assert read_recipe(tmp_path, Recipe()).slices.fold_file is None
+    assert read_recipe(tmp_path, Recipe()).pretraining.anatomy is None
 
 
 def test_a_new_run_starts_from_its_base(tmp_path: Path) -> None:

@@ -231,7 +231,8 @@ def test_smoke_makes_its_own_patients(
 def test_smoke_goes_on_with_patients_that_were_not_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    def make(folder: Path, seed: int) -> None:
+    def make(folder: Path, patient: tuple[int, Path | None]) -> None:
+        seed, _ = patient
         made.append(folder.name)
         if len(made) == 3:
             raise KeyboardInterrupt
@@ -256,7 +257,8 @@ def test_a_run_for_the_final_model_is_compared_over_all_folds(copied: Path) -> N
 
 def test_pretraining_serves_the_tuned_u_net_too(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "src_training.pretraining._make_patient", lambda folder, seed: write_patient(folder / f"Made_{seed}", seed)
+        "src_training.pretraining._make_patient",
+        lambda folder, made: write_patient(folder / f"Made_{made[0]}", made[0]),
     )
     trained = counting(monkeypatch)
     call = words(

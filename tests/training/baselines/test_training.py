@@ -88,7 +88,7 @@ def test_they_start_from_what_synthetic_patients_taught_them(
     name: str, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        pretraining, "_make_patient", lambda folder, seed: write_patient(folder / f"Synthetic_{seed:06d}", seed)
+        pretraining, "_make_patient", lambda folder, made: write_patient(folder / f"Synthetic_{made[0]:06d}", made[0])
     )
     run = Run(tiny_recipe(cohort, tmp_path / "run", *SYNTHETIC, "--fold", "cv")).for_system(name)
     pretraining.prepare(run)
