@@ -68,6 +68,11 @@ class Sample:
         return {name: _cover(image, self.air[name]) for name, image in self.images.items()}
 
     @cached_property
+    def has_noisy_air(self) -> bool:
+        """Whether it must be estimated where a modality shows anything but air."""
+        return not all(_tells_air(image, self.air[name]) for name, image in self.images.items())
+
+    @cached_property
     def body(self) -> Mask:
         """What stands out from the air in any modality, its holes filled: the brain, or the head."""
         found = np.logical_or.reduce(list(self.covers.values()))
@@ -91,9 +96,14 @@ def _border(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([np.take(image, (0, -1), axis=axis).ravel() for axis in (1, 2)])
 
 
+def _tells_air(image: NDArray[np.float32], air: float) -> bool:
+    """Whether air was set to one value, so that all else is tissue."""
+    return bool((_border(image) == air).mean() >= _FLAT_AIR and (image != air).mean() <= _MOST_TISSUE)
+
+
 def _cover(image: NDArray[np.float32], air: float) -> Mask:
     there = np.asarray(image != air)
-    if (_border(image) == air).mean() >= _FLAT_AIR and there.mean() <= _MOST_TISSUE:
+    if _tells_air(image, air):
         return there
     # Air with noise in it: tissue is what a smoothed image shows above it, and the image itself, as smoothing widens.
     above = np.abs(image - air)

@@ -60,7 +60,7 @@ class Keeper:
 
     def take(self) -> tuple[Case, Edits, int] | None:
         """Return a copy of one case's edits that are to be saved and its number, None where nothing has changed."""
-        self._taken.clear()
+        self.let_go()
         while self._due:
             case, results = self._due.popitem()
             lesion = results.lesion
@@ -76,6 +76,10 @@ class Keeper:
             self._number += 1
             return case, Edits(lesion.data.copy(), lesion.written.copy(), results.threshold), self._number
         return None
+
+    def let_go(self) -> None:
+        """Keep what was taken no longer: it is saved."""
+        self._taken.clear()
 
     def was_saved(self, case: Case, lesion: LesionLayer) -> None:
         """Take the lesion as it stands for saved."""
@@ -110,6 +114,7 @@ class Keeper:
                 self.write(*taken)
             except AutosaveError as error:
                 show_warning(str(error))
+        self.let_go()
 
 
 class AutosaveBox(QWidget):
@@ -233,6 +238,7 @@ class AutosaveBox(QWidget):
 
     def _on_saved(self, _answer: object) -> None:
         self._saving = self._has_failed = False
+        self.keeper.let_go()
         obsolete, self._obsolete = self._obsolete, None
         if obsolete is not None:
             self.keeper.store.discard(obsolete)
