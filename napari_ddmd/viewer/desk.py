@@ -133,6 +133,7 @@ class Desk(QObject):
             lesion = self._all[case].lesion
             links = self._lesion_links[case] = ViewerLinks()
             links.connect(lesion.stepped_to, partial(self._on_stepped, case))
+            links.connect(lesion.stepped_to_run, partial(self._on_stepped_to_run, case))
             links.connect(lesion.changed, self._on_lesion_changed)
         return self._all[case]
 
@@ -149,6 +150,10 @@ class Desk(QObject):
         if case is self._case:
             self.threshold = threshold
             self.threshold_changed.emit()
+
+    def _on_stepped_to_run(self, case: Case, _run: int) -> None:
+        if case is self._case:
+            self.results_changed.emit()
 
     def knows(self, case: Case) -> bool:
         """Tell whether there are results of a case."""

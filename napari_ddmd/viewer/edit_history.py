@@ -47,11 +47,14 @@ class Step:
         One for each array.
     threshold : (float, float)
         At which the lesion was cut before and after.
+    run : (int, int)
+        Number of the run that the mask was of before and after.
     """
 
     name: str
     changes: tuple[Change, ...]
     threshold: tuple[float, float]
+    run: tuple[int, int]
 
     @property
     def nbytes(self) -> int:
@@ -68,14 +71,19 @@ class EditHistory:
         Contiguous; changed in place by others, and by `undo` and `redo`.
     threshold : float
         At which the lesion is cut at first.
+    run : int
+        Number of the run that they are of at first.
     most_bytes : int
         The oldest steps are forgotten beyond this.
     """
 
-    def __init__(self, arrays: Sequence[Volume], threshold: float, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, arrays: Sequence[Volume], threshold: float, *, run: int = 0, most_bytes: int = MOST_BYTES
+    ) -> None:
         self._arrays = tuple(arrays)
         self._last = tuple(_copy(array) for array in arrays)
         self._threshold = threshold
+        self._run = self._run_before = run
         self._most_bytes = most_bytes
         self._done: list[Step] = []
         self._undone: list[Step] = []
@@ -125,8 +133,22 @@ class EditHistory:
             earlier = self._done.pop()
             pairs = zip(earlier.changes, changes, strict=True)
             changes, before = tuple(_joined(pair) for pair in pairs), earlier.threshold[0]
-        self._push(Step(name, changes, (before, self._threshold)))
+        self._push(Step(name, changes, (before, self._threshold), (self._run, self._run)))
         return True
+
+    def begin_run(self, run: int, oldest: int) -> None:
+        """Let what follows be of another run.
+
+        Parameters
+        ----------
+        run : int
+            Its number.
+        oldest : int
+            Steps of runs before this one are forgotten: nobody knows any more what else these said.
+        """
+        self.close_gathering()
+        self._run = run
+        self._done = [step for step in self._done if step.run[0] >= oldest]
 
     def gather(self, name: str, slices: Sequence[int]) -> None:
         """Take in what changed in some slices, as a part of a step that goes on until the next commit.
@@ -143,7 +165,9 @@ class EditHistory:
         parts, self._gathered = self._gathered, []
         if parts:
             joined = tuple(_joined([part[number] for part in parts]) for number in range(len(self._arrays)))
-            self._push(Step(self._gathered_name, joined, (self._threshold, self._threshold)))
+            runs = (self._run_before, self._run)
+            self._push(Step(self._gathered_name, joined, (self._threshold, self._threshold), runs))
+        self._run_before = self._run
 
     def undo(self) -> Step | None:
         """Take the latest step back; None where there is none."""
@@ -154,7 +178,8 @@ class EditHistory:
         self._undone.append(step)
         # Backwards: of a voxel that changed twice, the first value is the one to come back to.
         self._put(step, -1)
-        self._threshold = step.threshold[0]
+        self._threshold, self._run = step.threshold[0], step.run[0]
+        self._run_before = self._run
         return step
 
     def redo(self) -> Step | None:
@@ -164,7 +189,8 @@ class EditHistory:
         step = self._undone.pop()
         self._done.append(step)
         self._put(step, 1)
-        self._threshold = step.threshold[1]
+        self._threshold, self._run = step.threshold[1], step.run[1]
+        self._run_before = self._run
         return step
 
     def _take(self, slices: Sequence[int] | None) -> tuple[Change, ...]:

@@ -50,10 +50,13 @@ class LesionLayer:
         Voxels changed, or what can be taken back.
     stepped_to
         Undo or redo came to another threshold.
+    stepped_to_run
+        Undo or redo came to the mask of another run.
     """
 
     changed = Signal()
     stepped_to = Signal(float)
+    stepped_to_run = Signal(int)
 
     def __init__(self, viewer: ViewerModel, case: Case) -> None:
         self._viewer, self._case = viewer, case
@@ -61,6 +64,7 @@ class LesionLayer:
         self._written: NDArray[np.uint8] = np.zeros(case.grid.shape, np.uint8)
         self._history: EditHistory | None = None
         self._threshold = 0.5
+        self._run = 0
         self._is_painting = False
 
     @property
@@ -147,9 +151,18 @@ class LesionLayer:
             self._history.commit("threshold", threshold, changed, joins=True)
             self._redraw()
 
-    def clear(self) -> None:
-        """Begin a run of another kind: the model's own mask goes, what the user painted stays."""
+    def clear(self, run: int, oldest: int) -> None:
+        """Begin a run of another kind: the model's own mask goes, what the user painted stays.
+
+        Parameters
+        ----------
+        run, oldest : int
+            Its number, and that of the earliest run that can be gone back to.
+        """
+        self._run = run
         if self._history is not None and self.is_shown:
+            self._take_stroke()
+            self._history.begin_run(run, oldest)
             changed = self._write_all(np.zeros(self._written.shape, np.uint8), range(len(self._written)))
             self._history.gather(_RUN, changed)
             self._redraw()
@@ -208,13 +221,16 @@ class LesionLayer:
         self._threshold = threshold
         self.data[:] = mask
         self._written[:] = written
-        self._history = EditHistory((self.data, self._written), threshold)
+        self._history = EditHistory((self.data, self._written), threshold, run=self._run)
         self._redraw()
 
     def _step(self, step: Step | None, end: int) -> None:
         if step is None:
             return
         threshold = step.threshold[end]
+        if step.run[end] != self._run:
+            self._run = step.run[end]
+            self.stepped_to_run.emit(self._run)
         self._redraw()
         if threshold != self._threshold:
             self._threshold = threshold
@@ -240,7 +256,7 @@ class LesionLayer:
         layer.contour = CONTOUR
         layer.brush_size = 5
         self.layer = layer
-        self._history = EditHistory((layer.data, self._written), self._threshold)
+        self._history = EditHistory((layer.data, self._written), self._threshold, run=self._run)
         # One history: napari's own knows nothing of runs, and would bring back what has been written over since.
         layer.undo, layer.redo = self.undo, self.redo
         layer.events.paint.connect(self._on_paint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 
 _TINY = 1e-6
 _MAPS = (Role.INTER, Role.INTRA)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run has said, while the results of another are on screen: who takes that one back needs it again."""
+
+    recipe: Recipe
+    volumes: Volumes
+    sample: int
+    limits: dict[Role, tuple[float, float]]
 
 
 def _is_of(layer: Layer, case: Case) -> bool:
@@ -61,6 +72,9 @@ class ResultLayers:
         self._starting = True
         self._coming: list[Role] = []
         self._stale: list[Role] = []
+        self._run = self._latest = 0
+        self._other: tuple[int, _Run] | None = None
+        self.lesion.stepped_to_run.connect(self._show_run)
 
     @property
     def done(self) -> set[int]:
@@ -81,9 +95,10 @@ class ResultLayers:
         self._ensure_lesion()
 
     def restore(self) -> None:
-        """Make the layers that the user removed again, with all results so far."""
+        """Make the layers that the user removed again, with all results so far, and the mask that was taken back."""
         if self.volumes is not None:
             self._ensure_layers()
+            self.settle()
 
     @property
     def map_limits(self) -> dict[Role, float]:
@@ -101,7 +116,10 @@ class ResultLayers:
 
     def add(self, recipe: Recipe, result: SliceResult) -> None:
         """Take in one slice; results of another recipe are replaced first, hand edits are kept aside."""
-        if recipe != self.recipe:
+        if recipe != self.recipe and self._other is not None and self._other[1].recipe == recipe:
+            self._show_run(self._other[0])  # it was taken back, and goes on
+            self.lesion.clear(self._run, self._other[0])
+        elif recipe != self.recipe:
             self._renew(recipe, result)
         assert self.volumes is not None
         self.volumes.add(result)
@@ -190,6 +208,7 @@ class ResultLayers:
 
     def _renew(self, recipe: Recipe, result: SliceResult) -> None:
         """Start empty volumes for another recipe, in the layers that are there."""
+        before, self._other = self._held(), None
         # The volumes first: where memory does not suffice, what is there still belongs to its recipe.
         self.volumes = Volumes(
             self._case,
@@ -200,8 +219,34 @@ class ResultLayers:
         )
         self.recipe = recipe
         self.sample = min(self.sample, self.samples - 1)
-        self._limits.clear()
-        self.lesion.clear()
+        self._limits = {}
+        self._latest += 1
+        self._run, self._other = self._latest, before
+        self.lesion.clear(self._run, 0 if before is None else before[0])
+        self._exchange()
+
+    def _held(self) -> tuple[int, _Run] | None:
+        if self.recipe is None or self.volumes is None:
+            return None
+        return self._run, _Run(self.recipe, self.volumes, self.sample, self._limits)
+
+    def _show_run(self, number: int) -> None:
+        """Let results and mask be of one run again: undo or redo has come to the mask of the other."""
+        if self._other is None or self._other[0] != number:
+            return
+        (self._run, run), self._other = self._other, self._held()
+        self.recipe, self.volumes, self.sample, self._limits = run.recipe, run.volumes, run.sample, run.limits
+        self._exchange()
+        while self._stale:
+            self._freshen(self._stale[0])
+        self._coming = self._missing()
+        self._bring()
+        for role, limits in self._limits.items():
+            if self.layer_of(role) is not None:
+                self._layers[role].contrast_limits = limits
+
+    def _exchange(self) -> None:
+        """Let the layers that are there show other volumes."""
         arrays = self._arrays()
         self._stale = []
         for role, layer in list(self._layers.items()):

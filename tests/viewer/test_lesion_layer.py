@@ -104,7 +104,7 @@ def test_a_run_of_another_kind_keeps_what_was_painted(lesion: LesionLayer, case:
     lesion.write(4, square(case))
     layer_of(lesion).paint((3, 15, 15), 1)
     painted = layer_of(lesion).data[3].copy()
-    lesion.clear()
+    lesion.clear(1, 0)
     np.testing.assert_array_equal(layer_of(lesion).data[3], painted)
     assert not layer_of(lesion).data[4].any()
 

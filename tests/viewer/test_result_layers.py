@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
+from napari_ddmd.segment import SliceResult
 from napari_ddmd.viewer.navigation import go_to_slice
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.result_looks import agreement_colors
@@ -423,3 +424,85 @@ def test_no_layer_comes_to_a_case_that_was_closed(viewer: ViewerModel, case: Cas
     results.refresh()
     results.settle()
     assert len(viewer.layers) == 0
+
+
+def scaled(result: SliceResult, factor: float) -> SliceResult:
+    """Another run's word: every probability is smaller."""
+    return dataclasses.replace(
+        result, probability=result.probability * factor, samples=result.samples * factor, inter=result.inter * 2
+    )
+
+
+def test_a_run_that_is_taken_back_gives_way_to_the_results_before_it(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe
+) -> None:
+    first, second = slice_result(case, 4), scaled(slice_result(case, 4), 0.5)
+    results.add(recipe, first)
+    results.settle()
+    results.show_sample(2)
+    results.add(other_recipe, second)
+    results.settle()
+    assert not results.lesion.data.any()
+
+    for _ in range(2):
+        results.lesion.undo()
+        assert results.recipe == recipe
+        np.testing.assert_array_equal(results.lesion.data[4], first.mask())
+        np.testing.assert_array_equal(viewer.layers["probability"].data[4], first.probability)
+        np.testing.assert_array_equal(viewer.layers["inter discrepancy"].data[4], first.inter)
+        assert (results.sample, viewer.layers["sample 3 of 3"].name) == (2, "sample 3 of 3")
+        results.lesion.redo()
+        assert results.recipe == other_recipe
+        assert not results.lesion.data.any()
+        np.testing.assert_array_equal(viewer.layers["probability"].data[4], second.probability)
+
+
+def test_maps_that_only_the_earlier_run_had_come_back(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    results.settle()
+    results.add(other_recipe, scaled(slice_result(case, 4, intra=False), 0.5))
+    results.settle()
+    assert "intra discrepancy" not in viewer.layers
+    results.lesion.undo()
+    np.testing.assert_array_equal(viewer.layers["intra discrepancy"].data[4], slice_result(case, 4).intra)
+
+
+def test_the_two_latest_runs_can_be_gone_back_to(results: ResultLayers, case: Case, recipe: Recipe) -> None:
+    recipes = [dataclasses.replace(recipe, sampling=dataclasses.replace(recipe.sampling, seed=n)) for n in range(3)]
+    for number, one in enumerate(recipes):
+        results.add(one, scaled(slice_result(case, 3 + number), 1.0))
+        results.settle()
+    results.lesion.undo()
+    assert results.recipe == recipes[1]
+    assert results.lesion.next_undo is None
+    results.lesion.undo()
+    assert results.recipe == recipes[1]
+    assert results.lesion.data[4].any()
+
+
+def test_a_run_that_is_taken_back_while_it_is_on_goes_on(
+    results: ResultLayers, case: Case, recipe: Recipe, other_recipe: Recipe
+) -> None:
+    results.add(recipe, slice_result(case, 5))
+    results.settle()
+    results.add(other_recipe, slice_result(case, 3))
+    results.lesion.undo()
+    assert results.recipe == recipe
+    results.add(other_recipe, slice_result(case, 4))
+    results.settle()
+
+    assert results.recipe == other_recipe
+    assert results.done == {3, 4}
+    assert [bool(plane.any()) for plane in results.lesion.data[3:6]] == [True, True, False]
+
+
+def test_a_mask_that_was_taken_back_comes_again(results: ResultLayers, case: Case, recipe: Recipe) -> None:
+    results.add(recipe, slice_result(case, 4))
+    results.settle()
+    results.lesion.undo()
+    assert not results.lesion.data.any()
+    results.restore()
+    np.testing.assert_array_equal(results.lesion.data[4], slice_result(case, 4).mask())
+    assert results.lesion.next_undo == "run"
