@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtCore import QEventLoop, QPoint, QTimer
+from qtpy.QtGui import QCursor
 
 from napari_ddmd.case import load_case
 from napari_ddmd.viewer.four_panels import Arrangement
@@ -100,6 +101,12 @@ def save(panel: Any) -> None:
     panel.tabs.setCurrentIndex(SAVE)
 
 
+def point_at_lesion(viewer: Any) -> None:
+    """Put the mouse where the lesion is, for the status bar to tell its values."""
+    canvas = viewer.window._qt_viewer.canvas.native
+    QCursor.setPos(canvas.mapToGlobal(QPoint(int(0.64 * canvas.width()), int(0.62 * canvas.height()))))
+
+
 STATES: dict[str, Callable[[Any], None]] = {
     "panel": single,
     "modalities": modalities,
@@ -134,6 +141,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for name, arrange in STATES.items():
         arrange(panel)
+        point_at_lesion(viewer)
         wait(2500)
         picture = options.out / f"{name}.png"
         viewer.screenshot(picture, canvas_only=False, flash=False)

@@ -77,7 +77,7 @@ class DenoisingLayer:
 
     def caption(self) -> str:
         """Word the slice, the step and its timestep."""
-        where = f"Slice {self.index}, sample {self.number + 1}"
+        where = f"Slice {self.index}, noise {self.number + 1}"
         if self.step == self.steps:
             return f"{where}: finished after {self.steps} step{'' if self.steps == 1 else 's'}"
         # Timesteps count from 0 in the code, and from 1 in the paper.

@@ -68,3 +68,9 @@ def grid_arguments(case: Case, role: str) -> dict[str, Any]:
         "axis_labels": AXIS_LABELS,
         "metadata": {METADATA_KEY: LayerTag(case, role)},
     }
+
+
+def is_of(layer: Layer, case: Case) -> bool:
+    """Tell whether a layer shows something of a case."""
+    tag = tag_of(layer)
+    return tag is not None and tag.case is case

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,18 @@ from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
 from napari_ddmd.lesions import lesion_volume_ml
-from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.kept_run import KeptRun
+from napari_ddmd.viewer.layer_tag import Role, is_of
 from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.navigation import shows_slice
-from napari_ddmd.viewer.result_looks import agreement_colors, agreement_layer, map_layer, sample_layer
+from napari_ddmd.viewer.result_looks import (
+    NO_LIMITS,
+    agreement_colors,
+    agreement_layer,
+    map_layer,
+    sample_layer,
+    widen_limits,
+)
 from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.volumes import Volumes
 
@@ -26,23 +33,7 @@ if TYPE_CHECKING:
     from napari_ddmd.segment import SliceResult
     from napari_ddmd.viewer.run_settings import Recipe
 
-_TINY = 1e-6
 _MAPS = (Role.INTER, Role.INTRA)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What a run has said, while the results of another are on screen: who takes that one back needs it again."""
-
-    recipe: Recipe
-    volumes: Volumes
-    sample: int
-    limits: dict[Role, tuple[float, float]]
-
-
-def _is_of(layer: Layer, case: Case) -> bool:
-    tag = tag_of(layer)
-    return tag is not None and tag.case is case
 
 
 class ResultLayers:
@@ -73,7 +64,7 @@ class ResultLayers:
         self._coming: list[Role] = []
         self._stale: list[Role] = []
         self._run = self._latest = 0
-        self._other: tuple[int, _Run] | None = None
+        self._other: tuple[int, KeptRun] | None = None
         self.lesion.stepped_to_run.connect(self._show_run)
 
     @property
@@ -225,10 +216,10 @@ class ResultLayers:
         self.lesion.clear(self._run, 0 if before is None else before[0])
         self._exchange()
 
-    def _held(self) -> tuple[int, _Run] | None:
+    def _held(self) -> tuple[int, KeptRun] | None:
         if self.recipe is None or self.volumes is None:
             return None
-        return self._run, _Run(self.recipe, self.volumes, self.sample, self._limits)
+        return self._run, KeptRun(self.recipe, self.volumes, self.sample, self._limits)
 
     def _show_run(self, number: int) -> None:
         """Let results and mask be of one run again: undo or redo has come to the mask of the other."""
@@ -308,7 +299,7 @@ class ResultLayers:
 
     def _bring(self, map_limits: Mapping[Role, float] = MappingProxyType({}), *, most: int | None = None) -> None:
         """Make layers that were announced; none any more of a case that was closed meanwhile."""
-        if self._coming and not any(_is_of(layer, self._case) for layer in self._viewer.layers):
+        if self._coming and not any(is_of(layer, self._case) for layer in self._viewer.layers):
             self._coming = []
         arrays = self._arrays() if self._coming else {}
         with selection_kept(self._viewer.layers):
@@ -336,7 +327,7 @@ class ResultLayers:
             return sample_layer(array, self._case, self._sample_name())
         if role is Role.AGREEMENT:
             return agreement_layer(array, self._case, self.samples)
-        self._limits[role] = (0.0, 1.0) if role in (Role.PROBABILITY, Role.UNCERTAINTY) else (0.0, _TINY)
+        self._limits[role] = (0.0, 1.0) if role in (Role.PROBABILITY, Role.UNCERTAINTY) else NO_LIMITS
         return map_layer(array, self._case, role, self._limits[role])
 
     def _show_sample_in(self, layer: Labels) -> None:
@@ -350,15 +341,6 @@ class ResultLayers:
         return f"{Role.SAMPLE} {self.sample + 1} of {self.samples}"
 
     def _widen_limits(self, role: Role, values: NDArray[np.float32] | None) -> None:
-        """Let a map's display limits grow with its values, until the user sets them by hand."""
         layer = self._layers.get(role)
-        if values is None or layer is None or not values.any():
-            return
-        before = self._limits.setdefault(role, (0.0, _TINY))
-        untouched = np.allclose(layer.contrast_limits, before, rtol=1e-3, atol=0) or before[1] == _TINY
-        top = float(np.percentile(values[values > 0], 99.5))
-        if not untouched or top <= before[1]:
-            return
-        self._limits[role] = (0.0, top)
-        layer.contrast_limits_range = (0.0, max(top, float(values.max())) * 2)
-        layer.contrast_limits = (0.0, top)
+        if values is not None and layer is not None and values.any():
+            self._limits[role] = widen_limits(layer, self._limits.get(role, NO_LIMITS), values)

@@ -22,6 +22,8 @@ COLORMAPS = {
     Role.PROBABILITY: "inferno",
     Role.UNCERTAINTY: "bop blue",
 }
+NO_LIMITS = (0.0, 1e-6)
+"""Between which a map is displayed that has no values yet."""
 SAMPLE_COLOR = "#d55e00"
 # From few samples (dark) to all of them (bright); even steps of brightness for any colour vision. The map's yellow end
 # is left out: the lesion has that colour.
@@ -54,6 +56,27 @@ def agreement_layer(counts: NDArray[np.uint8], case: Case, samples: int) -> Labe
     layer.contour = 1
     layer.editable = False
     return layer
+
+
+def widen_limits(layer: Image, before: tuple[float, float], values: NDArray[np.float32]) -> tuple[float, float]:
+    """Let a map's display limits grow with its values, until the user sets them by hand; return those that count.
+
+    Parameters
+    ----------
+    layer : Image
+        Of the map.
+    before : (float, float)
+        What was returned the last time, or `NO_LIMITS`.
+    values : ndarray
+        Of a slice; any of them above 0.
+    """
+    untouched = np.allclose(layer.contrast_limits, before, rtol=1e-3, atol=0) or before == NO_LIMITS
+    top = float(np.percentile(values[values > 0], 99.5))
+    if not untouched or top <= before[1]:
+        return before
+    layer.contrast_limits_range = (0.0, max(top, float(values.max())) * 2)
+    layer.contrast_limits = (0.0, top)
+    return 0.0, top
 
 
 def map_layer(values: NDArray[np.float32], case: Case, role: Role, limits: tuple[float, float]) -> Image:

@@ -80,8 +80,16 @@ class WindowLevel:
         return None
 
     def reset(self, cell: tuple[int, int] | None = None) -> None:
-        """Show an image as when it was opened."""
-        image = self.image_at(cell)
+        """Show an image as when it was opened; without a cell, on the divided canvas, all of them."""
+        if cell is None and self._viewer.canvas.grid.enabled:
+            cells = [(row, column) for row in range(2) for column in range(2)]
+            images = [self.image_at(place) for place in cells]
+        else:
+            images = [self.image_at(cell)]
+        for image in images:
+            self._reset(image)
+
+    def _reset(self, image: Image | None) -> None:
         tag = None if image is None else tag_of(image)
         if image is None or tag is None:
             return

@@ -56,10 +56,10 @@ def test_each_step_has_its_picture_and_its_caption(shown: DenoisingLayer) -> Non
         assert tuple(shown.layer.contrast_limits) == (0, 1)
         captions.append(shown.caption())
     assert captions == [
-        "Slice 4, sample 3: step 1 of 3, t = 1000 of 1000",
-        "Slice 4, sample 3: step 2 of 3, t = 666 of 1000",
-        "Slice 4, sample 3: step 3 of 3, t = 333 of 1000",
-        "Slice 4, sample 3: finished after 3 steps",
+        "Slice 4, noise 3: step 1 of 3, t = 1000 of 1000",
+        "Slice 4, noise 3: step 2 of 3, t = 666 of 1000",
+        "Slice 4, noise 3: step 3 of 3, t = 333 of 1000",
+        "Slice 4, noise 3: finished after 3 steps",
     ]
 
 

@@ -164,6 +164,19 @@ def test_each_cell_has_its_own_window(viewer: ViewerModel, panels: FourPanels, c
     assert changed == ["t1ce"]
 
 
+def test_all_cells_are_reset_at_once(
+    viewer: ViewerModel, window_level: WindowLevel, panels: FourPanels, case: Case
+) -> None:
+    panels.show(Arrangement.MODALITIES, case)
+    images = [layer for layer in viewer.layers if isinstance(layer, Image) and layer.visible]
+    before = [tuple(image.contrast_limits) for image in images]
+    for cell in ((0, 1), (1, 0)):
+        assert drag(viewer, 50, 50, viewbox=cell)
+    assert [tuple(image.contrast_limits) for image in images] != before
+    window_level.reset()
+    assert [tuple(image.contrast_limits) for image in images] == before
+
+
 def test_the_mouse_is_given_back(viewer: ViewerModel, window_level: WindowLevel) -> None:
     drags, clicks = len(viewer.mouse_drag_callbacks), len(viewer.mouse_double_click_callbacks)
     window_level.release()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
-from napari.utils.notifications import show_warning
+from napari.utils.notifications import show_info, show_warning
 from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -266,6 +266,7 @@ class AutosaveBox(QWidget):
             show_warning(problem)
         if found is not None:
             self._offers[case] = found
+            show_info(f"{case.name}: edits of {found.time:%d %b %H:%M} were found; tab Lesions offers them.")
         self._show()
 
     def _show(self) -> None:

@@ -130,6 +130,7 @@ class DenoisingBox(QWidget):
         self.close_button = QPushButton("Close")
         self.close_button.setToolTip("Take the layer away")
         self.caption = QLabel("")
+        self.caption.setToolTip("From the noise that the sample of this number came out of")
         self._lay_out()
         self._worker = Background(self)
         self._worker.done.connect(self._on_computed)
@@ -173,7 +174,7 @@ class DenoisingBox(QWidget):
             sampling = self._sampling() if results is None or results.recipe is None else results.recipe.sampling
             steps = min(self.steps.value(), bundle.settings.diffusion.timesteps)
             self._stop.job = _Job(case, bundle, index, number, steps, sampling)
-            self._say(f"Computing {steps} step{'' if steps == 1 else 's'} of slice {index}, sample {number + 1}…")
+            self._say(f"Computing {steps} step{'' if steps == 1 else 's'} of slice {index}, noise {number + 1}…")
             self._show_controls()
             self._look.start()
             self._worker.start(self._stop.job.compute)

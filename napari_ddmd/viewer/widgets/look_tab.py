@@ -75,7 +75,7 @@ class LookTab(QWidget):
     def _show(self) -> None:
         results = self._desk.results
         samples = 0 if results is None else results.samples
-        self.result_box.set_samples(samples)
+        self.result_box.set_samples(samples, 0 if results is None else results.sample)
         self.legend.setText(agreement_legend(samples))
         self.legend.setVisible(samples > 1)
         self.score_plot.show_scores(self._desk.case, self._desk.volumes)

@@ -72,7 +72,7 @@ class OverlayBox(QWidget):
 
     def toggle_all(self) -> None:
         """Hide all that is shown, or show again what was hidden so."""
-        shown = [role for role, tick in self.ticks.items() if tick.isChecked()]
+        shown = [role for role, tick in self.ticks.items() if tick.isChecked() and tick.isEnabled()]
         if shown:
             self._hidden = shown
         for role in shown or self._hidden:

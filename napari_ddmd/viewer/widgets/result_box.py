@@ -58,11 +58,14 @@ class ResultBox(QWidget):
         self.threshold.setValue(threshold)
         self.threshold.blockSignals(False)
 
-    def set_samples(self, count: int) -> None:
-        """Let the slider browse that many sampled masks."""
+    def set_samples(self, count: int, number: int = 0) -> None:
+        """Let the slider browse that many sampled masks, and show which of them, from 0, is on screen."""
         self.sample.setEnabled(count > 1)
-        if count and self.sample.maximum() != count:
+        self.sample.blockSignals(True)
+        if count:
             self.sample.setRange(1, count)
+            self.sample.setValue(number + 1)
+        self.sample.blockSignals(False)
 
     def _on_threshold(self, _value: float) -> None:
         self._clock.start()

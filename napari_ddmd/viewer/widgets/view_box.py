@@ -1,4 +1,4 @@
-"""Divide the canvas: one image, the four modalities, or the maps."""
+"""Divide the canvas: one image, the four modalities, or what explains the mask."""
 
 from __future__ import annotations
 

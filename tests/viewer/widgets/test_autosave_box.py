@@ -186,13 +186,15 @@ def test_edits_that_could_not_be_saved_are_tried_again_when_the_window_goes(
 
 
 def test_edits_that_were_left_are_offered_and_restored(
-    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, notifications: list[Notification]
 ) -> None:
     edits = leave(autosave_folder, case)
     left = files(autosave_folder)
     desk, box = open_()
     qtbot.waitUntil(lambda: not box.isHidden(), timeout=10_000)
     assert "in 2 slices (2-3)" in box.label.text()
+    assert [note.severity for note in notifications] == ["info"]
+    assert "tab Lesions" in notifications[0].message
     box.restore_button.click()
     assert box.isHidden()
     lesion = desk.results_of(case).lesion

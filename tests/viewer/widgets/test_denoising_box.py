@@ -120,7 +120,7 @@ def test_the_slider_scrubs_and_the_caption_tells_the_timestep(
         assert layer.data.mean() == pytest.approx(step / 100)
     assert box.caption.text().endswith("finished after 10 steps")
     box.slider.setValue(4)
-    assert box.caption.text() == "Slice 4, sample 1: step 5 of 10, t = 6 of 1000"
+    assert box.caption.text() == "Slice 4, noise 1: step 5 of 10, t = 6 of 1000"
     box.expected.setChecked(True)
     assert layer.data.mean() == pytest.approx(0.05)
 

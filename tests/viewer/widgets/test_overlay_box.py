@@ -8,6 +8,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
 from napari_ddmd.viewer.layer_tag import Role
 from napari_ddmd.viewer.run_settings import Recipe, Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
@@ -67,6 +68,18 @@ def test_all_can_be_hidden_and_come_back_as_they_were(box: OverlayBox, desk: Des
     assert ticked(box) == set()
     box.toggle_all()
     assert ticked(box) == {Role.LESION, Role.UNCERTAINTY}
+
+
+def test_what_has_a_panel_to_itself_is_no_overlay(box: OverlayBox, desk: Desk, case: Case, viewer: ViewerModel) -> None:
+    add_results(desk, case)
+    links = ViewerLinks()
+    panels = FourPanels(viewer, links)
+    panels.show(Arrangement.EXPLAIN, case)
+    assert ticked(box) == {Role.LESION, Role.INTER, Role.INTRA, Role.PROBABILITY}
+    for shown in (False, True):
+        box.toggle_all()
+        assert box.ticks[Role.LESION].isChecked() is shown
+    links.disconnect()
 
 
 def test_what_is_not_there_cannot_be_shown(box: OverlayBox) -> None:

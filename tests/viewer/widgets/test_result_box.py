@@ -50,5 +50,8 @@ def test_samples_count_from_one(box: ResultBox, qtbot: QtBot) -> None:
     with qtbot.waitSignal(box.sample_chosen) as signal:
         box.sample.setValue(4)
     assert signal.args == [3]
+    with qtbot.assertNotEmitted(box.sample_chosen):
+        box.set_samples(3, 2)
+    assert box.sample.value() == 3
     box.set_samples(1)
     assert not box.sample.isEnabled()
