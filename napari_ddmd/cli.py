@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +17,7 @@ from napari_ddmd import __version__
 from napari_ddmd.import_dicom import add_import_command
 from napari_ddmd.one_line import one_line, print_any_name
 
-DONE, AT_FAULT, INTERRUPTED = 0, 2, 130
+DONE, BROKEN, AT_FAULT, INTERRUPTED = 0, 1, 2, 130
 _DEMO_FOLDER = Path("napari-ddmd-demo")
 _ABOUT_PREDICT = (
     "Segment cases and save the results under DIR/<case>/. Given again after it was cut off, the same command goes on: "
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 done, 2 the input is at fault (one line on standard error says why), 130 interrupted.
+        Exit status: 0 done, 1 a defect of the program, 2 the input is at fault (one line on standard error says why),
+        130 interrupted.
     """
     print_any_name()
     try:
@@ -167,7 +169,7 @@ def _slice_range(text: str) -> tuple[int | None, int | None]:
 def _predict(options: argparse.Namespace) -> int:
     from napari_ddmd.cohort import do_case
     from napari_ddmd.launcher import device_name, rank, share, wait_for_all, world_size
-    from napari_ddmd.predict import PredictSettings, collect_cases
+    from napari_ddmd.predict import PredictError, PredictSettings, collect_cases
     from napari_ddmd.whole_files import sweep
 
     found, faults = collect_cases(options.cases)
@@ -196,6 +198,7 @@ def _predict(options: argparse.Namespace) -> int:
     )
     summaries: list[dict[str, Any]] = []
     failed = [str(fault) for fault in faults]
+    status = DONE
     for number, files in enumerate(cases, start=1):
         try:
             summary, line = do_case(
@@ -212,6 +215,16 @@ def _predict(options: argparse.Namespace) -> int:
             _fault(error)
             failed.append(str(error))
             continue
+        except MemoryError as error:
+            short = PredictError(f"{files.name}: the memory does not suffice ({str(error) or 'no more is free'})")
+            _fault(short)
+            failed.append(str(short))
+            continue
+        except Exception as error:  # a defect must not cost the cases after it
+            traceback.print_exc()
+            failed.append(f"{files.name}: {one_line(error)}")
+            status = BROKEN
+            continue
         if options.json:
             summaries.append(summary)
         else:
@@ -225,7 +238,7 @@ def _predict(options: argparse.Namespace) -> int:
         elif summaries:
             print(json.dumps(summaries[0], indent=1))
     wait_for_all()
-    return AT_FAULT if failed else DONE
+    return status or (AT_FAULT if failed else DONE)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -144,6 +144,7 @@ def predict_case(
     prediction_folder(out, files.name, overwrite=overwrite)
     device = pick_device(settings.device)
     started = time.perf_counter()
+    stamps = _stamps(files)
     with warnings.catch_warnings():
         # They are passed on through `remark`, without the code lines that Python would print.
         warnings.simplefilter("ignore", CaseWarning)
@@ -156,6 +157,8 @@ def predict_case(
         remark(f"{case.name}: {estimate}")
     asked = _run_settings(settings, bundle)
     images_sha256 = images_hash(files)
+    if _stamps(files) != stamps:
+        raise PredictError(f"{files.name}: its images changed while they were read; call again when they are whole")
     slices = _axial_slices(case, settings.slices)
     used: list[str] = []  # a run may leave the device that it began on
 
@@ -248,6 +251,12 @@ def _find(path: Path) -> tuple[list[CaseFiles], list[CaseError]]:
         except CaseError as error:
             faults.append(error)
     return sorted(cases, key=lambda files: files.name), faults
+
+
+def _stamps(files: CaseFiles) -> list[tuple[int, int, int]]:
+    """What changes with the content of a case's images; nothing of one that is not there, which reading tells."""
+    found = [path.stat() for path in files.images.values() if path.exists()]
+    return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
 
 
 def _axial_slices(case: Case, wanted: tuple[int | None, int | None] | None) -> list[int] | None:

@@ -11,6 +11,7 @@ import pytest
 
 import napari_ddmd
 from napari_ddmd import case_sampler
+from napari_ddmd import predict as predict_module
 from napari_ddmd.case import load_case
 from napari_ddmd.cli import main
 from napari_ddmd.model import Bundle
@@ -186,6 +187,38 @@ def test_one_case_at_fault_does_not_lose_the_others(
     assert len(lines) == len(answer["failed"]) == 3
     for fault in (cohort / "d", cohort / "b", cut):
         assert any(f"{fault}:" in line for line in lines), fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "told"),
+    [
+        (MemoryError("Unable to allocate 3.5 GiB"), 2, "a: the memory does not suffice (Unable to allocate 3.5 GiB)"),
+        (KeyError("a defect"), 1, "KeyError: 'a defect'"),
+    ],
+)
+def test_no_memory_and_no_defect_costs_the_cases_after_it(
+    tmp_path: Path,
+    write_small_case: CaseWriter,
+    tiny_model_folder: Path,
+    out: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+    status: int,
+    told: str,
+) -> None:
+    for name in ("a", "b"):
+        write_small_case(tmp_path / "cohort" / name)
+    save = predict_module.save_prediction
+
+    def fail_once(*arguments: Any, **more: Any) -> Path:
+        monkeypatch.setattr(predict_module, "save_prediction", save)
+        raise fault
+
+    monkeypatch.setattr(predict_module, "save_prediction", fail_once)
+    assert predict(tmp_path / "cohort", tiny_model_folder, out) == status
+    assert told in capsys.readouterr().err
+    assert [entry.name for entry in out.iterdir()] == ["b"]
 
 
 def test_cases_of_one_name_and_unnamed_images_do_not_lose_the_others(

@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 
-from napari_ddmd.case import CaseWarning, find_case_files
+from napari_ddmd.case import Case, CaseFiles, CaseWarning, find_case_files, load_case
 from napari_ddmd.model import Bundle
 from napari_ddmd.predict import PredictError, PredictSettings, collect_cases, predict_case
 from napari_ddmd.segment import Progress
@@ -45,6 +46,22 @@ def test_a_report_is_saved_where_it_is_asked_for(small_case_folder: Path, tiny_b
     for words in ("Seed</dt><dd>3", "Device</dt><dd>", "Sampled masks a slice</dt><dd>2"):
         assert words in page
     assert (done.folder / "Small_001_lesions.csv").read_text().startswith("case,model,")
+
+
+def test_images_that_change_while_they_are_read_give_no_result(
+    tiny_bundle: Bundle, tmp_path: Path, write_small_case: CaseWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_late(files: CaseFiles, **options: Any) -> Case:
+        case = load_case(files, **options)
+        flair = files.images["flair"]
+        flair.write_bytes(flair.read_bytes() + b"more")
+        return case
+
+    folder = write_small_case(tmp_path / "case")
+    monkeypatch.setattr("napari_ddmd.predict.load_case", load_late)
+    with pytest.raises(PredictError, match="case: its images changed while they were read"):
+        predict_case(find_case_files(folder), tiny_bundle, tmp_path / "out", QUICK)
+    assert not (tmp_path / "out").exists()
 
 
 def test_slices_are_those_of_the_file(small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import os
 import stat
 import sys
 import tempfile
-import traceback
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -238,10 +237,10 @@ def test_a_crash_of_the_command_line_prints_no_voxel(
 
     monkeypatch.setattr("napari_ddmd.predict.save_prediction", crash)
     words = ("--model", str(tiny_model_folder), "--out", str(tmp_path / "out"), "--samples", "2")
-    with pytest.raises(KeyError) as caught:
-        main(["predict", str(planted), *words])
+    assert main(["predict", str(planted), *words]) == 1
 
-    printed = "".join(traceback.format_exception(caught.value)) + capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "KeyError" in printed
     assert "array(" not in printed
     assert "tensor(" not in printed
     assert not tells(printed.replace(str(planted), "").replace(f"{WORD}_file", "").encode())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -126,6 +127,24 @@ def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(
     assert len(places) == 1
     assert not places[0].exists()
     assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+def test_where_the_disk_knows_no_locks_what_is_left_goes_after_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(whole_files.fcntl, "flock", no_locks)
+    for name, age in ((".saving-new", 0), (".saving-old", 2 * 24 * 3600)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".owner").touch()
+        (tmp_path / name / "mask.nii.gz").touch()
+        os.utime(tmp_path / name, times=(time.time() - age,) * 2)
+
+    assert "mask.nii.gz" in sweep(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == [".saving-new"]
 
 
 def test_what_is_moved_into_place_is_on_the_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,7 +124,7 @@ def case_places(path: str | os.PathLike[str]) -> list[Path]:
     if not location.is_dir():
         return [location]
     # Links can lead to one case by several ways, and back to where they are.
-    places = {(os.path.realpath(place), place.name): place for place in reversed(_case_folders(location, ()))}
+    places = {(os.path.realpath(place), place.name): place for place in reversed(_case_folders(location, 0, {}))}
     return list(reversed(places.values())) or [location]
 
 
@@ -246,10 +246,10 @@ def _list_around(file: Path) -> tuple[Path, _Listing]:
     return folder, listing
 
 
-def _case_folders(folder: Path, above: tuple[str, ...]) -> list[Path]:
-    """Find the cases in and below a folder; `above` are those that lead to it, which a link may lead back to."""
+def _case_folders(folder: Path, depth: int, searched: dict[str, int]) -> list[Path]:
+    """Find the cases in and below a folder that lies so deep; links may lead to what was `searched` from no deeper."""
     own = os.path.realpath(folder)
-    if own in above:
+    if searched.get(own, depth + 1) <= depth:
         return []
     try:
         listing = _list_case(folder)
@@ -257,11 +257,12 @@ def _case_folders(folder: Path, above: tuple[str, ...]) -> list[Path]:
         return [folder]  # find_case_files tells why
     if listing.has_images:
         return [folder]
+    searched[own] = depth
     below: list[Path] = []
-    if len(above) < _DEEPEST:
+    if depth < _DEEPEST:
         # What may not be opened (a drive's "lost+found") is no reason to give up on the rest.
         below = [e for e in _entries(folder) if _is_folder(e) and os.access(e, os.R_OK | os.X_OK)]
-    cases = [case for entry in below for case in _case_folders(entry, (*above, own))]
+    cases = [case for entry in below for case in _case_folders(entry, depth + 1, searched)]
     # Images beside case folders (an atlas) are no case; images alone are a patient whose files have other names.
     if not cases and listing.unnamed and not (folder / _SUMMARY).is_file():
         return [folder]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-import zipfile
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -201,7 +199,9 @@ def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
                     f"{path.name}: edits of a later version of napari-ddmd; update it to get them back."
                 )
             edits = Edits(stored["mask"], stored["written"], float(stored["threshold"]))
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except AutosaveError:
+        raise
+    except Exception as error:  # zip files, their headers and numpy's can be damaged in more ways than can be named
         raise AutosaveError(f"{path.name}: edits of an earlier session cannot be read; they are ignored.") from error
     for volume in (edits.mask, edits.written):
         if volume.shape != shape or volume.dtype != np.uint8:

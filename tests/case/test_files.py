@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_ddmd.case import MODALITIES, CaseError, case_places, find_case_files, find_cases
+from napari_ddmd.case import MODALITIES, CaseError, case_places, files, find_case_files, find_cases
 
 from .conftest import WriteCase, WriteNifti, volume
 
@@ -227,3 +227,20 @@ def test_a_case_and_each_of_its_files_stand_for_themselves(
     folder = write_case("patient")
     monkeypatch.chdir(folder)
     assert case_places(start) == [folder / start]
+
+
+def test_each_folder_of_a_web_of_links_is_searched_once(
+    tmp_path: Path, write_case: WriteCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"site_{number:02}" for number in range(30)]
+    for name in names:
+        (tmp_path / name).mkdir()
+        for other in names:
+            (tmp_path / name / other).symlink_to(tmp_path / other)
+    write_case(tmp_path / names[-1] / "patient")
+    listed: list[Path] = []
+    list_case = files._list_case
+    monkeypatch.setattr(files, "_list_case", lambda folder: (listed.append(folder), list_case(folder))[1])
+
+    assert [found.name for found in find_cases(tmp_path)] == ["patient"]
+    assert len(listed) < 5 * len(names)

@@ -6,6 +6,8 @@ import stat
 import subprocess
 import sys
 import time
+import zipfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -100,6 +102,62 @@ def test_a_broken_file_is_told_of_once_and_ignored(store: Autosave, cut: int) ->
     assert "\n" not in problems[0]
     assert path.name in problems[0]
     assert Autosave(store.folder).find(KEY, SHAPE) == (None, [])
+
+
+def encrypted(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[6] |= 1
+    content[content.find(b"PK\1\2") + 8] |= 1
+    path.write_bytes(content)
+
+
+def unknown_method(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[8] = content[content.find(b"PK\1\2") + 10] = 99
+    path.write_bytes(content)
+
+
+def no_archive(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+
+
+def three_thresholds(path: Path) -> None:
+    np.savez(path, mask=np.zeros(SHAPE, np.uint8), written=np.zeros(SHAPE, np.uint8), threshold=np.zeros(3))
+
+
+def header(text: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            words = f"{text:<117}\n".encode()
+            archive.writestr("mask.npy", b"\x93NUMPY\1\0" + len(words).to_bytes(2, "little") + words)
+            archive.writestr("written.npy", b"")
+            archive.writestr("threshold.npy", b"")
+
+    return write
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "encrypted": encrypted,
+    "unknown method": unknown_method,
+    "no archive": no_archive,
+    "three thresholds": three_thresholds,
+    "torn header": header("{'descr': '|u1', 'fortran_order': False, 'shape': (3, "),
+    "a petabyte": header("{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000,), }"),
+}
+
+
+@pytest.mark.fault("Viewer")
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=list(DAMAGE))
+def test_however_a_file_is_damaged_an_older_one_is_found(store: Autosave, damage: Callable[[Path], None]) -> None:
+    older, damaged = Autosave(store.folder).save(KEY, edits()), store.save(KEY, edits())
+    age(older, 1)
+    damage(damaged)
+
+    found, problems = Autosave(store.folder).find(KEY, SHAPE)
+    assert found is not None
+    assert found.path == older
+    assert ["cannot be read" in problem for problem in problems] == [True]
 
 
 def test_an_older_whole_file_is_found_behind_a_broken_one(store: Autosave) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_ddmd.one_line import one_line
 from napari_ddmd.viewer import autosave
 from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, Found, case_key
 from napari_ddmd.viewer.desk import Desk
@@ -108,12 +109,14 @@ class Keeper:
                 self.store.discard(origin)
 
     def flush(self, *_: object) -> None:
-        """Save at once what is to be saved, in this thread."""
+        """Save at once what is to be saved, in this thread, and again what is being saved: that may still fail."""
+        if self._taken:
+            self.forget()
         while (taken := self.take()) is not None:
             try:
                 self.write(*taken)
-            except AutosaveError as error:
-                show_warning(str(error))
+            except (AutosaveError, MemoryError) as error:
+                show_warning(one_line(error))
         self.let_go()
 
 
@@ -149,6 +152,7 @@ class AutosaveBox(QWidget):
         self._worker.done.connect(self._on_saved)
         self._worker.failed.connect(self._on_failed)
         self._finder.done.connect(self._on_found)
+        self._finder.failed.connect(lambda error: show_warning(f"Edits of earlier sessions: {one_line(error)}"))
         self.restore_button.clicked.connect(self.restore)
         self.discard_button.clicked.connect(self.discard)
         desk.mask_edited.connect(self._on_edited)
@@ -246,10 +250,10 @@ class AutosaveBox(QWidget):
             self._rest.start()
 
     def _on_failed(self, error: Exception) -> None:
-        self._saving = False
+        self._saving, self._obsolete = False, None
         self.keeper.forget()
         if not self._has_failed:
-            show_warning(" ".join(str(error).split()) or type(error).__name__)
+            show_warning(one_line(error))
         self._has_failed = True
 
     def _on_case(self) -> None:
