@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import Case
+from napari_ddmd.editing import Numbering
 from napari_ddmd.lesions import Lesion, find_lesions
 from napari_ddmd.volumes import Volumes
 
@@ -74,6 +75,8 @@ class Saveable:
         When the reader accepted the mask as it stands, local time, ISO 8601; empty where nobody did.
     with_expert
         Whether the expert's mask is drawn into the report's pictures.
+    numbering
+        Gives the lesions the numbers that they had before; without it the largest is 1.
     """
 
     case: Case
@@ -86,6 +89,7 @@ class Saveable:
     edited_slices: tuple[int, ...] = ()
     accepted: str = ""
     with_expert: bool = False
+    numbering: Numbering | None = None
 
     @property
     def was_edited(self) -> bool:
@@ -106,14 +110,19 @@ class Saveable:
     def _found(self) -> tuple[NDArray[np.int32], list[Lesion]]:
         volumes = self.volumes
         if volumes is None:
-            return find_lesions(self.mask, self.case.spacing)
-        return find_lesions(
-            self.mask,
-            self.case.spacing,
-            volumes.probability,
-            uncertainty=volumes.uncertainty,
-            scores=volumes.scores,
-        )
+            labels, lesions = find_lesions(self.mask, self.case.spacing)
+        else:
+            labels, lesions = find_lesions(
+                self.mask,
+                self.case.spacing,
+                volumes.probability,
+                uncertainty=volumes.uncertainty,
+                scores=volumes.scores,
+            )
+        if self.numbering is None:
+            return labels, lesions
+        numbers = copy.deepcopy(self.numbering).number(labels)
+        return numbers[labels], [replace(lesion, label=int(numbers[lesion.label])) for lesion in lesions]
 
     @cached_property
     def brain_slices(self) -> list[int]:

@@ -45,6 +45,8 @@ class Volumes:
         Discrepancy scores, by axial slice.
     done
         The axial slices that have come in.
+    devices
+        What has computed them, as far as it was noted, in the order in which it began.
     """
 
     def __init__(self, case: Case, samples: int, *, intra: bool, inter: bool, min_part: float = 0.0) -> None:
@@ -57,6 +59,7 @@ class Volumes:
         self.agreement: NDArray[np.uint8] = np.zeros(shape, np.uint8)
         self.scores: dict[int, DiscrepancyScores] = {}
         self.done: set[int] = set()
+        self.devices: tuple[str, ...] = ()
         self.min_part = min_part
 
     def add(self, result: SliceResult) -> None:
@@ -72,6 +75,11 @@ class Volumes:
         if result.scores is not None:
             self.scores[index] = result.scores
         self.done.add(index)
+
+    def note_device(self, device: str) -> None:
+        """Remember what computes: a run that falls short of memory may leave the device that it began on."""
+        if device and device not in self.devices:
+            self.devices += (device,)
 
     def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
         """``(S, H, W)``, 1 where the probability exceeds the threshold, without parts that are too small."""

@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from napari_ddmd.case import Case
+from napari_ddmd.editing import Numbering
+from napari_ddmd.lesions import find_lesions
 from napari_ddmd.model import Bundle
 from napari_ddmd.saveable import ModelFacts, Saveable
 
@@ -60,3 +62,17 @@ def test_a_model_has_a_short_title(tiny_bundle: Bundle) -> None:
     facts = ModelFacts.of(tiny_bundle)
     assert facts.title == f"{tiny_bundle.name} {tiny_bundle.version}"
     assert ModelFacts("", "", "", "ab" * 32, "").title == "abababababab"
+
+
+def test_lesions_keep_the_numbers_that_they_had(small_case: Case) -> None:
+    mask = np.zeros(small_case.grid.shape, np.uint8)
+    mask[2, 2:8, 2:8] = mask[5, 2:5, 2:5] = 1
+    numbering = Numbering(mask.shape)
+    numbering.number(find_lesions(mask, small_case.spacing)[0])
+    mask[2] = 0  # the larger one is deleted, and one larger still is drawn
+    mask[4:7, 10:20, 10:20] = 1
+    for _ in range(2):  # asking changes nothing
+        content = Saveable(case=small_case, mask=mask, numbering=numbering).kept()
+        assert [lesion.label for lesion in content.lesions] == [3, 2]
+        assert (content.labels[5, 15, 15], content.labels[5, 3, 3], content.labels[0, 0, 0]) == (3, 2, 0)
+    assert [lesion.label for lesion in Saveable(case=small_case, mask=mask).lesions] == [1, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -265,6 +266,10 @@ class LesionBox(QWidget):
         if self._numbering is None:
             self._numbering = Numbering(mask.shape)
         self._worker.start(_measured, mask.copy(), self._case, self._evidence, self._numbering)
+
+    def numbering(self) -> Numbering | None:
+        """Return a copy of what gives the lesions in the table their numbers."""
+        return deepcopy(self._numbering)
 
     def _on_measured(self, measurement: Measurement) -> None:
         self._measuring = self._has_failed = False

@@ -65,7 +65,7 @@ class SegmentationPanel(QWidget):
         self.run_part = RunPart(self.desk, self._problem, self)
         self.look_tab = LookTab(self.desk, links, lambda: self.sampling_box.sampling)
         self.lesion_tab = LesionTab(self.desk, links)
-        self.save_tab = SaveTab(self.desk)
+        self.save_tab = SaveTab(self.desk, self.lesion_tab.lesion_box.numbering)
         self.view_box, self.four_panels = self.layout_part.view_box, self.layout_part.four_panels
         self.summary = self.summary_bar.label
         self.run_bar, self.controller = self.run_part.bar, self.run_part.controller

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 from napari_ddmd.viewer.widgets.session_box import SessionBox
 
 if TYPE_CHECKING:
+    from napari_ddmd.editing import Numbering
     from napari_ddmd.saveable import ModelFacts, Saveable
     from napari_ddmd.viewer.run_settings import Recipe
 
@@ -26,11 +28,18 @@ class SaveTab(QWidget):
     ----------
     desk : Desk
         The case, its results and the mask.
+    numbering : callable
+        Returns the numbers of the lesions in the table, as they are now.
     """
 
-    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        numbering: Callable[[], Numbering | None] = lambda: None,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._desk = desk
+        self._desk, self._numbering = desk, numbering
         self.save_button = SaveButton(self._saveable)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -52,17 +61,18 @@ class SaveTab(QWidget):
         mark = acceptance_of(layer)
         accepted = "" if mark is None else mark.when
         if results is None or results.volumes is None or results.recipe is None:
-            return Saveable(case=case, mask=mask, accepted=accepted)
+            return Saveable(case=case, mask=mask, accepted=accepted, numbering=self._numbering())
         is_models = layer is results.lesion.layer
         return Saveable(
             case=case,
             mask=mask,
             volumes=results.volumes,
             model=self._model(results.recipe),
-            settings=_settings(results.recipe),
+            settings=_settings(results.recipe, results.volumes.devices),
             threshold=results.threshold,
             is_models=is_models,
             accepted=accepted,
+            numbering=self._numbering(),
             edited_slices=tuple(results.lesion.edited_slices) if is_models else (),
         )
 
@@ -76,6 +86,8 @@ class SaveTab(QWidget):
         return ModelFacts("", "", "", recipe.model_sha256, "")
 
 
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    own = {"min_part": recipe.min_part, "shared_guess": recipe.shared_guess, "healthy_below": recipe.healthy_below}
+def _settings(recipe: Recipe, devices: Sequence[str]) -> dict[str, Any]:
+    """What a run was asked for, and what really computed, where that is known."""
+    own: dict[str, Any] = {"device": ", ".join(devices) or recipe.sampling.device}
+    own |= {"min_part": recipe.min_part, "shared_guess": recipe.shared_guess, "healthy_below": recipe.healthy_below}
     return {**asdict(recipe.sampling), **own}

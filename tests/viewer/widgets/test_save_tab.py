@@ -84,6 +84,12 @@ def test_a_run_comes_with_its_settings_and_edits(tab: SaveTab, desk: Desk, case:
     }
     assert content.model is not None
     assert (content.model.name, content.model.sha256) == (tiny_bundle.name, tiny_bundle.sha256)
+    assert desk.volumes is not None
+    for device in ("cuda", "cuda", "", "cpu"):
+        desk.volumes.note_device(device)
+    computed = tab._saveable()
+    assert computed is not None
+    assert computed.settings["device"] == "cuda, cpu"
     layer.data[4, 2, 2] = 1
     edited = tab._saveable()
     assert edited is not None
