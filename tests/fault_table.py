@@ -20,7 +20,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Say in the report, which other processes hand on, what kind of fault the test injects and how many."""
     report = yield
     marker = item.get_closest_marker("fault")
-    if marker is not None and report.when == "call":
+    if marker is not None and (report.when == "call" or report.skipped):
         properties = report.user_properties
         properties.append((_PART, marker.args[0]))
         if _COUNT not in dict(properties):
@@ -30,7 +30,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table below the other results."""
-    ran = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())]
+    outcomes = ("passed", "failed", "skipped")
+    ran = [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, ())]
     lines = table(ran)
     if lines:
         terminalreporter.section("faults", sep="-")
@@ -39,19 +40,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def table(reports: Iterable[pytest.TestReport]) -> list[str]:
-    """Tried, survived and lost by kind of fault, as the lines of a Markdown table; none without faults."""
+    """Tried, survived, lost and not tried by kind of fault, as the lines of a Markdown table; none without faults."""
     tried: Counter[str] = Counter()
     survived: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     for report in reports:
         properties = dict(report.user_properties)
-        if _PART in properties and report.when == "call":
-            part, count = str(properties[_PART]), int(str(properties[_COUNT]))
+        if _PART not in properties:
+            continue
+        part, count = str(properties[_PART]), int(str(properties[_COUNT]))
+        if report.skipped:
+            skipped[part] += count
+        elif report.when == "call":
             tried[part] += count
             survived[part] += count * report.passed
-    if not tried:
+    if not tried + skipped:
         return []
-    rows = [(part, tried[part], survived[part]) for part in sorted(tried)]
-    rows.append(("all", tried.total(), survived.total()))
-    width = max(len(part) for part, _, _ in rows)
-    heading = [f"| {'faults':{width}} | tried | survived | lost |", f"| {'-' * width} | ----: | -------: | ---: |"]
-    return heading + [f"| {part:{width}} | {all_:5} | {kept:8} | {all_ - kept:4} |" for part, all_, kept in rows]
+    rows = [(part, tried[part], survived[part], skipped[part]) for part in sorted(tried + skipped)]
+    rows.append(("all", tried.total(), survived.total(), skipped.total()))
+    width = max(len(part) for part, *_ in rows)
+    heading = [
+        f"| {'faults':{width}} | tried | survived | lost | not tried |",
+        f"| {'-' * width} | ----: | -------: | ---: | --------: |",
+    ]
+    return heading + [
+        f"| {part:{width}} | {all_:5} | {kept:8} | {all_ - kept:4} | {left:9} |" for part, all_, kept, left in rows
+    ]

@@ -30,6 +30,11 @@ SUITE = """
     def test_not_tried():
         pytest.skip()
 
+    @pytest.mark.fault("Full disk", count=3)
+    @pytest.mark.skipif(True, reason="not here")
+    def test_not_tried_here():
+        pass
+
     def test_other():
         pass
 """
@@ -50,7 +55,7 @@ def test_lost_is_what_was_tried_and_not_survived() -> None:
         report("failed", ("fault part", "A"), ("faults", 1)),
     ]
     lines = table(reports)
-    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["A", "4", "3", "1"]
+    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["A", "4", "3", "1", "0"]
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
@@ -60,8 +65,8 @@ def test_faults_are_counted_by_part_in_every_process(workers: str, pytester: pyt
     done = pytester.runpytest_subprocess("-p", "tests.fault_table", "-n", workers)
     done.stdout.fnmatch_lines(
         [
-            "| Bad input |    12 |       12 |    0 |",
-            "| Full disk |     5 |        4 |    1 |",
-            "| all       |    17 |       16 |    1 |",
+            "| Bad input |    12 |       12 |    0 |         0 |",
+            "| Full disk |     5 |        4 |    1 |         4 |",
+            "| all       |    17 |       16 |    1 |         4 |",
         ]
     )
