@@ -51,7 +51,15 @@ def test_all_settings_reach_the_pipeline(case: Case, tiny_bundle: Bundle, gated:
     gated.allow(1)
     drain(stream(RunRequest(case, tiny_bundle, sampling, (2,)), Event(), lambda _: None))
     assert gated.requests == [
-        {"slices": (2,), "samples": 2, "steps": 7, "sampler": "ddpm", "seed": 11, "device": "cpu"}
+        {
+            "slices": (2,),
+            "samples": 2,
+            "steps": 7,
+            "sampler": "ddpm",
+            "seed": 11,
+            "device": "cpu",
+            "in_background": True,
+        }
     ]
 
 
