@@ -459,6 +459,16 @@ def test_mask_and_probability_are_saved(
     assert "Saved Small_001_mask.nii.gz" in notifications[0].message
 
 
+def test_what_is_saved_tells_of_every_device_that_computed(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    gated.devices = ["cuda", "cpu"]
+    choose(panel, 3, 3)
+    run_to_end(panel, gated, qtbot)
+    content = panel.save_tab._saveable()
+    assert content is not None
+    assert content.settings["device"] == "cuda, cpu"
+
+
 def test_a_save_is_waited_for_whatever_is_measured_meanwhile(
     window: Window,
     gated: GatedSegment,
