@@ -86,7 +86,7 @@ class RunPart(QObject):
             return
         request = RunRequest(case, bundle, sampling, tuple(slices), allow_missing=allow_missing)
         results = self._desk.results_of(case)
-        if request.recipe == results.recipe:
+        if request.recipe.matches(results.recipe):
             request = request.without(results.done)
         if not request.slices:
             results.restore()

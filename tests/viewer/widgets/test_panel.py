@@ -162,6 +162,21 @@ def test_what_is_done_is_not_done_again(window: Window, gated: GatedSegment, qtb
     assert set(gated.requests[1]["slices"]) == {3, 4}
 
 
+def test_another_name_of_the_device_empties_nothing(
+    window: Window, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ddmd.device.available_devices", lambda: ["cpu"])
+    _viewer, panel = window
+    choose(panel, 3, 4)
+    run_to_end(panel, gated, qtbot)
+    panel.sampling_box.device.setCurrentText("cpu")
+    choose(panel, 3, 5)
+    run_to_end(panel, gated, qtbot)
+    assert [set(request["slices"]) for request in gated.requests] == [{3, 4}, {5}]
+    assert panel.results is not None
+    assert panel.results.done == {3, 4, 5}
+
+
 def test_run_restores_a_removed_lesion_where_everything_is_done(
     window: Window, gated: GatedSegment, qtbot: QtBot
 ) -> None:
