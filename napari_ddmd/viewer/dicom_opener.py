@@ -85,8 +85,8 @@ class DicomOpener(QObject):
         self.failed.emit(error)
 
 
-def open_in_window(viewer: Viewer, folder: Path) -> DicomOpener:
-    """Load a study by the guesses in the background, and show it in a napari window.
+def open_in_window(viewer: Viewer, folder: Path, *, asks: bool = False) -> DicomOpener:
+    """Load a study in the background, and show it in a napari window.
 
     Parameters
     ----------
@@ -94,6 +94,8 @@ def open_in_window(viewer: Viewer, folder: Path) -> DicomOpener:
         Its status bar tells what is being done.
     folder : Path
         The study.
+    asks : bool
+        Whether the user is asked which series to take; else the guesses are taken.
     """
     opener = DicomOpener(viewer.window._qt_window)
 
@@ -111,8 +113,11 @@ def open_in_window(viewer: Viewer, folder: Path) -> DicomOpener:
     opener.told.connect(tell)
     for ended in (opener.opened, opener.failed):
         ended.connect(lambda _outcome: opener.deleteLater())
-    show_info("The DICOM study is read in the background; its layers come when they are ready")
-    opener.open(folder)
+    if asks:
+        opener.choose(folder)
+    else:
+        show_info("The DICOM study is read in the background; its layers come when they are ready")
+        opener.open(folder)
     return opener
 
 

@@ -107,11 +107,12 @@ class ResultLayers:
 
     def add(self, recipe: Recipe, result: SliceResult) -> None:
         """Take in one slice; results of another recipe are replaced first, hand edits are kept aside."""
-        if recipe != self.recipe and self._other is not None and self._other[1].recipe == recipe:
-            self._show_run(self._other[0])  # it was taken back, and goes on
-            self.lesion.clear(self._run, self._other[0])
-        elif recipe != self.recipe:
-            self._renew(recipe, result)
+        if not recipe.matches(self.recipe):
+            if self._other is not None and recipe.matches(self._other[1].recipe):
+                self._show_run(self._other[0])  # it was taken back, and goes on
+                self.lesion.clear(self._run, self._other[0])
+            else:
+                self._renew(recipe, result)
         assert self.volumes is not None
         self.volumes.add(result)
         if self._starting:

@@ -96,6 +96,20 @@ class Recipe:
     shared_guess: bool = False
     healthy_below: float = 0.0
 
+    def matches(self, other: Recipe | None) -> bool:
+        """Whether another recipe gives the same here: one device can be asked for by its name and as ``auto``."""
+        return self == other or (other is not None and self._on_device() == other._on_device())
+
+    def _on_device(self) -> Recipe:
+        """The same with the name of the device that this computer takes for it."""
+        from napari_ddmd.device import DeviceError, pick_device
+
+        try:
+            device = str(pick_device(self.sampling.device))
+        except (DeviceError, RuntimeError):  # of a session from another computer, or no name of a device
+            return self
+        return replace(self, sampling=replace(self.sampling, device=device))
+
 
 @dataclass(frozen=True)
 class RunRequest:

@@ -94,6 +94,7 @@ class GatedSegment:
         self.requests: list[dict[str, Any]] = []
         self.error: Exception | None = None
         self.remarks: list[str] = []
+        self.devices: list[str] = []
         self.stopped = Event()
 
     def allow(self, count: int = 1) -> None:
@@ -127,7 +128,8 @@ class GatedSegment:
                 if self.error is not None:
                     error, self.error = self.error, None
                     raise error
-                progress(Progress(number + 1, len(slices), 1.0 + number, 65.0, ""))
+                for device in self.devices or [""]:
+                    progress(Progress(number + 1, len(slices), 1.0 + number, 65.0, "", device=device))
                 while self.remarks:
                     remark(self.remarks.pop(0))
                 yield slice_result(case, index, samples=samples)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QFileDialog, QWidget
@@ -94,6 +95,22 @@ def test_guesses_are_loaded_without_a_dialog(opener: DicomOpener, study: Path, q
     tag = tag_of(signal.args[0][0][1]["metadata"])
     assert tag is not None
     assert tag.case.warnings[0].startswith("the series were recognised by their headers")
+
+
+def test_a_window_asks_where_it_is_told_to(
+    make_napari_viewer: Any, study: Path, chosen: list[Any], qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    viewer = make_napari_viewer()
+    opener = dicom_opener.open_in_window(viewer, study, asks=True)
+    with qtbot.waitSignal(opener.opened, timeout=30_000) as signal:
+        pass
+    tag = tag_of(signal.args[0][0][1]["metadata"])
+    assert tag is not None
+    origin = origin_of(tag.case)
+    assert origin is not None
+    assert [series.facts.number for series in origin.series.values()] == [2, 1, 3, 4]
+    assert len(viewer.layers) == 4
+    assert not any("recognised" in note.message for note in notifications)
 
 
 def test_no_folder_no_study(opener: DicomOpener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
-from napari_ddmd.viewer.run_settings import RunRequest, Sampling, SliceChoice, SliceMode
+from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling, SliceChoice, SliceMode
 
 BRAIN = np.zeros((10, 2, 2), bool)
 BRAIN[2:8, 0, 0] = True
@@ -47,11 +47,32 @@ def test_results_of_one_models_weights_drawn_in_another_way_are_others(case: Cas
     assert other.recipe != request.recipe
 
 
-@pytest.mark.parametrize("change", [{"samples": 4}, {"steps": 3}, {"sampler": "ddpm"}, {"seed": 1}, {"device": "cpu"}])
+@pytest.mark.parametrize("change", [{"samples": 4}, {"steps": 3}, {"sampler": "ddpm"}, {"seed": 1}])
 def test_any_setting_makes_another_recipe(case: Case, tiny_bundle: Bundle, change: dict[str, object]) -> None:
     request = RunRequest(case, tiny_bundle, Sampling(), (4,))
     other = RunRequest(case, tiny_bundle, dataclasses.replace(Sampling(), **change), (4,))
     assert other.recipe != request.recipe
+    assert not other.recipe.matches(request.recipe)
+
+
+@pytest.mark.parametrize(
+    ("devices", "name", "is_same"),
+    [
+        (["cpu"], "cpu", True),
+        (["cpu"], "cuda", False),
+        (["cpu"], "cpu:none", False),
+        (["cuda", "cpu"], "cuda", True),
+        (["cuda", "cpu"], "cpu", False),
+    ],
+)
+def test_a_device_counts_by_what_it_comes_to(
+    case: Case, monkeypatch: pytest.MonkeyPatch, devices: list[str], name: str, is_same: bool
+) -> None:
+    monkeypatch.setattr("napari_ddmd.device.available_devices", lambda: devices)
+    recipe, other = Recipe(case, "sha", Sampling()), Recipe(case, "sha", Sampling(device=name))
+    assert recipe.matches(recipe)
+    assert not recipe.matches(None)
+    assert recipe.matches(other) is other.matches(recipe) is is_same
 
 
 def test_another_case_or_model_makes_another_recipe(case: Case, tiny_bundle: Bundle) -> None:

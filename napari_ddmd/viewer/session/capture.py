@@ -215,6 +215,7 @@ def _stored_results(results: ResultLayers) -> StoredResults | None:
         scores=tuple(_stored_scores(index, volumes.scores[index]) for index in done if index in volumes.scores),
         sample=results.sample,
         limits=results.map_limits,
+        devices=volumes.devices,
     )
 
 

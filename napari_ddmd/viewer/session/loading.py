@@ -128,6 +128,7 @@ def _volumes(case: Case, stored: StoredResults, arrays: Arrays) -> Volumes:
     volumes.samples[:, done] = arrays["samples"]
     volumes.agreement[done] = arrays["samples"].sum(axis=0, dtype=np.uint8)
     volumes.done |= set(done)
+    volumes.devices = stored.devices
     volumes.scores |= {scores.slice: _scores(scores) for scores in stored.scores}
     return volumes
 

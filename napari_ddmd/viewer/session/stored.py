@@ -22,8 +22,8 @@ from napari_ddmd.viewer.session.stored_window import (
 )
 
 FORMAT = "napari-ddmd session"
-# 2: with what the reader accepted, and where a DICOM study is.
-VERSION = 2
+# 2: with what the reader accepted, and where a DICOM study is. 3: with the devices that computed.
+VERSION = 3
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -56,6 +56,8 @@ class StoredResults:
         Which of the masks is shown.
     limits
         Display limits that the maps have grown to by themselves.
+    devices
+        What has computed them; empty where the session is older.
     """
 
     model_sha256: Sha256
@@ -70,6 +72,7 @@ class StoredResults:
     scores: tuple[StoredScores, ...]
     sample: Index
     limits: dict[Role, Annotated[float, Field(gt=0)]]
+    devices: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _check(self) -> StoredResults:
@@ -103,7 +106,7 @@ class Session:
     """
 
     format: Literal["napari-ddmd session"]
-    version: Literal[1, 2]
+    version: Literal[1, 2, 3]
     package: Text
     case: StoredCase
     results: StoredResults | None

@@ -98,6 +98,7 @@ class RunController(QObject):
         pool.setMaxThreadCount(max(pool.maxThreadCount(), _LEAST_THREADS))
         self.progress: Progress | None = None
         self.remarks: tuple[str, ...] = ()
+        self.devices: tuple[str, ...] = ()
         self._worker: Any = None
         self._cancel = Event()
         self._outcome: RunOutcome | None = None
@@ -123,7 +124,8 @@ class RunController(QObject):
 
     def start(self, request: RunRequest) -> None:
         """Start a run; only when none is on."""
-        self.progress, self.remarks, self._outcome, self._cancel, self._is_over = None, (), None, Event(), False
+        self.progress, self.remarks, self.devices, self._outcome = None, (), (), None
+        self._cancel, self._is_over = Event(), False
         worker = create_worker(
             _Segmentation(_run, _Job(request, self._cancel, self._note, self._tell)),
             _start_thread=False,
@@ -143,6 +145,8 @@ class RunController(QObject):
     def _note(self, progress: Progress) -> None:
         # Called in the run's thread: Qt must not be touched here, the panel's clock reads the value.
         self.progress = progress
+        if progress.device not in self.devices:
+            self.devices += (progress.device,)
 
     def _tell(self, remarks: tuple[str, ...]) -> None:
         # The same holds here.

@@ -86,7 +86,7 @@ class RunPart(QObject):
             return
         request = RunRequest(case, bundle, sampling, tuple(slices), allow_missing=allow_missing)
         results = self._desk.results_of(case)
-        if request.recipe == results.recipe:
+        if request.recipe.matches(results.recipe):
             request = request.without(results.done)
         if not request.slices:
             results.restore()
@@ -133,8 +133,10 @@ class RunPart(QObject):
         results = self._desk.results_of(request.case)
         try:
             results.add(request.recipe, result)
-            if self.controller.progress is not None and results.volumes is not None:
-                results.volumes.note_device(self.controller.progress.device)
+            if results.volumes is not None:
+                # All that the run has told of: it may have left one before its slices are taken in here.
+                for device in self.controller.devices:
+                    results.volumes.note_device(device)
         except Exception as error:
             if self._come_in == 0:
                 results.recipe = None  # else what was there before would pass for results of this run

@@ -23,6 +23,7 @@ from napari_ddmd.case import Case
 from napari_ddmd.viewer.session import archive
 from napari_ddmd.viewer.session.archive import SessionError, is_session, read_arrays, read_session, write_session
 from napari_ddmd.viewer.session.capture import Snapshot, save
+from napari_ddmd.viewer.session.stored import VERSION
 from napari_ddmd.whole_files import sweep
 from tests.file_faults import watching
 from tests.viewer.session.conftest import DONE, Members, change_document, members_of, write_members
@@ -194,7 +195,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_session_of_a_later_version_asks_for_an_update(saved: Path) -> None:
-    later = change_document(members_of(saved), lambda document: document.update(version=3, package="9.1", new="x"))
+    later = change_document(members_of(saved), lambda document: document.update(version=VERSION + 1, package="9.1", new="x"))
     with pytest.raises(SessionError, match=r"s\.ddmd: was saved by a later version of napari-ddmd \(9\.1\); update it"):
         read_session(write_members(saved, later))
 
@@ -202,7 +203,7 @@ def test_a_session_of_a_later_version_asks_for_an_update(saved: Path) -> None:
 @pytest.mark.fault("Bad input")
 @pytest.mark.parametrize("package", ["\n", "a\r\x1b[31mb", "9" * 5000], ids=["line", "colour", "long"])
 def test_a_later_version_may_call_itself_anything(package: str, saved: Path) -> None:
-    later = change_document(members_of(saved), lambda document: document.update(version=3, package=package))
+    later = change_document(members_of(saved), lambda document: document.update(version=VERSION + 1, package=package))
     with pytest.raises(SessionError, match="later version") as caught:
         read_session(write_members(saved, later))
     said = str(caught.value)

@@ -50,6 +50,7 @@ def work(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     viewer, panel = window
     panel.sampling_box.samples.setValue(4)
     panel.sampling_box.seed.setValue(17)
+    gated.devices = ["cuda", "cpu"]
     run(panel, gated, qtbot, 2, 6)
     panel.desk.set_threshold(0.7)
     viewer.layers["lesion"].paint((4, 3, 3), 1)
@@ -144,6 +145,7 @@ def test_a_session_reopens_in_another_window(
     assert panel.results is not None
     assert panel.results.lesion.edited_slices == [4]
     assert panel.results.volumes is loaded.volumes
+    assert loaded.volumes.devices == ("cuda", "cpu")
     assert panel.lesion_box.layer is viewer.layers["drawn"]
     assert not viewer.layers["sample 3 of 4"].editable
 

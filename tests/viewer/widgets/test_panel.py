@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import dataclasses
 import threading
 import time
@@ -159,6 +160,21 @@ def test_what_is_done_is_not_done_again(window: Window, gated: GatedSegment, qtb
     run_to_end(panel, gated, qtbot)
     assert gated.requests[1]["seed"] == 7
     assert set(gated.requests[1]["slices"]) == {3, 4}
+
+
+def test_another_name_of_the_device_empties_nothing(
+    window: Window, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ddmd.device.available_devices", lambda: ["cpu"])
+    _viewer, panel = window
+    choose(panel, 3, 4)
+    run_to_end(panel, gated, qtbot)
+    panel.sampling_box.device.setCurrentText("cpu")
+    choose(panel, 3, 5)
+    run_to_end(panel, gated, qtbot)
+    assert [set(request["slices"]) for request in gated.requests] == [{3, 4}, {5}]
+    assert panel.results is not None
+    assert panel.results.done == {3, 4, 5}
 
 
 def test_run_restores_a_removed_lesion_where_everything_is_done(
@@ -457,6 +473,38 @@ def test_mask_and_probability_are_saved(
     probability = np.asarray(nibabel.load(tmp_path / "Small_001_probability.nii.gz").dataobj)
     np.testing.assert_array_equal(case.grid.to_axial(probability), viewer.layers["probability"].data)
     assert "Saved Small_001_mask.nii.gz" in notifications[0].message
+
+
+def test_what_is_saved_tells_of_every_device_that_computed(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    gated.devices = ["cuda", "cpu"]
+    choose(panel, 3, 3)
+    run_to_end(panel, gated, qtbot)
+    content = panel.save_tab._saveable()
+    assert content is not None
+    assert content.settings["device"] == "cuda, cpu"
+
+
+def test_what_is_saved_has_the_numbers_of_the_table(
+    window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path, notifications: list[Notification]
+) -> None:
+    viewer, panel = window
+    table = panel.lesion_tab.lesion_box.table
+    run_to_end(panel, gated, qtbot)
+    layer = viewer.layers["lesion"]
+    mask = np.zeros_like(layer.data)
+    mask[2, 2:8, 2:8] = mask[5, 2:5, 2:5] = 1
+    layer.data = mask
+    qtbot.waitUntil(lambda: table.rowCount() == 2, timeout=10_000)
+    edited = mask.copy()
+    edited[2], edited[6, 10:20, 10:20] = 0, 1  # the first one is deleted, and a larger one is drawn
+    layer.data = edited
+    qtbot.waitUntil(lambda: {"3"} <= {table.item(row, 0).text() for row in range(table.rowCount())}, timeout=10_000)
+    shown = {table.item(row, 0).text() for row in range(table.rowCount())}
+    panel.save_button.save(tmp_path, ("lesions",))
+    qtbot.waitUntil(lambda: bool(notifications), timeout=10_000)
+    with (tmp_path / "Small_001_lesions.csv").open(newline="") as text:
+        assert {row["lesion"] for row in csv.DictReader(text)} == shown
 
 
 def test_a_save_is_waited_for_whatever_is_measured_meanwhile(
