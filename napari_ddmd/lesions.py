@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from skimage.measure import label, regionprops_table
+from scipy.ndimage import find_objects
+from skimage.measure import label
 
 from napari_ddmd.diameter import longest_axial_diameter
 
@@ -53,6 +54,46 @@ class Lesion:
     modality_scores: dict[str, float] | None = None
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The connected parts of a mask.
+
+    Attributes
+    ----------
+    box
+        The part of the volume that holds the mask.
+    numbers
+        ``(s, h, w)``: within the box, the number of each voxel's part from 1 on, and 0 outside the mask.
+    sizes
+        Voxels of each part, by its number; 0 for number 0.
+    """
+
+    box: tuple[slice, slice, slice]
+    numbers: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> Parts | None:
+        """The parts of a mask ``(S, H, W)``, None of an empty one; voxels that touch by a corner belong together."""
+        if not mask.any():
+            return None
+        box = bounding_box(mask)  # labelling takes as long as the array is large
+        numbers: NDArray[np.int64] = label(mask[box], connectivity=3)
+        sizes = np.bincount(numbers.ravel())
+        sizes[0] = 0
+        return cls(box, numbers, sizes)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.sizes) - 1
+
+    def largest_first(self) -> NDArray[np.int64]:
+        """Their numbers in the order of their sizes."""
+        order: NDArray[np.int64] = 1 + np.argsort(-self.sizes[1:], kind="stable")
+        return order
+
+
 def find_lesions(
     mask: ArrayLike,
     spacing: Sequence[float],
@@ -90,38 +131,64 @@ def find_lesions(
     """
     is_lesion = np.asarray(mask) > 0
     labels = np.zeros(is_lesion.shape, np.int32)
-    if not is_lesion.any():
+    parts = Parts.of(is_lesion)
+    if parts is None:
         return labels, []
-    box = bounding_box(is_lesion)  # labelling takes as long as the array is large
-    corner = tuple(edge.start for edge in box)
-    components: NDArray[np.int64] = label(is_lesion[box], connectivity=3)
-    table = regionprops_table(components, properties=("label", "num_pixels", "bbox", "centroid"))
-    voxel_ml = _voxel_ml(spacing)
-    numbers, sizes = table["label"], table["num_pixels"]
-    order = [row for row in np.argsort(-sizes, kind="stable") if sizes[row] * voxel_ml >= min_volume_ml]
-    sums = [
-        None if volume is None else np.bincount(components.ravel(), volume[box].ravel())
-        for volume in (probability, uncertainty)
-    ]
+    order = parts.largest_first()
+    order = order[parts.sizes[order] * _voxel_ml(spacing) >= min_volume_ml]
+    labels[parts.box], lesions = describe(
+        parts, order, spacing, probability=probability, uncertainty=uncertainty, scores=scores
+    )
+    return labels, lesions
 
-    renumber = np.zeros(len(numbers) + 1, dtype=np.int32)
+
+def describe(
+    parts: Parts,
+    order: NDArray[np.int64],
+    spacing: Sequence[float],
+    *,
+    probability: NDArray[np.float32] | None = None,
+    uncertainty: NDArray[np.float32] | None = None,
+    scores: Mapping[int, DiscrepancyScores] | None = None,
+) -> tuple[NDArray[np.int32], list[Lesion]]:
+    """Measure some parts of a mask, and number them from 1 on in the order given.
+
+    Parameters
+    ----------
+    parts
+        Of the mask.
+    order
+        Numbers of the parts that are wanted.
+    spacing, probability, uncertainty, scores
+        As for `find_lesions`, of the whole volume.
+
+    Returns
+    -------
+    labels : (s, h, w) ndarray of int32
+        Within the parts' box: 0 outside and in parts that are not wanted, else the number of the lesion.
+    lesions : list of Lesion
+        In the order of their numbers; their places are those in the whole volume.
+    """
+    places = find_objects(parts.numbers)
+    renumber = np.zeros(parts.count + 1, dtype=np.int32)
     lesions = []
-    for number, row in enumerate(order, start=1):
-        renumber[numbers[row]] = number
-        ends = [(int(table[f"bbox-{axis}"][row]), int(table[f"bbox-{axis + 3}"][row])) for axis in range(3)]
-        inside = components[tuple(slice(*pair) for pair in ends)] == numbers[row]
+    for number, part in enumerate(order.tolist(), start=1):
+        renumber[part] = number
+        place, size = places[part - 1], int(parts.sizes[part])
+        inside = parts.numbers[place] == part
+        whole = tuple(slice(b.start + p.start, b.start + p.stop) for b, p in zip(parts.box, place, strict=True))
         diameter, diameter_slice = longest_axial_diameter(inside, spacing)
-        slices = ends[0][0] + corner[0], ends[0][1] + corner[0] - 1
-        s, h, w = (float(table[f"centroid-{axis}"][row] + corner[axis]) for axis in range(3))
+        slices = whole[0].start, whole[0].stop - 1
         mean_probability, mean_uncertainty = (
-            None if total is None else float(total[numbers[row]] / sizes[row]) for total in sums
+            None if volume is None else float(volume[whole][inside].mean(dtype=np.float64))
+            for volume in (probability, uncertainty)
         )
         lesions.append(
             Lesion(
                 label=number,
-                volume_ml=float(sizes[row] * voxel_ml),
+                volume_ml=size * _voxel_ml(spacing),
                 slices=slices,
-                centroid=(s, h, w),
+                centroid=_centroid(inside, size, whole),
                 mean_probability=mean_probability,
                 longest_diameter_mm=diameter,
                 diameter_slice=slices[0] + diameter_slice,
@@ -129,8 +196,17 @@ def find_lesions(
                 modality_scores=None if scores is None else modality_scores(slices, scores),
             )
         )
-    labels[box] = renumber[components]
-    return labels, lesions
+    return renumber[parts.numbers], lesions
+
+
+def _centroid(inside: NDArray[np.bool_], size: int, box: tuple[slice, ...]) -> tuple[float, float, float]:
+    """Mean place of the voxels in the whole volume, by counting them along each axis."""
+    others = ((1, 2), (0, 2), (0, 1))
+    s, h, w = (
+        float(np.count_nonzero(inside, axis=axes) @ np.arange(edge.start, edge.stop) / size)
+        for axes, edge in zip(others, box, strict=True)
+    )
+    return s, h, w
 
 
 def modality_scores(slices: tuple[int, int], scores: Mapping[int, DiscrepancyScores]) -> dict[str, float] | None:
@@ -173,15 +249,14 @@ def drop_small_parts(mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]
     ndarray of bool
         ``(S, H, W)``.
     """
-    if share <= 0 or not mask.any():
+    parts = Parts.of(mask) if share > 0 else None
+    if parts is None:
+        return mask.copy()
+    large = parts.sizes >= share * parts.sizes.max()
+    if large[1:].all():
         return mask.copy()
     kept = np.zeros(mask.shape, np.bool_)  # not zeros_like, which writes every page
-    box = bounding_box(mask)  # labelling takes as long as the array is large
-    parts: NDArray[np.int64] = label(mask[box], connectivity=3)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    large = sizes >= share * sizes.max()
-    kept[box] = large[parts]
+    kept[parts.box] = large[parts.numbers]
     return kept
 
 

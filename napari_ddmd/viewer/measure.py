@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,35 +91,26 @@ def measure(
     scores : mapping of int to DiscrepancyScores, or None
         By axial slice, averaged over each lesion's slices.
     """
-    from scipy import ndimage
-
-    from napari_ddmd.lesions import bounding_box, find_lesions, lesion_volume_ml
+    from napari_ddmd.lesions import Parts, describe, lesion_volume_ml
 
     is_lesion = mask > 0
-    if not is_lesion.any():
+    parts = Parts.of(is_lesion)
+    if parts is None:
         return Measurement(0.0, 0, [])
-    box = bounding_box(is_lesion)
-    inside = is_lesion[box]
-    parts, count = ndimage.label(inside, structure=np.ones((3, 3, 3)))
-    if count > MOST_LESIONS:
-        sizes = np.bincount(parts.ravel())
-        sizes[0] = 0
-        inside = np.isin(parts, np.argsort(sizes)[-MOST_LESIONS:])
-    corner = (box[0].start, box[1].start, box[2].start)
-    labels, lesions = find_lesions(
-        inside,
+    labels, lesions = describe(
+        parts,
+        parts.largest_first()[:MOST_LESIONS],
         case.spacing,
-        None if probability is None else probability[box],
-        uncertainty=None if uncertainty is None else uncertainty[box],
-        # A copy: a run may go on adding slices meanwhile.
-        scores=None if scores is None else {index - corner[0]: row for index, row in dict(scores).items()},
+        probability=probability,
+        uncertainty=uncertainty,
+        scores=None if scores is None else dict(scores),  # a copy: a run may go on adding slices meanwhile
     )
     return Measurement(
         total_ml=lesion_volume_ml(is_lesion, case.spacing),
-        count=int(count),
-        lesions=[_moved(lesion, corner) for lesion in lesions],
+        count=parts.count,
+        lesions=lesions,
         labels=labels,
-        corner=corner,
+        corner=(parts.box[0].start, parts.box[1].start, parts.box[2].start),
     )
 
 
@@ -131,14 +122,3 @@ def fingerprint(mask: NDArray[Any]) -> int:
 def millilitres(volume: float) -> str:
     """Word a volume: two decimals below 10 mL, one above."""
     return f"{volume:.2f}" if volume < 10 else f"{volume:.1f}"
-
-
-def _moved(lesion: Lesion, corner: tuple[int, int, int]) -> Lesion:
-    first, last = lesion.slices
-    s, h, w = (position + start for position, start in zip(lesion.centroid, corner, strict=True))
-    return replace(
-        lesion,
-        slices=(first + corner[0], last + corner[0]),
-        centroid=(s, h, w),
-        diameter_slice=lesion.diameter_slice + corner[0],
-    )

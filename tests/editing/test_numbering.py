@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_ddmd.editing import Numbering
@@ -88,3 +92,26 @@ def test_a_part_of_the_volume_suffices() -> None:
 
 def test_an_empty_mask_has_no_numbers() -> None:
     assert Numbering(SHAPE).number(np.zeros(SHAPE, np.int32)).tolist() == [0]
+
+
+VOLUMES = hnp.arrays(np.int32, (3, 4, 5), elements=st.integers(0, 4))
+
+
+@settings(max_examples=100, deadline=None)
+@given(VOLUMES, VOLUMES)
+def test_a_number_goes_where_most_of_its_voxels_are(before: NDArray[np.int32], now: NDArray[np.int32]) -> None:
+    numbering = Numbering(now.shape)
+    known = numbering.number(before)
+    assert known.tolist() == list(range(len(known)))
+    numbers = numbering.number(now)
+    assert len(set(numbers.tolist())) == len(numbers)
+    shared = {(n, b): int(((now == n) & (before == b)).sum()) for n in range(1, 5) for b in range(1, 5)}
+    bearers = {int(number): label for label, number in enumerate(numbers)}
+    for label in range(1, len(numbers)):
+        for number in range(1, len(known)):
+            # Another one bears the number of a place only if it has as much of it, or a better number of its own.
+            if shared[label, number] and number not in bearers:
+                assert shared[label, int(numbers[label])] >= shared[label, number]
+            elif shared[label, number] and bearers[number] != label:
+                own = shared.get((label, int(numbers[label])), 0)
+                assert max(own, shared[bearers[number], number]) >= shared[label, number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from napari_ddmd.model.discrepancy import DiscrepancyScores
     from napari_ddmd.volumes import Volumes
 
-_MEASURE_AFTER_MS = 400
+_MOST_MS = 400
+_REST = 4
+"""How many times as long as it has measured a mask it waits before it measures one again: the interpreter is shared."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class LesionBox(QWidget):
         self._layers: list[Labels] = []
         self.layer_links = ViewerLinks()
         self._coverage = ""
-        self._measuring = self._has_failed = False
+        self._measuring = self._is_stale = self._has_failed = False
+        self._began = self._free_from = 0.0
         self._revision = 0
         self._seen: tuple[int, int, int] | None = None
         self.measurement: Measurement | None = None
@@ -125,7 +129,6 @@ class LesionBox(QWidget):
         self._worker.failed.connect(self._on_not_measured)
         self._clock = QTimer(self)
         self._clock.setSingleShot(True)
-        self._clock.setInterval(_MEASURE_AFTER_MS)
         self._clock.timeout.connect(self._measure)
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.renamed):
@@ -187,9 +190,9 @@ class LesionBox(QWidget):
         self._show_total()
 
     def remeasure(self) -> None:
-        """Measure soon; calls in quick succession count once."""
+        """Measure at once, or where that was done just before, soon; calls in quick succession count once."""
         if not self._clock.isActive():
-            self._clock.start()
+            self._clock.start(max(0, round(1000 * (self._free_from - time.monotonic()))))
 
     def _mask_layers(self) -> list[Labels]:
         """Return the masks of the case, newest first: its own, and labels that somebody drew on its grid."""
@@ -246,7 +249,8 @@ class LesionBox(QWidget):
         layer = self.layer
         if layer is None or self._case is None:
             self._worker.forget()
-            self._measuring, self._seen = False, None
+            self._measuring = self._is_stale = False
+            self._seen = None
             self._show(None)
             return
         mask = np.asarray(layer.data)
@@ -258,10 +262,10 @@ class LesionBox(QWidget):
             return
         if self._measuring:
             # A mask that changes faster than it is measured must not keep the readout from ever coming.
-            self.remeasure()
+            self._is_stale = True
             return
-        self._seen = seen
-        self._measuring = True
+        self._seen, self._began = seen, time.monotonic()
+        self._measuring, self._is_stale = True, False
         # A copy: the user may go on painting while it is measured.
         if self._numbering is None:
             self._numbering = Numbering(mask.shape)
@@ -272,17 +276,24 @@ class LesionBox(QWidget):
         return deepcopy(self._numbering)
 
     def _on_measured(self, measurement: Measurement) -> None:
-        self._measuring = self._has_failed = False
+        self._has_failed = False
         self._show(measurement)
+        self._rest()
 
     def _on_not_measured(self, error: Exception) -> None:
         # The figures of the mask before must not pass for this one's.
-        self._measuring = False
         self._show(None)
+        self._rest()
         # Told once, not again at each stroke of the brush.
         if not self._has_failed:
             show_error(f"The lesions could not be measured: {' '.join(str(error).split()) or type(error).__name__}")
         self._has_failed = True
+
+    def _rest(self) -> None:
+        self._measuring, now = False, time.monotonic()
+        self._free_from = now + min(_MOST_MS / 1000, _REST * (now - self._began))
+        if self._is_stale:
+            self.remeasure()
 
     def _show(self, measurement: Measurement | None) -> None:
         self.measurement = measurement
