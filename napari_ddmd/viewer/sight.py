@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from napari_ddmd.lesions import bounding_box
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -63,13 +63,11 @@ class Sight:
 
 def _brain_ends(case: Case) -> list[tuple[float, float]] | None:
     """Where the brain begins and ends along each axis, in world coordinates; None where there is none."""
-    brain = case.brain
-    spans = [np.flatnonzero(brain.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    if not spans[0].size:
+    if not case.brain_slices:
         return None
     return [
-        (start + (span[0] - 0.5) * size, start + (span[-1] + 0.5) * size)
-        for start, span, size in zip(case.grid.translate, spans, case.spacing, strict=True)
+        (start + (edge.start - 0.5) * size, start + (edge.stop - 0.5) * size)
+        for start, edge, size in zip(case.grid.translate, bounding_box(case.brain), case.spacing, strict=True)
     ]
 
 
