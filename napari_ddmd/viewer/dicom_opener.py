@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
-from napari.utils.notifications import show_error, show_info, show_warning
+from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_ddmd.case import Case
 from napari_ddmd.dicom import Study, find_study
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
-from napari_ddmd.viewer.dicom_reader import guessed_case, study_case
+from napari_ddmd.viewer.dicom_reader import study_case
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.dicom_dialog import choose_series
 
@@ -65,11 +65,6 @@ class DicomOpener(QObject):
         self.told.emit("Looking for DICOM series")
         self._finder.start(find_study, folder)
 
-    def open(self, folder: Path) -> None:
-        """Load a study by the guesses alone."""
-        self.told.emit("Looking for DICOM series")
-        self._loader.start(_layers, partial(guessed_case, folder, self.told.emit))
-
     def _on_found(self, study: Study) -> None:
         self.told.emit("")
         assignment = choose_series(self._parent, study)
@@ -85,8 +80,8 @@ class DicomOpener(QObject):
         self.failed.emit(error)
 
 
-def open_in_window(viewer: Viewer, folder: Path, *, asks: bool = False) -> DicomOpener:
-    """Load a study in the background, and show it in a napari window.
+def open_in_window(viewer: Viewer, folder: Path) -> DicomOpener:
+    """Ask which series of a study to take, load them in the background, and show them in a napari window.
 
     Parameters
     ----------
@@ -94,8 +89,6 @@ def open_in_window(viewer: Viewer, folder: Path, *, asks: bool = False) -> Dicom
         Its status bar tells what is being done.
     folder : Path
         The study.
-    asks : bool
-        Whether the user is asked which series to take; else the guesses are taken.
     """
     opener = DicomOpener(viewer.window._qt_window)
 
@@ -113,11 +106,7 @@ def open_in_window(viewer: Viewer, folder: Path, *, asks: bool = False) -> Dicom
     opener.told.connect(tell)
     for ended in (opener.opened, opener.failed):
         ended.connect(lambda _outcome: opener.deleteLater())
-    if asks:
-        opener.choose(folder)
-    else:
-        show_info("The DICOM study is read in the background; its layers come when they are ready")
-        opener.open(folder)
+    opener.choose(folder)
     return opener
 
 

@@ -50,7 +50,7 @@ def study_case(study: Study, assignment: Assignment, tell: Callable[[str], None]
 
 
 def open_study(folder: Path) -> list[LayerData]:
-    """Return the layers of a study, or none where they will come into napari's window by themselves.
+    """Return the layers of a study, or none where a window asks for the series and shows them by itself.
 
     Registering takes up to a minute, which no window should stand still for. Without a window, and in any thread but
     the main one, the layers are returned.

@@ -1,4 +1,4 @@
-"""Four images side by side: the modalities, or what explains the mask, with all overlays on each."""
+"""Up to four images side by side: the modalities, or what explains the mask, with all overlays on each."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from napari_ddmd.case import Case
 
-_PANELS = 4
+# How many images there are room for, and the rows and columns of each number of them.
+_SHAPES = {2: (1, 2), 3: (1, 3), 4: (2, 2)}
+_MOST = max(_SHAPES)
 # Which four explain the mask; where the model lacks a map, the next in line takes its place.
 _EXPLAIN = (FIRST_SEEN, Role.INTER, Role.INTRA, Role.PROBABILITY, Role.UNCERTAINTY)
-_DIVIDED: dict[str, Any] = {"stride": 1, "shape": (2, 2), "spacing": 3, "enabled": True}
+_DIVIDED: dict[str, Any] = {"stride": 1, "spacing": 3, "enabled": True}
 _NAME_SIZE = 12
 
 
@@ -40,8 +42,8 @@ class FourPanels:
     """Arrange a case's layers in napari's grid, and put everything back.
 
     napari deals the visible layers to the grid's cells one after the other, and begins again at the first cell after
-    the fourth. A layer stands in one cell only. So whatever is visible beside the four images gets three mirrors, and
-    lies with them on each image.
+    the last. A layer stands in one cell only. So whatever is visible beside the four images gets three mirrors, and
+    lies with them on each image. A case that lacks an image has three cells in a row, and two mirrors.
 
     Parameters
     ----------
@@ -87,8 +89,9 @@ class FourPanels:
         single = self.shown_in_single()
         self._show_names(False)
         self.arrangement = arrangement if images else Arrangement.SINGLE
+        counts = len(images), len(self._images)
         self._case, self._images = case, images
-        gone = [layer for layer in self._watched if not images or not self._is_overlay(layer)]
+        gone = [layer for layer in self._watched if counts[0] != counts[1] or not self._is_overlay(layer)]
         self._is_busy = True
         try:
             with one_redraw(self._viewer, removes=any(layer in self._mirrors for layer in gone)):
@@ -109,11 +112,13 @@ class FourPanels:
 
     def image_in(self, cell: tuple[int, int]) -> Layer | None:
         """Return the image of a cell ``(row, column)``; None while the canvas is not divided."""
-        index = 2 * cell[0] + cell[1]
+        if not self._images:
+            return None
+        index = _SHAPES[len(self._images)][1] * cell[0] + cell[1]
         return self._images[index] if index < len(self._images) else None
 
     def _find_images(self, arrangement: Arrangement, case: Case | None) -> list[Layer]:
-        """Return the four images of an arrangement, bottom layer first; empty where there are not four."""
+        """Return the images of an arrangement, bottom layer first; empty where there are not even two."""
         if case is None or arrangement is Arrangement.SINGLE:
             return []
         roles: Sequence[str] = MODALITIES if arrangement is Arrangement.MODALITIES else _EXPLAIN
@@ -122,8 +127,8 @@ class FourPanels:
             tag = tag_of(layer)
             if tag is not None and tag.case is case:
                 by_role.setdefault(tag.role, layer)
-        chosen = [by_role[role] for role in roles if role in by_role][:_PANELS]
-        return [layer for layer in self._viewer.layers if layer in chosen] if len(chosen) == _PANELS else []
+        chosen = [by_role[role] for role in roles if role in by_role][:_MOST]
+        return [layer for layer in self._viewer.layers if layer in chosen] if len(chosen) in _SHAPES else []
 
     def shown_in_single(self) -> dict[Layer, bool]:
         """Return which layers are visible without an arrangement.
@@ -158,9 +163,10 @@ class FourPanels:
 
     def _divide(self, divided: bool, was_divided: bool) -> None:
         grid = self._viewer.canvas.grid
+        look = {"shape": _SHAPES[len(self._images)], **_DIVIDED} if divided else self._grid_before
         if divided and not was_divided:
-            self._grid_before = {name: getattr(grid, name) for name in _DIVIDED}
-        for name, value in (_DIVIDED if divided else self._grid_before).items():
+            self._grid_before = {name: getattr(grid, name) for name in look}
+        for name, value in look.items():
             setattr(grid, name, value)
 
     def _is_overlay(self, layer: Layer) -> bool:
@@ -189,7 +195,7 @@ class FourPanels:
             self._mirrors[layer].set_visible(layer.visible)
         elif layer.visible:
             assert self._case is not None
-            self._mirrors[layer] = Mirrors(self._viewer, self._case, layer, _PANELS - 1)
+            self._mirrors[layer] = Mirrors(self._viewer, self._case, layer, len(self._images) - 1)
 
     def _on_visible(self, event: Any) -> None:
         self._change(self._deal, event.source)

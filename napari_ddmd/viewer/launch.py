@@ -63,7 +63,7 @@ def view_window(case_path: Path | None) -> None:
         session_box_of(panel).open(case_path)
     elif case_path is not None and is_study(case_path):
         viewer, _panel = open_window(None)
-        open_in_window(viewer, case_path, asks=True)
+        open_in_window(viewer, case_path)
     else:
         open_window(None if case_path is None else load_case(case_path, allow_missing=True))
     napari.run()

@@ -89,19 +89,11 @@ def test_a_folder_without_a_study_is_told(opener: DicomOpener, tmp_path: Path, q
     assert "holds no DICOM images" in str(signal.args[0])
 
 
-def test_guesses_are_loaded_without_a_dialog(opener: DicomOpener, study: Path, qtbot: QtBot) -> None:
-    with qtbot.waitSignal(opener.opened, timeout=30_000) as signal:
-        opener.open(study)
-    tag = tag_of(signal.args[0][0][1]["metadata"])
-    assert tag is not None
-    assert tag.case.warnings[0].startswith("the series were recognised by their headers")
-
-
-def test_a_window_asks_where_it_is_told_to(
+def test_a_window_shows_what_is_chosen(
     make_napari_viewer: Any, study: Path, chosen: list[Any], qtbot: QtBot, notifications: list[Notification]
 ) -> None:
     viewer = make_napari_viewer()
-    opener = dicom_opener.open_in_window(viewer, study, asks=True)
+    opener = dicom_opener.open_in_window(viewer, study)
     with qtbot.waitSignal(opener.opened, timeout=30_000) as signal:
         pass
     tag = tag_of(signal.args[0][0][1]["metadata"])

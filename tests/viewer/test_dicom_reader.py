@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from napari_ddmd.case import MODALITIES, CaseError
+from napari_ddmd.case import MODALITIES, Case, CaseError
 from napari_ddmd.case.errors import CaseWarning
+from napari_ddmd.dicom import Series, Study, accepted, propose
 from napari_ddmd.dicom.origin import origin_of
-from napari_ddmd.viewer import dicom_reader
+from napari_ddmd.viewer import dicom_opener, dicom_reader
 from napari_ddmd.viewer.dicom_reader import guessed_case, open_study
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.reader import get_reader
@@ -98,25 +99,60 @@ def test_importing_the_reader_loads_no_dicom_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_study_dropped_on_a_window_comes_in_the_background(
-    make_napari_viewer: Any, study: Path, qtbot: QtBot, notifications: list[Any]
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Study]:
+    """The studies that a person was asked about, who takes the guesses where there are four."""
+    studies: list[Study] = []
+
+    def choose(_parent: Any, study: Study) -> dict[str, Series] | None:
+        studies.append(study)
+        return accepted(propose(study)) if len(study.series) == len(MODALITIES) else None
+
+    monkeypatch.setattr(dicom_opener, "choose_series", choose)
+    return studies
+
+
+def test_a_study_dropped_on_a_window_is_asked_about_and_comes_in_the_background(
+    make_napari_viewer: Any, study: Path, asked: list[Study], qtbot: QtBot, notifications: list[Any]
 ) -> None:
     viewer = make_napari_viewer()
     assert viewer.open(str(study), plugin="napari-ddmd") == []
     assert len(viewer.layers) == 0
     qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=30_000)
     assert [layer.name for layer in viewer.layers] == list(MODALITIES)
+    assert len(asked) == 1
     told = [note.message for note in notifications]
-    assert told[0] == "The DICOM study is read in the background; its layers come when they are ready"
     assert any("skull-stripped" in text for text in told)
+    assert not any("recognised by their headers" in text for text in told)
 
 
-def test_a_study_that_cannot_be_read_is_told_in_the_window(
-    make_napari_viewer: Any, tmp_path: Path, qtbot: QtBot, notifications: list[Any]
+def test_a_study_without_four_recognised_series_can_be_put_right(
+    make_napari_viewer: Any, tmp_path: Path, asked: list[Study], qtbot: QtBot, notifications: list[Any]
 ) -> None:
     StudyWriter(tmp_path / "s").series(flat(), "t2_tse_tra")
     viewer = make_napari_viewer()
     viewer.open(str(tmp_path / "s"), plugin="napari-ddmd")
+    qtbot.waitUntil(lambda: len(asked) == 1, timeout=30_000)
+    qtbot.wait(200)
+    assert len(viewer.layers) == 0  # the person gave up
+    assert notifications == []
+
+
+def test_a_study_that_cannot_be_read_is_told_in_the_window(
+    make_napari_viewer: Any,
+    study: Path,
+    asked: list[Study],
+    qtbot: QtBot,
+    notifications: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_arguments: Any) -> Case:
+        raise CaseError("series 3: a file is damaged")
+
+    monkeypatch.setattr(dicom_opener, "study_case", fail)
+    viewer = make_napari_viewer()
+    viewer.open(str(study), plugin="napari-ddmd")
     qtbot.waitUntil(lambda: any(note.severity == "error" for note in notifications), timeout=30_000)
-    assert "no series was recognised as T1" in notifications[-1].message
+    assert notifications[-1].message == "series 3: a file is damaged"
+    assert asked
     assert len(viewer.layers) == 0

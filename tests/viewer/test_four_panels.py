@@ -9,6 +9,7 @@ from napari.layers import Labels
 
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.model import Bundle
+from napari_ddmd.segment import SliceResult
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.navigation import go_to_slice
@@ -34,14 +35,24 @@ def results(viewer: ViewerModel, case: Case) -> ResultLayers:
     return AllAtOnce(viewer, case)
 
 
+def without_maps(case: Case) -> SliceResult:
+    """What a run says of a slice where the model has no maps, or the case not all images."""
+    return dataclasses.replace(slice_result(case, 4), inter=None, intra=None)
+
+
 def cells(viewer: ViewerModel) -> list[list[str]]:
     """Roles of the visible layers in each of the four cells, bottom layer first."""
-    found: list[list[str]] = [[], [], [], []]
+    return dealt(viewer, 4)
+
+
+def dealt(viewer: ViewerModel, count: int) -> list[list[str]]:
+    """The same for another number of cells."""
+    found: list[list[str]] = [[] for _ in range(count)]
     for index, layer in enumerate(viewer.layers):
         row, column = viewer.canvas.grid.position(index, viewer.layers)
         tag = tag_of(layer)
         if layer.visible and tag is not None:
-            found[2 * row + column].append(tag.role)
+            found[viewer.canvas.grid.shape[1] * row + column].append(tag.role)
     return found
 
 
@@ -181,8 +192,35 @@ def test_one_mirror_may_be_removed_by_hand(
     assert not [layer for layer in viewer.layers if (tag := tag_of(layer)) and tag.role == Role.MIRROR]
 
 
-def test_a_case_with_too_few_layers_stays_single(viewer: ViewerModel, panels: FourPanels, case: Case) -> None:
+def test_a_case_that_lacks_an_image_has_three_in_a_row(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
     viewer.layers.remove("t1")
+    results.add(recipe, without_maps(case))
+    before = viewer.canvas.grid.shape
+    panels.show(Arrangement.MODALITIES, case)
+    assert viewer.canvas.grid.shape == (1, 3)
+    assert dealt(viewer, 3) == [["t1ce", Role.MIRROR], ["t2", Role.MIRROR], ["flair", Role.LESION]]
+    assert [panels.image_in((0, column)) for column in range(3)] == [viewer.layers[m] for m in ("t1ce", "t2", "flair")]
+    panels.show(Arrangement.EXPLAIN, case)
+    assert [cell[0] for cell in dealt(viewer, 3)] == ["flair", Role.UNCERTAINTY, Role.PROBABILITY]
+    panels.show(Arrangement.SINGLE, case)
+    assert viewer.canvas.grid.shape == before
+    assert panels.image_in((0, 0)) is None
+
+
+def test_the_number_of_images_may_change_between_two_layouts(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, without_maps(case))
+    for arrangement, images in [(Arrangement.MODALITIES, 4), (Arrangement.EXPLAIN, 3), (Arrangement.MODALITIES, 4)]:
+        panels.show(arrangement, case)
+        assert [cell[-1] for cell in dealt(viewer, images)] == [*[Role.MIRROR] * (images - 1), Role.LESION]
+
+
+def test_a_single_image_stays_single(viewer: ViewerModel, panels: FourPanels, case: Case) -> None:
+    for name in ("t1", "t1ce", "t2"):
+        viewer.layers.remove(name)
     panels.show(Arrangement.MODALITIES, case)
     assert panels.arrangement is Arrangement.SINGLE
     assert not viewer.canvas.grid.enabled

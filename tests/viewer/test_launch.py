@@ -112,7 +112,7 @@ def test_a_dicom_study_is_read_into_an_open_window(monkeypatch: pytest.MonkeyPat
     opened: list[Any] = []
     monkeypatch.setattr(launch, "is_study", lambda path: path == tmp_path)
     monkeypatch.setattr(launch, "open_window", lambda case: ("viewer", case))
-    monkeypatch.setattr(launch, "open_in_window", lambda viewer, path, asks: opened.append((viewer, path, asks)))
+    monkeypatch.setattr(launch, "open_in_window", lambda viewer, path: opened.append((viewer, path)))
     monkeypatch.setattr(launch.napari, "run", lambda: None)
     launch.view_window(tmp_path)
-    assert opened == [("viewer", tmp_path, True)]
+    assert opened == [("viewer", tmp_path)]
