@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from itertools import islice
@@ -51,7 +51,7 @@ def segment(
     progress: Callable[[Progress], None] | None = None,
     remark: Callable[[str], None] | None = None,
     in_background: bool = False,
-) -> Iterator[SliceResult]:
+) -> Generator[SliceResult, None, None]:
     """Segment a case slice by slice.
 
     The noise of a mask depends on the seed, the slice and the mask's number alone, so that the same request gives the
@@ -119,7 +119,7 @@ def _stream(
     may_leave: bool,
     progress: Callable[[Progress], None] | None,
     remark: Callable[[str], None] | None,
-) -> Iterator[SliceResult]:
+) -> Generator[SliceResult, None, None]:
     """Prepare the case, then sample batch after batch, several at once on a CPU."""
     brain = run.case.brain
     full = {index for index in slices if brain[index].any()}
