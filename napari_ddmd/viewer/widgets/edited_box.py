@@ -1,63 +1,75 @@
-"""Which slices are edited by hand, and the way to give them back to the model."""
+"""Which slices are edited by hand, and the way to give one or all of them back to the model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.mask_tools import lesion_in_hand
+from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 _MOST_RANGES = 6
 
 
 class EditedBox(QWidget):
-    """A line that lists the slices that runs leave alone, and a button that resets them.
+    """A line that lists the slices that runs leave alone, and buttons that reset them.
 
     Parameters
     ----------
     desk : Desk
         The results and the mask in hand.
+    links : ViewerLinks
+        Undoes the connections to the viewer.
     """
 
-    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+    def __init__(self, desk: Desk, links: ViewerLinks, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
+        self._edited: list[int] = []
         self.label = QLabel("")
         self.label.setWordWrap(True)
         self.label.setToolTip("Runs and the threshold leave these slices as they are")
-        self.button = QPushButton("Let the model redo them")
-        self.button.setToolTip("Give these slices the model's own mask again. Undo brings the edits back")
+        self.this_button, self.all_button = QPushButton("Reset this slice"), QPushButton("Reset all")
+        self.this_button.setToolTip("Give the slice in view the model's own mask again. Undo brings the edits back")
+        self.all_button.setToolTip("Give all these slices the model's own mask again. Undo brings the edits back")
+        buttons = QHBoxLayout()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.label)
-        layout.addWidget(self.button)
-        self.button.clicked.connect(self.release)
+        layout.addLayout(buttons)
+        for button in (self.this_button, self.all_button):
+            buttons.addWidget(button)
+        self.this_button.clicked.connect(lambda: self._release([desk.current_slice]))
+        self.all_button.clicked.connect(lambda: self._release(self._edited))
         for signal in (desk.case_changed, desk.mask_changed, desk.history_changed):
             signal.connect(self.show_state)
         # Comes many times in a run, which leaves edited slices as they are.
-        desk.results_changed.connect(self._show_button)
+        desk.results_changed.connect(self._show_buttons)
+        links.connect(desk.viewer.dims.events.current_step, self._show_buttons)
         self.show_state()
-
-    def release(self) -> None:
-        """Give all edited slices the model's mask."""
-        results, lesion = self._desk.results, lesion_in_hand(self._desk)
-        if results is not None and lesion is not None:
-            results.release(lesion.edited_slices)
 
     def show_state(self) -> None:
         """List the slices that are edited now."""
         lesion = lesion_in_hand(self._desk)
-        edited = [] if lesion is None else lesion.edited_slices
+        edited = self._edited = [] if lesion is None else lesion.edited_slices
         self.setVisible(bool(edited))
         count = f"{len(edited)} {'slice' if len(edited) == 1 else 'slices'}"
         self.label.setText(f"{count} edited by hand: {ranges(edited)}")
-        self._show_button()
+        self._show_buttons()
 
-    def _show_button(self) -> None:
-        # Without a run the model has nothing to say of them.
-        self.button.setVisible(self._desk.volumes is not None)
+    def _show_buttons(self, _event: object = None) -> None:
+        for button in (self.this_button, self.all_button):
+            # Without a run the model has nothing to say of them.
+            button.setVisible(self._desk.volumes is not None)
+        self.this_button.setEnabled(self._desk.current_slice in self._edited)
+
+    def _release(self, slices: Sequence[int]) -> None:
+        """Give slices the model's mask."""
+        results = self._desk.results
+        if results is not None and lesion_in_hand(self._desk) is not None:
+            results.release(slices)
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -38,7 +38,7 @@ class LesionTab(QWidget):
         super().__init__(parent)
         self._desk = desk
         self.lesion_box = LesionBox(desk.viewer, links)
-        self.correct_box, self.edited_box = CorrectBox(desk), EditedBox(desk)
+        self.correct_box, self.edited_box = CorrectBox(desk), EditedBox(desk, links)
         self.compare_box = CompareBox(desk, links)
         self.autosave_box = AutosaveBox(desk)
         content = column(

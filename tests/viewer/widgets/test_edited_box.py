@@ -7,13 +7,14 @@ from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.run_settings import RunRequest, Sampling
+from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.edited_box import EditedBox, ranges
 from tests.results import slice_result
 
 
 @pytest.fixture
 def box(desk: Desk, qtbot: QtBot) -> EditedBox:
-    box = EditedBox(desk)
+    box = EditedBox(desk, ViewerLinks())
     qtbot.addWidget(box)
     return box
 
@@ -38,12 +39,37 @@ def test_edited_slices_are_listed_and_given_back(desk: Desk, case: Case, box: Ed
     desk.set_threshold(0.95)
     assert (results.lesion.data[[3, 4, 7]] == painted[[3, 4, 7]]).all()
     desk.set_threshold(0.5)
-    box.button.click()
+    box.all_button.click()
     assert (results.lesion.data == model).all()
     assert box.isHidden()
     results.lesion.undo()
     assert (results.lesion.data == painted).all()
     assert box.label.text() == "3 slices edited by hand: 3-4, 7"
+
+
+def test_one_slice_is_given_back_by_itself(desk: Desk, case: Case, box: EditedBox, tiny_bundle: Bundle) -> None:
+    results = desk.results_of(case)
+    recipe = RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe
+    for index in (3, 4, 5):
+        results.add(recipe, slice_result(case, index))
+    results.settle()
+    desk.set_mask(results.lesion.layer)
+    model = results.lesion.data.copy()
+    with results.lesion.editing("brush") as data:
+        data[3:6, 0, 0] = 1
+    painted = results.lesion.data.copy()
+    desk.go_to(2)
+    assert not box.this_button.isEnabled()
+    desk.go_to(4)
+    assert box.this_button.isEnabled()
+    box.this_button.click()
+    assert (results.lesion.data[4] == model[4]).all()
+    assert (results.lesion.data[[3, 5]] == painted[[3, 5]]).all()
+    assert box.label.text() == "2 slices edited by hand: 3, 5"
+    assert not box.this_button.isEnabled()
+    results.lesion.undo()
+    assert (results.lesion.data == painted).all()
+    assert box.this_button.isEnabled()
 
 
 def test_without_a_run_there_is_nothing_to_give_back_to(desk: Desk, case: Case, box: EditedBox) -> None:
@@ -53,7 +79,8 @@ def test_without_a_run_there_is_nothing_to_give_back_to(desk: Desk, case: Case, 
     with lesion.editing("brush") as data:
         data[3, 0, 0] = 1
     assert box.label.text() == "1 slice edited by hand: 3"
-    assert box.button.isHidden()
+    assert box.all_button.isHidden()
+    assert box.this_button.isHidden()
 
 
 @pytest.mark.parametrize(
