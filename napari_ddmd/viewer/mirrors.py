@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels, Layer
 
 from napari_ddmd.viewer.layer_tag import METADATA_KEY, LayerTag, Role
+from napari_ddmd.viewer.result_looks import keep_from_painting
 from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
@@ -88,11 +89,8 @@ class Mirrors:
         placed = {name: getattr(source, name) for name in ("scale", "translate", "units", "axis_labels")}
         tag = {METADATA_KEY: LayerTag(case, Role.MIRROR)}
         copy = self._kind(source.data, name=self._name, metadata=tag, visible=False, **placed)
-        if self._kind is Labels:
-            copy.editable = False
-            # What napari draws while somebody paints; it would be made for each copy, and compiled.
-            for tool in copy._overlays.values():
-                tool.visible = False
+        if isinstance(copy, Labels):
+            keep_from_painting(copy)
         # Thumbnails of the copies would cost more at each slice than the copies themselves.
         copy._update_thumbnail = _nothing
         for looks in _FOLLOWED[self._kind]:
