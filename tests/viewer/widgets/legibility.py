@@ -164,8 +164,12 @@ def _table_lacks(table: QTableWidget) -> int:
     for column in range(table.columnCount()):
         title = table.horizontalHeaderItem(column)
         words = 0 if title is None else header.fontMetrics().horizontalAdvance(title.text())
+        # What stands in full in its own tool tip may be shortened.
+        items = [table.item(row, column) for row in range(table.rowCount())]
+        has_tips = all(item is not None and item.toolTip() == item.text() for item in items)
         if not table.isColumnHidden(column):
-            lacking.append(max(words, table.sizeHintForColumn(column)) - header.sectionSize(column))
+            needed = words if has_tips else max(words, table.sizeHintForColumn(column))
+            lacking.append(needed - header.sectionSize(column))
     return max(lacking)
 
 
