@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QFont
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QFont, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QHeaderView,
+    QHBoxLayout,
     QLabel,
+    QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -21,12 +22,14 @@ from qtpy.QtWidgets import (
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.dicom import Candidate, Proposal, Series, Study, assignment_problem, propose
+from napari_ddmd.viewer.widgets.fitted_dialog import FittedDialog
 
 _COLUMNS: Final = ("Use as", "No.", "Description", "Slices", "Voxel, mm", "Plane", "Recognised as")
 _USE, _NUMBER, _DESCRIPTION, _SLICES, _VOXEL, _PLANE, _REASON = range(len(_COLUMNS))
 _UNUSED: Final = "–"
-_SIZE: Final = (1020, 480)
-_WIDEST_DESCRIPTION: Final = 300
+# Of a description, in pixels. What does not fit stands in full in its tool tip.
+_NARROWEST, _WIDEST = 130, 300
+_LOWEST_TABLE: Final = 200
 
 
 def choose_series(parent: QWidget | None, study: Study | Proposal) -> dict[str, Series] | None:
@@ -50,7 +53,7 @@ def choose_series(parent: QWidget | None, study: Study | Proposal) -> dict[str, 
     return dialog.assignment if is_accepted else None
 
 
-class SeriesDialog(QDialog):
+class SeriesDialog(FittedDialog):
     """A table of series, each with a list of what to use it as.
 
     Parameters
@@ -64,23 +67,27 @@ class SeriesDialog(QDialog):
         self._candidates = proposal.candidates
         self.setWindowTitle("Series of the DICOM study")
         self.combos: list[QComboBox] = []
-        self.table = QTableWidget(len(self._candidates), len(_COLUMNS))
+        self.table = _SeriesTable(len(self._candidates), len(_COLUMNS))
         self._fill_table()
         self.remark = _text("\n".join(_remarks(proposal)))
         self.remark.setVisible(bool(self.remark.text()))
         self.problem = _text("")
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        ok = buttons.button(QDialogButtonBox.StandardButton.Ok)
+        buttons = QDialogButtonBox()
+        ok = buttons.addButton("Open", QDialogButtonBox.ButtonRole.AcceptRole)
+        buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
         assert ok is not None
         self.ok_button = ok
-        self.ok_button.setText("Open")
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.addWidget(_text("Which series are T1, T1ce, T2 and FLAIR? Correct the guesses where they are wrong."))
-        for widget in (self.remark, self.table, self.problem, buttons):
-            layout.addWidget(widget)
-        self.resize(*_SIZE)
+        layout.addWidget(self.remark)
+        layout.addWidget(self.table, 1)
+        # Side by side: the table stays where it is when there is something to say.
+        last = QHBoxLayout()
+        last.addWidget(self.problem, 1)
+        last.addWidget(buttons, 0, Qt.AlignmentFlag.AlignBottom)
+        layout.addLayout(last)
         self._show()
 
     @property
@@ -90,7 +97,10 @@ class SeriesDialog(QDialog):
         return {modality: chosen[modality] for modality in MODALITIES if modality in chosen}
 
     def _fill_table(self) -> None:
-        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        for column, title in enumerate(_COLUMNS):
+            head = QTableWidgetItem(title)
+            head.setTextAlignment(_alignment(column))
+            self.table.setHorizontalHeaderItem(column, head)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.table.setAccessibleName("Series of the study")
@@ -102,22 +112,12 @@ class SeriesDialog(QDialog):
             self.table.setCellWidget(row, _USE, self.combos[-1])
             for column, text in _cells(one).items():
                 item = QTableWidgetItem(text)
-                item.setToolTip(text)
-                if column in (_NUMBER, _SLICES, _VOXEL):
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                if column in (_DESCRIPTION, _REASON):
+                    item.setToolTip(text)
+                item.setTextAlignment(_alignment(column))
                 self.table.setItem(row, column, item)
         self._embolden()
-        self.table.resizeColumnsToContents()
         self.table.resizeRowsToContents()
-        # What does not fit stands in full in the tool tips.
-        self.table.setColumnWidth(_DESCRIPTION, min(self.table.columnWidth(_DESCRIPTION), _WIDEST_DESCRIPTION))
-        # The lists get their arrow and margins from napari's style, which comes after this.
-        metrics = self.table.fontMetrics()
-        widest = max(metrics.horizontalAdvance(label) for label in MODALITY_LABELS.values())
-        self.table.setColumnWidth(_USE, widest + 5 * metrics.horizontalAdvance("M"))
-        header = self.table.horizontalHeader()
-        assert header is not None
-        header.setSectionResizeMode(_REASON, QHeaderView.ResizeMode.Stretch)
 
     def _combo(self, candidate: Candidate) -> QComboBox:
         combo = QComboBox()
@@ -157,6 +157,61 @@ class SeriesDialog(QDialog):
                 item = self.table.item(row, column)
                 assert item is not None
                 item.setFont(font)
+        # Bold letters are wider.
+        self.table.fit_columns()
+
+
+class _SeriesTable(QTableWidget):
+    """Gives the room that it has to the descriptions and the reasons; with less than they need, it scrolls."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__(rows, columns)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setStyleSheet("QHeaderView::section { padding: 2px 4px; }")
+        self.setWordWrap(False)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the size at which nothing has to be scrolled."""
+        header, rows, bar = self.horizontalHeader(), self.verticalHeader(), self.verticalScrollBar()
+        assert header is not None
+        assert rows is not None
+        assert bar is not None
+        frame = 2 * self.frameWidth()
+        width = sum(self._natural_widths()) + bar.sizeHint().width()
+        height = header.sizeHint().height() + rows.length() + 1
+        return QSize(width + frame, max(height + frame, _LOWEST_TABLE))
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Fit the columns."""
+        super().resizeEvent(event)
+        self.fit_columns()
+
+    def fit_columns(self) -> None:
+        """Share the room out: a description gives way first, a reason takes what is left."""
+        widths, viewport = self._natural_widths(), self.viewport()
+        left = 0 if viewport is None else viewport.width() - sum(widths)
+        if left < 0:
+            widths[_DESCRIPTION] = max(widths[_DESCRIPTION] + left, min(widths[_DESCRIPTION], _NARROWEST))
+        else:
+            widths[_REASON] += left
+        for column, width in enumerate(widths):
+            self.setColumnWidth(column, width)
+
+    def _natural_widths(self) -> list[int]:
+        header, metrics = self.horizontalHeader(), self.fontMetrics()
+        assert header is not None
+        widths = [max(self.sizeHintForColumn(n), header.sectionSizeHint(n)) for n in range(self.columnCount())]
+        widths[_DESCRIPTION] = min(widths[_DESCRIPTION], _WIDEST)
+        # The lists get their arrow and margins from napari's style, which comes after this.
+        widest = max(metrics.horizontalAdvance(label) for label in MODALITY_LABELS.values())
+        widths[_USE] = widest + 5 * metrics.horizontalAdvance("M")
+        return widths
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column in (_NUMBER, _SLICES, _VOXEL) else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
 
 
 def _cells(candidate: Candidate) -> dict[int, str]:

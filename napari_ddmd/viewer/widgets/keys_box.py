@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.keys import Key, label_of
+from napari_ddmd.viewer.widgets.fitted_dialog import DialogScroll, FittedDialog, PatientLabel
 
 _OTHERS = (
     (("Left", "Right"), "slice by slice (napari's own)"),
@@ -20,7 +21,7 @@ _MOUSE = (
 )
 
 
-class KeysDialog(QDialog):
+class KeysDialog(FittedDialog):
     """All keys, beside what they do. Does not stand in the way: the keys can be tried while it is open.
 
     Parameters
@@ -33,18 +34,26 @@ class KeysDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Keys and mouse")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        grid = QGridLayout()
+        content = QWidget()
+        grid = QGridLayout(content)
+        grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(0)
+        grid.setColumnStretch(1, 1)
         rows = [(key.label, key.does) for key in keys]
-        rows += [(" , ".join(label_of(name) for name in names), does) for names, does in _OTHERS]
+        rows += [(", ".join(label_of(name) for name in names), does) for names, does in _OTHERS]
         for row, (name, does) in enumerate((*rows, *_MOUSE)):
-            left, right = QLabel(f"<b>{name}</b>"), QLabel(does)
+            left, right = QLabel(f"<b>{name}</b>"), PatientLabel(does)
+            for label in (left, right):
+                label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
             # A screen reader says both together.
             left.setBuddy(right)
             grid.addWidget(left, row, 0)
             grid.addWidget(right, row, 1)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons = QDialogButtonBox()
+        # Without the desktop's icon, which is black on a dark ground.
+        buttons.addButton("Close", QDialogButtonBox.ButtonRole.RejectRole)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
-        layout.addLayout(grid)
+        layout.addWidget(DialogScroll(content), 1)
         layout.addWidget(buttons)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
-    QDialog,
     QDialogButtonBox,
     QFileDialog,
     QHBoxLayout,
@@ -22,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_ddmd.viewer.saving import KINDS, REPORT, USUAL, result_files
+from napari_ddmd.viewer.widgets.fitted_dialog import DialogScroll, FittedDialog
 
 if TYPE_CHECKING:
     from napari_ddmd.saveable import Saveable
@@ -48,7 +48,7 @@ class SaveChoice:
     with_expert: bool = False
 
 
-class SaveDialog(QDialog):
+class SaveDialog(FittedDialog):
     """Asks for a folder and the kinds of files; says which are there already.
 
     Parameters
@@ -74,8 +74,9 @@ class SaveDialog(QDialog):
         label.setBuddy(self.folder_line)
         for widget in (label, self.folder_line, browse):
             folder.addWidget(widget)
-        layout = QVBoxLayout(self)
-        layout.addLayout(folder)
+        list_ = QWidget()
+        column = QVBoxLayout(list_)
+        column.setContentsMargins(0, 0, 0, 0)
         self.boxes: dict[str, QCheckBox] = {}
         for key, kind in KINDS.items():
             box = self.boxes[key] = QCheckBox(kind.title)
@@ -84,7 +85,7 @@ class SaveDialog(QDialog):
             box.setChecked(has_content and key in choice.kinds)
             box.setToolTip(kind.tip if has_content else f"{kind.tip}.\nThere is none before a run of the model.")
             box.toggled.connect(self._show)
-            layout.addWidget(box)
+            column.addWidget(box)
         self.expert_box = QCheckBox("with the expert's outline in its pictures")
         self.expert_box.setChecked(choice.with_expert and content.case.mask is not None)
         self.expert_box.setVisible(content.case.mask is not None)
@@ -92,12 +93,13 @@ class SaveDialog(QDialog):
         inset.setContentsMargins(24, 0, 0, 0)
         inset.addWidget(self.expert_box)
         # It belongs to the report, wherever other kinds come to stand.
-        layout.insertLayout(layout.indexOf(self.boxes[REPORT]) + 1, inset)
+        column.insertLayout(column.indexOf(self.boxes[REPORT]) + 1, inset)
         self.remark = QLabel()
         self.remark.setWordWrap(True)
         self.remark.setTextFormat(Qt.TextFormat.PlainText)
-        layout.addWidget(self.remark)
-        layout.addStretch()
+        column.addWidget(self.remark)
+        column.addStretch()
+        self._scroll = DialogScroll(list_)
         buttons = QDialogButtonBox()
         save = buttons.addButton("Save", QDialogButtonBox.ButtonRole.AcceptRole)
         cancel = buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
@@ -107,6 +109,9 @@ class SaveDialog(QDialog):
         cancel.setAutoDefault(False)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addLayout(folder)
+        layout.addWidget(self._scroll, 1)
         layout.addWidget(buttons)
         self.folder_line.textChanged.connect(self._show)
         self._show()
@@ -153,6 +158,7 @@ class SaveDialog(QDialog):
 
     def _show(self) -> None:
         self.expert_box.setEnabled(self.boxes[REPORT].isChecked())
+        self.folder_line.setToolTip(self.folder_line.text())
         has_folder = bool(self.folder_line.text().strip()) and self.folder.is_dir()
         self.save_button.setEnabled(has_folder and bool(self.kinds))
         if not has_folder:
@@ -164,9 +170,7 @@ class SaveDialog(QDialog):
         else:
             self.remark.setText("")
         # A layout does not make its window higher for a text that got longer.
-        layout = self.layout()
-        if layout is not None and self.isVisible():
-            self.resize(self.width(), max(self.height(), layout.totalHeightForWidth(self.width())))
+        self.grow_for(self._scroll)
 
 
 def case_folder(content: Saveable) -> Path:

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QTextDocument
 from qtpy.QtWidgets import (
     QAbstractButton,
+    QAbstractScrollArea,
     QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
@@ -40,15 +41,18 @@ def describe(widget: QWidget) -> str:
 
 
 def cut_off(root: QWidget) -> list[str]:
-    """Describe the visible widgets below `root` whose text does not fit, or which stick out of it."""
+    """Describe the visible widgets below `root` whose text does not fit, or which stick out of what they are in.
+
+    What can be scrolled into sight is not cut off.
+    """
     found: list[str] = []
     for widget in _visible(root):
-        lacking = _lacking(widget)
-        if lacking > _SLACK_PX:
-            found.append(f"{describe(widget)} lacks {lacking} px")
-        left = widget.mapTo(root, widget.rect().topLeft()).x()
-        if left < -_SLACK_PX or left + widget.width() > root.width() + _SLACK_PX:
-            found.append(f"{describe(widget)} sticks out")
+        for lacking, way in ((_lacking(widget), "width"), (_height_lacks(widget), "height")):
+            if lacking > _SLACK_PX:
+                found.append(f"{describe(widget)} lacks {lacking} px of {way}")
+        out = _sticks_out(widget)
+        if out > _SLACK_PX:
+            found.append(f"{describe(widget)} sticks out by {out} px")
     return found
 
 
@@ -104,6 +108,31 @@ def _lacking(widget: QWidget) -> int:
     return 0
 
 
+def _height_lacks(widget: QWidget) -> int:
+    """Return how many pixels a widget lacks for one line of its text."""
+    is_text = isinstance(widget, QLabel | QAbstractButton | QComboBox | QLineEdit | QTabBar)
+    if not is_text or not (_text(widget) or isinstance(widget, QTabBar)):
+        return 0
+    return widget.fontMetrics().height() - widget.height()
+
+
+def _sticks_out(widget: QWidget) -> int:
+    """Return how far a widget lies outside of its parent, where it cannot be scrolled into it."""
+    parent = widget.parentWidget()
+    if parent is None:
+        return 0
+    inside, area = widget.geometry(), parent.parentWidget()
+    beyond = [
+        max(-inside.left(), inside.right() + 1 - parent.width()),
+        max(-inside.top(), inside.bottom() + 1 - parent.height()),
+    ]
+    if isinstance(area, QAbstractScrollArea) and area.viewport() is parent:
+        policies = (area.horizontalScrollBarPolicy(), area.verticalScrollBarPolicy())
+        never = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        beyond = [out if policy == never else 0 for out, policy in zip(beyond, policies, strict=True)]
+    return max(beyond)
+
+
 def _label_lacks(label: QLabel) -> int:
     if not label.text():
         return 0
@@ -135,8 +164,12 @@ def _table_lacks(table: QTableWidget) -> int:
     for column in range(table.columnCount()):
         title = table.horizontalHeaderItem(column)
         words = 0 if title is None else header.fontMetrics().horizontalAdvance(title.text())
+        # What stands in full in its own tool tip may be shortened.
+        items = [table.item(row, column) for row in range(table.rowCount())]
+        has_tips = all(item is not None and item.toolTip() == item.text() for item in items)
         if not table.isColumnHidden(column):
-            lacking.append(max(words, table.sizeHintForColumn(column)) - header.sectionSize(column))
+            needed = words if has_tips else max(words, table.sizeHintForColumn(column))
+            lacking.append(needed - header.sectionSize(column))
     return max(lacking)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QLabeledSlider
 
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
@@ -37,7 +37,8 @@ def test_every_word_of_the_panel_can_be_read(panel: SegmentationPanel, qtbot: Qt
         found += [f"{panel.tabs.tabText(tab)}: {text}" for text in cut_off(panel)]
     window = panel.window()
     assert window is not None
-    assert (window.width(), window.height()) <= SMALL_SCREEN
+    assert window.width() <= SMALL_SCREEN[0]
+    assert window.height() <= SMALL_SCREEN[1]
     assert not found, "\n".join(sorted(set(found)))
 
 
@@ -100,6 +101,31 @@ def test_a_cut_off_text_is_found(qtbot: QtBot) -> None:
     assert len(cut_off(root)) == 3
     combo.setToolTip("a rather long choice")
     assert len(cut_off(root)) == 2
+
+
+def test_a_text_that_is_too_low_or_lies_outside_is_found(qtbot: QtBot) -> None:
+    root = QWidget()
+    qtbot.addWidget(root)
+    area, content = QScrollArea(root), QWidget()
+    inside, outside = QLabel("inside", content), QLabel("outside", root)
+    inside.resize(inside.sizeHint())
+    content.setFixedSize(200, 400)
+    area.setWidget(content)
+    area.setFixedSize(250, 100)
+    root.resize(300, 200)
+    root.show()
+    assert cut_off(root) == []
+    inside.resize(inside.width(), 5)
+    assert ["px of height" in text for text in cut_off(root)] == [True]
+    inside.resize(inside.sizeHint())
+    outside.move(0, 195)
+    assert ["sticks out" in text for text in cut_off(root)] == [True]
+    outside.move(0, 0)
+    # A column that is too wide can be scrolled into sight, unless that was taken away.
+    content.setFixedSize(400, 400)
+    assert cut_off(root) == []
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    assert ["sticks out" in text for text in cut_off(root)] == [True]
 
 
 def test_an_input_without_a_name_is_found(qtbot: QtBot) -> None:

@@ -10,12 +10,14 @@ import nibabel
 import numpy as np
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt, QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_ddmd.case import Case, load_case
 from napari_ddmd.viewer.navigation import current_slice
+from napari_ddmd.viewer.widgets.lesion_table import LesionTable
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from napari_ddmd.viewer.widgets.save_dialog import SaveDialog
+from napari_ddmd.viewer.widgets.session_box import session_box_of
 from tests.viewer.conftest import GatedSegment
 
 LEFT = Qt.MouseButton.LeftButton
@@ -40,8 +42,68 @@ def press(viewer: Any, qtbot: QtBot, key: Qt.Key, modifier: Any = Qt.KeyboardMod
 
 
 def click(qtbot: QtBot, button: Any) -> None:
+    bring_into_sight(qtbot, button)
     assert button.isEnabled(), f"{button.text()} is disabled"
     qtbot.mouseClick(button, LEFT)
+
+
+def click_row(qtbot: QtBot, table: LesionTable, row: int) -> None:
+    """Click on the second cell of a row."""
+    bring_into_sight(qtbot, table.viewport())
+    item = table.item(row, 1)
+    assert item is not None
+    qtbot.mouseClick(table.viewport(), LEFT, pos=table.visualItemRect(item).center())
+
+
+def bring_into_sight(qtbot: QtBot, widget: Any) -> None:
+    """Scroll to a widget, as one does who wants to click on it."""
+    area = widget.parent()
+    while area is not None and not isinstance(area, QScrollArea):
+        area = area.parent()
+
+    def is_seen() -> bool:
+        if area is not None:
+            area.ensureWidgetVisible(widget)
+        return bool(widget.visibleRegion().contains(widget.rect().center()))
+
+    qtbot.waitUntil(is_seen, timeout=5000)
+
+
+def drag_to(qtbot: QtBot, slider: Any, share: float) -> None:
+    """Drag the handle of a slider to a place along it."""
+    groove = slider._slider  # The part of superqt's slider that is no number.
+    bring_into_sight(qtbot, groove)
+    start = (groove.value() - groove.minimum()) / (groove.maximum() - groove.minimum())
+    places = [QPoint(round(part * groove.width()), groove.height() // 2) for part in (start, share)]
+    qtbot.mousePress(groove, LEFT, pos=places[0])
+    qtbot.mouseMove(groove, places[1])
+    qtbot.mouseRelease(groove, LEFT, pos=places[1])
+
+
+def table_of(panel: SegmentationPanel) -> list[list[str]]:
+    """The texts of the lesion table, row by row."""
+    table = panel.lesion_box.table
+    cells = [[table.item(row, column) for column in range(table.columnCount())] for row in range(table.rowCount())]
+    return [["" if cell is None else cell.text() for cell in row] for row in cells]
+
+
+def state_of(viewer: Any, panel: SegmentationPanel) -> dict[str, Any]:
+    """What a reader sees of a case, and must find again."""
+    case, results = panel.desk.case, panel.desk.results
+    assert case is not None
+    assert results is not None
+    return {
+        "layers": [(layer.name, type(layer).__name__, layer.visible) for layer in viewer.layers],
+        "case": case.name,
+        "edited": results.lesion.edited_slices,
+        "edits listed": panel.lesion_tab.edited_box.label.text(),
+        "done": sorted(results.done),
+        "threshold": round(panel.desk.threshold, 6),
+        "threshold shown": panel.result_box.threshold.value(),
+        "slice": current_slice(viewer, case),
+        "table": table_of(panel),
+        "summary": panel.summary.text(),
+    }
 
 
 def paint(viewer: Any, qtbot: QtBot, row: int, column: int) -> None:
@@ -56,6 +118,9 @@ def paint(viewer: Any, qtbot: QtBot, row: int, column: int) -> None:
 def answer_save_dialog(folder: Path) -> None:
     """Type a folder into the dialog that comes up, and accept it."""
     dialog = QApplication.activeModalWidget()
+    if dialog is None:
+        QTimer.singleShot(100, lambda: answer_save_dialog(folder))
+        return
     assert isinstance(dialog, SaveDialog)
     dialog.folder_line.setText(str(folder))
     dialog.accept()
@@ -102,16 +167,23 @@ def test_a_reading_from_open_to_reopen(
     assert case.mask is not None
     np.testing.assert_array_equal(found, case.mask > 0)
 
-    # Jump to it from the far end.
+    # Jump to it from the far end, by the key and by its row in the table.
     panel.desk.go_to(0)
     press(viewer, qtbot, Qt.Key.Key_N)
     middle = current_slice(viewer, case)
     assert found[middle].any()
+    panel.tabs.setCurrentWidget(panel.lesion_tab)
+    panel.desk.go_to(0)
+    assert current_slice(viewer, case) == 0
+    click_row(qtbot, panel.lesion_box.table, 0)
+    assert current_slice(viewer, case) == middle
 
     # Edit with the brush: the summary follows. Ctrl+Z takes the stroke back, and then the run.
     before = panel.summary.text()
-    viewer.layers.selection.active = lesion
-    lesion.mode = "paint"
+    viewer.layers.selection.active = viewer.layers["flair"]
+    click(qtbot, panel.lesion_tab.correct_box.modes["paint"])
+    assert viewer.layers.selection.active is lesion
+    assert lesion.mode == "paint"
     row, column = np.argwhere(case.brain[middle] & (found[middle] == 0)).mean(axis=0).round().astype(int)
     paint(viewer, qtbot, int(row), int(column))
     edited = lesion.data.copy()
@@ -136,7 +208,31 @@ def test_a_reading_from_open_to_reopen(
     source = nibabel.load(small_case_folder / f"{case.name}_flair.nii.gz")
     np.testing.assert_allclose(nibabel.load(saved).affine, source.affine)
 
-    # Reopen in another window: the mask lies where it was painted.
+    # Save the session with another threshold and another slice on screen.
+    panel.tabs.setCurrentWidget(panel.look_tab)
+    drag_to(qtbot, panel.result_box.threshold, 0.7)
+    qtbot.waitUntil(lambda: panel.desk.threshold > 0.6, timeout=10_000)
+    # The volume is said at once, the lesions are told apart a little later.
+    qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
+    panel.desk.go_to(middle + 1)
+    session = tmp_path / "reading.ddmd"
+    session_box_of(panel).save(session)
+    qtbot.waitUntil(lambda: not session_box_of(panel).is_busy, timeout=20_000)
+    as_left, mask = state_of(viewer, panel), lesion.data.copy()
+    assert as_left["edited"] == [middle]
+    assert as_left["slice"] == middle + 1
+    assert len(as_left["table"]) == 1
+
+    # Reopen it in a new window: all is as it was left.
+    new = make_napari_viewer(show=True)
+    _dock, new_panel = new.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")
+    session_box_of(new_panel).open(session)
+    qtbot.waitUntil(lambda: not session_box_of(new_panel).is_busy, timeout=20_000)
+    qtbot.waitUntil(lambda: new_panel.summary.text().startswith("1 lesion"), timeout=10_000)
+    assert state_of(new, new_panel) == as_left
+    np.testing.assert_array_equal(new.layers["lesion"].data, mask)
+
+    # Reopen the saved mask in another window: it lies where it was painted.
     other = make_napari_viewer(show=True)
     other.open(str(small_case_folder), plugin="napari-ddmd")
     other.open(str(saved), plugin="napari-ddmd")
