@@ -15,6 +15,7 @@ from typing import Any
 
 from qtpy.QtCore import QEventLoop, QPoint, QTimer
 from qtpy.QtGui import QCursor
+from qtpy.QtWidgets import QApplication
 
 from napari_ddmd.case import load_case
 from napari_ddmd.viewer.four_panels import Arrangement
@@ -23,6 +24,7 @@ from napari_ddmd.viewer.layer_tag import Role
 from napari_ddmd.viewer.navigation import go_to_slice
 from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.sample_data import sample_case
+from napari_ddmd.viewer.widgets.save_dialog import SaveChoice
 
 IMAGES = Path(__file__).parent / "images"
 WINDOW = (1500, 940)
@@ -96,9 +98,30 @@ def lesions(panel: Any) -> None:
     panel.tabs.setCurrentIndex(LESIONS)
 
 
+def compare(panel: Any) -> None:
+    """A slice corrected by hand, and the mask against the expert's."""
+    panel.lesion_tab.correct_box.tools["smooth"].click()
+    panel.lesion_tab.compare_box.tick.setChecked(True)
+
+
 def save(panel: Any) -> None:
     """What leaves the window."""
+    panel.lesion_tab.compare_box.tick.setChecked(False)
     panel.tabs.setCurrentIndex(SAVE)
+
+
+def photograph_save_dialog(panel: Any, picture: Path) -> None:
+    """What the button *Save…* asks; nothing is saved."""
+    folder = Path("results")
+    panel.save_button.choice = SaveChoice(folder=folder)
+
+    def take() -> None:
+        dialog = QApplication.activeModalWidget()
+        dialog.grab().save(str(picture))
+        dialog.reject()
+
+    QTimer.singleShot(1500, take)
+    panel.save_button.click()
 
 
 def point_at_lesion(viewer: Any) -> None:
@@ -114,6 +137,7 @@ STATES: dict[str, Callable[[Any], None]] = {
     "agreement": sure,
     "denoising": watch,
     "lesions": lesions,
+    "compare": compare,
     "save": save,
 }
 
@@ -146,6 +170,9 @@ def main() -> None:
         picture = options.out / f"{name}.png"
         viewer.screenshot(picture, canvas_only=False, flash=False)
         print(picture)
+    picture = options.out / "save-dialog.png"
+    photograph_save_dialog(panel, picture)
+    print(picture)
     viewer.close()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,8 @@ def save_results(folder: Path, kinds: Collection[str], content: Saveable) -> lis
     Parameters
     ----------
     folder : Path
-        Where the files go; existing ones of the same names are replaced, after all new ones have been written.
+        Where the files go, made if it is missing; existing files of the same names are replaced, after all new ones
+        have been written.
     kinds : collection of str
         Keys of `KINDS`.
     content : Saveable
@@ -72,7 +74,7 @@ def save_results(folder: Path, kinds: Collection[str], content: Saveable) -> lis
     arrays = {name for key, kind in KINDS.items() if key in kinds for name in kind.arrays}
     content = content.settled(arrays)
     files = result_files(folder, kinds, content)
-    with one_line_errors(folder), workplace(folder) as place:
+    with one_line_errors(folder), _made(folder), workplace(folder) as place:
         try:
             for key, kind in KINDS.items():
                 if key in kinds and kind.names(content):
@@ -84,6 +86,19 @@ def save_results(folder: Path, kinds: Collection[str], content: Saveable) -> lis
             (place / file.name).replace(file)
         settle_names(folder)
     return files
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make the folder if it is missing; it goes again where nothing comes to stand in it."""
+    is_new = not folder.exists()
+    folder.mkdir(exist_ok=True)
+    try:
+        yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # which is what becomes of a folder that holds something
+                folder.rmdir()
 
 
 def _mask_names(content: Saveable) -> list[str]:

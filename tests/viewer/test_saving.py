@@ -81,9 +81,25 @@ def test_it_is_all_or_nothing_and_the_message_names_the_folder(
     assert mine.read_bytes() == b"mine"
 
 
-def test_a_folder_that_is_not_there_is_named(content: Saveable, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="nowhere: cannot be written"):
-        save_results(tmp_path / "nowhere", USUAL, content)
+def test_a_folder_is_made_where_there_is_one_for_it_to_lie_in(content: Saveable, tmp_path: Path) -> None:
+    (file,) = save_results(tmp_path / "new", ("mask",), content)
+    assert file == tmp_path / "new" / "Small_001_mask.nii.gz"
+    assert file.exists()
+    with pytest.raises(ExportError, match="nowhere"):
+        save_results(tmp_path / "nowhere" / "new", ("mask",), content)
+
+
+def test_a_folder_that_nothing_could_be_saved_in_goes_again(
+    content: Saveable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    broken = Kind("Mask", "", lambda _: ["a.txt"], fail)
+    monkeypatch.setattr(saving, "KINDS", {"mask": broken})
+    with pytest.raises(ExportError, match="No space left"):
+        save_results(tmp_path / "new", ("mask",), content)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_kind_is_another_entry(content: Saveable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,19 +156,27 @@ class SaveDialog(FittedDialog):
         if chosen:
             self.folder_line.setText(chosen)
 
+    def _problem(self) -> str:
+        """What is wrong with the folder; one that is missing is made where there is one for it to lie in."""
+        if not self.folder_line.text().strip():
+            return "Choose a folder."
+        if self.folder.exists():
+            return "" if self.folder.is_dir() else "This is a file; choose a folder."
+        return "" if self.folder.parent.is_dir() else f"{self.folder.parent} does not exist; choose another folder."
+
     def _show(self) -> None:
         self.expert_box.setEnabled(self.boxes[REPORT].isChecked())
         self.folder_line.setToolTip(self.folder_line.text())
-        has_folder = bool(self.folder_line.text().strip()) and self.folder.is_dir()
-        self.save_button.setEnabled(has_folder and bool(self.kinds))
-        if not has_folder:
-            self.remark.setText("This folder does not exist; choose another one.")
+        problem = self._problem()
+        self.save_button.setEnabled(not problem and bool(self.kinds))
+        if problem:
+            self.remark.setText(problem)
         elif not self.kinds:
             self.remark.setText("Tick what is to be saved.")
         elif self.replaced:
             self.remark.setText(f"{_these_are(self.replaced)} there already: {', '.join(self.replaced)}")
         else:
-            self.remark.setText("")
+            self.remark.setText("" if self.folder.exists() else "This folder will be made.")
         # A layout does not make its window higher for a text that got longer.
         self.grow_for(self._scroll)
 

@@ -90,14 +90,28 @@ def test_files_that_are_there_are_listed_and_asked_about(
     assert len(questions) == 2
 
 
-def test_a_folder_that_is_not_there_or_nothing_ticked_cannot_be_saved(
+def test_a_new_folder_is_announced(qtbot: QtBot, content: Saveable, tmp_path: Path) -> None:
+    dialog = open_dialog(qtbot, content, SaveChoice(tmp_path / "new"))
+    assert dialog.remark.text() == "This folder will be made."
+    dialog.save_button.click()
+    assert dialog.result() == QDialog.DialogCode.Accepted
+    assert not (tmp_path / "new").exists()  # it is made when something is written
+
+
+def test_a_folder_that_cannot_be_or_nothing_ticked_cannot_be_saved(
     qtbot: QtBot, content: Saveable, tmp_path: Path
 ) -> None:
     dialog = open_dialog(qtbot, content, SaveChoice(tmp_path))
-    for nowhere in (str(tmp_path / "nowhere"), "", "  "):
+    (tmp_path / "file").touch()
+    for nowhere, said in (
+        (str(tmp_path / "nowhere" / "new"), f"{tmp_path / 'nowhere'} does not exist; choose another folder."),
+        (str(tmp_path / "file"), "This is a file; choose a folder."),
+        ("", "Choose a folder."),
+        ("  ", "Choose a folder."),
+    ):
         dialog.folder_line.setText(nowhere)
         assert not dialog.save_button.isEnabled()
-        assert "does not exist" in dialog.remark.text()
+        assert dialog.remark.text() == said
         qtbot.keyClick(dialog.folder_line, Qt.Key.Key_Return)
         assert dialog.isVisible()
     dialog.folder_line.setText(str(tmp_path))
