@@ -195,7 +195,9 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_session_of_a_later_version_asks_for_an_update(saved: Path) -> None:
-    later = change_document(members_of(saved), lambda document: document.update(version=VERSION + 1, package="9.1", new="x"))
+    later = change_document(
+        members_of(saved), lambda document: document.update(version=VERSION + 1, package="9.1", new="x")
+    )
     with pytest.raises(SessionError, match=r"s\.ddmd: was saved by a later version of napari-ddmd \(9\.1\); update it"):
         read_session(write_members(saved, later))
 
