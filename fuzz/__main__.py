@@ -48,7 +48,7 @@ class Outcome:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fuzz; the exit status is 1 where anything crashed, 2 where the fuzzer is not installed."""
+    """Fuzz; the exit status is 1 where anything crashed, 2 where the fuzzer is not installed and no target is tried."""
     parser = argparse.ArgumentParser(
         prog="python -m fuzz", description="Fuzz each reader of files, and print what was tried, reached and found."
     )
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"no target {unknown[0]!r}; choose of {', '.join(TARGETS)}")
     if importlib.util.find_spec("atheris") is None:
+        print("\n".join(table([], not_tried=options.targets or list(TARGETS))))
         print("fuzz: atheris is not installed; on Linux: pip install -e '.[fuzz]'", file=sys.stderr)
         return 0 if options.where_it_can else 2
     with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -126,15 +127,19 @@ def report_in(printed: str) -> str:
     return "\n".join(lines[-60:])
 
 
-def table(outcomes: Sequence[Outcome]) -> list[str]:
-    """The outcomes as the lines of a Markdown table."""
+def table(outcomes: Sequence[Outcome], not_tried: Sequence[str] = ()) -> list[str]:
+    """The outcomes as the lines of a Markdown table, with a line, too, for each target that was not tried."""
     head = "| target   | executions | edges | features | corpus | crashes |"
     rule = "| -------- | ---------: | ----: | -------: | -----: | ------: |"
-    return [head, rule] + [
-        f"| {one.target:8} | {one.executions:10} | {one.edges:5} | {one.features:8} | {one.corpus:6} "
-        f"| {int(one.crash is not None):7} |"
-        for one in outcomes
-    ]
+    return (
+        [head, rule]
+        + [
+            f"| {one.target:8} | {one.executions:10} | {one.edges:5} | {one.features:8} | {one.corpus:6} "
+            f"| {int(one.crash is not None):7} |"
+            for one in outcomes
+        ]
+        + [f"| {name:8} | {'not tried':>10} | {'-':>5} | {'-':>8} | {'-':>6} | {'-':>7} |" for name in not_tried]
+    )
 
 
 if __name__ == "__main__":

@@ -170,7 +170,6 @@ def _predict(options: argparse.Namespace) -> int:
     from napari_ddmd.cohort import do_case
     from napari_ddmd.launcher import device_name, rank, share, wait_for_all, world_size
     from napari_ddmd.predict import PredictError, PredictSettings, collect_cases
-    from napari_ddmd.whole_files import sweep
 
     found, faults = collect_cases(options.cases)
     if rank() > 0:
@@ -179,9 +178,8 @@ def _predict(options: argparse.Namespace) -> int:
         _fault(fault)
     if not found:
         return AT_FAULT
-    left = sweep(options.out) if rank() == 0 else ""
-    if left:
-        print(f"napari-ddmd: {left}", file=sys.stderr)
+    if rank() == 0:
+        _sweep(options.out)
     cases = share(found)
     from napari_ddmd.model import load_bundle
 
@@ -253,6 +251,7 @@ def _demo(options: argparse.Namespace) -> int:
     from napari_ddmd.demo import run_demo
     from napari_ddmd.progress_line import ProgressLine
 
+    _sweep(options.out, deep=True)
     with ProgressLine("demo") as line:
         picture, done = run_demo(options.out, progress=line.update)
     print(result_line(done))
@@ -303,8 +302,18 @@ def _models(options: argparse.Namespace) -> int:
 def _sample_case(options: argparse.Namespace) -> int:
     from napari_ddmd.synthetic import write_case
 
+    _sweep(options.folder.absolute().parent)
     print(write_case(options.folder, seed=options.seed))
     return DONE
+
+
+def _sweep(folder: Path, *, deep: bool = False) -> None:
+    """Say what a command that was killed has left, and remove it."""
+    from napari_ddmd.whole_files import sweep
+
+    left = sweep(folder, deep=deep)
+    if left:
+        print(f"napari-ddmd: {left}", file=sys.stderr)
 
 
 def _user_errors() -> tuple[type[Exception], ...]:

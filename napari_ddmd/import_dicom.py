@@ -49,6 +49,7 @@ def _series(text: str) -> tuple[str, int]:
 def _import(options: argparse.Namespace) -> int:
     from napari_ddmd.dicom import DicomError, find_study, propose
     from napari_ddmd.dicom.convert import choose_by_number, listing, refuse_folder, write_nifti_case
+    from napari_ddmd.whole_files import sweep
 
     if options.folder is None and not options.list:
         raise DicomError("give the folder DIR of the case to be written, or --list to see the series")
@@ -60,7 +61,9 @@ def _import(options: argparse.Namespace) -> int:
         for file in proposal.study.unreadable:
             print(f"    -  cannot be read: {file}")
         return 0
-    refuse_folder(options.folder)
+    left = sweep(refuse_folder(options.folder).parent)
+    if left:
+        _tell(left)
     chosen = choose_by_number(proposal, dict(options.series))
     from napari_ddmd.dicom.load import load_study
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,10 @@ import pytest
 from napari_ddmd.case import MODALITIES, load_case
 from napari_ddmd.cli import main
 from napari_ddmd.import_dicom import _MODALITIES
+from napari_ddmd.whole_files import PREFIX, sweep
 from tests.dicom.studies import StudyWriter, flat
+from tests.test_outputs import failing
+from tests.writers import contents
 
 Captured = pytest.CaptureFixture[str]
 
@@ -63,6 +69,50 @@ def test_faults_are_one_line(
     assert main(["import-dicom", str(study), *arguments]) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
     assert not Path("out").exists()
+
+
+@pytest.mark.fault("Output whole or absent")
+@pytest.mark.parametrize("command", ["import-dicom", "sample-case"])
+def test_what_a_killed_command_left_is_told_and_removed_at_the_next_start(
+    command: str, study: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ddmd.synthetic.write_case", lambda folder, seed: folder)
+    left = tmp_path / f"{PREFIX}x"
+    left.mkdir()
+    (left / ".owner").touch()
+    (left / "Case_1").mkdir()
+    assert main([command, *([str(study)] if command == "import-dicom" else []), str(tmp_path / "Case_1")]) == 0
+    assert "a save was cut off here; what was unfinished is removed (Case_1)" in capsys.readouterr().err
+    assert not left.exists()
+
+
+@pytest.mark.torture
+@pytest.mark.fault("Output whole or absent")
+def test_a_disk_that_is_full_at_any_operation_is_one_line_and_leaves_nothing(
+    study: Path, tmp_path: Path, capsys: Captured, record_property: Callable[[str, object], None]
+) -> None:
+    place, number, hits = tmp_path / "cases", 0, [0]
+    place.mkdir()
+    while hits:
+        number += 1
+        with failing(place, OSError(errno.ENOSPC, "No space left on device"), number, lasts=False) as hits:
+            status = main(["import-dicom", str(study), str(place / "Case_1")])
+        printed = capsys.readouterr()
+        # What could not even be removed is, and is said, at the next start.
+        was_left = any(place.glob(f"{PREFIX}*"))
+        if status:
+            assert (status, printed.out) == (2, "")
+            assert "No space left on device" in printed.err.splitlines()[-1]
+            assert contents(place) == {}
+            assert main(["import-dicom", str(study), str(place / "Case_1")]) == 0
+            assert ("a save was cut off here" in capsys.readouterr().err) == was_left
+        else:
+            sweep(place)
+        assert len(load_case(place / "Case_1").images) == 4
+        shutil.rmtree(place / "Case_1")
+        assert list(place.iterdir()) == []
+    assert number > 20
+    record_property("faults", number - 1)
 
 
 def test_without_the_libraries_it_says_what_to_install(

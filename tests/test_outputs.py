@@ -21,7 +21,7 @@ from tests.writers import WRITERS, Write, contents, make_writer
 PART = "Output whole or absent"
 ROOT = Path(__file__).parents[1]
 # A child that needs no torch starts soon.
-LIGHT = ("text", "volume", "autosave", "history")
+LIGHT = ("text", "volume", "autosave", "history", "imported_case")
 HEAVY = tuple(name for name in WRITERS if name not in LIGHT)
 GROUPS = [pytest.param(LIGHT, id="light"), pytest.param(HEAVY, id="heavy", marks=pytest.mark.torture)]
 Record = Callable[[str, object], None]
@@ -92,7 +92,7 @@ FAULTS = {
 OURS = ("ExportError", "AutosaveError", "SessionError", "RecipeError")
 # The first says nothing; the others' callers word what the system says.
 PLAIN = ("history", "bundle", "synthetic_case")
-QUICK = ("text", "autosave", "checkpoint")
+QUICK = ("text", "autosave", "checkpoint", "report", "imported_case")
 NAMES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.torture) for name in WRITERS]
 
 

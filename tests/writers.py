@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, Case
 
@@ -52,6 +55,30 @@ def autosave() -> Write:
     return write
 
 
+@contextmanager
+def _drawn_once() -> Iterator[None]:
+    """Pictures of the report are drawn once for each content: nothing of them goes through a file of its own."""
+    from napari_ddmd.report import page
+
+    with ExitStack() as stack:
+        for name in ("slice_pictures", "map_pictures", "score_plot"):
+            stack.enter_context(mock.patch.object(page, name, _kept(name, getattr(page, name))))
+        yield
+
+
+_DRAWN: dict[tuple[str, bytes], Any] = {}
+
+
+def _kept(name: str, draw: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def kept(content: Any) -> Any:
+        key = (name, content.mask.tobytes())
+        if key not in _DRAWN:
+            _DRAWN[key] = draw(content)
+        return _DRAWN[key]
+
+    return kept
+
+
 def prediction() -> Write:
     from napari_ddmd.export import save_prediction
     from napari_ddmd.model import untrained_bundle
@@ -63,7 +90,7 @@ def prediction() -> Write:
 
     def write(folder: Path, version: int) -> object:
         # What the process weighs differs from time to time.
-        with mock.patch("napari_ddmd.summary.peak_memory_mb", return_value=100.0):
+        with mock.patch("napari_ddmd.summary.peak_memory_mb", return_value=100.0), _drawn_once():
             return save_prediction(
                 folder,
                 cases[version],
@@ -74,23 +101,134 @@ def prediction() -> Write:
                 seconds=1.0,
                 threshold=0.5,
                 overwrite=True,
+                report=True,
                 images_sha256=str(version),
             )
 
     return write
 
 
-def results() -> Write:
+def _saveables() -> list[Any]:
     from napari_ddmd.saveable import Saveable
-    from napari_ddmd.viewer.saving import save_results
     from tests.results import finished
 
-    contents = []
-    for case in (small_case(0), small_case(1)):
-        volumes = finished(case)
-        contents.append(Saveable(case=case, mask=volumes.mask(), volumes=volumes, threshold=0.5, is_models=True))
-    kinds = ("mask", "probability", "maps", "lesions")
-    return lambda folder, version: save_results(folder, kinds, contents[version])
+    cases = [small_case(version) for version in range(2)]
+    volumes = [finished(case) for case in cases]
+    return [
+        Saveable(case=case, mask=found.mask(), volumes=found, threshold=0.5, is_models=True)
+        for case, found in zip(cases, volumes, strict=True)
+    ]
+
+
+def results() -> Write:
+    from napari_ddmd.viewer.saving import save_results
+
+    contents = _saveables()
+    kinds = ("mask", "probability", "maps", "lesions", "report")
+
+    def write(folder: Path, version: int) -> object:
+        with _drawn_once():
+            return save_results(folder, kinds, contents[version])
+
+    return write
+
+
+def report() -> Write:
+    from napari_ddmd.report import write_report
+
+    contents = _saveables()
+
+    def write(folder: Path, version: int) -> object:
+        with _drawn_once():
+            return write_report(folder / "report.html", contents[version])
+
+    return write
+
+
+def overview() -> Write:
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    from napari_ddmd import overview as module
+
+    contents = _saveables()
+    savefig, drawn = Figure.savefig, {}
+
+    def write(folder: Path, version: int) -> object:
+        content = contents[version]
+
+        def save(figure: Figure, path: Path, **options: Any) -> None:
+            """Draw once: that takes long. The file is written by the same library, in the same way."""
+            if version not in drawn:
+                stream = io.BytesIO()
+                savefig(figure, stream, **options)
+                drawn[version] = Image.open(stream)
+            drawn[version].save(path, format="png")
+
+        with (
+            mock.patch.object(module, "overview_slices", return_value=[2]),
+            mock.patch.object(Figure, "savefig", save),
+        ):
+            return module.save_overview(folder / "overview.png", content.case, content.volumes, 0.5)
+
+    return write
+
+
+def imported_case() -> Write:
+    from napari_ddmd.dicom import DicomError
+    from napari_ddmd.dicom.convert import write_nifti_case
+
+    cases = [small_case(version) for version in range(2)]
+
+    def write(folder: Path, version: int) -> object:
+        # One that is there already is refused.
+        with suppress(DicomError):
+            return write_nifti_case(folder / f"Imported_{version:03d}", cases[version])
+
+    return write
+
+
+def segmentation() -> Write:
+    from napari_ddmd.dicom import accepted, find_study, propose
+    from napari_ddmd.dicom import segmentation as module
+    from napari_ddmd.dicom.load import load_study
+    from tests.dicom.studies import StudyWriter, flat
+
+    place = tempfile.TemporaryDirectory()
+    writer = StudyWriter(Path(place.name) / "study")
+    writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)))
+    case = load_study(accepted(propose(find_study(writer.folder))))
+    masks = [np.zeros(case.grid.shape, np.uint8) for _ in range(2)]
+    for version, mask in enumerate(masks):
+        mask[3:7, 4 : 8 + version, 5:9] = 1
+    make, made = module._segmentation, {}
+
+    def the_same_again(sources: Any, pixels: NDArray[np.bool_], was_edited: bool) -> Any:
+        key = pixels.tobytes()
+        if key not in made:
+            made[key] = _timeless(make(sources, pixels, was_edited))
+        return made[key]
+
+    def write(folder: Path, version: int) -> object:
+        assert place.name  # the study stays as long as the writer
+        with mock.patch.object(module, "_segmentation", the_same_again):
+            return module.write_segmentation(folder / "lesion_seg.dcm", masks[version], case)
+
+    return write
+
+
+def _timeless(dataset: Any) -> Any:
+    """Take out of a DICOM object what is another each time: moments, and the identifiers that are drawn."""
+
+    def settle(_parent: Any, element: Any) -> None:
+        if element.VR in ("DA", "TM", "DT"):
+            element.value = ""
+        elif element.VR == "UI" and not str(element.value).startswith("1.2.840."):
+            element.value = "1.2.3"
+
+    dataset.walk(settle)
+    dataset.file_meta.walk(settle)
+    return dataset
 
 
 def session(template: Path) -> Write:
@@ -175,6 +313,10 @@ WRITERS: dict[str, Callable[[], Write]] = {
     "history": history,
     "prediction": prediction,
     "results": results,
+    "report": report,
+    "overview": overview,
+    "imported_case": imported_case,
+    "segmentation": segmentation,
     "checkpoint": checkpoint,
     "training_files": training_files,
     "bundle": bundle,

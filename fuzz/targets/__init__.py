@@ -9,5 +9,7 @@ TARGETS = {
     "nifti": ["napari_ddmd.case", "nibabel.nifti1", "nibabel.nifti2", "nibabel.analyze", "nibabel.arrayproxy"],
     "bundle": ["napari_ddmd.model"],
     "session": ["napari_ddmd.viewer.session", "napari_ddmd.case"],
+    "autosave": ["napari_ddmd.viewer.autosave", "numpy.lib", "zipfile"],
+    "dicom": ["napari_ddmd.dicom", "napari_ddmd.case", "pydicom.filereader", "pydicom.dataset", "pydicom.values"],
 }
 """Each target with the packages whose branches guide the fuzzer."""

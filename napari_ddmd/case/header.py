@@ -16,9 +16,9 @@ from napari_ddmd.case.errors import CaseError
 LONGEST_HEADER: Final = int(nibabel.Nifti2Header.sizeof_hdr)
 """Bytes from the start of a file that `read_header` needs to see."""
 
-# Seven times a case of the challenge, and 512×512×256. The work on a case takes some tens of bytes a voxel.
-_MOST_VOXELS: Final = 2**26
-_LONGEST_AXIS: Final = 4096
+MOST_VOXELS: Final = 2**26
+"""Seven times a case of the challenge, and 512×512×256. The work on a case takes some tens of bytes a voxel."""
+LONGEST_AXIS: Final = 4096
 # Before the voxels stand extensions, such as a copy of the DICOM headers: some megabytes.
 _FARTHEST: Final = 2**28
 _UNUSABLE: Final = 40  # nibabel's level of what it cannot mend by itself
@@ -122,7 +122,7 @@ def _check_volume(header: nibabel.Nifti1Header) -> None:
         raise CaseError(f"the image is {len(shape)}-D; give one 3-D volume for each modality")
     if min(shape) < 1:
         raise CaseError("the image has no voxels; export it again")
-    if max(shape) > _LONGEST_AXIS or math.prod(shape) > _MOST_VOXELS:
+    if max(shape) > LONGEST_AXIS or math.prod(shape) > MOST_VOXELS:
         size = "×".join(map(str, shape))
         raise CaseError(f"the header promises {size} voxels, more than can be used; crop or resample the image")
     dtype = header.get_data_dtype()

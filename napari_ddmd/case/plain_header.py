@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import nibabel
+import numpy as np
 
 _KEPT: Final = (
     "dim_info",
@@ -34,8 +35,10 @@ def plain_header(header: nibabel.Nifti1Header) -> nibabel.Nifti1Header:
     All else is left behind, whatever it is: descriptions, names, extensions, and the bytes that the format keeps for
     nothing.
     """
-    plain = type(header)(endianness=header.endianness)
-    for name in _KEPT:
-        plain[name] = header[name]
-    plain["pixdim"][:4] = header["pixdim"][:4]
+    # Of NIfTI-1, which nibabel would make of any other as it is saved, with a remark to standard error.
+    plain = nibabel.Nifti1Header(endianness=header.endianness)
+    with np.errstate(all="ignore"):  # a range of display that is beyond all numbers of NIfTI-1
+        for name in _KEPT:
+            plain[name] = header[name]
+        plain["pixdim"][:4] = header["pixdim"][:4]
     return plain

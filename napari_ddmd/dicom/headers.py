@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+import zlib
 from collections.abc import Iterator, MutableSequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from napari_ddmd.dicom.errors import require_libraries
 from napari_ddmd.dicom.files import all_files, is_dicom, looks_like_dicom
@@ -50,6 +53,14 @@ _TAGS: Final = (
     "PerFrameFunctionalGroupsSequence",
 )
 _WORKERS: Final = 4
+# Bytes of one element of a header, and of all that a deflated file inflates to: what claims more is no image of a head.
+_LONGEST_ELEMENT: Final = 2**26
+_MOST_INFLATED: Final = 2**28
+# Metres away from the scanner's middle no patient lies; millimetres between voxels.
+_FARTHEST: Final = 1e5
+_SPACINGS: Final = (1e-3, 1e3)
+# Anonymisers round directions to two digits.
+_NOT_SQUARE: Final = 0.05
 # Multi-frame headers say in words what the others say in letters.
 _PULSES: Final = {"SPIN": ("SE",), "GRADIENT": ("GR",), "BOTH": ("SE", "GR")}
 
@@ -179,10 +190,28 @@ def _read_file(file: Path) -> list[SliceHeader] | None:
     if not is_dicom(file):
         return None if looks_like_dicom(file) or not _is_open(file) else []
     try:
-        dataset = dcmread(file, stop_before_pixels=True, specific_tags=[*_TAGS])
+        if _is_bomb(file):
+            return None
+        dataset = dcmread(file, defer_size=_LONGEST_ELEMENT, stop_before_pixels=True, specific_tags=[*_TAGS])
+        if any(getattr(element, "length", 0) > _LONGEST_ELEMENT for element in dataset.values()):
+            return None
         return list(_slices(file, dataset)) if _is_whole(dataset) else None
     except Exception:  # damaged headers make pydicom raise almost anything
         return None
+
+
+def _is_bomb(file: Path) -> bool:
+    """Tell whether a file is compressed as a whole, and inflates to more than any study's file holds."""
+    from pydicom.filereader import _read_file_meta_info, read_preamble
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    with file.open("rb") as stream:
+        read_preamble(stream, force=False)
+        if _read_file_meta_info(stream).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            return False
+        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+        unpacker.decompress(stream.read(_MOST_INFLATED), _MOST_INFLATED)
+        return not unpacker.eof
 
 
 def _is_whole(dataset: Dataset) -> bool:
@@ -226,7 +255,7 @@ def _slice(file: Path, frame: int | None, dataset: Dataset, groups: list[Dataset
     def numbers(name: str) -> Vector:
         return tuple(float(number) for number in value(name))
 
-    return SliceHeader(
+    header = SliceHeader(
         file=file,
         frame=frame,
         uid=str(dataset.SOPInstanceUID),
@@ -235,6 +264,22 @@ def _slice(file: Path, frame: int | None, dataset: Dataset, groups: list[Dataset
         spacing=numbers("PixelSpacing"),
         shape=(int(dataset.Rows), int(dataset.Columns)),
         facts=_facts(dataset, value),
+    )
+    if not _has_a_place(header):
+        raise ValueError(f"{file}: the header puts the slice nowhere")
+    return header
+
+
+def _has_a_place(header: SliceHeader) -> bool:
+    """Tell whether a header's geometry can be that of a slice: finite, with two directions at right angles."""
+    if (len(header.position), len(header.orientation), len(header.spacing)) != (3, 6, 2) or min(header.shape) < 1:
+        return False
+    directions = np.reshape(header.orientation, (2, 3))
+    squareness = directions @ directions.T - np.eye(2)  # not a number where a direction is none
+    return (
+        all(abs(place) <= _FARTHEST for place in header.position)
+        and all(_SPACINGS[0] <= size <= _SPACINGS[1] for size in header.spacing)
+        and bool((np.abs(squareness) <= _NOT_SQUARE).all())
     )
 
 

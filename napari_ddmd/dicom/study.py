@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ddmd.case.header import LONGEST_AXIS, MOST_VOXELS
 from napari_ddmd.dicom.errors import DicomError
 from napari_ddmd.dicom.headers import SeriesFacts, SliceHeader, read_headers
 
@@ -82,6 +84,11 @@ class Series:
         """Say why the slices make no volume, None where they do."""
         if len(self.slices) < 2:
             return "holds a single slice"
+        if is_too_much(self.size):
+            return f"holds {'×'.join(map(str, self.size))} voxels, more than can be used"
+        extent = np.multiply(self.size, self.spacing)
+        if is_too_much(extent):
+            return f"covers {'×'.join(f'{length:.0f}' for length in extent)} mm, more than a head"
         step = self.spacing[2]
         doubled = int((self._steps < _UNEVEN * max(step, 0.1)).sum())
         if doubled or step <= 0:
@@ -160,6 +167,12 @@ def find_study(folder: str | os.PathLike[str]) -> Study:
         unreadable = f" ({headers.unreadable[0].name} cannot be read)" if headers.unreadable else ""
         raise DicomError(f"{place}: holds no DICOM images{unreadable}; choose the folder of a DICOM study")
     return Study(place, series, headers.unreadable)
+
+
+def is_too_much(lengths: Sequence[float] | NDArray[np.float64]) -> bool:
+    """Tell whether a volume has more voxels, or more cubes of 1 mm, than the work on a case can do with."""
+    longest, product = max(lengths), math.prod(map(float, lengths))
+    return not (longest <= LONGEST_AXIS and product <= MOST_VOXELS)
 
 
 def group_slices(slices: Iterable[SliceHeader]) -> tuple[Series, ...]:

@@ -11,7 +11,8 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from napari_ddmd.case import AxialGrid
-from napari_ddmd.dicom.study import Series
+from napari_ddmd.dicom.errors import DicomError
+from napari_ddmd.dicom.study import Series, is_too_much
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -47,12 +48,19 @@ class TargetGrid:
             From voxel indices to LPS millimetres.
         size : sequence of three int
             Voxels along each axis.
+
+        Raises
+        ------
+        DicomError
+            If it would be larger than a case may be.
         """
         # Half a voxel more on each side: voxels have an extent.
         ends = [(-0.5, length - 0.5) for length in size]
         corners = apply_affine(affine, np.stack(np.meshgrid(*ends), axis=-1).reshape(-1, 3))
         low, high = corners.min(axis=0), corners.max(axis=0)
         columns, rows, slices = np.maximum(np.rint(high - low), 1).astype(int).tolist()
+        if is_too_much((columns, rows, slices)):
+            raise DicomError(f"the series cover {columns}×{rows}×{slices} mm, more than a head; choose others")
         x, y, z = ((low + high) / 2 - (np.array([columns, rows, slices]) - 1) / 2).tolist()
         return cls((columns, rows, slices), (x, y, z))
 

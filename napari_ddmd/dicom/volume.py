@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.dicom.errors import DicomError, require_libraries
+from napari_ddmd.dicom.lengths import lengths_fit
 from napari_ddmd.dicom.study import Series
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
+
+# Voxels of all frames of one file, which are read together: several volumes of a head, and 1 GB of memory.
+_MOST_IN_A_FILE: Final = 2**28
 
 
 def read_volume(series: Series) -> sitk.Image:
@@ -36,8 +41,10 @@ def read_volume(series: Series) -> sitk.Image:
     if series.problem is not None:
         raise DicomError(f"{series.label} {series.problem}")
     try:
+        if not all(lengths_fit(file) for file in dict.fromkeys(header.file for header in series.slices)):
+            raise RuntimeError("cut short")
         image = _read_frames(series) if series.slices[0].frame is not None else _read_files(series)
-    except RuntimeError as error:  # all that SimpleITK raises
+    except (RuntimeError, OSError) as error:  # the first is all that SimpleITK raises
         raise DicomError(f"{series.label}: its images cannot be read; copy the study again, uncompressed") from error
     if image.GetSize() != series.size:
         raise DicomError(f"{series.label}: its images have another size than its headers say; copy the study again")
@@ -85,7 +92,13 @@ def _read_frames(series: Series) -> sitk.Image:
     files = {header.file for header in series.slices}
     if len(files) > 1:
         raise DicomError(f"{series.label}: is spread over several multi-frame files; export it as single images")
-    frames = sitk.GetArrayFromImage(sitk.ReadImage(str(files.pop()), sitk.sitkFloat32))
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(files.pop()))
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    reader.ReadImageInformation()
+    if math.prod(reader.GetSize()) > _MOST_IN_A_FILE:
+        raise DicomError(f"{series.label}: its multi-frame file holds more than can be used; export a part of it")
+    frames = sitk.GetArrayFromImage(reader.Execute())
     numbers = [header.frame or 0 for header in series.slices]
     if frames.ndim != 3 or max(numbers) >= len(frames):
         raise DicomError(f"{series.label}: its multi-frame file cannot be read; export it as single images")

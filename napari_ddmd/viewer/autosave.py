@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 import uuid
 from contextlib import suppress
@@ -26,6 +27,7 @@ _PART = ".part"  # of earlier versions
 _BROKEN = ".broken"
 # Every so many voxels along each axis tell cases apart as well as all of them.
 _STRIDE = 8
+_LARGEST_HEADER = 1024
 _ARRAYS = {"mask", "written", "threshold"}
 
 
@@ -198,15 +200,28 @@ def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
                 raise LaterEditsError(
                     f"{path.name}: edits of a later version of napari-ddmd; update it to get them back."
                 )
-            edits = Edits(stored["mask"], stored["written"], float(stored["threshold"]))
+            # Before any memory is taken for what a file may inflate to.
+            most = math.prod(shape) + _LARGEST_HEADER
+            if stored.zip is None or any(member.file_size > most for member in stored.zip.infolist()):
+                raise _other_case(path)
+            mask, written, threshold = arrays = [stored[name] for name in ("mask", "written", "threshold")]
+            if not all(isinstance(array, np.ndarray) for array in arrays):
+                raise ValueError("no array")  # but its bytes
+            if threshold.shape != () or not 0 <= threshold < 1:
+                raise ValueError("no threshold")
+            edits = Edits(mask, written, float(threshold))
     except AutosaveError:
         raise
     except Exception as error:  # zip files, their headers and numpy's can be damaged in more ways than can be named
         raise AutosaveError(f"{path.name}: edits of an earlier session cannot be read; they are ignored.") from error
     for volume in (edits.mask, edits.written):
         if volume.shape != shape or volume.dtype != np.uint8:
-            raise AutosaveError(f"{path.name}: edits of an earlier session do not fit the case; they are ignored.")
+            raise _other_case(path)
     return edits
+
+
+def _other_case(path: Path) -> AutosaveError:
+    return AutosaveError(f"{path.name}: edits of an earlier session do not fit the case; they are ignored.")
 
 
 def _modified(path: Path) -> float:

@@ -177,7 +177,7 @@ def test_the_largest_images_that_are_taken_are_read_within_four_gigabytes(tmp_pa
     assert done.stdout == "(4, 256, 512, 512)\n"
 
 
-def _ten_thousand(folder: Path, write: Callable[[Path, int], object]) -> Path:
+def ten_thousand(folder: Path, write: Callable[[Path, int], object]) -> Path:
     case = folder / "crowd"
     case.mkdir()
     for number in range(10_000):
@@ -200,7 +200,7 @@ CROWDS: dict[str, tuple[Callable[[Path, int], object], str]] = {
 @pytest.mark.parametrize("crowd", CROWDS)
 def test_ten_thousand_entries_are_one_short_line(crowd: str, tmp_path: Path) -> None:
     write, says = CROWDS[crowd]
-    done = load_within_limits(_ten_thousand(tmp_path, write))
+    done = load_within_limits(ten_thousand(tmp_path, write))
     assert done.returncode == 1, (done.returncode, done.stderr[-2000:])
     (line,) = done.stderr.splitlines()
     assert says in line
@@ -209,7 +209,7 @@ def test_ten_thousand_entries_are_one_short_line(crowd: str, tmp_path: Path) -> 
 
 @pytest.mark.fault("Bad input")
 def test_a_case_among_ten_thousand_other_files_is_read(tmp_path: Path) -> None:
-    case = _ten_thousand(tmp_path, lambda case, n: (case / f"note {n}.txt").touch())
+    case = ten_thousand(tmp_path, lambda case, n: (case / f"note {n}.txt").touch())
     for file in write_healthy(tmp_path).iterdir():
         file.rename(case / file.name)
     done = load_within_limits(case)

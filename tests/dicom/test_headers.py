@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from pydicom.uid import EnhancedSRStorage
+from pydicom.config import disable_value_validation
+from pydicom.uid import DeflatedExplicitVRLittleEndian, EnhancedSRStorage
 
 from napari_ddmd.dicom.headers import read_headers
 from tests.dicom.studies import AXIAL, PATIENT, SEQUENCES, StudyWriter, flat
@@ -77,3 +80,70 @@ def test_headers_against_the_standard_are_read(writer: StudyWriter, tmp_path: Pa
     assert b"yesterda" in odd
     file.write_bytes(odd)
     assert len(read_headers(place).slices) >= 11
+
+
+NOWHERE: dict[str, list[float]] = {
+    "ImagePositionPatient 2": [0, 0],
+    "ImagePositionPatient NaN": [0, 0, float("nan")],
+    "ImagePositionPatient far": [0, 0, 1e9],
+    "ImageOrientationPatient 3": [1, 0, 0],
+    "ImageOrientationPatient none": [0, 0, 0, 0, 0, 0],
+    "ImageOrientationPatient NaN": [float("nan"), 0, 0, 0, 1, 0],
+    "ImageOrientationPatient twice": [1, 0, 0, 1, 0, 0],
+    "ImageOrientationPatient long": [9, 0, 0, 0, 9, 0],
+    "PixelSpacing 1": [2],
+    "PixelSpacing none": [0, 2],
+    "PixelSpacing back": [-2, 2],
+    "PixelSpacing huge": [1e9, 1e9],
+    "PixelSpacing infinite": [float("inf"), 2],
+}
+
+
+@pytest.mark.fault("Bad input")
+@pytest.mark.parametrize("what", NOWHERE)
+def test_a_slice_that_is_nowhere_is_named_as_unreadable(writer: StudyWriter, what: str) -> None:
+    place = writer.series(flat())
+    dataset = dcmread(place / "IM0005")
+    with disable_value_validation():
+        setattr(dataset, what.split()[0], list(map(str, NOWHERE[what])))
+        dataset.save_as(place / "IM0005")
+    headers = read_headers(writer.folder)
+    assert headers.unreadable == (place / "IM0005",)
+    assert len(headers.slices) == 11
+
+
+@pytest.mark.fault("Bad input")
+@pytest.mark.parametrize("behind", [2**20, 2**30])
+def test_a_deflated_file_is_read_unless_it_is_a_bomb(writer: StudyWriter, behind: int) -> None:
+    file = writer.series(flat()) / "IM0005"
+    dataset = dcmread(file)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.save_as(file)
+    content = file.read_bytes()
+    start = 144 + int.from_bytes(content[140:144], "little")
+    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    parts = [packer.compress(zlib.decompress(content[start:], -zlib.MAX_WBITS))]
+    parts.append(packer.compress(b"\xfc\xff\xfc\xffOB\0\0" + behind.to_bytes(4, "little")))
+    parts += [packer.compress(bytes(2**20)) for _ in range(behind // 2**20)]
+    file.write_bytes(content[:start] + b"".join(parts) + packer.flush())
+    headers = read_headers(writer.folder)
+    assert headers.unreadable == ((file,) if behind > 2**28 else ())
+    assert len(headers.slices) == 12 - len(headers.unreadable)
+
+
+@pytest.mark.fault("Bad input")
+def test_an_element_of_gigabytes_is_not_read(writer: StudyWriter) -> None:
+    """On a disk that keeps no zeros, such a file takes no room."""
+    file = writer.series(flat()) / "IM0005"
+    content, size = file.read_bytes(), 3 * 2**30
+    place = content.find(b"\x20\0\x0d\0UI")
+    file.write_bytes(content[:place] + b"\x18\0\x10\0UT\0\0" + size.to_bytes(4, "little"))
+    os.truncate(file, place + 12 + size)
+    with file.open("ab") as stream:
+        stream.write(content[place:])
+    tracemalloc.start()
+    headers = read_headers(writer.folder)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert headers.unreadable == (file,)
+    assert peak < 2**26

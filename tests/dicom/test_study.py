@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,15 @@ def test_a_tilted_gantry_is_told(writer: StudyWriter) -> None:
 def test_a_single_slice_is_no_volume(writer: StudyWriter) -> None:
     series = slices_at(writer, [(0, 0, 0)])
     assert (series.problem, series.spacing[2]) == ("holds a single slice", 0)
+
+
+@pytest.mark.fault("Bad input")
+def test_a_series_that_is_too_much_is_told(writer: StudyWriter) -> None:
+    far = slices_at(writer, [(0, 0, 0), (0, 0, 9000), (0, 0, 18000)])
+    assert far.problem is not None
+    assert far.problem.endswith("×27000 mm, more than a head")
+    large = Series(tuple(replace(header, shape=(4000, 4000)) for header in far.slices) * 2)
+    assert str(large.problem).startswith("holds 4000×4000×6 voxels, more than can be used")
 
 
 def test_folders_without_a_study_are_refused(tmp_path: Path) -> None:

@@ -94,3 +94,15 @@ def test_a_multi_frame_file_is_a_series(writer: StudyWriter, tmp_path: Path) -> 
     read = read_volume(series)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(image))
     np.testing.assert_allclose(affine_of(read), affine_of(image), atol=1e-3)
+
+
+@pytest.mark.fault("Bad input")
+def test_a_multi_frame_file_that_promises_too_much_is_refused(writer: StudyWriter, tmp_path: Path) -> None:
+    (tmp_path / "multi").mkdir()
+    enhanced(writer.series(noisy()), tmp_path / "multi" / "all.dcm")
+    series = only(tmp_path / "multi")
+    dataset = dcmread(tmp_path / "multi" / "all.dcm")
+    dataset.NumberOfFrames = 99_999_999
+    dataset.save_as(tmp_path / "multi" / "all.dcm")
+    with pytest.raises(DicomError, match="its multi-frame file holds more than can be used"):
+        read_volume(series)

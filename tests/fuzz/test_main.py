@@ -53,8 +53,26 @@ def test_a_fuzzer_that_stops_before_it_is_done_is_a_crash(tmp_path: Path) -> Non
 def test_without_the_fuzzer_it_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main(["--seconds", "1"]) == 2
+    capsys.readouterr()
     assert main(["--seconds", "1", "--where-it-can"]) == 0
-    assert "pip install -e '.[fuzz]'" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "pip install -e '.[fuzz]'" in printed.err
+    rows = [[cell.strip() for cell in row.split("|")[1:3]] for row in printed.out.splitlines()[2:]]
+    assert rows == [[target, "not tried"] for target in TARGETS]
+
+
+def test_without_the_fuzzer_the_table_of_faults_says_not_tried(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each target is a line of its own kind, so that it does not vanish among what was tried."""
+    root = Path(__file__).parents[2]
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path / "without"))
+    (pytester.path / "without").mkdir()
+    (pytester.path / "without" / "sitecustomize.py").write_text("import sys\nsys.modules['atheris'] = None\n")
+    options = ("-p", "no:cacheprovider", "-n", "0", "-m", "torture", "-k", "nothing_crashes", "--rootdir", str(root))
+    done = pytester.runpytest_subprocess(*options, "-c", str(root / "pyproject.toml"), str(Path(__file__)))
+    done.stdout.fnmatch_lines([f"| Fuzzing |     0 |        0 |    0 | {len(TARGETS):9} |"])
+    done.stdout.fnmatch_lines(["*pip install -e '.[[]fuzz]'*"])
 
 
 def test_a_target_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +82,7 @@ def test_a_target_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.fault("Bad input")
+@pytest.mark.fault("Fuzzing")
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_crashes_in_some_seconds(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("atheris", reason="the fuzzer has wheels for Linux alone: pip install -e '.[fuzz]'")

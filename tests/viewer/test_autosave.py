@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
@@ -126,6 +127,20 @@ def three_thresholds(path: Path) -> None:
     np.savez(path, mask=np.zeros(SHAPE, np.uint8), written=np.zeros(SHAPE, np.uint8), threshold=np.zeros(3))
 
 
+def threshold(value: object) -> Callable[[Path], None]:
+    arrays = {"mask": np.zeros(SHAPE, np.uint8), "written": np.zeros(SHAPE, np.uint8)}
+    return lambda path: np.savez(path, **arrays, threshold=np.asarray(value))
+
+
+def no_array(path: Path) -> None:
+    threshold(0.5)(path)
+    with zipfile.ZipFile(path) as archive:
+        kept = archive.read("threshold.npy")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (("mask", b"\x93NUM"), ("written", b"\x93NUM"), ("threshold", kept)):
+            archive.writestr(f"{name}.npy", content)
+
+
 def header(text: str) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         with zipfile.ZipFile(path, "w") as archive:
@@ -142,6 +157,10 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "unknown method": unknown_method,
     "no archive": no_archive,
     "three thresholds": three_thresholds,
+    "a threshold that is no number": threshold(np.nan),
+    "a threshold that no probability exceeds": threshold(7.0),
+    "a threshold in words": threshold("0.5"),
+    "members that are no arrays": no_array,
     "torn header": header("{'descr': '|u1', 'fortran_order': False, 'shape': (3, "),
     "a petabyte": header("{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000,), }"),
 }
@@ -158,6 +177,19 @@ def test_however_a_file_is_damaged_an_older_one_is_found(store: Autosave, damage
     assert found is not None
     assert found.path == older
     assert ["cannot be read" in problem for problem in problems] == [True]
+
+
+@pytest.mark.fault("Viewer")
+def test_no_memory_is_taken_for_what_is_larger_than_the_case(store: Autosave) -> None:
+    store.folder.mkdir()
+    path = store.folder / f"{KEY}-x.npz"
+    np.savez_compressed(path, mask=np.zeros(2**26, np.uint8), written=edits().written, threshold=0.5)
+    tracemalloc.start()
+    with pytest.raises(AutosaveError, match="do not fit the case"):
+        read_edits(path, SHAPE)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 def test_an_older_whole_file_is_found_behind_a_broken_one(store: Autosave) -> None:
@@ -217,7 +249,7 @@ noise = np.random.default_rng(0).integers(2, 250, (40, 200, 200), dtype=np.uint8
 for count in range(1, 10_000):
     noise[:] += 1
     noise[0] = count % 200
-    store.save(sys.argv[2], Edits(noise, np.roll(noise, 1), count))
+    store.save(sys.argv[2], Edits(noise, np.roll(noise, 1), count / 10_000))
     print(count, flush=True)
 """
 
@@ -247,6 +279,7 @@ def test_a_kill_in_the_middle_of_a_save_leaves_the_last_whole_one(tmp_path: Path
     assert problems == []
     assert found is not None
     # Renamed, but killed before it could be told, is fine too.
-    assert found.edits.threshold in (told, told + 1)
-    assert (found.edits.mask[0] == found.edits.threshold % 200).all()
+    count = round(found.edits.threshold * 10_000)
+    assert count in (told, told + 1)
+    assert (found.edits.mask[0] == count % 200).all()
     np.testing.assert_array_equal(found.edits.written, np.roll(found.edits.mask, 1))

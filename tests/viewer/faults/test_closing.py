@@ -18,7 +18,7 @@ from napari_ddmd.viewer.widgets import save_button
 from tests.viewer.conftest import GatedSegment
 from tests.viewer.faults.conftest import OpenPanel, Window, begin, choose, run_to_end
 
-STAGES = ("loading the model", "preparing", "first slice", "cancelling", "saving")
+STAGES = ("loading the model", "preparing", "first slice", "cancelling", "saving", "autosaving")
 # A window of its own with the model that comes with the package, on its way to a thousand steps a mask.
 SCRIPT = """
 import sys, threading, time
@@ -26,6 +26,7 @@ from pathlib import Path
 import napari
 from qtpy.QtCore import QTimer
 from napari_ddmd.case import load_case
+from napari_ddmd.viewer import autosave
 from napari_ddmd.viewer.launch import open_window
 from napari_ddmd.viewer.widgets import model_box, save_button
 
@@ -38,12 +39,32 @@ if stage == "loading the model":
 if stage == "saving":
     save = save_button.save_results
     save_button.save_results = lambda *arguments: (time.sleep(1), save(*arguments))[1]
+autosaves = panel.lesion_tab.autosave_box
+autosaves._rest.setInterval(20)
+writing = threading.Event()
+if stage == "autosaving":
+    put_in_place = autosave.put_in_place
+    autosave.put_in_place = lambda *paths: (writing.set(), time.sleep(1), put_in_place(*paths))[2]
 clock = QTimer()
 began = False
 
 def look():
     global began
-    if stage == "loading the model":
+    if stage == "next start":
+        if autosaves.restore_button.isVisibleTo(autosaves.parentWidget()):
+            autosaves.restore_button.click()
+            print("edited", *panel.desk.results_of(panel.desk.case).lesion.edited_slices, flush=True)
+            close()
+    elif stage == "autosaving" and not began:
+        began = panel.desk.case in autosaves._looked
+        if began:
+            paint(3)
+    elif stage == "autosaving":
+        if writing.is_set():
+            assert list(autosave.autosave_folder().glob(".saving-*/*.npz")), "is being written"
+            paint(5)
+            close()
+    elif stage == "loading the model":
         if panel.model_box.about.text() == "Loading the model…":
             close()
     elif panel.desk.bundle is None:
@@ -66,6 +87,12 @@ def look():
         panel.save_button.save(Path(out), ["mask"])
         QTimer.singleShot(100, close)
         clock.stop()
+
+def paint(index):
+    lesion = panel.desk.results_of(panel.desk.case).lesion
+    lesion.ensure(0.5)
+    panel.desk.set_mask(lesion.layer)
+    lesion.layer.paint((index, 14, 10), 1)
 
 def close():
     clock.stop()
@@ -106,25 +133,33 @@ def test_a_job_that_begins_after_the_last_window_does_not_crash_the_process(tmp_
 @pytest.mark.fault("Viewer")
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_process_ends_with_its_window(stage: str, small_case_folder: Path, tmp_path: Path) -> None:
-    script = tmp_path / "window.py"
-    script.write_text(SCRIPT, encoding="utf-8")
     out = tmp_path / "out"
     out.mkdir()
+    assert window_of_its_own(stage, small_case_folder, out) == ["closing", "over"]
+    if stage == "saving":
+        assert [file.name for file in out.iterdir()] == ["Small_001_mask.nii.gz"], "what was begun is written"
+    if stage == "autosaving":
+        assert not list(tmp_path.rglob(".saving-*"))
+        assert window_of_its_own("next start", small_case_folder, out) == ["edited 3 5", "closing", "over"]
+
+
+def window_of_its_own(stage: str, case: Path, out: Path) -> list[str]:
+    """Open a window in a process that ends well; the lines that it prints."""
+    script = out.parent / "window.py"
+    script.write_text(SCRIPT, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", script, stage, small_case_folder, out],
+        [sys.executable, "-W", "error::ResourceWarning", script, stage, case, out],
         capture_output=True,
         text=True,
         check=False,
         timeout=240,
-        cwd=tmp_path,
-        env=private_environment(tmp_path),
+        cwd=out.parent,
+        env=private_environment(out.parent),
     )
-    assert done.stdout.split() == ["closing", "over"], done.stderr
     assert done.returncode == 0, done.stderr
     for word in ("QThread", "Traceback", "deleted", "Fatal", "core dumped"):
         assert word not in done.stderr, done.stderr
-    if stage == "saving":
-        assert [file.name for file in out.iterdir()] == ["Small_001_mask.nii.gz"], "what was begun is written"
+    return [line for line in done.stdout.splitlines() if not line.startswith("INFO: ")]
 
 
 def private_environment(folder: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -10,9 +11,11 @@ import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QThreadPool
 
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
+from napari_ddmd.viewer import autosave
 from napari_ddmd.viewer.autosave import Autosave, Edits, case_key, read_edits
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.lesion_layer import LesionLayer
@@ -113,6 +116,35 @@ def test_the_last_strokes_are_saved_when_the_window_goes(
     with qtbot.waitSignal(box.destroyed):
         box.deleteLater()
     assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3]
+
+
+@pytest.mark.fault("Viewer")
+def test_a_window_that_goes_while_edits_are_written_loses_none(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither those that are on their way nor those that came after: they are there at the next start."""
+    writing, put = Event(), autosave.put_in_place
+
+    def slowly(fresh: Path, target: Path) -> Path:
+        writing.set()
+        time.sleep(0.3)
+        return put(fresh, target)
+
+    monkeypatch.setattr(autosave, "put_in_place", slowly)
+    desk, box = open_(rest_ms=10)
+    lesion = lesion_of(desk)
+    paint(lesion, 3)
+    qtbot.waitUntil(writing.is_set, timeout=10_000)
+    assert files(autosave_folder) == []
+    paint(lesion, 5)
+    with qtbot.waitSignal(box.destroyed):
+        box.deleteLater()
+    assert QThreadPool.globalInstance().waitForDone(10_000)
+
+    again, next_box = open_()
+    qtbot.waitUntil(lambda: case in next_box._offers, timeout=10_000)
+    next_box.restore()
+    assert again.results_of(case).lesion.edited_slices == [3, 5]
 
 
 def test_edits_of_a_case_that_is_put_aside_are_saved_as_its_own(
