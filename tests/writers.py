@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -194,8 +196,8 @@ def segmentation() -> Write:
     from napari_ddmd.dicom.load import load_study
     from tests.dicom.studies import StudyWriter, flat
 
-    place = tempfile.TemporaryDirectory()
-    writer = StudyWriter(Path(place.name) / "study")
+    place = tempfile.mkdtemp()
+    writer = StudyWriter(Path(place) / "study")
     writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)))
     case = load_study(accepted(propose(find_study(writer.folder))))
     masks = [np.zeros(case.grid.shape, np.uint8) for _ in range(2)]
@@ -210,10 +212,10 @@ def segmentation() -> Write:
         return made[key]
 
     def write(folder: Path, version: int) -> object:
-        assert place.name  # the study stays as long as the writer
         with mock.patch.object(module, "_segmentation", the_same_again):
             return module.write_segmentation(folder / "lesion_seg.dcm", masks[version], case)
 
+    weakref.finalize(write, shutil.rmtree, place, ignore_errors=True)  # the study stays as long as its writer
     return write
 
 
