@@ -15,6 +15,7 @@ from napari_ddmd.viewer.measure import millilitres
 from napari_ddmd.viewer.navigation import real_viewer
 from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.result_layers import ResultLayers
+from napari_ddmd.viewer.room import make_room
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
 from napari_ddmd.viewer.widgets.caution_bar import CautionBar
@@ -50,7 +51,7 @@ class SegmentationPanel(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._was_docked = False
+        self._was_docked = self._has_room = False
         self._viewer = real_viewer(napari_viewer)
         links = ViewerLinks()
         self._runs_when_ready = False
@@ -107,7 +108,15 @@ class SegmentationPanel(QWidget):
         return self.desk.results
 
     def event(self, event: QEvent | None) -> bool:
-        """End with the dock: napari takes the panel out of a dock that is closed, and leaves it to itself."""
+        """End with the dock: napari takes the panel out of a dock that is closed, and leaves it to itself.
+
+        When it is first shown, napari's own docks may have to make room.
+        """
+        if event is not None and event.type() == QEvent.Type.Show and not self._has_room:
+            window = self.window()
+            self._has_room = window is not self
+            if window is not None:
+                make_room(window)
         if event is not None and event.type() == QEvent.Type.ParentChange:
             if self.parent() is None and self._was_docked:
                 self.controller.cancel()
