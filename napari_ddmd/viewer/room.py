@@ -29,6 +29,6 @@ def make_room(window: QWidget) -> None:
         return
     size = screen.availableGeometry().size()
     for name, needed in (("layer controls", _ALL), ("layer list", _WITH_LIST)):
-        dock = window.findChild(QDockWidget, name)
-        if dock is not None and size.boundedTo(needed) != needed:
-            dock.hide()
+        if size.boundedTo(needed) != needed:
+            for dock in window.findChildren(QDockWidget, name):
+                dock.hide()

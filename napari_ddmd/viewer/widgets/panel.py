@@ -27,7 +27,7 @@ from napari_ddmd.viewer.widgets.model_box import Installed, ModelBox
 from napari_ddmd.viewer.widgets.run_part import RunPart
 from napari_ddmd.viewer.widgets.sampling_box import SamplingBox
 from napari_ddmd.viewer.widgets.save_tab import SaveTab
-from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
+from napari_ddmd.viewer.widgets.scroll import RemarkScroll, VerticalScroll, column
 from napari_ddmd.viewer.widgets.slice_box import SliceBox
 from napari_ddmd.viewer.widgets.summary_bar import SummaryBar
 
@@ -146,10 +146,10 @@ class SegmentationPanel(QWidget):
         ):
             self.tabs.addTab(tab, name)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setContentsMargins(5, 8, 5, 8)
         layout.setSpacing(6)
         layout.addWidget(self.layout_part)
-        layout.addWidget(self.caution_bar)
+        layout.addWidget(RemarkScroll(self.caution_bar))
         layout.addWidget(self.summary_bar)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.run_bar)

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication
 
 PIXELS = (1280, 800)
 # Desktops offer these.
-FACTORS = ("1.25", "1.5")
+FACTORS = ("1.25", "1.5", "2")
 SCALE = "QT_SCALE_FACTOR"
 
 

@@ -26,10 +26,10 @@ PASSED = "5 passed"
 def test_every_word_can_be_read_on_a_small_screen_that_enlarges(factor: str, tmp_path: Path) -> None:
     screen = {"name": "small", "x": 0, "y": 0, "width": PIXELS[0], "height": PIXELS[1], "logicalDpi": 96, "dpr": 1}
     (tmp_path / "screen.json").write_text(json.dumps({"screens": [{**screen, "logicalBaseDpi": 96}]}))
-    # By a relative path: what stands before a colon would be taken for an option of the platform.
+    # The display is that of this process. By a relative path: a drive's colon would end the platform's option.
     place = os.path.relpath(tmp_path / "screen.json", ROOT)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "0", "-q", "--tb=short", *CHECKS],
+        [sys.executable, "-m", "pytest", "-n", "0", "-q", "--tb=short", "--no-xvfb", *CHECKS],
         env={**os.environ, SCALE: factor, "QT_QPA_PLATFORM": f"offscreen:configfile={place}"},
         cwd=ROOT,
         capture_output=True,
