@@ -59,6 +59,9 @@ class DialogScroll(VerticalScroll):
         What is scrolled.
     """
 
+    # A window's frame and the dialog's margins.
+    beside_px = 48
+
     def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(content, parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)

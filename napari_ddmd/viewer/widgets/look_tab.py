@@ -52,6 +52,7 @@ class LookTab(QWidget):
         self.overlay_box = OverlayBox(desk, links)
         self.legend = QLabel()
         self.legend.setTextFormat(Qt.TextFormat.RichText)
+        self.legend.setWordWrap(True)
         self.denoising_box = DenoisingBox(desk, links, sampling)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -15,6 +15,7 @@ from napari_ddmd.viewer.measure import millilitres
 from napari_ddmd.viewer.navigation import real_viewer
 from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.result_layers import ResultLayers
+from napari_ddmd.viewer.room import make_room
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
 from napari_ddmd.viewer.widgets.caution_bar import CautionBar
@@ -26,7 +27,7 @@ from napari_ddmd.viewer.widgets.model_box import Installed, ModelBox
 from napari_ddmd.viewer.widgets.run_part import RunPart
 from napari_ddmd.viewer.widgets.sampling_box import SamplingBox
 from napari_ddmd.viewer.widgets.save_tab import SaveTab
-from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
+from napari_ddmd.viewer.widgets.scroll import RemarkScroll, VerticalScroll, column
 from napari_ddmd.viewer.widgets.slice_box import SliceBox
 from napari_ddmd.viewer.widgets.summary_bar import SummaryBar
 
@@ -50,7 +51,7 @@ class SegmentationPanel(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._was_docked = False
+        self._was_docked = self._has_room = False
         self._viewer = real_viewer(napari_viewer)
         links = ViewerLinks()
         self._runs_when_ready = False
@@ -107,7 +108,15 @@ class SegmentationPanel(QWidget):
         return self.desk.results
 
     def event(self, event: QEvent | None) -> bool:
-        """End with the dock: napari takes the panel out of a dock that is closed, and leaves it to itself."""
+        """End with the dock: napari takes the panel out of a dock that is closed, and leaves it to itself.
+
+        When it is first shown, napari's own docks may have to make room.
+        """
+        if event is not None and event.type() == QEvent.Type.Show and not self._has_room:
+            window = self.window()
+            self._has_room = window is not self
+            if window is not None:
+                make_room(window)
         if event is not None and event.type() == QEvent.Type.ParentChange:
             if self.parent() is None and self._was_docked:
                 self.controller.cancel()
@@ -137,10 +146,10 @@ class SegmentationPanel(QWidget):
         ):
             self.tabs.addTab(tab, name)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setContentsMargins(5, 8, 5, 8)
         layout.setSpacing(6)
         layout.addWidget(self.layout_part)
-        layout.addWidget(self.caution_bar)
+        layout.addWidget(RemarkScroll(self.caution_bar))
         layout.addWidget(self.summary_bar)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.run_bar)
