@@ -73,7 +73,8 @@ def same_results(
     reason = _difference(summary, target, files, bundle, settings, report_names(files.name) if report else [])
     if reason:
         raise ExportError(
-            f"{target / present[0]}: exists already, {reason}; choose another output folder, or overwrite (--overwrite)"
+            f"{target / present[0]}: exists already, {reason}; choose another output folder, replace such results "
+            "(--update), or overwrite all (--overwrite)"
         )
     return summary
 

@@ -24,6 +24,8 @@ _PLACES = {
 }
 _SIDE_SIZE, _NOTE_SIZE = 12, 13
 _GROUND = "black"
+# Of the letters: half of the image shows through.
+_BEHIND = (0.0, 0.0, 0.0, 0.5)
 
 
 class CanvasText:
@@ -43,7 +45,8 @@ class CanvasText:
         self._viewer = viewer
         self._is_held = self._has_darkened = False
         self.sides = {
-            side: TextOverlay(position=place, gridded=True, font_size=_SIDE_SIZE) for side, place in _PLACES.items()
+            side: TextOverlay(position=place, gridded=True, font_size=_SIDE_SIZE, box_color=_BEHIND)
+            for side, place in _PLACES.items()
         }
         self.note = TextOverlay(position="bottom_left", font_size=_NOTE_SIZE)
         for name, overlay in {**self.sides, "note": self.note}.items():

@@ -15,7 +15,7 @@ from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
+    from napari.layers import Labels, Layer
 
     from napari_ddmd.case import Case
     from napari_ddmd.viewer.desk import Desk
@@ -111,7 +111,7 @@ def remove_slice(sheet: Sheet) -> Mask:
     return mask
 
 
-def is_expert(layer: Labels) -> bool:
+def is_expert(layer: Layer) -> bool:
     """Tell whether a layer is the expert's mask, which is not corrected."""
     tag = tag_of(layer)
     return tag is not None and tag.role == Role.EXPERT

@@ -14,6 +14,7 @@ from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.viewer.kept_run import KeptRun
 from napari_ddmd.viewer.layer_tag import Role, is_of
 from napari_ddmd.viewer.lesion_layer import LesionLayer
+from napari_ddmd.viewer.mask_tools import is_expert
 from napari_ddmd.viewer.navigation import shows_slice
 from napari_ddmd.viewer.result_looks import (
     NO_LIMITS,
@@ -283,7 +284,8 @@ class ResultLayers:
             layers = self._viewer.layers
             with selection_kept(layers):
                 self.lesion.ensure(self.threshold)
-            if not layers.selection:
+            # napari selects what was added last: a hidden mask of the expert, which nobody has chosen.
+            if all(is_expert(layer) and not layer.visible for layer in layers.selection):
                 layers.selection.active = self.lesion.layer  # which is there to be edited
             if self.volumes is not None:
                 # Slices that are done are not run again, so a new layer has to hold them from the start.

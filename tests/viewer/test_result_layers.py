@@ -81,6 +81,21 @@ def test_the_selection_stays(results: ResultLayers, viewer: ViewerModel, case: C
     assert viewer.layers.selection.active is viewer.layers["t2"]
 
 
+def test_the_lesion_is_selected_where_nobody_has_chosen_a_layer(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    expert = viewer.layers["expert mask"]
+    viewer.layers.selection.active = expert  # as napari leaves it; a brush would paint on it
+    assert not expert.visible
+    results.begin()
+    assert viewer.layers.selection.active is viewer.layers["lesion"]
+    viewer.layers.remove("lesion")
+    expert.visible = True
+    viewer.layers.selection.active = expert
+    results.begin()
+    assert viewer.layers.selection.active is expert
+
+
 def test_a_model_without_intra_map_makes_no_such_layer(
     results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe, other_recipe: Recipe
 ) -> None:

@@ -81,7 +81,10 @@ class DialogScroll(VerticalScroll):
         if content is None:
             return 0
         layout = content.layout()
-        return content.sizeHint().height() if layout is None else max(layout.totalHeightForWidth(width), 0)
+        # Where no text breaks, not even an empty one, a layout has no height for a width.
+        if layout is None or not layout.hasHeightForWidth():
+            return content.sizeHint().height()
+        return layout.totalHeightForWidth(width)
 
 
 class PatientLabel(QLabel):

@@ -16,7 +16,7 @@ from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.keys_box import KeysDialog
 from napari_ddmd.viewer.widgets.plane_box import PlaneBox
-from napari_ddmd.viewer.widgets.view_box import ViewBox
+from napari_ddmd.viewer.widgets.view_box import VIEWS, ViewBox
 from napari_ddmd.viewer.window_level import WindowLevel
 
 # Function keys: napari uses none of them, and they are where they are on any keyboard.
@@ -96,7 +96,7 @@ class LayoutPart(QWidget):
                 Key("Ctrl-Enter", "accept the mask as it stands, or take that back", accept),
                 Key("W", "window and level as at first", self.window_level.reset),
                 *(
-                    Key(key, f"layout: {kind.value}", partial(self._arrange_if_possible, kind))
+                    Key(key, f"layout: {VIEWS[kind][0].lower()}", partial(self._arrange_if_possible, kind))
                     for key, kind in zip(_LAYOUT_KEYS, Arrangement, strict=True)
                 ),
                 *(

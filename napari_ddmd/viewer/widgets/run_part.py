@@ -145,7 +145,8 @@ class RunPart(QObject):
         self._come_in += 1
         if self._come_in == 1:
             is_seen = self._desk.case is request.case
-            if is_seen and current_slice(self._desk.viewer, request.case) not in request.slices:
+            seen = current_slice(self._desk.viewer, request.case)
+            if is_seen and seen not in request.slices and seen not in results.done:
                 go_to_slice(self._desk.viewer, request.case, result.index)
             self._desk.results_changed.emit()
 

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QWidget
 
 from napari_ddmd.viewer.four_panels import Arrangement
 
-_VIEWS = {
+VIEWS = {
     Arrangement.SINGLE: ("One image", "All layers on top of each other"),
     Arrangement.MODALITIES: (
         "Modalities",
@@ -30,14 +30,14 @@ class ViewBox(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.buttons = {kind: QPushButton(label) for kind, (label, _tip) in _VIEWS.items()}
+        self.buttons = {kind: QPushButton(label) for kind, (label, _tip) in VIEWS.items()}
         group = QButtonGroup(self)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         for kind, button in self.buttons.items():
             button.setCheckable(True)
-            button.setToolTip(_VIEWS[kind][1])
+            button.setToolTip(VIEWS[kind][1])
             group.addButton(button)
             layout.addWidget(button, 1)
         self.buttons[Arrangement.SINGLE].setChecked(True)

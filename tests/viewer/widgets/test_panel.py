@@ -162,6 +162,20 @@ def test_what_is_done_is_not_done_again(window: Window, gated: GatedSegment, qtb
     assert set(gated.requests[1]["slices"]) == {3, 4}
 
 
+def test_a_run_that_goes_on_leaves_the_slice_in_view(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    choose(panel, 3, 4)
+    run_to_end(panel, gated, qtbot)
+    panel.desk.go_to(3)
+    choose(panel, 3, 5)
+    run_to_end(panel, gated, qtbot)
+    assert panel.desk.current_slice == 3  # done before, and looked at
+    panel.desk.go_to(2)
+    choose(panel, 6, 6)
+    run_to_end(panel, gated, qtbot)
+    assert panel.desk.current_slice == 6
+
+
 def test_another_name_of_the_device_empties_nothing(
     window: Window, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

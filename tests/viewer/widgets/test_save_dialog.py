@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QDialog, QFileDialog, QMessageBox
 from napari_ddmd.case import Case
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.viewer.saving import KINDS, USUAL
+from napari_ddmd.viewer.widgets.fitted_dialog import DialogScroll
 from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
 from tests.results import finished
 
@@ -43,6 +44,20 @@ def test_it_begins_beside_the_case_with_the_usual(qtbot: QtBot, content: Saveabl
     # A case of NIfTI files has no study that a DICOM segmentation could lie over.
     assert [key for key, box in dialog.boxes.items() if not box.isEnabled()] == ["segmentation"]
     assert dialog.save_button.isEnabled()
+
+
+@pytest.mark.parametrize("folder", ["there", "new", "cannot be"])
+def test_all_of_it_is_seen_at_once(qtbot: QtBot, content: Saveable, tmp_path: Path, folder: str) -> None:
+    (tmp_path / "there").mkdir()
+    place = {"there": tmp_path / "there", "new": tmp_path / "new", "cannot be": tmp_path / "no" / "new"}[folder]
+    dialog = open_dialog(qtbot, content, SaveChoice(place))
+    qtbot.waitExposed(dialog)
+    scroll = dialog.findChild(DialogScroll)
+    assert scroll is not None
+    bar = scroll.verticalScrollBar()
+    assert bar is not None
+    assert bar.maximum() == 0
+    assert (dialog.remark.text() == "") is (folder == "there")
 
 
 def test_a_case_without_files_begins_at_home(qtbot: QtBot, content: Saveable) -> None:
