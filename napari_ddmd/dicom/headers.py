@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_ddmd.dicom.errors import require_libraries
 from napari_ddmd.dicom.files import all_files, is_dicom, looks_like_dicom
+from napari_ddmd.dicom.lengths import MOST_INFLATED
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -49,13 +50,13 @@ _TAGS: Final = (
     "PixelSpacing",
     "Rows",
     "Columns",
+    "NumberOfFrames",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 )
 _WORKERS: Final = 4
-# Bytes of one element of a header, and of all that a deflated file inflates to: what claims more is no image of a head.
+# Bytes of one element of a header: what claims more is no image of a head.
 _LONGEST_ELEMENT: Final = 2**26
-_MOST_INFLATED: Final = 2**28
 # Metres away from the scanner's middle no patient lies; millimetres between voxels.
 _FARTHEST: Final = 1e5
 _SPACINGS: Final = (1e-3, 1e3)
@@ -210,7 +211,7 @@ def _is_bomb(file: Path) -> bool:
         if _read_file_meta_info(stream).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
             return False
         unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-        unpacker.decompress(stream.read(_MOST_INFLATED), _MOST_INFLATED)
+        unpacker.decompress(stream.read(MOST_INFLATED), MOST_INFLATED)
         return not unpacker.eof
 
 
@@ -239,6 +240,8 @@ def _slices(file: Path, dataset: Dataset) -> Iterator[SliceHeader]:
     shared = _first(dataset.get("SharedFunctionalGroupsSequence"))
     frames = dataset.get("PerFrameFunctionalGroupsSequence")
     if not frames:
+        if int(dataset.get("NumberOfFrames") or 1) > 1:
+            raise ValueError(f"{file}: holds several images, and does not say where each lies")
         if dataset.get("ImagePositionPatient"):
             yield _slice(file, None, dataset, [dataset])
         return

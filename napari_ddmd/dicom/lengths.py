@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zlib
 from pathlib import Path
 from typing import IO, Final
+
+MOST_INFLATED: Final = 2**28
+"""Bytes that a file which is compressed as a whole inflates to, at most: more is no image of a head."""
 
 _PREAMBLE: Final = 132
 _LONG: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
@@ -26,8 +31,19 @@ def lengths_fit(file: Path) -> bool:
     with file.open("rb") as stream:
         syntax = _read_syntax(stream)
         if syntax == _DEFLATED:
-            return True  # GDCM inflates it into a stream of its own, which is as long as it is
-        return _walk(stream, size, is_implicit=syntax == _IMPLICIT, order=">" if syntax == _BIG else "<")
+            return _inflated_fits(stream)
+        # The file's own elements may lie about their lengths, too.
+        is_inside = stream.tell() <= size
+        return is_inside and _walk(stream, size, is_implicit=syntax == _IMPLICIT, order=">" if syntax == _BIG else "<")
+
+
+def _inflated_fits(stream: IO[bytes]) -> bool:
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = unpacker.decompress(stream.read(MOST_INFLATED), MOST_INFLATED)
+    except zlib.error:
+        return False
+    return unpacker.eof and _walk(io.BytesIO(content), len(content), is_implicit=False, order="<")
 
 
 def _read_syntax(stream: IO[bytes]) -> str:
@@ -55,7 +71,7 @@ def _walk(stream: IO[bytes], size: int, *, is_implicit: bool, order: str) -> boo
     while place < size:
         head = stream.read(8)
         if len(head) < 8:
-            return False
+            return True  # a few bytes at the end tell no length
         place += 8
         tag, kind = tag_of.unpack_from(head), head[4:6]
         if tag[0] == _ITEM_GROUP:
@@ -64,8 +80,11 @@ def _walk(stream: IO[bytes], size: int, *, is_implicit: bool, order: str) -> boo
             if length != _UNDEFINED and place + length > size:
                 return False
             continue
-        if is_implicit or unknown or kind not in _LONG | _SHORT:  # GDCM, too, takes what is no type for a length
-            length = long_of.unpack_from(head, 4)[0]
+        is_plain = is_implicit or unknown or kind not in _LONG | _SHORT  # GDCM, too, takes what is no type for a length
+        length = long_of.unpack_from(head, 4)[0]
+        if unknown and kind in _LONG | _SHORT and place + length > size:
+            is_plain = False  # some programs write types in there, and GDCM tries both
+        if is_plain:
             try:
                 kind = dictionary_VR(tag).encode()
             except KeyError:
@@ -101,4 +120,4 @@ def _fragments_fit(stream: IO[bytes], place: int, size: int, long_of: struct.Str
             return False
         place += length
         stream.seek(place)
-    return False
+    return True  # some programs leave the end of the sequence out

@@ -21,6 +21,8 @@ _PLANES: Final = ("sagittal", "coronal", "axial")
 # Share of a step by which the places of slices may differ from even ones: headers are rounded.
 _UNEVEN: Final = 0.1
 _SAME_DIRECTION: Final = 1e-3
+# Finer than a case's, to whose voxels it is brought: 640×640×320, half a gigabyte.
+_MOST_VOXELS: Final = 2**27
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +86,6 @@ class Series:
         """Say why the slices make no volume, None where they do."""
         if len(self.slices) < 2:
             return "holds a single slice"
-        if is_too_much(self.size):
-            return f"holds {'×'.join(map(str, self.size))} voxels, more than can be used"
         extent = np.multiply(self.size, self.spacing)
         if is_too_much(extent):
             return f"covers {'×'.join(f'{length:.0f}' for length in extent)} mm, more than a head"
@@ -93,6 +93,8 @@ class Series:
         doubled = int((self._steps < _UNEVEN * max(step, 0.1)).sum())
         if doubled or step <= 0:
             return f"holds {doubled + 1} or more images at one place (several time points or echoes)"
+        if max(self.size) > LONGEST_AXIS or math.prod(self.size) > _MOST_VOXELS:
+            return f"holds {'×'.join(map(str, self.size))} voxels, more than can be used"
         gaps = self._steps / step
         uneven = np.flatnonzero(np.abs(gaps - 1) > _UNEVEN)
         if uneven.size:
@@ -170,7 +172,7 @@ def find_study(folder: str | os.PathLike[str]) -> Study:
 
 
 def is_too_much(lengths: Sequence[float] | NDArray[np.float64]) -> bool:
-    """Tell whether a volume has more voxels, or more cubes of 1 mm, than the work on a case can do with."""
+    """Tell whether a volume has more cubes of 1 mm than the work on a case can do with."""
     longest, product = max(lengths), math.prod(map(float, lengths))
     return not (longest <= LONGEST_AXIS and product <= MOST_VOXELS)
 

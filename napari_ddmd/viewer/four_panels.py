@@ -93,7 +93,8 @@ class FourPanels:
         self.arrangement = arrangement if images else Arrangement.SINGLE
         counts = len(images), len(self._images)
         self._case, self._images = case, images
-        gone = [layer for layer in self._watched if counts[0] != counts[1] or not self._is_overlay(layer)]
+        is_other = counts[0] != counts[1]
+        gone = [layer for layer in self._watched if is_other or self._is_split(layer) or not self._is_overlay(layer)]
         self._is_busy = True
         try:
             with one_redraw(self._viewer, removes=any(layer in self._mirrors for layer in gone)):
@@ -178,6 +179,14 @@ class FourPanels:
             return False
         return layer not in self._images and can_be_mirrored(layer)
 
+    def _is_split(self, layer: Layer) -> bool:
+        """Tell whether an image has come to lie between an overlay and its mirrors, which would change their cells."""
+        if layer not in self._mirrors:
+            return False
+        order = list(self._viewer.layers)
+        places = [order.index(one) for one in (*self._mirrors[layer].layers, layer) if one in order]
+        return any(image in order[min(places) : max(places)] for image in self._images)
+
     def _watch(self, layer: Layer) -> None:
         """Mirror an overlay while it is visible."""
         if layer not in self._watched:
@@ -203,7 +212,11 @@ class FourPanels:
         self._change(self._deal, event.source)
 
     def _on_inserted(self, event: Any) -> None:
-        if self.arrangement is not Arrangement.SINGLE and not self._is_busy and self._is_overlay(event.value):
+        if self.arrangement is Arrangement.SINGLE or self._is_busy:
+            return
+        if self._find_images(self.arrangement, self._case) != self._images:
+            self.show(self.arrangement, self._case)  # one that was lacking has come
+        elif self._is_overlay(event.value):
             self._change(self._watch, event.value)
 
     def _on_removed(self, event: Any) -> None:

@@ -113,6 +113,19 @@ def test_a_slice_that_is_nowhere_is_named_as_unreadable(writer: StudyWriter, wha
 
 
 @pytest.mark.fault("Bad input")
+def test_images_of_which_no_place_is_told_are_named_as_unreadable(writer: StudyWriter) -> None:
+    """Seventeen kilobytes of such files made GDCM take 4 GB: it believes the number."""
+    place = writer.series(flat())
+    for name, frames in (("IM0004", 1), ("IM0005", 300)):
+        dataset = dcmread(place / name)
+        dataset.NumberOfFrames = frames
+        dataset.save_as(place / name)
+    headers = read_headers(writer.folder)
+    assert headers.unreadable == (place / "IM0005",)
+    assert len(headers.slices) == 11
+
+
+@pytest.mark.fault("Bad input")
 @pytest.mark.parametrize("behind", [2**20, 2**30])
 def test_a_deflated_file_is_read_unless_it_is_a_bomb(writer: StudyWriter, behind: int) -> None:
     file = writer.series(flat()) / "IM0005"

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 import resource
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from pydicom import Dataset, Sequence, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
     UID,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -72,6 +75,40 @@ def test_compressed_images_and_sequences_of_unknown_type_fit(file: Path) -> None
     place = whole.find(b"\x10\0\x10\0PN")
     file.write_bytes(whole[:place] + unknown + item + b"\xfe\xff\xdd\xe0\0\0\0\0" + whole[place:])
     assert lengths_fit(file)
+
+
+def test_what_scanners_and_archives_add_or_leave_out_fits(file: Path) -> None:
+    plain = file.read_bytes()
+    for rest in (b"\0", b"\0\0\0", bytes(9), bytes(514)):
+        file.write_bytes(plain + rest)
+        assert lengths_fit(file)
+    dataset = dcmread(io.BytesIO(plain))
+    dataset.compress(RLELossless)
+    dataset.save_as(file)
+    whole = file.read_bytes()
+    assert whole.endswith(b"\xfe\xff\xdd\xe0\0\0\0\0")
+    for size in (len(whole) - 8, len(whole) - 4):
+        file.write_bytes(whole[:size])
+        assert lengths_fit(file)
+    # A sequence of unknown type with types inside, as programs wrote it before that was forbidden.
+    unknown = b"\x09\0\x10\0LO\x02\0x " + b"\x09\0\x10\x10UN\0\0\xff\xff\xff\xff"
+    item = b"\xfe\xff\0\xe0\xff\xff\xff\xff" + b"\x08\0\0\x01SH\x04\0abcd" + b"\xfe\xff\x0d\xe0\0\0\0\0"
+    place = plain.find(b"\x10\0\x10\0PN")
+    file.write_bytes(plain[:place] + unknown + item + b"\xfe\xff\xdd\xe0\0\0\0\0" + plain[place:])
+    assert lengths_fit(file)
+
+
+@pytest.mark.fault("Bad input")
+def test_a_length_that_lies_is_found_in_a_deflated_file_too(tmp_path: Path) -> None:
+    file = tmp_path / "x.dcm"
+    nested(DeflatedExplicitVRLittleEndian, undefined=False).save_as(file, enforce_file_format=True)
+    assert lengths_fit(file)
+    start = 144 + int.from_bytes(file.read_bytes()[140:144], "little")  # behind the file's own elements
+    content = zlib.decompress(file.read_bytes()[start:], -zlib.MAX_WBITS)
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    lie = b"\x29\0\x10\x10UN\0\0\xff\xff\xff\x7f"
+    file.write_bytes(file.read_bytes()[:start] + packer.compress(content + lie) + packer.flush())
+    assert not lengths_fit(file)
 
 
 _READ = """

@@ -128,8 +128,21 @@ def test_a_series_that_is_too_much_is_told(writer: StudyWriter) -> None:
     far = slices_at(writer, [(0, 0, 0), (0, 0, 9000), (0, 0, 18000)])
     assert far.problem is not None
     assert far.problem.endswith("×27000 mm, more than a head")
-    large = Series(tuple(replace(header, shape=(4000, 4000)) for header in far.slices) * 2)
-    assert str(large.problem).startswith("holds 4000×4000×6 voxels, more than can be used")
+    fine = replace(far.slices[0], shape=(4000, 4000), spacing=(0.05, 0.05))
+    large = Series(tuple(replace(fine, position=(0.0, 0.0, float(z))) for z in range(9)))
+    assert str(large.problem).startswith("holds 4000×4000×9 voxels, more than can be used")
+
+
+def test_a_fine_series_and_one_of_many_times_are_not_too_much(writer: StudyWriter) -> None:
+    (header, *_) = slices_at(writer, [(0, 0, float(z)) for z in range(3)]).slices
+
+    def stack(rows: int, slices: int, step: float) -> Series:
+        fine = replace(header, shape=(rows, rows), spacing=(250 / rows, 250 / rows))
+        return Series(tuple(replace(fine, position=(0.0, 0.0, step * z)) for z in range(slices)))
+
+    assert stack(512, 312, 0.6).problem is None
+    assert stack(560, 320, 0.56).problem is None
+    assert "images at one place" in str(stack(256, 4160, 0.0).problem)
 
 
 def test_folders_without_a_study_are_refused(tmp_path: Path) -> None:

@@ -218,6 +218,28 @@ def test_the_number_of_images_may_change_between_two_layouts(
         assert [cell[-1] for cell in dealt(viewer, images)] == [*[Role.MIRROR] * (images - 1), Role.LESION]
 
 
+def test_an_image_that_comes_later_gets_its_cell(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    panels.show(Arrangement.MODALITIES, case)
+    late = viewer.layers["t2"]
+    viewer.layers.remove(late)  # which ends the arrangement
+    late.visible = False
+    results.add(recipe, without_maps(case))
+    panels.show(Arrangement.MODALITIES, case)
+    assert viewer.canvas.grid.shape == (1, 3)
+    viewer.layers.insert(0, late)
+    assert panels.arrangement is Arrangement.MODALITIES
+    assert sorted(cell[0] for cell in dealt(viewer, 4)) == sorted(MODALITIES)
+    assert [cell[-1] for cell in dealt(viewer, 4)] == [*[Role.MIRROR] * 3, Role.LESION]
+    panels.show(Arrangement.EXPLAIN, case)
+    assert [cell[0] for cell in dealt(viewer, 3)] == ["flair", Role.UNCERTAINTY, Role.PROBABILITY]
+    other = dataclasses.replace(recipe, model_sha256="other")
+    results.begin()
+    results.add(other, slice_result(case, 4))  # of a model with maps
+    assert sorted(cell[0] for cell in dealt(viewer, 4)) == sorted(["flair", Role.INTER, Role.INTRA, Role.PROBABILITY])
+
+
 def test_a_single_image_stays_single(viewer: ViewerModel, panels: FourPanels, case: Case) -> None:
     for name in ("t1", "t1ce", "t2"):
         viewer.layers.remove(name)

@@ -98,6 +98,7 @@ class LesionBox(QWidget):
         self._began = self._free_from = 0.0
         self._revision = 0
         self._seen: tuple[int, int, int] | None = None
+        self._heard: Labels | None = None
         self.measurement: Measurement | None = None
         self.mask_list = QComboBox()
         self.mask_list.setAccessibleName("Mask in hand")
@@ -191,7 +192,10 @@ class LesionBox(QWidget):
 
     def remeasure(self) -> None:
         """Measure at once, or where that was done just before, soon; calls in quick succession count once."""
-        if not self._clock.isActive():
+        if self._measuring and self.layer is not None:
+            # A mask that changes faster than it is measured must not keep the readout from ever coming.
+            self._is_stale = True
+        elif not self._clock.isActive():
             self._clock.start(max(0, round(1000 * (self._free_from - time.monotonic()))))
 
     def _mask_layers(self) -> list[Labels]:
@@ -233,6 +237,10 @@ class LesionBox(QWidget):
         self.layer_links.disconnect()
         self._numbering = None
         layer = self.layer
+        if layer is not self._heard:
+            # Figures of another mask must not pass for this one's, nor its voxels be deleted here.
+            self._heard = layer
+            self._forget()
         if layer is not None:
             # Painting, filling and undo all end in one of these.
             events = layer.events
@@ -248,21 +256,14 @@ class LesionBox(QWidget):
     def _measure(self) -> None:
         layer = self.layer
         if layer is None or self._case is None:
-            self._worker.forget()
-            self._measuring = self._is_stale = False
-            self._seen = None
+            self._forget()
             self._show(None)
             return
         mask = np.asarray(layer.data)
         seen = (id(layer), fingerprint(mask), self._revision)
         if seen == self._seen:
-            if not self._measuring:
-                # Who has shown something else meanwhile shall show this again.
-                self.measured.emit()
-            return
-        if self._measuring:
-            # A mask that changes faster than it is measured must not keep the readout from ever coming.
-            self._is_stale = True
+            # Who has shown something else meanwhile shall show this again.
+            self.measured.emit()
             return
         self._seen, self._began = seen, time.monotonic()
         self._measuring, self._is_stale = True, False
@@ -271,19 +272,25 @@ class LesionBox(QWidget):
             self._numbering = Numbering(mask.shape)
         self._worker.start(_measured, mask.copy(), self._case, self._evidence, self._numbering)
 
+    def _forget(self) -> None:
+        """Drop what is being measured."""
+        self._worker.forget()
+        self._measuring = self._is_stale = False
+        self._seen = None
+
     def numbering(self) -> Numbering | None:
         """Return a copy of what gives the lesions in the table their numbers."""
         return deepcopy(self._numbering)
 
     def _on_measured(self, measurement: Measurement) -> None:
         self._has_failed = False
-        self._show(measurement)
         self._rest()
+        self._show(measurement)
 
     def _on_not_measured(self, error: Exception) -> None:
         # The figures of the mask before must not pass for this one's.
-        self._show(None)
         self._rest()
+        self._show(None)
         # Told once, not again at each stroke of the brush.
         if not self._has_failed:
             show_error(f"The lesions could not be measured: {' '.join(str(error).split()) or type(error).__name__}")

@@ -108,6 +108,60 @@ def test_a_mask_that_keeps_changing_is_measured_all_the_same(
     qtbot.waitUntil(lambda: begun == [33, 34], timeout=5000)
 
 
+def test_a_mask_is_not_looked_at_while_one_is_measured_and_rested_after(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    looked: list[int] = []
+
+    def look(mask: Any) -> int:
+        looked.append(1)
+        return int(mask.sum())
+
+    def slow(mask: Any, *_: object, **__: object) -> Measurement:
+        gate.wait(5)
+        return Measurement(float(mask.sum()), 1, [])
+
+    monkeypatch.setattr(lesion_box, "measure", slow)
+    monkeypatch.setattr(lesion_box, "fingerprint", look)
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(looked) == 1, timeout=5000)
+    for column in range(20):
+        layer.paint((6, 10, column), 1)
+        qtbot.wait(5)
+    assert len(looked) == 1
+    with qtbot.waitSignal(box.measured, timeout=5000):
+        gate.set()
+    assert 300 <= box._clock.remainingTime() <= 400  # it took longer than a tenth of a second
+    qtbot.waitUntil(lambda: len(looked) == 2, timeout=5000)
+
+
+def test_figures_of_another_mask_are_not_shown(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gates = {33: threading.Event(), 1: threading.Event()}
+
+    def slow(mask: Any, *_: object, **__: object) -> Measurement:
+        gates[int(mask.sum())].wait(5)
+        return Measurement(float(mask.sum()), 1, [])
+
+    monkeypatch.setattr(lesion_box, "measure", slow)
+    shown: list[float] = []
+    box.measured.connect(lambda: shown.append(0.0 if box.measurement is None else box.measurement.total_ml))
+    add_mask(viewer, case, "large")
+    qtbot.waitUntil(lambda: box._measuring, timeout=5000)
+    small = np.zeros(case.grid.shape, np.uint8)
+    small[0, 0, 0] = 1
+    viewer.add_labels(small, name="small", **grid_arguments(case, Role.LESION))
+    box.mask_list.setCurrentText("small")
+    gates[33].set()
+    qtbot.wait(300)
+    assert 33 not in shown
+    gates[1].set()
+    qtbot.waitUntil(lambda: shown[-1:] == [1.0], timeout=5000)
+    assert 33 not in shown
+
+
 def test_a_measurement_that_fails_is_told_once_and_leaves_no_old_figures(
     viewer: ViewerModel,
     case: Case,
