@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import threading
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_pace_that_is_not_known_is_measured_where_that_is_allowed(tiny_bundle:
     assert " to " in before.text
     after = foretell(question, measure=True)
     assert after.is_measured
-    assert "about 1 s for 30 slices" in after.text
+    assert re.search(r"about \d+ s for 30 slices", after.text)  # a tiny model's, on whatever computer
     assert foretell(question, measure=False).is_measured
 
 

@@ -80,11 +80,12 @@ def test_it_saves_what_was_chosen_and_remembers_it(
     assert message == f"Saved Small_001_mask.nii.gz, Small_001_samples.nii.gz and 2 more files in {tmp_path}"
     assert button.isEnabled()
     seen: list[SaveChoice] = []
-    answers.append(lambda dialog: seen.append(dialog.choice) or dialog.folder_line.setText(str(tmp_path / "nowhere")))
+    nowhere = tmp_path / "Small_001_mask.nii.gz" / "new"
+    answers.append(lambda dialog: seen.append(dialog.choice) or dialog.folder_line.setText(str(nowhere)))
     button.click()
     qtbot.waitUntil(lambda: len(notifications) == 2, timeout=20_000)
     assert seen == [SaveChoice(tmp_path, kinds, with_expert=True)]
-    assert notifications[1].message.startswith(f"{tmp_path / 'nowhere'}: cannot be written")
+    assert notifications[1].message.startswith(f"{nowhere}: cannot be written")
 
 
 def test_cancel_saves_nothing(button: SaveButton, answers: list[Any], tmp_path: Path) -> None:

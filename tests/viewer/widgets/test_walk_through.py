@@ -229,7 +229,11 @@ def test_a_reading_from_open_to_reopen(
     session_box_of(new_panel).open(session)
     qtbot.waitUntil(lambda: not session_box_of(new_panel).is_busy, timeout=20_000)
     qtbot.waitUntil(lambda: new_panel.summary.text().startswith("1 lesion"), timeout=10_000)
-    assert state_of(new, new_panel) == as_left
+
+    def is_as_left() -> None:
+        assert state_of(new, new_panel) == as_left
+
+    qtbot.waitUntil(is_as_left, timeout=10_000)  # the lesions are measured again, for what the run has said of them
     np.testing.assert_array_equal(new.layers["lesion"].data, mask)
 
     # Reopen the saved mask in another window: it lies where it was painted.
