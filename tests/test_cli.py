@@ -243,7 +243,9 @@ def test_a_case_without_one_modality_is_taken_where_that_is_asked_for(
     folder = write_small_case(tmp_path / "Small_007", skip=("t2",))
 
     assert predict(folder, tiny_model_folder, out) == 2
-    assert "no image for t2; add it" in one_line(capsys.readouterr().err)
+    said = one_line(capsys.readouterr().err)
+    assert "no image for t2; add it" in said
+    assert "--allow-missing` goes on without it" in said
     assert predict(folder, tiny_model_folder, out, "--allow-missing") == 0
     assert "Small_007: has no t2" in capsys.readouterr().err
     assert (out / "Small_007" / "Small_007_mask.nii.gz").exists()

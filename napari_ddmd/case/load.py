@@ -154,6 +154,8 @@ def _missing(files: CaseFiles, most: int) -> list[str]:
         folder = next(iter(files.images.values())).parent if files.images else Path(files.name)
         names = " and ".join(missing)
         remedy = f"add it, or rename it to end in _{missing[0]}.nii.gz"
+        if len(missing) == 1:
+            remedy += "; `napari-ddmd predict --allow-missing` goes on without it"
         raise CaseError(f"{folder}: no image for {names}; {remedy}")
     return missing
 
