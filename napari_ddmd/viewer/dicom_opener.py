@@ -37,12 +37,15 @@ class DicomOpener(QObject):
         Layers of a study, as `case_layers` describes them.
     failed
         The exception that one could not be opened for.
+    left
+        The user has chosen no series.
     told
         What is being done, in a few words; empty when nothing is.
     """
 
     opened = Signal(object)
     failed = Signal(object)
+    left = Signal()
     told = Signal(str)
 
     def __init__(self, parent: QWidget) -> None:
@@ -68,7 +71,9 @@ class DicomOpener(QObject):
     def _on_found(self, study: Study) -> None:
         self.told.emit("")
         assignment = choose_series(self._parent, study)
-        if assignment is not None:
+        if assignment is None:
+            self.left.emit()
+        else:
             self._loader.start(_layers, partial(study_case, study, assignment, self.told.emit))
 
     def _on_loaded(self, layers: list[LayerData]) -> None:
@@ -104,8 +109,8 @@ def open_in_window(viewer: Viewer, folder: Path) -> DicomOpener:
     opener.opened.connect(show)
     opener.failed.connect(lambda error: show_error(" ".join(str(error).split())))
     opener.told.connect(tell)
-    for ended in (opener.opened, opener.failed):
-        ended.connect(lambda _outcome: opener.deleteLater())
+    for ended in (opener.opened, opener.failed, opener.left):
+        ended.connect(lambda *_outcome: opener.deleteLater())
     opener.choose(folder)
     return opener
 

@@ -135,6 +135,7 @@ def test_a_study_without_four_recognised_series_can_be_put_right(
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=30_000)
     qtbot.wait(200)
     assert len(viewer.layers) == 0  # the person gave up
+    assert viewer.window._qt_window.findChildren(dicom_opener.DicomOpener) == []
     assert notifications == []
 
 

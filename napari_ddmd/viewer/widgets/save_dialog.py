@@ -160,9 +160,12 @@ class SaveDialog(FittedDialog):
         """What is wrong with the folder; one that is missing is made where there is one for it to lie in."""
         if not self.folder_line.text().strip():
             return "Choose a folder."
-        if self.folder.exists():
-            return "" if self.folder.is_dir() else "This is a file; choose a folder."
-        return "" if self.folder.parent.is_dir() else f"{self.folder.parent} does not exist; choose another folder."
+        try:
+            if self.folder.exists():
+                return "" if self.folder.is_dir() else "This is a file; choose a folder."
+            return "" if self.folder.parent.is_dir() else f"{self.folder.parent} does not exist; choose another folder."
+        except OSError as error:  # a name that is too long, a folder that may not be read
+            return f"This folder cannot be used ({error.strerror}); choose another one."
 
     def _show(self) -> None:
         self.expert_box.setEnabled(self.boxes[REPORT].isChecked())

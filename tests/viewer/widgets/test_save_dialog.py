@@ -121,6 +121,7 @@ def test_a_folder_that_cannot_be_or_nothing_ticked_cannot_be_saved(
     for nowhere, said in (
         (str(tmp_path / "nowhere" / "new"), f"{tmp_path / 'nowhere'} does not exist; choose another folder."),
         (str(tmp_path / "file"), "This is a file; choose a folder."),
+        (str(tmp_path / ("x" * 300)), "This folder cannot be used (File name too long); choose another one."),
         ("", "Choose a folder."),
         ("  ", "Choose a folder."),
     ):
