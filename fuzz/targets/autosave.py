@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fuzz.archives import npy, zip_of
 from fuzz.expect import refusal
 from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, read_edits
 
@@ -46,13 +47,13 @@ _OTHERS = (*_WORDS, b"(-1, 3, 4)", b"(99999999999, 3, 4)", b"(2**9,)", b"None", 
 
 def seeds() -> list[bytes]:
     """Edits as the product saves them, as their arrays, and what is none."""
-    members = [_npy(array) for array in _arrays()]
+    members = [npy(array) for array in _arrays()]
     return [
         bytes([_ZIP]) + _saved(),
-        bytes([_ZIP]) + _zip(members, zipfile.ZIP_STORED),
+        bytes([_ZIP]) + zip_of(_NAMES, members, zipfile.ZIP_STORED),
         bytes([_MEMBERS]) + _BETWEEN.join(members),
         bytes([_MEMBERS]) + _BETWEEN.join([*members, members[0]]),
-        bytes([_MEMBERS]) + _BETWEEN.join([*members[:2], _npy(np.array([0.5]))]),
+        bytes([_MEMBERS]) + _BETWEEN.join([*members[:2], npy(np.array([0.5]))]),
     ]
 
 
@@ -60,7 +61,7 @@ def run(data: bytes) -> None:
     """Read an input as edits, and find it as a session does that begins."""
     content = data[1:]
     if data[:1] == bytes([_MEMBERS]):
-        content = _zip(content.split(_BETWEEN)[: len(_NAMES)], zipfile.ZIP_DEFLATED)
+        content = zip_of(_NAMES, content.split(_BETWEEN)[: len(_NAMES)], zipfile.ZIP_DEFLATED)
     shutil.rmtree(_PLACE, ignore_errors=True)
     _PLACE.mkdir()
     _FILE.write_bytes(content)
@@ -106,18 +107,4 @@ def _saved() -> bytes:
     stream = io.BytesIO()
     mask, written, threshold = _arrays()
     np.savez_compressed(stream, mask=mask, written=written, threshold=threshold)
-    return stream.getvalue()
-
-
-def _zip(members: list[bytes], packing: int) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", packing) as archive:
-        for name, member in zip(_NAMES, members, strict=False):
-            archive.writestr(zipfile.ZipInfo(name), member, packing)
-    return stream.getvalue()
-
-
-def _npy(array: np.ndarray[Any, Any]) -> bytes:
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
     return stream.getvalue()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import tempfile
 import zipfile
@@ -14,6 +13,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from fuzz.archives import npy, zip_of
 from fuzz.expect import refusal
 from fuzz.mutate import changed_json
 from napari_ddmd.case import CaseError
@@ -32,12 +32,12 @@ _NAMES = ("session.json", "images.npy", "lesion.npy", "written.npy")
 
 def seeds() -> list[bytes]:
     """A session with its images inside, as a zip and as its members."""
-    members = [json.dumps(_document()).encode(), *map(_npy, _arrays())]
+    members = [json.dumps(_document()).encode(), *map(npy, _arrays())]
     return [
         bytes([_MEMBERS]) + _BETWEEN.join(members),
         bytes([_MEMBERS]) + members[0],
-        bytes([_ZIP]) + _zip(members, zipfile.ZIP_STORED),
-        bytes([_ZIP]) + _zip(members, zipfile.ZIP_DEFLATED),
+        bytes([_ZIP]) + zip_of(_NAMES, members, zipfile.ZIP_STORED),
+        bytes([_ZIP]) + zip_of(_NAMES, members, zipfile.ZIP_DEFLATED),
     ]
 
 
@@ -45,7 +45,7 @@ def run(data: bytes) -> None:
     """Read an input as a session, and take from it what opening it takes."""
     content = data[1:]
     if data[:1] == bytes([_MEMBERS]):
-        content = _zip(content.split(_BETWEEN)[: len(_NAMES)], zipfile.ZIP_DEFLATED)
+        content = zip_of(_NAMES, content.split(_BETWEEN)[: len(_NAMES)], zipfile.ZIP_DEFLATED)
     _FILE.write_bytes(content)
     with refusal(SessionError):
         session = read_session(_FILE)
@@ -70,23 +70,9 @@ def mutate(data: bytes, random: Random) -> bytes:
     return data[:1] + _BETWEEN.join(members)
 
 
-def _zip(members: list[bytes], packing: int) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", packing) as archive:
-        for name, member in zip(_NAMES, members, strict=False):
-            archive.writestr(zipfile.ZipInfo(name), member, packing)
-    return stream.getvalue()
-
-
 def _arrays() -> list[np.ndarray[Any, Any]]:
     lesion = np.zeros(_SHAPE, np.uint8)
     return [np.ones((4, *_SHAPE), np.float32), lesion, lesion]
-
-
-def _npy(array: np.ndarray[Any, Any]) -> bytes:
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
-    return stream.getvalue()
 
 
 def _document() -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-import zlib
 from collections.abc import Iterator, MutableSequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 
 from napari_ddmd.dicom.errors import require_libraries
 from napari_ddmd.dicom.files import all_files, is_dicom, looks_like_dicom
-from napari_ddmd.dicom.lengths import MOST_INFLATED
+from napari_ddmd.dicom.lengths import is_bomb
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -191,7 +190,7 @@ def _read_file(file: Path) -> list[SliceHeader] | None:
     if not is_dicom(file):
         return None if looks_like_dicom(file) or not _is_open(file) else []
     try:
-        if _is_bomb(file):
+        if is_bomb(file):
             return None
         dataset = dcmread(file, defer_size=_LONGEST_ELEMENT, stop_before_pixels=True, specific_tags=[*_TAGS])
         if any(getattr(element, "length", 0) > _LONGEST_ELEMENT for element in dataset.values()):
@@ -199,20 +198,6 @@ def _read_file(file: Path) -> list[SliceHeader] | None:
         return list(_slices(file, dataset)) if _is_whole(dataset) else None
     except Exception:  # damaged headers make pydicom raise almost anything
         return None
-
-
-def _is_bomb(file: Path) -> bool:
-    """Tell whether a file is compressed as a whole, and inflates to more than any study's file holds."""
-    from pydicom.filereader import _read_file_meta_info, read_preamble
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
-
-    with file.open("rb") as stream:
-        read_preamble(stream, force=False)
-        if _read_file_meta_info(stream).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-            return False
-        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-        unpacker.decompress(stream.read(MOST_INFLATED), MOST_INFLATED)
-        return not unpacker.eof
 
 
 def _is_whole(dataset: Dataset) -> bool:

@@ -8,8 +8,8 @@ import zlib
 from pathlib import Path
 from typing import IO, Final
 
-MOST_INFLATED: Final = 2**28
-"""Bytes that a file which is compressed as a whole inflates to, at most: more is no image of a head."""
+# Bytes that a file which is compressed as a whole inflates to, at most: more is no image of a head.
+_MOST_INFLATED: Final = 2**28
 
 _PREAMBLE: Final = 132
 _LONG: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
@@ -31,19 +31,32 @@ def lengths_fit(file: Path) -> bool:
     with file.open("rb") as stream:
         syntax = _read_syntax(stream)
         if syntax == _DEFLATED:
-            return _inflated_fits(stream)
+            content = _inflated(stream)
+            return content is not None and _walk(io.BytesIO(content), len(content), is_implicit=False, order="<")
         # The file's own elements may lie about their lengths, too.
         is_inside = stream.tell() <= size
         return is_inside and _walk(stream, size, is_implicit=syntax == _IMPLICIT, order=">" if syntax == _BIG else "<")
 
 
-def _inflated_fits(stream: IO[bytes]) -> bool:
+def is_bomb(file: Path) -> bool:
+    """Tell whether a DICOM file is compressed as a whole, and damaged or larger inside than any study's file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with file.open("rb") as stream:
+        return _read_syntax(stream) == _DEFLATED and _inflated(stream) is None
+
+
+def _inflated(stream: IO[bytes]) -> bytes | None:
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        content = unpacker.decompress(stream.read(MOST_INFLATED), MOST_INFLATED)
+        content = unpacker.decompress(stream.read(_MOST_INFLATED), _MOST_INFLATED)
     except zlib.error:
-        return False
-    return unpacker.eof and _walk(io.BytesIO(content), len(content), is_implicit=False, order="<")
+        return None
+    return content if unpacker.eof else None
 
 
 def _read_syntax(stream: IO[bytes]) -> str:

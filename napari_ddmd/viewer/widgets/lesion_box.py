@@ -239,7 +239,7 @@ class LesionBox(QWidget):
         layer = self.layer
         if layer is not self._heard:
             # Figures of another mask must not pass for this one's, nor its voxels be deleted here.
-            self._heard = layer
+            self._heard, self.measurement = layer, None
             self._forget()
         if layer is not None:
             # Painting, filling and undo all end in one of these.

@@ -6,7 +6,8 @@ from pytestqt.qtbot import QtBot
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.viewer.desk import Desk
-from napari_ddmd.viewer.run_settings import RunRequest, Sampling
+from napari_ddmd.viewer.result_layers import ResultLayers
+from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.edited_box import EditedBox, ranges
 from tests.results import slice_result
@@ -19,14 +20,25 @@ def box(desk: Desk, qtbot: QtBot) -> EditedBox:
     return box
 
 
-def test_edited_slices_are_listed_and_given_back(desk: Desk, case: Case, box: EditedBox, tiny_bundle: Bundle) -> None:
-    assert box.isHidden()
+@pytest.fixture
+def recipe(case: Case, tiny_bundle: Bundle) -> Recipe:
+    return RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe
+
+
+@pytest.fixture
+def results(desk: Desk, case: Case, recipe: Recipe) -> ResultLayers:
+    """Those of a run over three slices, whose mask is in hand."""
     results = desk.results_of(case)
-    recipe = RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe
     for index in (3, 4, 5):
         results.add(recipe, slice_result(case, index))
     results.settle()
     desk.set_mask(results.lesion.layer)
+    return results
+
+
+def test_edited_slices_are_listed_and_given_back(
+    desk: Desk, case: Case, box: EditedBox, results: ResultLayers, recipe: Recipe
+) -> None:
     assert box.isHidden()
     model = results.lesion.data.copy()
     with results.lesion.editing("brush") as data:
@@ -47,13 +59,7 @@ def test_edited_slices_are_listed_and_given_back(desk: Desk, case: Case, box: Ed
     assert box.label.text() == "3 slices edited by hand: 3-4, 7"
 
 
-def test_one_slice_is_given_back_by_itself(desk: Desk, case: Case, box: EditedBox, tiny_bundle: Bundle) -> None:
-    results = desk.results_of(case)
-    recipe = RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe
-    for index in (3, 4, 5):
-        results.add(recipe, slice_result(case, index))
-    results.settle()
-    desk.set_mask(results.lesion.layer)
+def test_one_slice_is_given_back_by_itself(desk: Desk, box: EditedBox, results: ResultLayers) -> None:
     model = results.lesion.data.copy()
     with results.lesion.editing("brush") as data:
         data[3:6, 0, 0] = 1
