@@ -115,6 +115,7 @@ class ResultLayers:
             else:
                 self._renew(recipe, result)
         assert self.volumes is not None
+        self.recipe = recipe  # the same by another name, perhaps
         self.volumes.add(result)
         if self._starting:
             self._starting = False

@@ -21,12 +21,8 @@ class FittedDialog(QDialog):
         """Take the size before Qt looks for a place on the screen."""
         if event is not None and not event.spontaneous():
             self._take_style()
-            self.resize(self.wanted_size().boundedTo(self.room()))
+            self.resize(self.sizeHint().boundedTo(self.room()))
         super().showEvent(event)
-
-    def wanted_size(self) -> QSize:
-        """Return the size at which nothing has to be scrolled."""
-        return self.sizeHint()
 
     def room(self) -> QSize:
         """Return the largest size that the screen has room for."""

@@ -74,8 +74,8 @@ class SaveDialog(FittedDialog):
         label.setBuddy(self.folder_line)
         for widget in (label, self.folder_line, browse):
             folder.addWidget(widget)
-        list_ = QWidget()
-        column = QVBoxLayout(list_)
+        rows = QWidget()
+        column = QVBoxLayout(rows)
         column.setContentsMargins(0, 0, 0, 0)
         self.boxes: dict[str, QCheckBox] = {}
         for key, kind in KINDS.items():
@@ -99,7 +99,7 @@ class SaveDialog(FittedDialog):
         self.remark.setTextFormat(Qt.TextFormat.PlainText)
         column.addWidget(self.remark)
         column.addStretch()
-        self._scroll = DialogScroll(list_)
+        self._scroll = DialogScroll(rows)
         buttons = QDialogButtonBox()
         save = buttons.addButton("Save", QDialogButtonBox.ButtonRole.AcceptRole)
         cancel = buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
