@@ -24,7 +24,8 @@ _PLACES = {
 }
 _SIDE_SIZE, _NOTE_SIZE = 12, 13
 _GROUND = "black"
-# Of the letters: half of the image shows through.
+_LETTERS = "white"
+# Half of the image shows through what the letters stand on; napari would make them grey for that.
 _BEHIND = (0.0, 0.0, 0.0, 0.5)
 
 
@@ -45,7 +46,7 @@ class CanvasText:
         self._viewer = viewer
         self._is_held = self._has_darkened = False
         self.sides = {
-            side: TextOverlay(position=place, gridded=True, font_size=_SIDE_SIZE, box_color=_BEHIND)
+            side: TextOverlay(position=place, gridded=True, font_size=_SIDE_SIZE, color=_LETTERS, box_color=_BEHIND)
             for side, place in _PLACES.items()
         }
         self.note = TextOverlay(position="bottom_left", font_size=_NOTE_SIZE)

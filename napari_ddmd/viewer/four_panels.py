@@ -28,7 +28,8 @@ _MOST = max(_SHAPES)
 _EXPLAIN = (FIRST_SEEN, Role.INTER, Role.INTRA, Role.PROBABILITY, Role.UNCERTAINTY)
 _DIVIDED: dict[str, Any] = {"stride": 1, "spacing": 3, "enabled": True}
 _NAME_SIZE = 12
-# Half of the image shows through what a name stands on.
+_NAME_COLOR = "white"
+# Half of the image shows through what a name stands on; napari would make it grey for that.
 _NAME_GROUND = (0.0, 0.0, 0.0, 0.5)
 
 
@@ -161,8 +162,9 @@ class FourPanels:
 
     def _show_names(self, shown: bool) -> None:
         for layer in self._images:
-            layer.name_overlay.font_size, layer.name_overlay.box_color = _NAME_SIZE, _NAME_GROUND
-            layer.name_overlay.visible = shown
+            name = layer.name_overlay
+            name.font_size, name.color, name.box_color = _NAME_SIZE, _NAME_COLOR, _NAME_GROUND
+            name.visible = shown
 
     def _divide(self, divided: bool, was_divided: bool) -> None:
         grid = self._viewer.canvas.grid
