@@ -14,6 +14,7 @@ from torch import Tensor
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.first_guess import FirstGuess, is_shared
 from napari_ddmd.masks import Watch, sample_masks
+from napari_ddmd.missing import missing_modalities
 from napari_ddmd.model.bundle import Bundle, DdmdNetworks
 from napari_ddmd.model.denoiser import condition
 from napari_ddmd.model.discrepancy import DiscrepancyMaps, discrepancy_maps, join_maps
@@ -103,7 +104,7 @@ class CaseSampler:
     def read_images(self) -> None:
         """Normalise the case."""
         self.window = CaseWindow(self.case, self.bundle.settings)
-        self.complete = bool(self.case.images.any(axis=(1, 2, 3)).all())
+        self.has_maps = not missing_modalities(self.case)
 
     def move_to(self, device: torch.device) -> None:
         """Bring the networks to a device, in the order in which convolutions are fastest; no thread may use them."""
@@ -133,12 +134,12 @@ class CaseSampler:
     def maps(self, images: Tensor) -> DiscrepancyMaps:
         """Maps slice by slice: in a batch, the order of the sums and so the last digit depends on its size.
 
-        They are 0 where the case lacks a modality: the autoencoders have seen none that did.
+        They are 0 where the case lacks a modality, which the denoiser knows; the autoencoders have seen no such case.
         """
         ae_1, ae_2 = self.networks.ae_1, self.networks.ae_2
         size = self.bundle.settings.autoencoder.size
         found = join_maps([discrepancy_maps(image, ae_1, ae_2, size=size) for image in torch.split(images, 1)])
-        return found if self.complete else found.emptied()
+        return found if self.has_maps else found.emptied()
 
     @torch.no_grad()
     def masks(
@@ -197,21 +198,17 @@ class CaseSampler:
 
     def empty(self, index: int) -> SliceResult:
         """A slice without brain has no lesion, no discrepancy and no doubt."""
-        shape = self.case.images.shape[2:]
+        layers = np.zeros((self.samples + 2, *self.case.images.shape[2:]), np.float32)
         zeros = torch.zeros(1, self.case.images.shape[0])
-        none = DiscrepancyMaps(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), zeros, zeros)
-        return SliceResult.of(
-            index,
-            np.zeros((self.samples, *shape), np.float32),
-            inter=np.zeros(shape, np.float32),
-            intra=np.zeros(shape, np.float32) if self.bundle.has_intra else None,
-            scores=none.scores(0, intra=self.bundle.has_intra),
-        )
+        return self._result(index, layers, DiscrepancyMaps(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), zeros, zeros), 0)
 
     def _result(self, index: int, layers: NDArray[np.float32], maps: DiscrepancyMaps, row: int) -> SliceResult:
+        samples = layers[: self.samples].copy()
+        if not self.has_maps:  # 0 would pass for a finding
+            return SliceResult.of(index, samples)
         return SliceResult.of(
             index,
-            layers[: self.samples].copy(),
+            samples,
             inter=layers[-2].copy(),
             intra=layers[-1].copy() if self.bundle.has_intra else None,
             scores=maps.scores(row, intra=self.bundle.has_intra),

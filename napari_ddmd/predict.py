@@ -22,6 +22,7 @@ from napari_ddmd.case import (
 from napari_ddmd.device import estimate_memory, pick_device
 from napari_ddmd.earlier import images_hash, same_results
 from napari_ddmd.export import prediction_folder, save_prediction
+from napari_ddmd.missing import missing_modalities
 from napari_ddmd.volumes import Volumes
 
 if TYPE_CHECKING:
@@ -183,8 +184,13 @@ def predict_case(
         )
     except ValueError as error:
         raise PredictError(f"{case.name}: {error}") from error
+    has_maps = not missing_modalities(case)
     volumes = Volumes(
-        case, settings.samples, intra=bundle.has_intra, inter=bundle.has_inter, min_part=asked["min_part"]
+        case,
+        settings.samples,
+        intra=bundle.has_intra and has_maps,
+        inter=bundle.has_inter and has_maps,
+        min_part=asked["min_part"],
     )
     for result in results:
         volumes.add(result)

@@ -52,9 +52,9 @@ class SliceResult:
     uncertainty
         ``(H, W)`` in [0, 1]: binary entropy of the probability, in bits.
     inter, intra
-        ``(H, W)`` maps (Eq 12, Eq 13); None where the model has none.
+        ``(H, W)`` maps (Eq 12, Eq 13); None where the model has none, or the case lacks a modality.
     scores
-        Means of the maps over the model's window; None where it has no maps.
+        Means of the maps over the model's window; None where there are no maps.
     """
 
     index: int

@@ -111,11 +111,14 @@ def _peak_cuda_memory_mb() -> float:
 
 
 def _scores(volumes: Volumes, numbers: list[int], case: Case) -> dict[str, Any]:
-    """Discrepancy scores as lists over the file's slices `numbers`."""
-    rows = [volumes.scores[case.grid.axial_slice(number)] for number in numbers]
+    """Discrepancy scores as lists over the file's slices `numbers`; None in place of a list where there is no map."""
+    rows = [] if volumes.inter is None else [volumes.scores[case.grid.axial_slice(number)] for number in numbers]
 
     def lists(inter: list[Any], intra: list[Any]) -> dict[str, Any]:
-        return {"inter": inter, "intra": None if volumes.intra is None else intra}
+        return {
+            "inter": None if volumes.inter is None else inter,
+            "intra": None if volumes.intra is None else intra,
+        }
 
     return {
         **lists([row.inter for row in rows], [row.intra for row in rows]),

@@ -27,7 +27,7 @@ class Volumes:
     samples
         K, the masks a slice.
     intra, inter
-        Whether the model makes these maps.
+        Whether the results have these maps.
     min_part
         Parts of the mask that are smaller than this share of the largest one are left out of it.
 
@@ -36,7 +36,7 @@ class Volumes:
     probability, uncertainty
         ``(S, H, W)`` float32.
     inter, intra
-        ``(S, H, W)`` float32, or None where the model has none.
+        ``(S, H, W)`` float32, or None where the results have none.
     samples
         ``(K, S, H, W)`` uint8, each sampled mask cut at 0.5.
     agreement

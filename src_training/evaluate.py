@@ -13,6 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from napari_ddmd.case import Case, load_case
+from napari_ddmd.missing import missing_modalities
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
@@ -93,7 +94,7 @@ def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int
         slices,
         sampling,
         samples=sampling.samples,
-        has_maps=True,
+        has_maps=not missing_modalities(case),
     )
     figures["values"]["seconds"] = clock.seconds
     variant_name = next(name for name, variant in DDMD_VARIANTS.items() if variant == bundle.variant)

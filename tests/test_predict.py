@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_ddmd.case import Case, CaseFiles, CaseWarning, find_case_files, load_case
+from napari_ddmd.case import MODALITIES, Case, CaseFiles, CaseWarning, find_case_files, load_case
 from napari_ddmd.model import Bundle
 from napari_ddmd.predict import PredictError, PredictSettings, collect_cases, predict_case
 from napari_ddmd.segment import Progress
@@ -46,6 +47,24 @@ def test_a_report_is_saved_where_it_is_asked_for(small_case_folder: Path, tiny_b
     for words in ("Seed</dt><dd>3", "Device</dt><dd>", "Sampled masks a slice</dt><dd>2"):
         assert words in page
     assert (done.folder / "Small_001_lesions.csv").read_text().startswith("case,model,")
+
+
+def test_a_case_without_an_image_has_no_maps_and_no_scores(
+    tiny_bundle: Bundle, tmp_path: Path, write_small_case: CaseWriter
+) -> None:
+    folder = write_small_case(tmp_path / "case")
+    (folder / "case_t1ce.nii.gz").unlink()
+    settings = replace(QUICK, allow_missing=True)
+    done = predict_case(find_case_files(folder), tiny_bundle, tmp_path / "out", settings, report=True)
+
+    assert (done.folder / "case_mask.nii.gz").exists()
+    assert not list(done.folder.glob("*_int*.nii.gz"))
+    none = {"inter": None, "intra": None}
+    assert done.summary["scores"] == {**none, "per_modality": dict.fromkeys(MODALITIES, none)}
+    assert all(lesion["modality_scores"] is None for lesion in done.summary["lesions"])
+    page = (done.folder / "case_report.html").read_text("utf-8")
+    assert "has no t1ce" in page
+    assert "Inter-discrepancy" not in page
 
 
 def test_images_that_change_while_they_are_read_give_no_result(

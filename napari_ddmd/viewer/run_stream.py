@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event
 from typing import TYPE_CHECKING
@@ -147,7 +146,7 @@ def stream(
         )
         is_accepted = True
         remarks += lacking
-        yield from _without_maps(results) if lacking else results
+        yield from results
         if not (cancel.is_set() or len(remarks) > len(lacking)):
             _learn(request, latest, time.perf_counter() - started)
     except Exception as error:
@@ -156,13 +155,6 @@ def stream(
         return RunOutcome(RunState.FAILED, error, is_refused, tuple(remarks))
     state = RunState.CANCELLED if cancel.is_set() else RunState.FINISHED
     return RunOutcome(state, remarks=tuple(remarks))
-
-
-def _without_maps(results: Generator[SliceResult, None, None]) -> Generator[SliceResult, None, None]:
-    """Leave out maps and scores, which are 0 where the case lacks an image: that must not pass for a finding."""
-    with closing(results):
-        for result in results:
-            yield replace(result, inter=None, intra=None, scores=None)
 
 
 def _accept_missing(request: RunRequest) -> list[str]:

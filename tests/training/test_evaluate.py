@@ -104,6 +104,15 @@ def test_what_is_undefined_is_none(cohort: Path, tiny_bundle: Bundle, monkeypatc
     json.dumps(values, allow_nan=False)
 
 
+def test_a_case_without_an_image_is_judged_without_maps(cohort: Path, tiny_bundle: Bundle) -> None:
+    case = load_case(cohort / PATIENTS[0])
+    images = case.images.copy()
+    images[2] = 0
+    values = evaluate_case(replace(case, images=images), tiny_bundle, device="cpu")["values"]
+    assert 0 <= values["dice_volume"] <= 1
+    assert not {"inter_auroc", "inter_pixel_auroc", "intra_pixel_auroc"} & values.keys()
+
+
 def test_only_slices_with_brain_count(cohort: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     stub(tiny_bundle, monkeypatch)
     case = load_case(cohort / PATIENTS[0])
