@@ -290,6 +290,8 @@ def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str,
     if not chosen:
         if None in listing.foreign:
             raise _foreign_error(listing.foreign[None])
+        if listing.unnamed and (listing.unnamed[0].parent / _SUMMARY).is_file():
+            raise CaseError(f"{listing.unnamed[0].parent}: holds results of a case; choose the folder with its images")
         if listing.unnamed:
             raise CaseError(
                 f"{listing.unnamed[0]}: its name tells no modality; rename it to end in one of {_choices()}"

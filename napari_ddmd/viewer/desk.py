@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_ddmd.viewer.navigation import current_slice, go_to_slice, go_to_voxel, step_to_finding
+from napari_ddmd.viewer.navigation import (
+    current_slice,
+    current_voxel,
+    fullest_slice,
+    go_to_slice,
+    go_to_voxel,
+    step_to_finding,
+)
 from napari_ddmd.viewer.planes import Plane, Planes
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.sight import Sight
@@ -61,6 +68,7 @@ class Desk(QObject):
         self.destroyed.connect(self._links.disconnect)
         self._sight = Sight(viewer, self._links)
         self.planes = Planes(viewer, self._links, self.fit)
+        self._visited: set[Plane] = set()
         self._all: dict[Case, ResultLayers] = {}
         self._lesion_links: dict[Case, ViewerLinks] = {}
         self.destroyed.connect(partial(_disconnect_all, self._lesion_links))
@@ -108,6 +116,7 @@ class Desk(QObject):
         """Read another case."""
         if case is not self._case:
             self._case = case
+            self._visited.clear()
             if case is not None:
                 self.fit()
             self.case_changed.emit()
@@ -170,6 +179,24 @@ class Desk(QObject):
         if self._case is not None:
             self.planes.show(Plane.AXIAL)
             go_to_slice(self.viewer, self._case, index)
+
+    def show_plane(self, plane: Plane) -> None:
+        """Show another plane; for the first time, at the lesion, which the middle of the head may miss."""
+        self.planes.show(plane)
+        axis = Planes.axis(plane)
+        if self._case is None or self._mask is None or axis == 0 or plane in self._visited:
+            return
+        mask, voxel = np.asarray(self._mask.data), list(current_voxel(self.viewer, self._case))
+        # The lesion on the axial slice that was looked at, or else the largest.
+        fullest = fullest_slice(mask, axis, voxel[0])
+        if fullest is None:
+            fullest = fullest_slice(mask, axis)
+        if fullest is None:
+            return
+        self._visited.add(plane)
+        if not (mask.take(voxel[axis], axis) > 0).any():
+            voxel[axis] = fullest
+            go_to_voxel(self.viewer, self._case, voxel)
 
     def go_to_voxel(self, voxel: tuple[float, float, float]) -> None:
         """Show a voxel ``(s, h, w)`` of the case, in whatever plane."""

@@ -79,6 +79,28 @@ def step_to_finding(viewer: ViewerModel, case: Case, mask: NDArray[Any], way: in
     return True
 
 
+def fullest_slice(mask: NDArray[Any], axis: int, index: int | None = None) -> int | None:
+    """Tell on which slice across an axis most of a mask ``(S, H, W)`` lies.
+
+    Parameters
+    ----------
+    mask
+        Not 0 where the lesion is.
+    axis
+        0 slices, 1 rows, 2 columns.
+    index
+        Look at this axial slice alone.
+
+    Returns
+    -------
+    int or None
+        None where there is nothing.
+    """
+    part = mask > 0 if index is None else mask[index : index + 1] > 0
+    counts = part.sum(axis=tuple(other for other in range(3) if other != axis))
+    return int(counts.argmax()) if counts.any() else None
+
+
 def shows_slice(viewer: ViewerModel, case: Case, index: int) -> bool:
     """Tell whether an axial slice contributes to what is on the canvas now."""
     slice_axis = viewer.dims.ndim + _SLICE_AXIS

@@ -81,6 +81,11 @@ class Planes:
         for event in (viewer.dims.events.order, viewer.dims.events.ndisplay):
             links.connect(event, self._on_dims)
 
+    @staticmethod
+    def axis(plane: Plane) -> int:
+        """Return the case's axis along which the slider walks: 0 slices, 1 rows, 2 columns."""
+        return _ORDER[plane][0]
+
     @property
     def plane(self) -> Plane | None:
         """The plane that is on screen, None where it is none of the three."""

@@ -32,8 +32,8 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     ----------
     path : str or sequence of str
         A case's folder or any one of its files; several paths have to belong to one case. Also a mask that
-        was saved for a case that is open, and the folder of a DICOM study. A folder of images that is no case gets
-        a reader that says why.
+        was saved for a case that is open, and the folder of a DICOM study. A folder of images that is no case, or
+        one that is empty, gets a reader that says why.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
         return lambda _path: [_saved_mask_layer(paths[0], case)]
     found = [_find_case(entry) for entry in paths]
     files = found[0]
-    if files is None and len(paths) == 1 and _holds_images(paths[0]):
+    if files is None and len(paths) == 1 and _is_ours_to_refuse(paths[0]):
         # Searched once more, so that the reader raises what is wrong with the folder.
         return lambda _path: open_case(find_case_files(paths[0])) or _NOTHING
     if files is None and len(paths) == 1 and is_study(paths[0]):
@@ -71,13 +71,14 @@ def _find_case(path: Path) -> CaseFiles | None:
     return files if is_complete and is_part else None
 
 
-def _holds_images(path: Path) -> bool:
-    """Tell whether a path is a folder with images in it, as the challenge has or had them."""
+def _is_ours_to_refuse(path: Path) -> bool:
+    """Tell whether a path is a folder with images in it, as the challenge has or had them, or with nothing at all."""
     try:
-        names = [entry.name for entry in path.iterdir() if not entry.name.startswith(".") and entry.is_file()]
+        entries = list(path.iterdir())
+        names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
     except OSError:
         return False
-    return any(is_nifti(name) or name.lower().endswith(".mha") for name in names)
+    return not entries or any(is_nifti(name) or name.lower().endswith(".mha") for name in names)
 
 
 def open_case(files: CaseFiles) -> list[LayerData]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QDockWidget, QWidget
 
@@ -28,7 +29,11 @@ def make_room(window: QWidget) -> None:
     if screen is None:
         return
     size = screen.availableGeometry().size()
+    hidden: list[str] = []
     for name, needed in (("layer controls", _ALL), ("layer list", _WITH_LIST)):
         if size.boundedTo(needed) != needed:
             for dock in window.findChildren(QDockWidget, name):
                 dock.hide()
+                hidden.append(name)
+    if hidden:
+        show_info(f"Put away for want of room: {' and '.join(hidden)}. The menu Window brings them back.")

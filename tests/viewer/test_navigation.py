@@ -9,6 +9,7 @@ from napari_ddmd.case import Case
 from napari_ddmd.viewer.navigation import (
     current_slice,
     current_voxel,
+    fullest_slice,
     go_to_slice,
     go_to_voxel,
     real_viewer,
@@ -75,6 +76,15 @@ def test_a_voxel_is_gone_to_along_all_axes(viewer: ViewerModel, case: Case) -> N
     go_to_voxel(viewer, case, (-5, 999, 3))
     assert current_voxel(viewer, case) == (0, case.grid.shape[1] - 1, 3)
     assert current_voxel(ViewerModel(), case) == (0, 0, 0)
+
+
+def test_most_of_a_mask_lies_on_the_fullest_slice() -> None:
+    mask = np.zeros((4, 5, 6), np.uint8)
+    mask[1, 2, :2] = mask[3, 4, 3:] = 2
+    assert [fullest_slice(mask, axis) for axis in range(3)] == [3, 4, 0]
+    assert [fullest_slice(mask, axis, 1) for axis in (1, 2)] == [2, 0]
+    assert fullest_slice(mask, 1, 0) is None
+    assert fullest_slice(np.zeros_like(mask), 1) is None
 
 
 @pytest.mark.parametrize("axis", range(3))

@@ -5,6 +5,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QRect, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
+from napari_ddmd.viewer import room
 from napari_ddmd.viewer.room import make_room
 
 
@@ -38,5 +39,9 @@ def test_lists_of_layers_make_room(
         dock.setObjectName(dock.windowTitle())
         window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
     monkeypatch.setattr(window, "screen", lambda: Screen(*size))
+    said: list[str] = []
+    monkeypatch.setattr(room, "show_info", said.append)
     make_room(window)
     assert {dock.objectName() for dock in docks if not dock.isHidden()} == left
+    gone = " and ".join(dock.objectName() for dock in docks if dock.isHidden())
+    assert said == ([f"Put away for want of room: {gone}. The menu Window brings them back."] if gone else [])

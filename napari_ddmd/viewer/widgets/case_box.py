@@ -160,6 +160,9 @@ class CaseBox(QWidget):
         try:
             self.case()
         except CaseError as error:
+            if self._lacks_one and not self.goes_without:
+                gone = next(name for name, combo in self.modalities.items() if combo.value is None)
+                return f"No {MODALITY_LABELS[gone]} image: choose its layer, or tick that you go on without it."
             return str(error)
         return None
 

@@ -64,6 +64,9 @@ class CompareBox(QWidget):
         self.overlay_tick.setChecked(True)
         self.note = QLabel("")
         self.note.setWordWrap(True)
+        self.partial = QLabel("")
+        self.partial.setWordWrap(True)
+        self.partial.hide()
         self.values = [QLabel(_NONE) for _ in _ROWS]
         self._details = self._make_details()
         layout = QVBoxLayout(self)
@@ -145,8 +148,22 @@ class CompareBox(QWidget):
         texts = (f"{agreement.dice:.3f}", "", distance, *(f"{millilitres(volume)} mL" for volume in volumes))
         for label, text in zip(self.values, texts, strict=True):
             label.setText(text)
+        self.partial.setText(self._what_is_left_out(case))
+        self.partial.setVisible(bool(self.partial.text()))
         self._show_slice()
         self._show_overlay()
+
+    def _what_is_left_out(self, case: Case) -> str:
+        """Say that the figures are of the whole head, where the model has seen a part of it."""
+        volumes = self._desk.volumes
+        if volumes is None or not volumes.done:
+            return ""
+        missing = len(set(case.brain_slices) - volumes.done)
+        return (
+            f"{missing} of {len(case.brain_slices)} slices have not been run; they count as without lesion."
+            if missing
+            else ""
+        )
 
     def _on_failed(self, error: Exception) -> None:
         self._comparing = False
@@ -199,11 +216,12 @@ class CompareBox(QWidget):
                 widget.setToolTip(tip)
                 grid.addWidget(widget, row, place)
         grid.setColumnStretch(2, 1)
-        grid.addWidget(self.overlay_tick, len(_ROWS), 0, 1, 3)
+        grid.addWidget(self.partial, len(_ROWS), 0, 1, 3)
+        grid.addWidget(self.overlay_tick, len(_ROWS) + 1, 0, 1, 3)
         legend = QLabel(
             "&nbsp;&nbsp; ".join(f'<span style="color:{_COLORS[key]}">■</span> {_NAMES[key]}' for key in _COLORS)
         )
-        grid.addWidget(legend, len(_ROWS) + 1, 0, 1, 3)
+        grid.addWidget(legend, len(_ROWS) + 2, 0, 1, 3)
         return details
 
 

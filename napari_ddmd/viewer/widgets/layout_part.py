@@ -56,7 +56,7 @@ class LayoutPart(QWidget):
         layout.addWidget(self.view_box)
         layout.addWidget(self.plane_box)
         self.view_box.arrangement_chosen.connect(self.arrange)
-        self.plane_box.plane_chosen.connect(desk.planes.show)
+        self.plane_box.plane_chosen.connect(desk.show_plane)
         self.plane_box.keys_wanted.connect(self.list_keys)
         links.connect(self.four_panels.changed, self._on_arranged)
         links.connect(desk.planes.changed, self._show_plane)
@@ -100,7 +100,7 @@ class LayoutPart(QWidget):
                     for key, kind in zip(_LAYOUT_KEYS, Arrangement, strict=True)
                 ),
                 *(
-                    Key(key, f"plane: {plane.value}", partial(self._desk.planes.show, plane))
+                    Key(key, f"plane: {plane.value}", partial(self._desk.show_plane, plane))
                     for key, plane in zip(_PLANE_KEYS, Plane, strict=True)
                 ),
             ],

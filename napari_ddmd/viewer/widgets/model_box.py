@@ -43,6 +43,13 @@ def _load(folder: Path) -> Bundle:
     return load_bundle(folder)
 
 
+_VARIANT_TIPS: dict[str, str] = {
+    "mini": "Mini: the mask is found from the images alone.",
+    "light": "Light: the mask is found from the images and the inter-discrepancy map.",
+    "full": "Full: the mask is found from the images and both discrepancy maps.",
+}
+
+
 class ModelBox(QWidget):
     """The model that the panel runs.
 
@@ -122,7 +129,8 @@ class ModelBox(QWidget):
         self.bundle = bundle
         maps = ["inter"] * bundle.has_inter + ["intra"] * bundle.has_intra
         made = f"{' and '.join(maps)} maps" if len(maps) > 1 else f"{maps[0]} map" if maps else "no maps"
-        self._say(f"Variant <b>{bundle.variant}</b>, {made}, version {escape(bundle.version)}", bundle.card)
+        about = f"Variant <b>{bundle.variant}</b>, {made}, version {escape(bundle.version)}"
+        self._say(about, _VARIANT_TIPS[bundle.variant], bundle.card)
         self.changed.emit()
 
     def _on_failed(self, error: Exception) -> None:
@@ -130,10 +138,10 @@ class ModelBox(QWidget):
         self._say(escape(" ".join(str(error).split()), quote=False))
         self.changed.emit()
 
-    def _say(self, text: str, tooltip: str = "") -> None:
+    def _say(self, text: str, *tips: str) -> None:
         self.about.setText(text)
-        # Rich text makes Qt wrap the paragraph.
-        self.about.setToolTip(f"<p>{escape(tooltip)}</p>" if tooltip else "")
+        # Rich text makes Qt wrap the paragraphs.
+        self.about.setToolTip("".join(f"<p>{escape(tip)}</p>" for tip in tips if tip))
         self.model_list.setToolTip(self.about.toolTip())
 
     def _ask_for_folder(self) -> None:

@@ -100,7 +100,7 @@ class SegmentationPanel(QWidget):
 
     def show_plane(self, plane: Plane) -> None:
         """Show the case in another plane."""
-        self.desk.planes.show(plane)
+        self.desk.show_plane(plane)
 
     @property
     def results(self) -> ResultLayers | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import notification_manager, show_error
@@ -57,7 +58,7 @@ class RunPart(QObject):
         self._spared = ExitStack()
         self._is_tagged = False
         self._fault: Exception | None = None
-        self._come_in = self._drawn = 0
+        self._come_in = self._drawn = self._before = self._put_aside = 0
         self._clock = QTimer(self)
         self._clock.setInterval(_CLOCK_MS)
         self._clock.timeout.connect(self._on_clock)
@@ -86,7 +87,8 @@ class RunPart(QObject):
             return
         request = RunRequest(case, bundle, sampling, tuple(slices), allow_missing=allow_missing)
         results = self._desk.results_of(case)
-        if request.recipe.matches(results.recipe):
+        goes_on = request.recipe.matches(results.recipe)
+        if goes_on:
             request = request.without(results.done)
         if not request.slices:
             results.restore()
@@ -94,6 +96,8 @@ class RunPart(QObject):
             self.bar.say(_ALL_DONE if slices else _NO_BRAIN)
             return
         self._spared.enter_context(old_objects_spared())
+        self._before = len(slices) - len(request.slices)
+        self._put_aside = 0 if goes_on else len(results.done)
         results.begin()
         self._request, self._come_in, self._drawn, self._fault = request, 0, 0, None
         self._is_tagged = self._has_layers(case)
@@ -164,9 +168,11 @@ class RunPart(QObject):
                     self._give_up(request.case, error)
                 self._desk.results_changed.emit()
         if not self.controller.is_cancelling:
-            self.bar.show_progress(
-                self.controller.progress, self._come_in, len(request.slices), self.controller.remarks
-            )
+            self.bar.show_progress(self.controller.progress, *self._counts(request), self.controller.remarks)
+
+    def _counts(self, request: RunRequest) -> tuple[int, int]:
+        """Slices that are done and all that were asked for, with those of a run that this one goes on with."""
+        return self._before + self._come_in, self._before + len(request.slices)
 
     def _give_up(self, case: Case, error: Exception) -> None:
         """Stop a run whose results cannot be shown: it would fail again with each of them."""
@@ -194,13 +200,15 @@ class RunPart(QObject):
         if request is None:
             return
         outcome.let_go()
+        if self._come_in and self._put_aside:
+            outcome = replace(outcome, remarks=(*outcome.remarks, _put_aside(self._put_aside)))
         other = "" if self._desk.case is request.case else request.case.name
         if outcome.state is RunState.FAILED:
-            self.bar.show_ending(outcome, self._come_in, len(request.slices), other)
+            self.bar.show_ending(outcome, *self._counts(request), other)
             self._report_failure(outcome)
         elif self._problem() is None:
             # Else the case was closed meanwhile, and what is missing now matters more.
-            self.bar.show_ending(outcome, self._come_in, len(request.slices), other)
+            self.bar.show_ending(outcome, *self._counts(request), other)
         self._desk.results_changed.emit()
 
     def _report_failure(self, outcome: RunOutcome) -> None:
@@ -209,3 +217,9 @@ class RunPart(QObject):
             show_error(outcome.reason)
         else:
             notification_manager.receive_error(type(error), error, error.__traceback__)
+
+
+def _put_aside(number: int) -> str:
+    """Say what became of the results that a run with other settings found."""
+    were = "1 slice that was" if number == 1 else f"{number} slices that were"
+    return f"The {were} done with other settings made way; Undo brings them back."

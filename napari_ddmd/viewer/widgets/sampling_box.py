@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QSizePolicy, QSpinBox, QWidget
 
 from napari_ddmd.viewer.run_settings import Sampling
@@ -12,6 +12,13 @@ from napari_ddmd.viewer.widgets.cost_line import CostLine
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
+
+
+_SAMPLER_TIPS = {
+    "ddim": "DDIM: few steps, no noise after the first",
+    "dpm-solver++": "DPM-Solver++: few steps that each look back at the one before",
+    "ddpm": "DDPM: the paper's own, with fresh noise at each step; meant for many steps",
+}
 
 
 class SamplingBox(QWidget):
@@ -30,7 +37,7 @@ class SamplingBox(QWidget):
         self._bundle: Bundle | None = None
         self.samples = _spin(1, 64, "Masks sampled for each slice; their spread shows how sure the model is")
         self.steps = _spin(1, 1000, "Denoising steps for each mask; more steps take longer")
-        self.sampler = _combo("How the steps are spent")
+        self.sampler = _combo("How the steps are spent; each entry of the list says how")
         self.seed = _spin(0, 2**31 - 1, "The same seed gives the same masks")
         self.device = _combo("Where the model runs; auto takes the fastest")
         self.device.addItem("auto")
@@ -54,7 +61,11 @@ class SamplingBox(QWidget):
 
     def set_choices(self, samplers: tuple[str, ...], devices: tuple[str, ...]) -> None:
         """Offer the samplers that there are and the devices of this computer."""
-        self.sampler.addItems(samplers)
+        for sampler in samplers:
+            self.sampler.addItem(sampler)
+            self.sampler.setItemData(
+                self.sampler.count() - 1, _SAMPLER_TIPS.get(sampler, ""), Qt.ItemDataRole.ToolTipRole
+            )
         self.device.addItems(devices)
 
     def set_bundle(self, bundle: Bundle | None) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 3
 _MASK = "mask"
+_SAVE, _SAVING = "Save…", "Saving…"
 
 
 class SaveButton(QPushButton):
@@ -40,7 +41,7 @@ class SaveButton(QPushButton):
     mask_saved = Signal(object, object)
 
     def __init__(self, source: Callable[[], Saveable | None], parent: QWidget | None = None) -> None:
-        super().__init__("Save…", parent)
+        super().__init__(_SAVE, parent)
         self._source = source
         self._available, self._saving = True, False
         self._kept: Saveable | None = None
@@ -80,6 +81,7 @@ class SaveButton(QPushButton):
 
     def _set_saving(self, saving: bool) -> None:
         self._saving = saving
+        self.setText(_SAVING if saving else _SAVE)
         self.set_available(self._available)
 
     def _ask(self) -> None:

@@ -13,7 +13,10 @@ VIEWS = {
         "Modalities",
         "The four modalities side by side, each with the lesion",
     ),
-    Arrangement.EXPLAIN: ("Explain", "FLAIR, both discrepancy maps and the probability side by side"),
+    Arrangement.EXPLAIN: (
+        "Explain",
+        "FLAIR, both maps and the probability side by side. The maps tell unusual slices rather than places",
+    ),
 }
 
 

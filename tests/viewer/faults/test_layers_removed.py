@@ -6,7 +6,7 @@ import pytest
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 
-from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import Role
 from tests.viewer.conftest import GatedSegment, add_case
@@ -81,7 +81,9 @@ def test_a_run_whose_image_is_removed_ends_and_says_what_is_missing_now(
         viewer.layers.remove(name)
         gated.allow(10)
         wait_for_end(panel, qtbot)
-        assert panel.run_bar.status.text() == f"{name}: no layer chosen; choose one, or open a case"
+        assert panel.run_bar.status.text() == (
+            f"No {MODALITY_LABELS[name]} image: choose its layer, or tick that you go on without it."
+        )
         assert not panel.run_bar.button.isEnabled()
         assert_idle(panel)
         viewer.layers.clear()

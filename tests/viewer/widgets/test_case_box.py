@@ -100,7 +100,9 @@ def test_a_removed_layer_leaves_a_gap(filled: tuple[ViewerModel, CaseBox]) -> No
     viewer, box = filled
     viewer.layers.remove("flair")
     assert box.modalities["flair"].value is None
-    assert box.problem() == "flair: no layer chosen; choose one, or open a case"
+    assert box.problem() == "No FLAIR image: choose its layer, or tick that you go on without it."
+    viewer.layers.remove("t2")
+    assert box.problem() == "t2: no layer chosen; choose one, or open a case"
     viewer.layers.clear()
     assert box.case_list.currentText() == "no case is open"
     assert "Open a case" in (box.problem() or "")
@@ -174,7 +176,7 @@ def test_a_case_without_one_image_opens_and_waits_for_a_tick(
         box.open_case(write_small_case(tmp_path / "Case_1", skip=("t1ce",)))
         qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10_000)
     assert "has no t1ce" in notifications[0].message
-    assert "t1ce: no layer chosen" in (box.problem() or "")
+    assert "No T1ce image" in (box.problem() or "")
     box.missing_box.click()
     assert box.problem() is None
     # The very case that was opened, so that what is saved lies on its files' grid.

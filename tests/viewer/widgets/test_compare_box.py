@@ -16,6 +16,7 @@ from napari_ddmd.viewer.navigation import go_to_slice
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets import compare_box
 from napari_ddmd.viewer.widgets.compare_box import CompareBox
+from napari_ddmd.volumes import Volumes
 
 OVERLAY = "mask against expert"
 
@@ -75,6 +76,24 @@ def test_figures_and_overlay_follow_edits(
     assert texts(box)[1] == "–"
     lesion.undo()
     qtbot.waitUntil(lambda: texts(box)[0] == "1.000", timeout=10_000)
+
+
+def test_slices_that_were_not_run_are_told_of(
+    desk: Desk, box: CompareBox, lesion: LesionLayer, case: Case, qtbot: QtBot
+) -> None:
+    box.tick.click()
+    qtbot.waitUntil(lambda: "–" not in texts(box)[0], timeout=10_000)
+    assert box.partial.isHidden()  # nothing was run at all: the mask is the reader's
+    volumes = Volumes(case, 2, intra=True, inter=True)
+    volumes.done = set(case.brain_slices[:2])
+    desk.results_of(case).volumes = volumes
+    with lesion.editing("brush") as data:
+        data[3, :2, :2] = 1
+    desk.mask_edited.emit()
+    brain = len(case.brain_slices)
+    told = f"{brain - 2} of {brain} slices have not been run; they count as without lesion."
+    qtbot.waitUntil(lambda: box.partial.text() == told, timeout=10_000)
+    assert not box.partial.isHidden()
 
 
 def test_the_overlay_can_go_alone_or_with_the_figures(

@@ -22,7 +22,8 @@ from napari_ddmd.model import Bundle
 from napari_ddmd.segment import InferenceError, segment
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import Role, tag_of
-from napari_ddmd.viewer.navigation import current_slice, go_to_slice
+from napari_ddmd.viewer.navigation import current_slice, current_voxel, go_to_slice, go_to_voxel
+from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.widgets import save_button
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
@@ -146,6 +147,7 @@ def test_cancel_keeps_what_is_done_and_run_goes_on(
     assert [bool(probability[index].any()) for index in (2, 3, 4)] == [True, True, False]
     run_to_end(panel, gated, qtbot)
     assert gated.requests[1]["slices"] == (4, 5, 6)
+    assert panel.run_bar.status.text() == "Done: 5 slices."
     assert notifications == []
 
 
@@ -160,6 +162,41 @@ def test_what_is_done_is_not_done_again(window: Window, gated: GatedSegment, qtb
     run_to_end(panel, gated, qtbot)
     assert gated.requests[1]["seed"] == 7
     assert set(gated.requests[1]["slices"]) == {3, 4}
+
+
+def test_results_that_make_way_are_told_of_and_come_back(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    choose(panel, 2, 4)
+    run_to_end(panel, gated, qtbot)
+    choose(panel, 3, 3)
+    panel.sampling_box.seed.setValue(7)
+    run_to_end(panel, gated, qtbot)
+    told = "Done: 1 slice. The 3 slices that were done with other settings made way; Undo brings them back."
+    assert panel.run_bar.status.text() == told
+    assert panel.results is not None
+    assert panel.results.done == {3}
+    panel.lesion_tab.correct_box.undo_button.click()
+    assert panel.results.done == {2, 3, 4}
+
+
+def test_a_plane_opens_at_the_lesion(window: Window, gated: GatedSegment, qtbot: QtBot, case: Case) -> None:
+    viewer, panel = window
+    run_to_end(panel, gated, qtbot)
+    assert panel.results is not None
+    lesion = panel.results.lesion
+    with lesion.editing("brush") as data:
+        data[:] = 0
+        data[3, 2:4, 5] = data[5, 12:15, 9] = 1
+    qtbot.waitUntil(lambda: panel.desk.mask is lesion.layer)
+    go_to_voxel(viewer, case, (3, 8, 1))
+    panel.show_plane(Plane.CORONAL)
+    assert current_voxel(viewer, case) == (3, 2, 1)  # that of the axial slice, not the larger one
+    panel.desk.go_to(4)
+    panel.show_plane(Plane.SAGITTAL)
+    assert current_voxel(viewer, case) == (4, 2, 9)  # the largest, as the axial slice has none
+    go_to_voxel(viewer, case, (4, 8, 1))
+    panel.show_plane(Plane.CORONAL)
+    assert current_voxel(viewer, case) == (4, 8, 1)  # it is where the reader left it
 
 
 def test_a_run_that_goes_on_leaves_the_slice_in_view(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
@@ -438,7 +475,7 @@ def test_nothing_can_run_without_a_case(open_panel: OpenPanel, case: Case) -> No
     assert panel.run_bar.status.text() == ""
     viewer.layers.remove("t2")
     assert not panel.run_bar.button.isEnabled()
-    assert "t2: no layer chosen" in panel.run_bar.status.text()
+    assert "No T2 image" in panel.run_bar.status.text()
 
 
 def test_layers_of_other_plugins_are_warned_of(
