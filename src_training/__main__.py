@@ -18,6 +18,7 @@ except ModuleNotFoundError as error:
 
 from napari_ddmd.case import CaseError
 from napari_ddmd.device import DeviceError
+from napari_ddmd.faults import is_out_of_memory
 from napari_ddmd.model.bundle import BundleError
 from napari_ddmd.one_line import one_line, print_any_name
 from napari_ddmd.segment import InferenceError
@@ -45,6 +46,10 @@ COMPARISON = {
     "table": "table:table",
     "figures": "figures:figures",
 }
+_OUT_OF_MEMORY = (
+    "not enough memory; take each batch in more parts (--accumulate 2 or more, with the same result) or choose another "
+    "device; the same command goes on from the last saved state"
+)
 USAGE = f"""python -m src_training [STAGE] --data DIR --out RUN [--preset {"|".join(PRESETS)}] [--fold final|0..|cv] ...
 
 STAGE is one of: {", ".join(STAGES)}.
@@ -82,6 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:
         print(one_line(f"src_training: {error.filename or ''}: {error.strerror or error}"), file=sys.stderr)
+        return 2
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f"src_training: {_OUT_OF_MEMORY}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("src_training: interrupted; the same command goes on from the last saved state", file=sys.stderr)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import InferenceError
@@ -56,6 +57,35 @@ def test_an_interruption_is_no_crash(
 
     assert main(["prepare", *tiny_words(cohort, tmp_path)]) == 130
     assert "interrupted; the same command goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError()]
+)
+def test_too_little_memory_is_one_line_that_says_how_to_do_with_less(
+    error: Exception,
+    cohort: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(prepare_module, "load_case", fail)
+
+    line = complaint(["prepare", *tiny_words(cohort, tmp_path)], capsys)
+    assert line.startswith("src_training: not enough memory")
+    assert "--accumulate" in line
+
+
+def test_a_defect_keeps_its_traceback(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a shape is wrong")
+
+    monkeypatch.setattr(prepare_module, "load_case", fail)
+    with pytest.raises(RuntimeError, match="a shape is wrong"):
+        main(["prepare", *tiny_words(cohort, tmp_path)])
 
 
 def test_training_without_its_packages_says_what_to_install(
