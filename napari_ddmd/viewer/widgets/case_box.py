@@ -156,6 +156,7 @@ class CaseBox(QWidget):
     def problem(self) -> str | None:
         """Say why there is no case, None where there is one."""
         if not modality_layers(self._viewer.layers):
+            self._made = None  # a case that is closed is not kept
             return "Open a case, or drop its folder on the window."
         try:
             self.case()

@@ -230,7 +230,8 @@ class SegmentationPanel(QWidget):
         case: Case | None = self.case_box.case() if self.case_box.problem() is None else None
         self.run_part.stop_if_closed()
         self._forget_closed(case)
-        if case is not None and case is not self.slice_box.case:
+        # Where a layer is missing for a moment, the choice of slices stays.
+        if case is not self.slice_box.case and (case is not None or not open_cases(self._viewer.layers)):
             self.slice_box.set_case(case)
         self.desk.set_case(case)
         self._show_cost()

@@ -78,9 +78,11 @@ class SliceBox(QWidget):
         """Choose a mode."""
         self._buttons[mode].setChecked(True)
 
-    def set_case(self, case: Case) -> None:
-        """Let the range cover a case; it begins with the slices that hold brain."""
+    def set_case(self, case: Case | None) -> None:
+        """Let the range cover a case; it begins with the slices that hold brain. None forgets the case."""
         self.case = case
+        if case is None:
+            return
         brain = case.brain_slices
         depth = case.grid.shape[0]
         self.range_slider.setRange(0, depth - 1)

@@ -143,3 +143,23 @@ def test_a_case_that_is_closed_is_let_go_with_all_its_results(
     gc.collect()
     assert [found().name for found in cases if found() is not None] == []  # type: ignore[union-attr]
     assert [found for found in lesions if found() is not None] == []
+
+
+@pytest.mark.fault("Viewer")
+def test_the_last_case_is_let_go_though_no_other_is_opened(
+    open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    viewer, panel = open_panel()
+    opened = large_case("Case")
+    gone = weakref.ref(opened)
+    add_case(viewer, opened)
+    qtbot.waitUntil(panel.run_bar.button.isEnabled, timeout=10_000)
+    run_to_end(panel, gated, qtbot)
+    viewer.layers["lesion"].paint((15, 100, 100), 1)
+    rest(panel, qtbot)
+    viewer.layers.clear()
+    gated.requests.clear()
+    del opened
+    qtbot.wait(800)
+    gc.collect()
+    assert gone() is None
