@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,11 @@ from src_training.recipe import SYSTEMS
 
 
 def test_the_comparison_runs_end_to_end_on_synthetic_patients(tmp_path: Path) -> None:
-    words = ("table", "--data", "patients", "--out", "run", "--preset", "smoke", "--device", "cpu", "--workers", "2")
+    words = ("table", "--data", "patients", "--out", "run", "--preset", "smoke", "--device", "cpu")
     done = subprocess.run(
         [sys.executable, "-m", "src_training", *words],
         cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=600,

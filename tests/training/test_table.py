@@ -32,6 +32,8 @@ SMALL = (
     *("--baselines.iterations", "2", "--baselines.batch-size", "2", "--autoencoders.epochs", "1"),
     *("--slices.folds", "2", "--discrepancies.no-out-of-fold"),
 )
+SMOKE = ("--preset", "smoke", "--slices.first-slice", "0", "--slices.last-slice", "9")
+"""The preset, with all slices of patients that have nine."""
 
 
 def words(data: Path, out: Path, *more: str) -> list[str]:
@@ -220,7 +222,7 @@ def test_smoke_makes_its_own_patients(
             write_patient(folder / f"Made_{number}", number)
 
     monkeypatch.setattr(table_module, "make_patients", make)
-    call = ["table", "--preset", "smoke", *words(tmp_path / "data", tmp_path / "run")]
+    call = ["table", *SMOKE, *words(tmp_path / "data", tmp_path / "run")]
 
     assert main([*call, "--systems", "unet-tuned"]) == 0
     said = capsys.readouterr()
@@ -239,7 +241,7 @@ def test_smoke_goes_on_with_patients_that_were_not_finished(tmp_path: Path, monk
         write_patient(folder / f"Synthetic_{seed:06d}", seed)
 
     monkeypatch.setattr("src_training.pretraining._make_patient", make)
-    call = ["table", "--preset", "smoke", *words(tmp_path / "data", tmp_path / "run"), "--systems", "unet-tuned"]
+    call = ["table", *SMOKE, *words(tmp_path / "data", tmp_path / "run"), "--systems", "unet-tuned"]
 
     assert main(call) == 130
     assert not (tmp_path / "data").exists()

@@ -18,6 +18,8 @@ from napari_ddmd.viewer.widgets import save_button
 from tests.viewer.conftest import GatedSegment
 from tests.viewer.faults.conftest import OpenPanel, Window, begin, choose, run_to_end
 
+pytestmark = pytest.mark.on_screen
+
 STAGES = ("loading the model", "preparing", "first slice", "cancelling", "saving", "autosaving")
 # A window of its own with the model that comes with the package, on its way to a thousand steps a mask.
 SCRIPT = """

@@ -34,12 +34,20 @@ OpenPanel = Callable[..., tuple[Any, SegmentationPanel]]
 
 @pytest.fixture
 def open_panel(
-    make_napari_viewer: Callable[..., Any], installed: Installed, gated: GatedSegment, qtbot: QtBot
+    make_napari_viewer: Callable[..., Any],
+    installed: Installed,
+    gated: GatedSegment,
+    qtbot: QtBot,
+    request: pytest.FixtureRequest,
 ) -> OpenPanel:
-    """Open a window with the panel and some cases, and wait for the model."""
+    """Open a window with the panel and some cases, and wait for the model.
+
+    It is drawn for tests that are marked with ``on_screen``; without a graphics card most of a test's time goes there.
+    """
+    is_shown = request.node.get_closest_marker("on_screen") is not None
 
     def open_(*cases: Case) -> tuple[Any, SegmentationPanel]:
-        viewer = make_napari_viewer(show=True)
+        viewer = make_napari_viewer(show=is_shown)
         for case in cases:
             add_case(viewer, case)
         _dock, panel = viewer.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")

@@ -13,6 +13,8 @@ from tests.viewer.widgets.conftest import OpenPanel
 from tests.viewer.widgets.legibility import cut_off, nameless
 from tests.viewer.widgets.small_screen import small_screen
 
+pytestmark = pytest.mark.on_screen
+
 
 @pytest.fixture
 def panel(open_panel: OpenPanel, case: object, gated: GatedSegment, qtbot: QtBot) -> SegmentationPanel:

@@ -71,6 +71,7 @@ def test_another_case_has_other_cautions(bar: CautionBar, case: Case, qtbot: QtB
     assert "different values" in bar.toolTip() or EMPTY in bar.toolTip()
 
 
+@pytest.mark.on_screen
 @pytest.mark.fault("Wrong use")
 def test_the_panel_shows_it_before_the_run(window: tuple[Any, SegmentationPanel], qtbot: QtBot) -> None:
     _viewer, panel = window

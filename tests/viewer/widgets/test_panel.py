@@ -48,6 +48,7 @@ def choose(panel: SegmentationPanel, first: int, last: int) -> None:
     panel.slice_box.range_slider.setValue((first, last))
 
 
+@pytest.mark.on_screen
 def test_a_case_and_a_model_are_all_it_takes(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     viewer, panel = window
     assert panel.run_bar.button.isEnabled()
@@ -89,6 +90,7 @@ def test_the_real_pipeline_runs_in_the_window(window: Window, monkeypatch: pytes
     assert panel.results.done == {3, 4}
 
 
+@pytest.mark.on_screen
 def test_results_show_while_the_rest_still_runs(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     viewer, panel = window
     choose(panel, 2, 6)
@@ -421,6 +423,7 @@ def test_all_layers_may_be_removed_in_mid_run(
     assert notifications == []
 
 
+@pytest.mark.on_screen
 def test_the_window_may_be_closed_in_mid_run(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     viewer, panel = window
     panel.run()
@@ -430,6 +433,7 @@ def test_the_window_may_be_closed_in_mid_run(window: Window, gated: GatedSegment
     assert gated.stopped.wait(5)
 
 
+@pytest.mark.on_screen
 def test_the_panel_may_be_closed_in_mid_run(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     viewer, panel = window
     panel.run()
@@ -447,6 +451,7 @@ def test_the_panel_may_be_closed_in_mid_run(window: Window, gated: GatedSegment,
     qtbot.wait(50)
 
 
+@pytest.mark.on_screen
 def test_a_panel_that_is_closed_puts_the_layers_back(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     viewer, panel = window
     run_to_end(panel, gated, qtbot)
@@ -583,6 +588,7 @@ def test_a_save_is_waited_for_whatever_is_measured_meanwhile(
     assert [note.message for note in notifications] == ["the disk is full"]
 
 
+@pytest.mark.on_screen
 def test_the_canvas_is_divided_at_the_push_of_a_button(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     viewer, panel = window
     buttons = panel.view_box.buttons
@@ -613,6 +619,7 @@ def test_the_panel_starts_by_itself_when_it_is_told_to(
     assert "lesion" in viewer.layers
 
 
+@pytest.mark.on_screen
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_the_panel_fits_its_width(window: Window, qtbot: QtBot, theme: str) -> None:
     viewer, panel = window
@@ -641,6 +648,7 @@ def test_a_case_without_brain_says_so(open_panel: OpenPanel, case: Case) -> None
     assert "No slice holds brain" in panel.run_bar.status.text()
 
 
+@pytest.mark.on_screen
 def test_a_run_without_one_image_is_a_choice_of_the_user(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     _viewer, panel = window
     box = panel.case_box
