@@ -137,6 +137,7 @@ class SegmentationPanel(QWidget):
         self.tabs.setDocumentMode(True)
         bar = self.tabs.tabBar()
         assert bar is not None
+        bar.setDrawBase(False)  # a white line in napari's themes
         bar.setAccessibleName("What to do: find, look, correct, save")
         for name, tab in (
             ("Find", VerticalScroll(find)),
