@@ -22,6 +22,8 @@ _PLACES = {
     "top": "top_center",
     "bottom": "bottom_center",
 }
+# Images side by side lie alike: they are labelled together, where the names of the lower ones leave room.
+_PLACES_DIVIDED = {**_PLACES, "left": "bottom_left", "right": "bottom_right"}
 _SIDE_SIZE, _NOTE_SIZE = 12, 13
 _GROUND = "black"
 _LETTERS = "white"
@@ -30,7 +32,7 @@ _BEHIND = (0.0, 0.0, 0.0, 0.5)
 
 
 class CanvasText:
-    """Labels the sides of what is shown, in each cell of the grid, while a case is open; and shows a note.
+    """Labels the sides of what is shown while a case is open, and shows a note.
 
     Images lie on black meanwhile, in a light theme too.
 
@@ -46,7 +48,7 @@ class CanvasText:
         self._viewer = viewer
         self._is_held = self._has_darkened = False
         self.sides = {
-            side: TextOverlay(position=place, gridded=True, font_size=_SIDE_SIZE, color=_LETTERS, box_color=_BEHIND)
+            side: TextOverlay(position=place, font_size=_SIDE_SIZE, color=_LETTERS, box_color=_BEHIND)
             for side, place in _PLACES.items()
         }
         self.note = TextOverlay(position="bottom_left", font_size=_NOTE_SIZE)
@@ -95,10 +97,13 @@ class CanvasText:
         has_case = any(tag_of(layer) is not None for layer in self._viewer.layers)
         self._darken(has_case)
         shown = shown_sides(self._viewer) if has_case else None
+        is_divided = self._viewer.canvas.grid.enabled
+        places = _PLACES_DIVIDED if is_divided else _PLACES
         for side in fields(Sides):
             overlay = self.sides[side.name]
             if shown is not None:
                 overlay.text = getattr(shown, side.name)
+            if overlay.position != places[side.name]:
+                overlay.position = places[side.name]
             # In a cell of the grid, the image's name needs the room at the top.
-            is_in_the_way = side.name == "top" and self._viewer.canvas.grid.enabled
-            overlay.visible = shown is not None and not is_in_the_way
+            overlay.visible = shown is not None and not (is_divided and side.name == "top")

@@ -45,9 +45,16 @@ def test_the_sides_are_true_whoever_turns_the_image(viewer: ViewerModel, text: C
 def test_in_a_grid_the_name_has_the_top_to_itself(viewer: ViewerModel, text: CanvasText) -> None:
     viewer.canvas.grid.enabled = True
     assert shown(text) == "RL-P"
-    assert all(overlay.gridded for overlay in text.sides.values())
+    # Once for all images: in each cell they would take longer to draw than the images.
+    assert not any(overlay.gridded for overlay in text.sides.values())
+    assert [text.sides[side].position for side in ("left", "bottom", "right")] == [
+        "bottom_left",
+        "bottom_center",
+        "bottom_right",
+    ]
     viewer.canvas.grid.enabled = False
     assert shown(text) == "RLAP"
+    assert text.sides["left"].position == "middle_left"
 
 
 def test_without_a_case_nothing_is_labelled(viewer: ViewerModel, text: CanvasText) -> None:
