@@ -101,6 +101,8 @@ class FourPanels:
             with one_redraw(self._viewer, removes=any(layer in self._mirrors for layer in gone)):
                 for layer in gone:
                     self._forget(layer)
+                for mirrors in self._mirrors.values():
+                    mirrors.name_after(self._below())
                 if was_divided:
                     # In the grid napari throws the name of a layer away while it tells the name that the layer hides.
                     self._viewer.canvas.grid.enabled = False
@@ -208,7 +210,11 @@ class FourPanels:
             self._mirrors[layer].set_visible(layer.visible)
         elif layer.visible:
             assert self._case is not None
-            self._mirrors[layer] = Mirrors(self._viewer, self._case, layer, len(self._images) - 1)
+            self._mirrors[layer] = Mirrors(self._viewer, self._case, layer, self._below())
+
+    def _below(self) -> list[str]:
+        """Name the images that carry a mirror: all but the last, which carries the overlay itself."""
+        return [image.name for image in self._images[:-1]]
 
     def _on_visible(self, event: Any) -> None:
         self._change(self._deal, event.source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,17 +41,18 @@ class Mirrors:
         The patient.
     source : Image or Labels
         The layer that is mirrored.
-    count : int
-        Number of copies.
+    places : sequence of str
+        On what each of the copies lies, for its name.
     """
 
-    def __init__(self, viewer: ViewerModel, case: Case, source: Layer, count: int) -> None:
+    def __init__(self, viewer: ViewerModel, case: Case, source: Layer, places: Sequence[str]) -> None:
         self._viewer, self.source = viewer, source
+        self._places = places
         self._links = ViewerLinks()
         kind = Labels if isinstance(source, Labels) else Image
         self._kind = kind
         self._sliced_at = self._place
-        self.layers = [self._copy(case) for _ in range(count)]
+        self.layers = [self._copy(case, place) for place in places]
         with selection_kept(viewer.layers):
             for copy in self.layers:
                 viewer.layers.insert(viewer.layers.index(source), copy)
@@ -80,15 +82,19 @@ class Mirrors:
         dims = self._viewer.dims
         return dims.point, dims.order, dims.ndisplay
 
-    @property
-    def _name(self) -> str:
-        return f"{self.source.name} ({Role.MIRROR})"
+    def name_after(self, places: Sequence[str]) -> None:
+        """Give the copies the names of what they lie on by now."""
+        self._places = places
+        self._rename()
 
-    def _copy(self, case: Case) -> Layer:
+    def _name_on(self, place: str) -> str:
+        return f"{self.source.name} on {place}"
+
+    def _copy(self, case: Case, place: str) -> Layer:
         source = self.source
         placed = {name: getattr(source, name) for name in ("scale", "translate", "units", "axis_labels")}
         tag = {METADATA_KEY: LayerTag(case, Role.MIRROR)}
-        copy = self._kind(source.data, name=self._name, metadata=tag, visible=False, **placed)
+        copy = self._kind(source.data, name=self._name_on(place), metadata=tag, visible=False, **placed)
         if isinstance(copy, Labels):
             keep_from_painting(copy)
         # Thumbnails of the copies would cost more at each slice than the copies themselves.
@@ -102,8 +108,8 @@ class Mirrors:
             setattr(layer, looks, getattr(self.source, looks))
 
     def _rename(self, _event: Any = None) -> None:
-        for layer in self.layers:
-            layer.name = self._name
+        for layer, place in zip(self.layers, self._places, strict=True):
+            layer.name = self._name_on(place)
 
     def _redraw(self, event: Any = None) -> None:
         is_other_place = self._sliced_at != self._place

@@ -72,6 +72,7 @@ def test_each_modality_carries_the_outline_of_the_lesion(
     assert cells(viewer) == [[m, role] for m, role in zip(MODALITIES, outline, strict=True)]
     mirrors = [layer for layer in viewer.layers if (tag := tag_of(layer)) and tag.role == Role.MIRROR]
     assert all(mirror.data is viewer.layers["lesion"].data for mirror in mirrors)
+    assert [mirror.name for mirror in mirrors] == ["lesion on t1", "lesion on t1ce", "lesion on t2"]
     assert not any(mirror.editable for mirror in mirrors)
 
 
@@ -110,6 +111,15 @@ def test_what_explains_the_mask_carries_its_outline(
     panels.show(Arrangement.EXPLAIN, case)
     images = ["flair", Role.INTER, Role.INTRA, Role.PROBABILITY]
     assert cells(viewer) == [list(pair) for pair in zip(images, MIRRORED, strict=True)]
+    panels.show(Arrangement.MODALITIES, case)
+    assert "lesion on t1ce" in viewer.layers
+    panels.show(Arrangement.EXPLAIN, case)
+    assert [layer.name for layer in list(viewer.layers) if layer.name.startswith("lesion")] == [
+        "lesion on flair",
+        "lesion on inter discrepancy",
+        "lesion on intra discrepancy",
+        "lesion",
+    ]
 
 
 def test_without_intra_map_the_uncertainty_takes_its_place(
@@ -186,7 +196,7 @@ def test_one_mirror_may_be_removed_by_hand(
 ) -> None:
     results.add(recipe, slice_result(case, 4))
     panels.show(Arrangement.MODALITIES, case)
-    viewer.layers.remove("lesion (copy)")
+    viewer.layers.remove("lesion on t1")
     viewer.layers["lesion"].paint((4, 20, 20), 1)
     panels.show(Arrangement.SINGLE, case)
     assert not [layer for layer in viewer.layers if (tag := tag_of(layer)) and tag.role == Role.MIRROR]
@@ -304,7 +314,7 @@ def test_another_slice_is_cut_out_once(
     panels.show(Arrangement.MODALITIES, case)
     go_to_slice(viewer, case, 3)
     drawn: list[object] = []
-    mirror = viewer.layers["lesion (copy)"]
+    mirror = viewer.layers["lesion on t1"]
     mirror.events.set_data.connect(drawn.append)
     go_to_slice(viewer, case, 4)
     assert len(drawn) == 1
@@ -325,11 +335,11 @@ def test_mirrors_look_like_their_layer(
     viewer.layers["uncertainty"].visible = True
     viewer.layers["uncertainty"].opacity = 0.3
     panels.show(Arrangement.MODALITIES, case)
-    assert viewer.layers["uncertainty (copy)"].opacity == 0.3
+    assert viewer.layers["uncertainty on t1"].opacity == 0.3
     viewer.layers["uncertainty"].contrast_limits = (0, 0.1)
     viewer.layers["lesion"].contour = 0
-    assert tuple(viewer.layers["uncertainty (copy)"].contrast_limits) == (0, 0.1)
-    assert viewer.layers["lesion (copy)"].contour == 0
+    assert tuple(viewer.layers["uncertainty on t1"].contrast_limits) == (0, 0.1)
+    assert viewer.layers["lesion on t1"].contour == 0
 
 
 def test_the_active_layer_stays_active(
