@@ -31,11 +31,17 @@ class FittedDialog(QDialog):
         return self.size() if screen is None else screen.availableGeometry().size() - _FRAME
 
     def grow_for(self, scroll: DialogScroll) -> None:
-        """Become higher for content that got longer, as far as the screen has room."""
+        """Become higher for content that got longer, as far as the screen has room; move up where it ends too soon."""
         viewport = scroll.viewport()
         if viewport is not None and self.isVisible():
             lacking = max(scroll.content_height(viewport.width()) - viewport.height(), 0)
             self.resize(self.width(), max(self.height(), min(self.height() + lacking, self.room().height())))
+            screen = self.screen()
+            if lacking and screen is not None:
+                area, frame = screen.availableGeometry(), self.frameGeometry()
+                below = frame.bottom() - area.bottom()
+                if below > 0:
+                    self.move(self.x(), max(area.top(), self.y() - below))
 
     def _take_style(self) -> None:
         """Let the style sheet have its say now: Qt waits until the widgets are shown, and sizes change with it."""

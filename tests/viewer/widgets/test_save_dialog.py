@@ -163,7 +163,8 @@ def test_the_experts_outline_goes_with_the_report(qtbot: QtBot, content: Saveabl
 
 def test_the_window_grows_with_the_list(qtbot: QtBot, content: Saveable, tmp_path: Path) -> None:
     dialog = open_dialog(qtbot, content, SaveChoice(tmp_path, frozenset(KINDS)))
-    before = dialog.height()
+    before, area = dialog.height(), dialog.screen().availableGeometry()
+    dialog.move(dialog.x(), area.bottom() - before)  # at the lower end of the screen
     for kind in KINDS.values():
         for name in kind.names(content):
             (tmp_path / name).write_text("")
@@ -172,3 +173,5 @@ def test_the_window_grows_with_the_list(qtbot: QtBot, content: Saveable, tmp_pat
     qtbot.waitUntil(lambda: dialog.height() > before)
     needed = dialog.remark.heightForWidth(dialog.remark.width())
     qtbot.waitUntil(lambda: dialog.remark.height() >= needed)
+    qtbot.waitUntil(lambda: dialog.frameGeometry().bottom() <= area.bottom())
+    assert dialog.y() >= area.top()
