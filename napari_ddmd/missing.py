@@ -19,7 +19,8 @@ def missing_modalities(case: Case) -> tuple[str, ...]:
 def cost_of_missing(modality: str) -> str:
     """What it costs to segment without a modality, in one line."""
     usable = "" if DICE_WITHOUT[modality] > DICE_COMPLETE / 2 + 0.1 else ": not to be relied on"
+    label, dice = MODALITY_LABELS[modality], DICE_WITHOUT[modality]
     return (
-        f"{MODALITY_LABELS[modality]} is missing: no discrepancy maps, and a less accurate lesion (mean Dice "
-        f"{DICE_WITHOUT[modality]:.2f} instead of {DICE_COMPLETE:.2f} on held-out patients{usable})."
+        f"{label} is missing: no discrepancy maps, and a less accurate lesion (compact on held-out patients: mean Dice "
+        f"{dice:.2f} instead of {DICE_COMPLETE:.2f}{usable})."
     )

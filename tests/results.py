@@ -11,9 +11,8 @@ from napari_ddmd.volumes import Volumes
 
 
 def slice_result(case: Case, index: int, *, samples: int = 3, intra: bool = True) -> SliceResult:
-    """A result whose every number tells its slice; the lesion is the expert's."""
-    assert case.mask is not None
-    lesion = (case.mask[index] > 0).astype(np.float32)
+    """A result whose every number tells its slice; the lesion is the expert's, or where there is none, all brain."""
+    lesion = (case.brain[index] if case.mask is None else case.mask[index] > 0).astype(np.float32)
     number = np.float32(index + 1)
     masks = np.stack([lesion * np.float32(0.9 - 0.1 * k) for k in range(samples)])
     return SliceResult(

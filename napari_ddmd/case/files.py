@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ _FOREIGN: Final = (".mha", ".mhd", ".nrrd", ".img", ".hdr")
 _DEEPEST: Final = 3
 # What `napari-ddmd predict` leaves beside its results, and last of all.
 _SUMMARY: Final = "summary.json"
+_RESULT: Final = re.compile(r"_(mask|probability|uncertainty|inter|intra|samples)\.nii(\.gz)?$")
 
 
 @dataclass(frozen=True)
@@ -290,7 +292,7 @@ def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str,
     if not chosen:
         if None in listing.foreign:
             raise _foreign_error(listing.foreign[None])
-        if listing.unnamed and (listing.unnamed[0].parent / _SUMMARY).is_file():
+        if listing.unnamed and _are_results(listing.unnamed):
             raise CaseError(f"{listing.unnamed[0].parent}: holds results of a case; choose the folder with its images")
         if listing.unnamed:
             raise CaseError(
@@ -298,6 +300,11 @@ def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str,
             )
         raise CaseError(f"{location}: holds no image of a BRATS case; choose the folder with its NIfTI files")
     return CaseFiles(name, chosen, mask)
+
+
+def _are_results(files: Sequence[Path]) -> bool:
+    """Tell whether files without a modality's name are what was saved of a case."""
+    return (files[0].parent / _SUMMARY).is_file() or all(_RESULT.search(file.name.lower()) for file in files)
 
 
 def _refuse_shared_file(chosen: Mapping[str, Path]) -> None:

@@ -92,7 +92,7 @@ class CanvasText:
 
     def _show_sides(self, _event: Any = None) -> None:
         if self._is_held:
-            # The grid's cells are not there yet, and napari would put the letters into them.
+            # napari lays the canvas out at the end of the batch, and would do it for each letter as well.
             return
         has_case = any(tag_of(layer) is not None for layer in self._viewer.layers)
         self._darken(has_case)

@@ -69,6 +69,7 @@ class Desk(QObject):
         self._sight = Sight(viewer, self._links)
         self.planes = Planes(viewer, self._links, self.fit)
         self._visited: set[Plane] = set()
+        self._links.connect(self.planes.changed, self._visit)
         self._all: dict[Case, ResultLayers] = {}
         self._lesion_links: dict[Case, ViewerLinks] = {}
         self.destroyed.connect(partial(_disconnect_all, self._lesion_links))
@@ -117,7 +118,9 @@ class Desk(QObject):
         if case is not self._case:
             self._case = case
             self._visited.clear()
+            self._visit()
             if case is not None:
+                self.planes.forget()
                 self.fit()
             self.case_changed.emit()
 
@@ -182,21 +185,24 @@ class Desk(QObject):
 
     def show_plane(self, plane: Plane) -> None:
         """Show another plane; for the first time, at the lesion, which the middle of the head may miss."""
+        is_new = plane not in self._visited
         self.planes.show(plane)
         axis = Planes.axis(plane)
-        if self._case is None or self._mask is None or axis == 0 or plane in self._visited:
+        if self._case is None or self._mask is None or axis == 0 or not is_new:
             return
         mask, voxel = np.asarray(self._mask.data), list(current_voxel(self.viewer, self._case))
         # The lesion on the axial slice that was looked at, or else the largest.
         fullest = fullest_slice(mask, axis, voxel[0])
         if fullest is None:
             fullest = fullest_slice(mask, axis)
-        if fullest is None:
-            return
-        self._visited.add(plane)
-        if not (mask.take(voxel[axis], axis) > 0).any():
+        if fullest is not None and not (mask.take(voxel[axis], axis) > 0).any():
             voxel[axis] = fullest
             go_to_voxel(self.viewer, self._case, voxel)
+
+    def _visit(self) -> None:
+        """Note that the plane on screen is looked at, whoever chose it."""
+        if self.planes.plane is not None:
+            self._visited.add(self.planes.plane)
 
     def go_to_voxel(self, voxel: tuple[float, float, float]) -> None:
         """Show a voxel ``(s, h, w)`` of the case, in whatever plane."""

@@ -101,8 +101,6 @@ class FourPanels:
             with one_redraw(self._viewer, removes=any(layer in self._mirrors for layer in gone)):
                 for layer in gone:
                     self._forget(layer)
-                for mirrors in self._mirrors.values():
-                    mirrors.name_after(self._below())
                 if was_divided:
                     # In the grid napari throws the name of a layer away while it tells the name that the layer hides.
                     self._viewer.canvas.grid.enabled = False
@@ -110,6 +108,7 @@ class FourPanels:
                 if images or was_divided:
                     self._divide(bool(images), was_divided)
             self._show_names(True)
+            self._name_mirrors()
         finally:
             self._is_busy = was_busy
         if images or was_divided:
@@ -117,7 +116,7 @@ class FourPanels:
         self.changed.emit()
 
     def image_in(self, cell: tuple[int, int]) -> Layer | None:
-        """Return the image of a cell ``(row, column)``; None while the canvas is not divided."""
+        """Return the image of a cell ``(row, column)``; None while the canvas is not divided, and of an empty one."""
         if not self._images:
             return None
         index = _SHAPES[len(self._images)][1] * cell[0] + cell[1]
@@ -210,11 +209,15 @@ class FourPanels:
             self._mirrors[layer].set_visible(layer.visible)
         elif layer.visible:
             assert self._case is not None
-            self._mirrors[layer] = Mirrors(self._viewer, self._case, layer, self._below())
+            self._mirrors[layer] = Mirrors(self._viewer, self._case, layer, len(self._images) - 1)
 
-    def _below(self) -> list[str]:
-        """Name the images that carry a mirror: all but the last, which carries the overlay itself."""
-        return [image.name for image in self._images[:-1]]
+    def _name_mirrors(self) -> None:
+        """Tell of each mirror on which image it lies: napari deals what is visible to the cells in turn."""
+        shown = [layer for layer in self._viewer.layers if layer.visible]
+        cells = {layer: place % len(self._images) for place, layer in enumerate(shown)} if self._images else {}
+        names = {cells[image]: image.name for image in self._images if image in cells}
+        for mirrors in self._mirrors.values():
+            mirrors.name_after([names.get(cells.get(layer, -1), "") for layer in mirrors.layers])
 
     def _on_visible(self, event: Any) -> None:
         self._change(self._deal, event.source)
@@ -247,6 +250,7 @@ class FourPanels:
         try:
             with one_redraw(self._viewer, removes=removes):
                 act(layer)
+            self._name_mirrors()
         finally:
             self._is_busy = False
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
-import numpy as np
 from napari.layers import Layer
 from napari.utils.notifications import show_warning
 
@@ -15,7 +14,7 @@ from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_layers import case_layers
 from napari_ddmd.viewer.dicom_opener import open_in_window
 from napari_ddmd.viewer.four_panels import Arrangement
-from napari_ddmd.viewer.navigation import go_to_slice
+from napari_ddmd.viewer.navigation import fullest_slice, go_to_slice
 from napari_ddmd.viewer.sample_data import sample_case
 from napari_ddmd.viewer.session.archive import is_session
 from napari_ddmd.viewer.widgets.session_box import session_box_of
@@ -81,6 +80,5 @@ def demo_window(case: Case | None = None) -> None:
 
 def largest_slice(case: Case) -> int:
     """Return the slice with most of the lesion by the expert's mask, or without one the middle slice."""
-    if case.mask is None or not case.mask.any():
-        return case.grid.shape[0] // 2
-    return int(np.argmax((case.mask > 0).sum(axis=(1, 2))))
+    fullest = None if case.mask is None else fullest_slice(case.mask, 0)
+    return case.grid.shape[0] // 2 if fullest is None else fullest

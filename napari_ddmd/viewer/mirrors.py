@@ -41,18 +41,18 @@ class Mirrors:
         The patient.
     source : Image or Labels
         The layer that is mirrored.
-    places : sequence of str
-        On what each of the copies lies, for its name.
+    count : int
+        Number of copies.
     """
 
-    def __init__(self, viewer: ViewerModel, case: Case, source: Layer, places: Sequence[str]) -> None:
+    def __init__(self, viewer: ViewerModel, case: Case, source: Layer, count: int) -> None:
         self._viewer, self.source = viewer, source
-        self._places = places
+        self._places: Sequence[str] = [""] * count
         self._links = ViewerLinks()
         kind = Labels if isinstance(source, Labels) else Image
         self._kind = kind
         self._sliced_at = self._place
-        self.layers = [self._copy(case, place) for place in places]
+        self.layers = [self._copy(case) for _ in range(count)]
         with selection_kept(viewer.layers):
             for copy in self.layers:
                 viewer.layers.insert(viewer.layers.index(source), copy)
@@ -83,18 +83,18 @@ class Mirrors:
         return dims.point, dims.order, dims.ndisplay
 
     def name_after(self, places: Sequence[str]) -> None:
-        """Give the copies the names of what they lie on by now."""
+        """Give the copies the names of what they lie on; one that lies on nothing is a copy."""
         self._places = places
         self._rename()
 
     def _name_on(self, place: str) -> str:
-        return f"{self.source.name} on {place}"
+        return f"{self.source.name} on {place}" if place else f"{self.source.name} ({Role.MIRROR})"
 
-    def _copy(self, case: Case, place: str) -> Layer:
+    def _copy(self, case: Case) -> Layer:
         source = self.source
         placed = {name: getattr(source, name) for name in ("scale", "translate", "units", "axis_labels")}
         tag = {METADATA_KEY: LayerTag(case, Role.MIRROR)}
-        copy = self._kind(source.data, name=self._name_on(place), metadata=tag, visible=False, **placed)
+        copy = self._kind(source.data, name=self._name_on(""), metadata=tag, visible=False, **placed)
         if isinstance(copy, Labels):
             keep_from_painting(copy)
         # Thumbnails of the copies would cost more at each slice than the copies themselves.
@@ -109,7 +109,8 @@ class Mirrors:
 
     def _rename(self, _event: Any = None) -> None:
         for layer, place in zip(self.layers, self._places, strict=True):
-            layer.name = self._name_on(place)
+            if layer.name != self._name_on(place):
+                layer.name = self._name_on(place)
 
     def _redraw(self, event: Any = None) -> None:
         is_other_place = self._sliced_at != self._place

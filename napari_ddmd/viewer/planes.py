@@ -112,6 +112,10 @@ class Planes:
         else:
             self._fit()
 
+    def forget(self) -> None:
+        """Forget how the planes were looked at: another case lies elsewhere."""
+        self._looks.clear()
+
     def _on_dims(self, _event: Any) -> None:
         self.changed.emit()
 

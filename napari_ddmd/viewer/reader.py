@@ -74,7 +74,7 @@ def _find_case(path: Path) -> CaseFiles | None:
 def _is_ours_to_refuse(path: Path) -> bool:
     """Tell whether a path is a folder with images in it, as the challenge has or had them, or with nothing at all."""
     try:
-        entries = list(path.iterdir())
+        entries = [entry for entry in path.iterdir() if entry.name != ".DS_Store"]
         names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
     except OSError:
         return False

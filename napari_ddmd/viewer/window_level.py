@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from itertools import product
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -82,7 +83,8 @@ class WindowLevel:
     def reset(self, cell: tuple[int, int] | None = None) -> None:
         """Show an image as when it was opened; without a cell, on the divided canvas, all of them."""
         if cell is None and self._viewer.canvas.grid.enabled:
-            cells = [(row, column) for row in range(2) for column in range(2)]
+            rows, columns = self._viewer.canvas.grid.actual_shape(self._viewer.layers)
+            cells = product(range(rows), range(columns))
             images = [self.image_at(place) for place in cells]
         else:
             images = [self.image_at(cell)]

@@ -96,7 +96,7 @@ def test_a_ground_that_the_user_chose_stays(viewer: ViewerModel, links: ViewerLi
 
 
 def test_letters_wait_for_the_end_of_a_batch(viewer: ViewerModel, text: CanvasText) -> None:
-    """Before it, the grid has no cells to put them into."""
+    """Before it, napari has not laid the canvas out."""
     with viewer.layers.batched_update():
         viewer.canvas.grid.enabled = True
         assert shown(text) == "RLAP"

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.model import Bundle
@@ -130,6 +130,20 @@ def test_without_intra_map_the_uncertainty_takes_its_place(
     assert [cell[0] for cell in cells(viewer)] == ["flair", Role.INTER, Role.UNCERTAINTY, Role.PROBABILITY]
 
 
+def assert_names_are_true(viewer: ViewerModel) -> None:
+    """Each mirror is called after the image that napari puts into the same cell."""
+    in_cells: dict[tuple[int, int], list[Layer]] = {}
+    for index, layer in enumerate(viewer.layers):
+        if layer.visible:
+            in_cells.setdefault(viewer.canvas.grid.position(index, viewer.layers), []).append(layer)
+    assert len(in_cells) == 4
+    for layers in in_cells.values():
+        (image,) = (layer for layer in layers if layer.name_overlay.visible)
+        for layer in layers:
+            if (tag := tag_of(layer)) and tag.role == Role.MIRROR:
+                assert layer.name.endswith(f" on {image.name}")
+
+
 @pytest.mark.parametrize("arrangement", [Arrangement.MODALITIES, Arrangement.EXPLAIN])
 @pytest.mark.parametrize("name", ["uncertainty", "agreement of the samples", "sample 1 of 5", "expert mask"])
 def test_an_overlay_that_is_switched_on_lies_on_each_image(
@@ -147,6 +161,7 @@ def test_an_overlay_that_is_switched_on_lies_on_each_image(
     viewer.layers[name].visible = True
     assert [len(cell) for cell in cells(viewer)] == [3, 3, 3, 3]
     assert all(set(cell) <= set(after) for cell, after in zip(before, cells(viewer), strict=True))
+    assert_names_are_true(viewer)
     viewer.layers[name].visible = False
     assert cells(viewer) == before
 

@@ -18,7 +18,7 @@ def source(viewer: ViewerModel) -> Labels:
 
 
 def test_copies_share_the_array_below_their_layer(viewer: ViewerModel, case: Case, source: Labels) -> None:
-    mirrors = Mirrors(viewer, case, source, ["t1", "t1ce", "t2"])
+    mirrors = Mirrors(viewer, case, source, 3)
     assert list(viewer.layers)[-4:] == [*mirrors.layers, source]
     for copy in mirrors.layers:
         assert copy.data is source.data
@@ -30,13 +30,14 @@ def test_copies_share_the_array_below_their_layer(viewer: ViewerModel, case: Cas
 
 
 def test_copies_follow_their_layer_until_they_are_removed(viewer: ViewerModel, case: Case, source: Labels) -> None:
-    mirrors = Mirrors(viewer, case, source, ["t1", "t2"])
+    mirrors = Mirrors(viewer, case, source, 2)
     source.opacity, source.name = 0.25, "other"
     source.data = source.data.copy()
     assert [copy.opacity for copy in mirrors.layers] == [0.25, 0.25]
-    assert [copy.name for copy in mirrors.layers] == ["other on t1", "other on t2"]
-    mirrors.name_after(["flair", "t1ce"])
-    assert [copy.name for copy in mirrors.layers] == ["other on flair", "other on t1ce"]
+    assert mirrors.layers[0].name == "other (copy)"
+    mirrors.name_after(["flair", ""])
+    assert mirrors.layers[0].name == "other on flair"
+    assert mirrors.layers[1].name.startswith("other (copy)")
     assert all(copy.data is source.data and not copy.editable for copy in mirrors.layers)
     viewer.layers.remove(mirrors.layers[0])
     source.opacity = 0.75
@@ -47,7 +48,7 @@ def test_copies_follow_their_layer_until_they_are_removed(viewer: ViewerModel, c
 
 
 def test_copies_hide_and_show(viewer: ViewerModel, case: Case, source: Labels) -> None:
-    mirrors = Mirrors(viewer, case, source, ["t1", "t2"])
+    mirrors = Mirrors(viewer, case, source, 2)
     mirrors.set_visible(False)
     assert not any(copy.visible for copy in mirrors.layers)
     mirrors.set_visible(True)

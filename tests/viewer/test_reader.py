@@ -124,12 +124,17 @@ def test_a_folder_of_images_that_is_no_case_says_why(tmp_path: Path, name: str, 
         read(str(tmp_path))
 
 
-def test_an_empty_folder_and_one_of_results_say_what_to_choose(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [("Case_1_mask.nii.gz", "scan.nii.gz", "summary.json"), ("Case_1_mask.nii.gz", "Case_1_probability.nii.gz")],
+)
+def test_an_empty_folder_and_one_of_results_say_what_to_choose(tmp_path: Path, names: tuple[str, ...]) -> None:
     folder = tmp_path / "Case_1"
     folder.mkdir()
+    (folder / ".DS_Store").write_bytes(b"")
     with pytest.raises(CaseError, match="Case_1: holds no image of a BRATS case; choose the folder"):
         read(str(folder))
-    for name in ("Case_1_mask.nii.gz", "Case_1_probability.nii.gz", "summary.json"):
+    for name in names:
         (folder / name).write_bytes(b"")
     with pytest.raises(CaseError, match="Case_1: holds results of a case; choose the folder with its images"):
         read(str(folder))

@@ -177,6 +177,18 @@ def test_all_cells_are_reset_at_once(
     assert [tuple(image.contrast_limits) for image in images] == before
 
 
+def test_the_last_of_three_in_a_row_is_reset_too(
+    viewer: ViewerModel, window_level: WindowLevel, panels: FourPanels, case: Case
+) -> None:
+    viewer.layers.remove("t1")
+    panels.show(Arrangement.MODALITIES, case)
+    before = tuple(viewer.layers["flair"].contrast_limits)
+    assert drag(viewer, 50, 50, viewbox=(0, 2))
+    assert tuple(viewer.layers["flair"].contrast_limits) != before
+    window_level.reset()
+    assert tuple(viewer.layers["flair"].contrast_limits) == before
+
+
 def test_the_mouse_is_given_back(viewer: ViewerModel, window_level: WindowLevel) -> None:
     drags, clicks = len(viewer.mouse_drag_callbacks), len(viewer.mouse_double_click_callbacks)
     window_level.release()

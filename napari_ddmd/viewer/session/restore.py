@@ -38,8 +38,7 @@ def close_case(panel: SegmentationPanel, case: Case) -> None:
         panel.arrange(Arrangement.SINGLE)
     viewer = panel.desk.viewer
     with viewer.layers.batched_update():
-        for layer in [layer for layer in viewer.layers if (tag := tag_of(layer)) is not None and tag.case is case]:
-            viewer.layers.remove(layer)
+        _remove(viewer, [layer for layer in viewer.layers if (tag := tag_of(layer)) is not None and tag.case is case])
 
 
 def put_into_window(loaded: Loaded, panel: SegmentationPanel) -> None:
@@ -127,10 +126,16 @@ def _take_back(loaded: Loaded, panel: SegmentationPanel, layers: dict[str, Layer
     """Remove what a session has brought so far."""
     viewer, ours = panel.desk.viewer, set(layers.values())
     with one_redraw(viewer, removes=True):
-        for layer in list(viewer.layers):
-            tag = tag_of(layer)
-            if layer in ours or (tag is not None and tag.case is loaded.case):
-                viewer.layers.remove(layer)
+        tags = [(layer, tag_of(layer)) for layer in viewer.layers]
+        case = loaded.case
+        _remove(viewer, [one for one, tag in tags if one in ours or (tag is not None and tag.case is case)])
+
+
+def _remove(viewer: ViewerModel, layers: Iterable[Layer]) -> None:
+    """Remove layers, some of which go by themselves with others of them, as a mirror or a comparison does."""
+    for layer in layers:
+        if layer in viewer.layers:
+            viewer.layers.remove(layer)
 
 
 def give_view(viewer: ViewerModel, view: StoredView) -> None:

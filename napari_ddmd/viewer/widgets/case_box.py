@@ -70,7 +70,8 @@ class CaseBox(QWidget):
         self.open_button.setToolTip("Open the folder with a case's NIfTI files; or drop it here")
         self.missing_box = QCheckBox("Go on without the image that is missing")
         self.missing_box.setToolTip(
-            "Without T1, T1ce or T2 some six to eight points of Dice are lost, without FLAIR half; there are no maps"
+            "Without T1, T1ce or T2 the bundled model loses six to eight points of Dice, without FLAIR half; "
+            "there are no maps"
         )
         self.missing_box.hide()
         self.dicom_button = QPushButton("DICOM…")
@@ -127,6 +128,11 @@ class CaseBox(QWidget):
         return self._made[1]
 
     @property
+    def made(self) -> Case | None:
+        """The case that was made of the layers last; it may come back while one of them is there."""
+        return None if self._made is None else self._made[1]
+
+    @property
     def goes_without(self) -> bool:
         """Whether one modality has no layer, and the user wants to go on all the same."""
         return self._lacks_one and self.missing_box.isChecked()
@@ -156,7 +162,6 @@ class CaseBox(QWidget):
     def problem(self) -> str | None:
         """Say why there is no case, None where there is one."""
         if not modality_layers(self._viewer.layers):
-            self._made = None  # a case that is closed is not kept
             return "Open a case, or drop its folder on the window."
         try:
             self.case()
@@ -200,6 +205,9 @@ class CaseBox(QWidget):
         return [(layer.name, layer) for layer in modality_layers(self._viewer.layers)]
 
     def _on_layers_changed(self, _event: Any = None) -> None:
+        there = {id(layer.data) for layer in modality_layers(self._viewer.layers)}
+        if self._made is not None and there.isdisjoint(self._made[0]):
+            self._made = None  # a case that is closed is not kept
         known = [case for case in self._cases if case is not None]
         cases: list[Case | None] = list(open_cases(self._viewer.layers))
         newest = next((case for case in reversed(cases) if case not in known), None)

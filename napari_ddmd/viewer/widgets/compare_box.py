@@ -155,10 +155,10 @@ class CompareBox(QWidget):
 
     def _what_is_left_out(self, case: Case) -> str:
         """Say that the figures are of the whole head, where the model has seen a part of it."""
-        volumes = self._desk.volumes
-        if volumes is None or not volumes.done:
-            return ""
-        missing = len(set(case.brain_slices) - volumes.done)
+        results = self._desk.results
+        if results is None or not results.done or self._desk.mask is not results.lesion.layer:
+            return ""  # the mask is the reader's own
+        missing = len(set(case.brain_slices) - results.done - set(results.lesion.edited_slices))
         return (
             f"{missing} of {len(case.brain_slices)} slices have not been run; they count as without lesion."
             if missing
@@ -200,7 +200,7 @@ class CompareBox(QWidget):
             viewer.layers.append(layer)
 
     def _remove_overlay(self) -> None:
-        layer, self._overlay = self.overlay, None
+        layer, self._overlay, self._overlay_case = self.overlay, None, None
         if layer is not None:
             self._desk.viewer.layers.remove(layer)
 

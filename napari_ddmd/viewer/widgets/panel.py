@@ -16,6 +16,7 @@ from napari_ddmd.viewer.navigation import real_viewer
 from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.room import make_room
+from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
 from napari_ddmd.viewer.widgets.caution_bar import CautionBar
@@ -164,7 +165,8 @@ class SegmentationPanel(QWidget):
         self.model_box.installed.connect(self._on_installed)
         self.model_box.changed.connect(self._on_model_changed)
         self.run_bar.run_wanted.connect(self.run)
-        self.slice_box.changed.connect(self._show_cost)
+        for box in (self.slice_box, self.sampling_box):
+            box.changed.connect(self._show_cost)
         self.run_bar.cancel_wanted.connect(self.cancel)
         overlay_box = self.look_tab.overlay_box
         self.layout_part.arranged.connect(overlay_box.show_state)
@@ -194,23 +196,30 @@ class SegmentationPanel(QWidget):
             self.summary_bar.say(f"{millilitres(results.lesion_ml)} mL")
 
     def _show_cost(self) -> None:
-        case = self.desk.case
-        shape = None if case is None else case.grid.shape
-        self.sampling_box.cost.set_work(0 if case is None else self.slice_box.count, shape)
+        case, choice = self.desk.case, self.slice_box.choice
+        if case is None:
+            self.sampling_box.cost.set_work(0, None)
+            return
+        slices = choice.slices(case.brain, self.desk.current_slice)
+        # Which slice is the current one changes all the time.
+        left = 1 if choice.mode is SliceMode.CURRENT else self.run_part.left(slices, self.sampling_box.sampling)
+        self.sampling_box.cost.set_work(left, case.grid.shape)
 
     def _on_running(self, running: bool) -> None:
         for box in (self.case_box, self.model_box, self.slice_box):
             box.setEnabled(not running)
         self._allow_settings()
         if not running:
+            self._show_cost()
             self._forget_closed(self.desk.case)
 
     def _allow_settings(self) -> None:
         self.sampling_box.setEnabled(self.desk.bundle is not None and self.run_part.case is None)
 
     def _forget_closed(self, case: Case | None) -> None:
-        """Let go of the cases that are closed, but for one that a run is still on."""
-        self.desk.forget_all_but((*open_cases(self._viewer.layers), case, self.run_part.case))
+        """Let go of the cases that are closed, but for one that a run is still on, or whose layers are still there."""
+        kept = (case, self.run_part.case, self.case_box.made)
+        self.desk.forget_all_but((*open_cases(self._viewer.layers), *kept))
 
     def _on_installed(self, installed: Installed) -> None:
         self.sampling_box.set_choices(installed.samplers, installed.devices)
@@ -222,6 +231,7 @@ class SegmentationPanel(QWidget):
         if bundle is not None and self.desk.results is None:
             self.desk.set_threshold(bundle.settings.sampling.threshold)
             self.result_box.set_threshold(self.desk.threshold)
+        self._show_cost()
         self.run_part.show_ready()
         if self._runs_when_ready and self._problem() is None:
             self._runs_when_ready = False
@@ -232,7 +242,7 @@ class SegmentationPanel(QWidget):
         self.run_part.stop_if_closed()
         self._forget_closed(case)
         # Where a layer is missing for a moment, the choice of slices stays.
-        if case is not self.slice_box.case and (case is not None or not open_cases(self._viewer.layers)):
+        if case is not self.slice_box.case and (case is not None or self.case_box.made is None):
             self.slice_box.set_case(case)
         self.desk.set_case(case)
         self._show_cost()

@@ -70,7 +70,9 @@ class RunBar(QWidget):
         self.button.setText("Cancelling…")
         self.button.setEnabled(False)
 
-    def show_progress(self, progress: Progress | None, done: int, total: int, remarks: tuple[str, ...] = ()) -> None:
+    def show_progress(
+        self, progress: Progress | None, done: int, total: int, remarks: tuple[str, ...] = (), *, before: int = 0
+    ) -> None:
         """Show how far the run is.
 
         Parameters
@@ -78,17 +80,20 @@ class RunBar(QWidget):
         progress : Progress or None
             The run's own count, None before its first evaluation.
         done, total : int
-            Slices that are on screen, and slices of the run.
+            Slices that are on screen, and slices that were asked for.
         remarks : tuple of str
             What the run has fallen back to by now.
+        before : int
+            How many of the slices were done before the run.
         """
         if progress is None or progress.total == 0:
             self.say(" ".join(("Preparing the images…", *remarks)))
             return
         # Left to itself, the bar repaints the whole window at once with every value, and all waits for it.
         self.bar.setUpdatesEnabled(False)
-        self.bar.setRange(0, progress.total)
-        self.bar.setValue(progress.done)
+        saved = progress.total * before // max(total - before, 1)
+        self.bar.setRange(0, progress.total + saved)
+        self.bar.setValue(progress.done + saved)
         left = "" if progress.remaining is None else f" · {duration(progress.remaining)} left"
         self.bar.setFormat(f"%p %{left}")
         self.bar.setUpdatesEnabled(True)

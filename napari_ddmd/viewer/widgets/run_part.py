@@ -105,6 +105,19 @@ class RunPart(QObject):
         self.controller.start(request)
         self._clock.start()
 
+    def left(self, slices: Sequence[int], sampling: Sampling) -> int:
+        """Count the slices that a run would compute: those with brain, less those that are done with these settings."""
+        case, bundle = self._desk.case, self._desk.bundle
+        if case is None:
+            return 0
+        wanted = set(slices).intersection(case.brain_slices)
+        results = self._desk.results
+        if bundle is not None and results is not None:
+            request = RunRequest(case, bundle, sampling, tuple(slices))
+            if request.recipe.matches(results.recipe):
+                wanted -= results.done
+        return len(wanted)
+
     def cancel(self) -> None:
         """Stop the run; the slices that are done stay."""
         if self.controller.is_running:
@@ -168,7 +181,8 @@ class RunPart(QObject):
                     self._give_up(request.case, error)
                 self._desk.results_changed.emit()
         if not self.controller.is_cancelling:
-            self.bar.show_progress(self.controller.progress, *self._counts(request), self.controller.remarks)
+            counts, remarks = self._counts(request), self.controller.remarks
+            self.bar.show_progress(self.controller.progress, *counts, remarks, before=self._before)
 
     def _counts(self, request: RunRequest) -> tuple[int, int]:
         """Slices that are done and all that were asked for, with those of a run that this one goes on with."""
@@ -201,7 +215,9 @@ class RunPart(QObject):
             return
         outcome.let_go()
         if self._come_in and self._put_aside:
-            outcome = replace(outcome, remarks=(*outcome.remarks, _put_aside(self._put_aside)))
+            results = self._desk.results_of(request.case)
+            can_undo = results.lesion.next_undo is not None
+            outcome = replace(outcome, remarks=(*outcome.remarks, _put_aside(self._put_aside, can_undo)))
         other = "" if self._desk.case is request.case else request.case.name
         if outcome.state is RunState.FAILED:
             self.bar.show_ending(outcome, *self._counts(request), other)
@@ -219,7 +235,7 @@ class RunPart(QObject):
             notification_manager.receive_error(type(error), error, error.__traceback__)
 
 
-def _put_aside(number: int) -> str:
+def _put_aside(number: int, can_undo: bool) -> str:
     """Say what became of the results that a run with other settings found."""
     were = "1 slice that was" if number == 1 else f"{number} slices that were"
-    return f"The {were} done with other settings made way; Undo brings them back."
+    return f"The {were} done with other settings made way{'; Undo brings them back' if can_undo else ''}."

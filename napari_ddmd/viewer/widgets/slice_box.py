@@ -61,19 +61,6 @@ class SliceBox(QWidget):
         mode = next(mode for mode, button in self._buttons.items() if button.isChecked())
         return SliceChoice(mode, first, last)
 
-    @property
-    def count(self) -> int:
-        """How many slices with brain the choice covers, wherever the viewer stands; 0 without a case."""
-        if self.case is None:
-            return 0
-        choice = self.choice
-        if choice.mode is SliceMode.CURRENT:
-            return 1
-        if choice.mode is SliceMode.BRAIN:
-            return len(self.case.brain_slices)
-        low, high = sorted((choice.first, choice.last))
-        return sum(low <= index <= high for index in self.case.brain_slices)
-
     def set_mode(self, mode: SliceMode) -> None:
         """Choose a mode."""
         self._buttons[mode].setChecked(True)

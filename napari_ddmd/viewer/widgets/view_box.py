@@ -15,7 +15,7 @@ VIEWS = {
     ),
     Arrangement.EXPLAIN: (
         "Explain",
-        "FLAIR, both maps and the probability side by side. The maps tell unusual slices rather than places",
+        "FLAIR, both maps and the probability side by side. The bundled model's maps tell slices, not places",
     ),
 }
 

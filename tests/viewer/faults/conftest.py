@@ -79,7 +79,7 @@ def assert_idle(panel: SegmentationPanel) -> None:
     assert not panel.controller.is_running
     assert panel.run_part.case is None
     assert panel.run_bar.button.text() == "Run"
-    assert not panel.run_bar.bar.isVisible()
+    assert panel.run_bar.bar.isHidden()
     for box in (panel.case_box, panel.slice_box, panel.model_box):
         assert box.isEnabled()
     assert panel.sampling_box.isEnabled() == (panel.desk.bundle is not None)

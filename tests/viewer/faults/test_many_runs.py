@@ -156,8 +156,13 @@ def test_the_last_case_is_let_go_though_no_other_is_opened(
     qtbot.waitUntil(panel.run_bar.button.isEnabled, timeout=10_000)
     run_to_end(panel, gated, qtbot)
     viewer.layers["lesion"].paint((15, 100, 100), 1)
+    panel.lesion_tab.compare_box.tick.setChecked(True)
+    qtbot.waitUntil(lambda: panel.lesion_tab.compare_box.overlay is not None, timeout=10_000)
     rest(panel, qtbot)
-    viewer.layers.clear()
+    stranger = viewer.add_image(np.zeros((3, 4, 5)), name="stranger")
+    viewer.layers.move(viewer.layers.index(stranger), 0)
+    while len(viewer.layers) > 1:  # the comparison goes by itself
+        del viewer.layers[-1]
     gated.requests.clear()
     del opened
     qtbot.wait(800)

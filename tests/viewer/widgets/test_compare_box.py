@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Labels
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.agreement import BOTH, ONLY_FIRST, ONLY_SECOND, Agreement
@@ -87,13 +88,17 @@ def test_slices_that_were_not_run_are_told_of(
     volumes = Volumes(case, 2, intra=True, inter=True)
     volumes.done = set(case.brain_slices[:2])
     desk.results_of(case).volumes = volumes
-    with lesion.editing("brush") as data:
-        data[3, :2, :2] = 1
     desk.mask_edited.emit()
     brain = len(case.brain_slices)
-    told = f"{brain - 2} of {brain} slices have not been run; they count as without lesion."
+    edited = set(lesion.edited_slices) - volumes.done
+    assert edited, "the expert's lesion was painted in"
+    told = f"{brain - 2 - len(edited)} of {brain} slices have not been run; they count as without lesion."
     qtbot.waitUntil(lambda: box.partial.text() == told, timeout=10_000)
     assert not box.partial.isHidden()
+    own = Labels(np.ones(case.grid.shape, np.uint8))
+    desk.viewer.layers.append(own)
+    desk.set_mask(own)  # the reader's own, which no run is to fill
+    qtbot.waitUntil(box.partial.isHidden, timeout=10_000)
 
 
 def test_the_overlay_can_go_alone_or_with_the_figures(

@@ -24,7 +24,7 @@ from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.navigation import current_slice, current_voxel, go_to_slice, go_to_voxel
 from napari_ddmd.viewer.planes import Plane
-from napari_ddmd.viewer.run_settings import SliceMode
+from napari_ddmd.viewer.run_settings import SliceChoice, SliceMode
 from napari_ddmd.viewer.widgets import save_button
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from tests.viewer.conftest import GatedSegment, add_case
@@ -494,6 +494,25 @@ def test_layers_of_other_plugins_are_warned_of(
     assert "orientation is assumed" in notifications[0].message
 
 
+def test_a_layer_that_is_missing_for_a_moment_takes_nothing_with_it(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    viewer, panel = open_panel()
+    for modality, image in zip(MODALITIES, case.images, strict=True):
+        viewer.add_image(image, name=f"a_{modality}", scale=case.spacing)
+    choose(panel, 3, 4)
+    run_to_end(panel, gated, qtbot)
+    results, t2 = panel.results, panel.case_box.modalities["t2"]
+    chosen = t2.value
+    t2.value = None
+    assert panel.results is None
+    t2.value = chosen
+    assert panel.results is results
+    assert results is not None
+    assert results.done == {3, 4}
+    assert panel.slice_box.choice == SliceChoice(SliceMode.RANGE, 3, 4)
+
+
 def test_two_cases_keep_their_own_results(open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot) -> None:
     other = dataclasses.replace(case, name="Other", images=case.images * 2)
     viewer, panel = open_panel(case, other)
@@ -662,12 +681,19 @@ def test_a_run_without_one_image_is_a_choice_of_the_user(window: Window, gated: 
     run_to_end(panel, gated, qtbot)
     # The layers of the results do not bring the image back.
     assert box.modalities["t1ce"].value is None
+    assert panel.run_bar.status.text().startswith("Done: ")
     assert "T1ce is missing" in panel.run_bar.status.text()
 
 
-def test_the_cost_follows_the_choice_of_slices(window: Window, qtbot: QtBot) -> None:
+def test_the_cost_follows_the_choice_of_slices(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     _viewer, panel = window
     cost = panel.sampling_box.cost
     qtbot.waitUntil(lambda: "for 6 slices" in cost.text() or "for 7 slices" in cost.text(), timeout=30_000)
     choose(panel, 3, 4)
     qtbot.waitUntil(lambda: "for 2 slices" in cost.text(), timeout=30_000)
+    run_to_end(panel, gated, qtbot)
+    qtbot.waitUntil(lambda: "slice" not in cost.text(), timeout=30_000)  # nothing is left to do
+    choose(panel, 3, 6)
+    qtbot.waitUntil(lambda: "for 2 slices" in cost.text(), timeout=30_000)
+    panel.sampling_box.seed.setValue(9)
+    qtbot.waitUntil(lambda: "for 4 slices" in cost.text(), timeout=30_000)

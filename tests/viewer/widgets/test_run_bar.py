@@ -57,6 +57,8 @@ def test_the_bar_counts_evaluations(bar: RunBar) -> None:
     assert (bar.bar.value(), bar.bar.maximum()) == (10, 40)
     assert bar.bar.text() == "25 % · 15 s left"
     assert bar.status.text() == "1 of 4 slices done"
+    bar.show_progress(Progress(10, 40, 5.0, 15.0, ""), 13, 16, before=12)  # a run that goes on
+    assert (bar.bar.value(), bar.bar.maximum()) == (130, 160)
     bar.show_progress(Progress(10, 40, 5.0, None, ""), 1, 4)
     assert bar.bar.text() == "25 %"
 

@@ -47,16 +47,3 @@ def test_every_change_is_announced(box: SliceBox, case: Case, qtbot: QtBot) -> N
     with qtbot.waitSignal(box.changed):
         box.range_slider.setValue((3, 4))
     assert box.choice == SliceChoice(SliceMode.RANGE, 3, 4)
-
-
-def test_slices_without_brain_do_not_count(box: SliceBox, case: Case) -> None:
-    assert box.count == 0
-    images = case.images.copy()
-    images[:, :2] = images[:, 5] = 0
-    box.set_case(dataclasses.replace(case, images=images))
-    assert box.count == 4
-    box.set_mode(SliceMode.RANGE)
-    box.range_slider.setValue((1, 5))
-    assert box.count == 3
-    box.set_mode(SliceMode.CURRENT)
-    assert box.count == 1
