@@ -300,6 +300,16 @@ def test_a_case_that_is_open_already_is_found_and_closed(
     assert panel.results.done == {2, 3, 4, 5, 6}
 
 
+@pytest.mark.usefixtures("saved")
+def test_a_case_is_closed_while_the_canvas_shows_it_and_the_panel_another(window: Window, case: Case) -> None:
+    viewer, panel = window
+    panel.arrange(Arrangement.MODALITIES)
+    assert [layer.name for layer in viewer.layers if layer.name.endswith(" on t1")]
+    panel.desk.set_case(dataclasses.replace(case, name="Other"))
+    close_case(panel, case)  # the copies of the lesion go by themselves
+    assert [layer.name for layer in viewer.layers] == ["drawn", "marks"]
+
+
 def test_a_window_that_does_not_take_it_stays_as_it_was(
     plain: tuple[Path, Snapshot], open_panel: OpenPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
