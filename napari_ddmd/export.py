@@ -189,7 +189,7 @@ def _save_report(folder: Path, content: Saveable) -> None:
     from napari_ddmd.report import report_page
 
     for kind, text in ((_REPORT, report_page(content)), (_TABLE, lesion_csv(content))):
-        (folder / f"{content.case.name}_{kind}").write_text(text, encoding="utf-8", newline="")
+        (folder / f"{content.case.name}_{kind}").write_text(text, encoding="utf-8", errors="replace", newline="")
 
 
 def _image(volume: NDArray[Any], case: Case, dtype: np.dtype[Any]) -> nibabel.Nifti1Image:

@@ -123,6 +123,8 @@ def one_line_errors(path: Path) -> Iterator[None]:
 def write_text(path: str | Path, text: str) -> Path:
     """Write a text file (UTF-8, line ends as they are); an existing one is replaced in one step.
 
+    What a file name holds that is no text becomes a question mark.
+
     Raises
     ------
     ExportError
@@ -131,7 +133,7 @@ def write_text(path: str | Path, text: str) -> Path:
     target = Path(path)
     with one_line_errors(target), workplace(target.parent) as place:
         fresh = place / target.name
-        fresh.write_text(text, encoding="utf-8", newline="")
+        fresh.write_text(text, encoding="utf-8", errors="replace", newline="")
         return put_in_place(fresh, target)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ def evaluate_bundle(run: Run) -> None:
     bundle = load_bundle(str(recipe.bundle))
     seen = set(bundle.provenance.get("training_cases", []))
     labelled = [files for files in find_cases(recipe.data) if files.mask is not None]
+    twice = [name for name, times in Counter(files.name for files in labelled).items() if times > 1]
+    if twice:
+        raise RecipeError(f"{recipe.data}: holds two cases of the name {twice[0]}; give one of them another")
     left_out = [files.name for files in labelled if files.name in seen]
     if left_out:
         print(f"{bundle.name} was trained on {len(left_out)} of these patients, which are left out", file=sys.stderr)

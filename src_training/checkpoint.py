@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import zipfile
@@ -13,11 +14,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from napari_ddmd.faults import is_out_of_memory
 from src_training import distributed
 from src_training.files import replacing, telling_of
 from src_training.recipe import RecipeError
 
 STATE, PREVIOUS, DAMAGED = "state.pt", "state.previous.pt", "state.damaged.pt"
+_NOT_THE_FILES_FAULT = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class Checkpoint:
             try:
                 reached = self._read(path)
             except Exception as error:  # garbage makes an unpickler raise anything
+                if is_out_of_memory(error) or (isinstance(error, OSError) and error.errno in _NOT_THE_FILES_FAULT):
+                    raise  # the state may be whole, and must not be put aside
                 fault = fault or error
                 continue
             if fault is not None:

@@ -107,7 +107,8 @@ def patient_figures(
         inter = np.array([volumes.scores[index].inter for index in slices])
         values["inter_auroc"] = metrics.auroc(inter, labels)
         values["inter_pixel_auroc"] = _map_auroc(volumes.inter, rows, lesion, brain)
-        values["intra_pixel_auroc"] = _map_auroc(volumes.intra, rows, lesion, brain)
+        has_intra = all(volumes.scores[index].intra is not None for index in slices)
+        values["intra_pixel_auroc"] = _map_auroc(volumes.intra if has_intra else None, rows, lesion, brain)
     return {
         "case": case.name,
         "values": {key: None if math.isnan(value) else value for key, value in values.items()},

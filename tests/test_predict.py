@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,15 @@ def test_a_report_is_saved_where_it_is_asked_for(small_case_folder: Path, tiny_b
     for words in ("Seed</dt><dd>3", "Device</dt><dd>", "Sampled masks a slice</dt><dd>2"):
         assert words in page
     assert (done.folder / "Small_001_lesions.csv").read_text().startswith("case,model,")
+
+
+@pytest.mark.fault("Bad input")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is text")
+def test_a_report_is_saved_whatever_the_name(tiny_bundle: Bundle, tmp_path: Path, write_small_case: CaseWriter) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    folder = write_small_case(tmp_path / name)
+    done = predict_case(find_case_files(folder), tiny_bundle, tmp_path / "out", QUICK, report=True)
+    assert "caf?" in (done.folder / f"{name}_report.html").read_text("utf-8")
 
 
 def test_a_case_without_an_image_has_no_maps_and_no_scores(

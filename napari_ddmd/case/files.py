@@ -148,9 +148,13 @@ class _Listing:
     unnamed: list[Path] = field(default_factory=list)
     foreign: dict[str | None, Path] = field(default_factory=dict)
 
-    def add(self, files: Iterable[Path], modality: str | None = None) -> None:
+    def add(self, files: Iterable[Path], modality: str | None = None, *, case: str = "") -> None:
         for file in files:
-            kind = guess_modality(file.name) or modality
+            # What was saved of a case bears its name, which may hold a word that tells a modality.
+            is_result = (
+                bool(case) and file.name.startswith(f"{case}_") and _RESULT.fullmatch(file.name[len(case) :].lower())
+            )
+            kind = None if is_result else guess_modality(file.name) or modality
             if is_foreign(file.name):
                 self.foreign.setdefault(kind, file)
             elif kind is None:
@@ -230,7 +234,7 @@ def _list_case(folder: Path) -> _Listing:
     """List a case's folder: its images, and those of sub-folders that are named after a modality."""
     entries = _entries(folder)
     listing = _Listing()
-    listing.add(_images(entries))
+    listing.add(_images(entries), case=folder.name)
     for entry in entries:
         modality = guess_modality(entry.name)
         if modality is not None and _is_folder(entry):

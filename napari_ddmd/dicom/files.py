@@ -19,6 +19,8 @@ _LOOKED_AT: Final = 200
 def is_dicom(file: Path) -> bool:
     """Tell whether a file starts as a DICOM file does; False where it cannot be read."""
     try:
+        if not file.is_file():  # a pipe would be waited for, for ever
+            return False
         with file.open("rb") as stream:
             return stream.read(_PREAMBLE + len(_MAGIC))[_PREAMBLE:] == _MAGIC
     except OSError:

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from napari_ddmd.case import MODALITIES
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
 from napari_ddmd.lesions import Lesion
+from napari_ddmd.missing import missing_modalities
 from napari_ddmd.overview import brain_window, outline
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.slice_curves import slice_curves
@@ -22,6 +23,7 @@ MOST_KEY_SLICES = 3
 # Told apart by everybody, and not only by hue: the expert's outline is dashed.
 _FOUND, _EXPERT = "#ffd400", "#00c8ff"
 _INK = "#1a1a1a"
+_BEST_FIRST = ("flair", "t2", "t1ce", "t1")
 _CURVES = {"inter": "#0072b2", "intra": "#a04000", "lesion": "#007a5a"}
 _DPI = 160
 
@@ -52,8 +54,13 @@ def key_slices(content: Saveable) -> list[tuple[Lesion, int]]:
 
 
 def slice_pictures(content: Saveable) -> list[Picture]:
-    """FLAIR with the outline on the key slices; one slice without lesion where nothing was found."""
+    """FLAIR with the outline on the key slices; one slice without lesion where nothing was found.
+
+    Another modality takes the place of a FLAIR image that is missing.
+    """
     case = content.case
+    modality = _shown_modality(case)
+    shown = MODALITY_LABELS[modality]
     expert = content.with_expert and case.mask is not None
     both = "; dashed: expert's mask" if expert else ""
     pictures = []
@@ -61,9 +68,9 @@ def slice_pictures(content: Saveable) -> list[Picture]:
         number = case.grid.file_slice(index)
         pictures.append(
             Picture(
-                _flair(content, index),
-                f"Lesion {lesion.label}: FLAIR, slice {number}{both}",
-                f"Axial FLAIR slice {number} with the outline of lesion {lesion.label}"
+                _scan(content, modality, index),
+                f"Lesion {lesion.label}: {shown}, slice {number}{both}",
+                f"Axial {shown} slice {number} with the outline of lesion {lesion.label}"
                 f"{' and of the expert mask' if expert else ''}.",
             )
         )
@@ -72,9 +79,9 @@ def slice_pictures(content: Saveable) -> list[Picture]:
         number = case.grid.file_slice(index)
         pictures.append(
             Picture(
-                _flair(content, index),
-                f"No lesion in the mask: FLAIR, slice {number}{both}",
-                f"Axial FLAIR slice {number} without a lesion in the mask.",
+                _scan(content, modality, index),
+                f"No lesion in the mask: {shown}, slice {number}{both}",
+                f"Axial {shown} slice {number} without a lesion in the mask.",
             )
         )
     return pictures
@@ -162,9 +169,15 @@ def _slice_without_lesion(content: Saveable) -> int:
     return brain[len(brain) // 2]
 
 
-def _flair(content: Saveable, index: int) -> bytes:
+def _shown_modality(case: Case) -> str:
+    """FLAIR, or the next best where the case lacks it."""
+    missing = missing_modalities(case)
+    return next(name for name in _BEST_FIRST if name not in missing or name == _BEST_FIRST[-1])
+
+
+def _scan(content: Saveable, modality: str, index: int) -> bytes:
     case = content.case
-    volume = case.images[MODALITIES.index("flair")]
+    volume = case.images[MODALITIES.index(modality)]
     brain = volume[volume != 0]
     low, high = np.percentile(brain, (0.5, 99.5)) if brain.size else (0.0, 1.0)
     # Black must stay black: zero is what lies outside the brain.

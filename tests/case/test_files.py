@@ -244,3 +244,14 @@ def test_each_folder_of_a_web_of_links_is_searched_once(
 
     assert [found.name for found in find_cases(tmp_path)] == ["patient"]
     assert len(listed) < 5 * len(names)
+
+
+@pytest.mark.parametrize("name", ["GT_001", "study_T1_007"])
+def test_what_was_saved_of_a_case_is_none_of_its_images(name: str, write_case: WriteCase) -> None:
+    """The case's name is in the names of the results, and may hold a word that tells a modality."""
+    folder = write_case(name, skip=("seg",))
+    before = find_case_files(folder)
+    assert before.mask is None
+    for kind in ("mask", "probability", "inter"):
+        (folder / f"{name}_{kind}.nii.gz").write_bytes(b"")
+    assert find_case_files(folder) == before

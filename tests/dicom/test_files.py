@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pytest
 
 from napari_ddmd.dicom.files import all_files, is_dicom, is_study
 from tests.dicom.studies import StudyWriter, flat
@@ -40,3 +43,11 @@ def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     assert [file.relative_to(tmp_path).as_posix() for file in all_files(tmp_path)] == ["a", "b", "d/e"]
+
+
+@pytest.mark.fault("Bad input")
+@pytest.mark.skipif(os.name != "posix", reason="there are pipes on POSIX alone")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "IM0001")
+    assert not is_dicom(tmp_path / "IM0001")
+    assert not is_study(tmp_path)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_ddmd.case import Case
+from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.report import report_page, write_report
 from napari_ddmd.saveable import ModelFacts, Saveable
@@ -172,3 +172,12 @@ def test_it_is_written_whole_or_not_at_all(make: Make, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(ExportError, match=r"nowhere/report\.html: cannot be written"):
         write_report(tmp_path / "nowhere" / "report.html", make())
+
+
+def test_without_flair_another_image_is_shown(make: Make, small_case: Case) -> None:
+    images = small_case.images.copy()
+    images[MODALITIES.index("flair")] = 0
+    reader = Reader(report_page(make(case=dataclasses.replace(small_case, images=images))))
+    alts = [picture["alt"] or "" for picture in reader.all("img")]
+    assert alts[0].startswith("Axial T2 slice ")
+    assert not any("FLAIR" in alt for alt in alts)

@@ -77,7 +77,7 @@ def test_what_it_finds_becomes_part_of_the_card(
     assert len(load_bundle(model).provenance["evaluations"]) == len(after.provenance["evaluations"])
 
 
-@pytest.mark.parametrize("case", ["a training", "nobody", "no model"])
+@pytest.mark.parametrize("case", ["a training", "nobody", "no model", "one name twice"])
 def test_refusals(
     case: str, model: Path, cohort: Path, tiny_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,6 +88,10 @@ def test_refusals(
         name = load_bundle(model).provenance["training_cases"][0]
         shutil.copytree(cohort / name, tmp_path / "seen" / name)
         data, expected = tmp_path / "seen", "has no labelled case that compact has not been trained on"
+    elif case == "one name twice":
+        for group in ("HGG", "LGG"):
+            shutil.copytree(cohort / PATIENTS[0], tmp_path / "data" / group / PATIENTS[0])
+        data, expected = tmp_path / "data", f"holds two cases of the name {PATIENTS[0]}; give one of them another"
     else:
         model = tmp_path / "missing"
     before = (tiny_copy / "recipe.json").read_bytes()

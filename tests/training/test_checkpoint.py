@@ -270,3 +270,27 @@ def test_kills_leave_no_trace_in_the_autoencoders(tiny_copy: Path) -> None:
 
     assert len(whole) == 8
     assert {path.relative_to(ensembles): path.read_bytes() for path in ensembles.rglob("*.safetensors")} == whole
+
+
+@pytest.mark.fault("Output whole or absent")
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), PermissionError(errno.EACCES, "Permission denied")],
+)
+def test_a_state_that_cannot_be_read_just_now_is_not_taken_for_damaged(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = checkpoint_of(tmp_path)
+    one.save(4, 1.0)
+    one.save(8, 2.0)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", fail)
+        with pytest.raises(type(error)):
+            checkpoint_of(tmp_path).load()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert checkpoint_of(tmp_path).load() == (8, 2.0)

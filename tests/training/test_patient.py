@@ -17,6 +17,7 @@ from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import brain_slices
 from src_training.metrics import METRICS
 from src_training.patient import judged_slices, patient_figures
+from tests.results import slice_result
 
 from .conftest import PATIENTS
 
@@ -140,3 +141,13 @@ def test_the_worst_slices_are_those_with_the_largest_wrong_area(case: Case) -> N
         "false": {"slice": third, "area_mm2": pytest.approx(3 * voxel_mm2)},
     }
     assert figures(case, lesion, lesion, judged)["worst"]["missed"]["area_mm2"] == 0
+
+
+@pytest.mark.parametrize("has_intra", [True, False])
+def test_a_map_that_the_model_does_not_make_has_no_figure(case: Case, has_intra: bool) -> None:
+    assert case.mask is not None
+    judged = brain_slices(case)
+    results = [slice_result(case, index, intra=has_intra) for index in judged]
+    values = patient_figures(case, results, judged, ALL_PARTS, samples=3, has_maps=True)["values"]
+    assert values["inter_pixel_auroc"] is not None
+    assert (values["intra_pixel_auroc"] is None) is not has_intra

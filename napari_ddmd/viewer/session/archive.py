@@ -167,6 +167,8 @@ def refuse_too_large(path: Path, needed: int) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[ZipFile]:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, for ever
+            raise SessionError(f"{path}: is a folder, pipe or device; choose a file")
         with ZipFile(path) as archive:
             yield archive
     except SessionError:

@@ -402,3 +402,11 @@ def test_documents_with_strange_values_are_refused_or_read(saved: Path, data: st
 
     forged = write_members(saved.with_name("forged.ddmd"), change_document(members_of(saved), change))
     read_or_refused(forged)
+
+
+@pytest.mark.fault("Bad input")
+@pytest.mark.skipif(os.name != "posix", reason="there are pipes on POSIX alone")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "case.ddmd")
+    with pytest.raises(SessionError, match=r"case\.ddmd: is a folder, pipe or device; choose a file"):
+        read_session(tmp_path / "case.ddmd")
