@@ -23,6 +23,9 @@ from napari_ddmd.results import Progress, SliceResult
 from napari_ddmd.window import CaseWindow
 from napari_ddmd.workers import rows_at_once
 
+MOST_SAMPLES = 1000
+"""Masks a slice; many more than anybody has a use for, and as many as whole heads still have room for in memory."""
+
 
 class CancelledError(Exception):
     """Raised inside a sampler when the run is to stop."""
@@ -87,8 +90,8 @@ class CaseSampler:
         for index in slices:
             if not 0 <= index < depth:
                 raise ValueError(f"slice {index} is outside {self.case.name}, which has slices 0 to {depth - 1}")
-        if self.samples < 1:
-            raise ValueError(f"samples must be at least 1, not {self.samples}")
+        if not 1 <= self.samples <= MOST_SAMPLES:
+            raise ValueError(f"samples must be at least 1 and at most {MOST_SAMPLES}, not {self.samples}")
         if not 1 <= self.steps <= timesteps:
             raise ValueError(f"steps must be 1 to {timesteps}, not {self.steps}")
         if self.sampler not in SAMPLERS:

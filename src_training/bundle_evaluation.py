@@ -45,6 +45,8 @@ def evaluate_bundle(run: Run) -> None:
     if run.index_path.exists():
         raise RecipeError(f"{run.root}: holds a training; choose another --out for the figures of a published model")
     bundle = load_bundle(str(recipe.bundle))
+    if not _is_readable(bundle.provenance):
+        raise RecipeError(f"{bundle.name}: its model.json does not say as it should how it was made; copy it again")
     seen = set(bundle.provenance.get("training_cases", []))
     labelled = [files for files in find_cases(recipe.data) if files.mask is not None]
     twice = [name for name, times in Counter(files.name for files in labelled).items() if times > 1]
@@ -86,6 +88,26 @@ def evaluate_bundle(run: Run) -> None:
         record(bundle, recipe.bundle or Path(), patients, recipe.seed, picture)
     if recipe.json:
         print(json.dumps(summary))
+
+
+def _is_readable(provenance: dict[str, Any]) -> bool:
+    """Tell whether what is read of a model's provenance has the form that `publish` gives it; anybody may write one."""
+    cases, entries = provenance.get("training_cases", []), provenance.get("evaluations", [])
+    recipe = provenance.get("recipe", {})
+    band = recipe.get("slices", {}) if isinstance(recipe, dict) else None
+    if not (isinstance(cases, list) and isinstance(entries, list) and isinstance(band, dict)):
+        return False
+    ends = [band[end] for end in ("first_slice", "last_slice") if end in band]
+    patients = [
+        patient
+        for entry in entries
+        for patient in (entry.get("patients") if isinstance(entry, dict) else None) or [None]
+    ]
+    return (
+        all(isinstance(name, str) for name in cases)
+        and all(isinstance(end, int) for end in ends)
+        and all(isinstance(one, dict) and isinstance(one.get("values"), dict) and "case" in one for one in patients)
+    )
 
 
 def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: int, picture: Path | None = None) -> None:

@@ -231,6 +231,7 @@ def test_slices_without_brain_are_empty_and_cost_nothing(small_case: Case, tiny_
     [
         ({"slices": [99]}, "slice 99 is outside"),
         ({"samples": 0}, "samples must be at least 1"),
+        ({"samples": 10**13}, "at most 1000, not 10000000000000"),
         ({"steps": 0}, "steps must be 1 to 1000"),
         ({"steps": 1001}, "steps must be 1 to 1000"),
         ({"sampler": "euler"}, "sampler must be one of ddim"),

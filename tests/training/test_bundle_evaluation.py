@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from napari_ddmd.model import load_bundle
+from napari_ddmd.model.bundle import save_bundle
 from src_training.__main__ import main
 from src_training.bundle_evaluation import compared_with_card
 from src_training.metrics import METRICS
@@ -99,6 +102,30 @@ def test_refusals(
     assert judge(model, data, out) == 2
     assert expected in capsys.readouterr().err.splitlines()[-1]
     assert (tiny_copy / "recipe.json").read_bytes() == before
+
+
+@pytest.mark.fault("Hostile model")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"recipe": []},
+        {"recipe": {"slices": 3}},
+        {"recipe": {"slices": {"first_slice": "a"}}},
+        {"training_cases": 7},
+        {"training_cases": [{}]},
+        {"evaluations": {"patients": []}},
+        {"evaluations": ["a"]},
+        {"evaluations": [{"patients": [{"case": "a"}]}]},
+    ],
+    ids=str,
+)
+def test_a_model_with_a_strange_past_is_refused(
+    changed: dict[str, Any], model: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = load_bundle(model)
+    save_bundle(tmp_path / "strange", replace(bundle, provenance=bundle.provenance | changed))
+    assert judge(tmp_path / "strange", cohort, tmp_path / "judged") == 2
+    assert "does not say as it should how it was made" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_recording_needs_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
