@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_ddmd.earlier import edited_results
 from napari_ddmd.export import ExportError
 from napari_ddmd.predict import Prediction, PredictSettings, finished_before, predict_case
 from napari_ddmd.progress_line import ProgressLine
@@ -34,7 +35,7 @@ def do_case(
     overwrite
         Whether earlier results are replaced in any case.
     update
-        Whether those are replaced that are incomplete or were made otherwise.
+        Whether those are replaced that are incomplete or were made otherwise; never what somebody has corrected.
     place
         Of the case among all, ``3/20``, for the line that shows how far it is.
 
@@ -51,14 +52,21 @@ def do_case(
         One line each.
     """
     if not overwrite:
+        edited = ", ".join(edited_results(out, files.name))
         try:
             kept = finished_before(files, bundle, out, settings, report=report)
-        except ExportError:
+        except ExportError as error:
             if not update:
                 raise
+            if edited:
+                raise ExportError(
+                    f"{out / files.name}: would be done again, but was edited since ({edited}); move the folder, or "
+                    "overwrite all (--overwrite)"
+                ) from error
             kept = None
         if kept is not None:
-            return kept, f"{files.name}: is done, and kept as it is in {out / files.name}"
+            told = f"; edited since: {edited}" if edited else ""
+            return kept, f"{files.name}: is done, and kept as it is in {out / files.name}{told}"
     with ProgressLine(f"{files.name} ({place})") as line:
         done = predict_case(
             files,

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ddmd.case import CaseError, CaseFiles
+from napari_ddmd.case.files import is_nifti
+from napari_ddmd.case.nifti import open_nifti
 from napari_ddmd.export import SUMMARY_FILE, ExportError, file_names, report_names
 from napari_ddmd.summary import model_entry
+from napari_ddmd.whole_files import file_hash
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
@@ -29,12 +32,31 @@ def images_hash(files: CaseFiles) -> str:
         if path.exists() and not path.is_file():  # a pipe would be waited for, and a device read, for ever
             raise CaseError(f"{path}: is a folder, pipe or device by now; see that it can be read")
         try:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256")
+            content = file_hash(path)
         except OSError as error:
             raise CaseError(f"{path}: {error.strerror or error}; see that it can be read") from error
-        whole.update(f"{modality} {content.hexdigest()}\n".encode())
+        whole.update(f"{modality} {content}\n".encode())
     return whole.hexdigest()
+
+
+def edited_results(out: Path, case_name: str) -> list[str]:
+    """Name the results of a case that somebody has changed since they were written, a corrected mask above all.
+
+    Parameters
+    ----------
+    out
+        Holds one folder for each case.
+    case_name
+        The case.
+
+    Returns
+    -------
+    list of str
+        File names. Those that are damaged are not among them, nor those of summaries that say nothing of their files'
+        content (of earlier versions).
+    """
+    target = out / case_name
+    return [name for name in _changed(_read(target / SUMMARY_FILE), target) if not _is_damaged(target / name)]
 
 
 def same_results(
@@ -94,6 +116,9 @@ def _difference(
     missing = [name for name in (*map(str, recorded), *wanted) if not _is_filled(target / name)]
     if missing:
         return f"but {missing[0]} does not"
+    damaged = [name for name in _changed(summary, target) if _is_damaged(target / name)]
+    if damaged:
+        return f"but {damaged[0]} is damaged"
     changed = sorted(key for key in made.keys() | settings.keys() if made.get(key) != settings.get(key))
     if changed:
         return f"made with other settings ({', '.join(changed)})"
@@ -111,8 +136,34 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _changed(summary: dict[str, Any], target: Path) -> list[str]:
+    """Files that are there and are not what the summary says was written."""
+    written = summary.get("files_sha256")
+    if not isinstance(written, dict):
+        return []
+    try:
+        return [
+            name
+            for name in file_names(target.name)
+            if name in written and _is_filled(target / name) and file_hash(target / name) != written[name]
+        ]
+    except OSError as error:
+        raise ExportError(f"{target}: cannot be read ({error.strerror or error}); see that it can") from error
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a volume cannot be read; of text nobody can tell."""
+    if not is_nifti(path.name):
+        return False
+    try:
+        open_nifti(path).read_voxels()
+    except CaseError:
+        return True
+    return False
+
+
 def _is_filled(path: Path) -> bool:
     try:
         return path.stat().st_size > 0
-    except OSError:
+    except (OSError, ValueError):  # a summary can name what is no file name
         return False

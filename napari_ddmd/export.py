@@ -18,7 +18,15 @@ from napari_ddmd.overview import save_overview
 from napari_ddmd.saveable import ModelFacts, Saveable
 from napari_ddmd.summary import summarise
 from napari_ddmd.volumes import Volumes
-from napari_ddmd.whole_files import ExportError, one_line_errors, put_in_place, settle, settle_names, workplace
+from napari_ddmd.whole_files import (
+    ExportError,
+    file_hash,
+    one_line_errors,
+    put_in_place,
+    settle,
+    settle_names,
+    workplace,
+)
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
@@ -166,6 +174,7 @@ def save_prediction(
                 )
                 _save_report(fresh, content)
             summary["files"] = sorted(entry.name for entry in fresh.iterdir())
+            summary["files_sha256"] = {name: file_hash(fresh / name) for name in summary["files"]}
             text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
             (fresh / SUMMARY_FILE).write_text(text, encoding="utf-8")
             _move_results(fresh, target, case.name)

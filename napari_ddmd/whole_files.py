@@ -6,6 +6,7 @@ that `sweep` can tell what nobody owns any more.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -75,6 +76,12 @@ def settle_names(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of what a file holds."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sweep(folder: Path, *, deep: bool = False) -> str:

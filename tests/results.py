@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import nibabel
 import numpy as np
 
 from napari_ddmd.case import MODALITIES, Case
@@ -38,3 +41,11 @@ def finished(case: Case, *, slices: list[int] | None = None, intra: bool = True)
     for index in range(case.grid.shape[0]) if slices is None else slices:
         volumes.add(slice_result(case, index, intra=intra))
     return volumes
+
+
+def correct_mask(mask: Path) -> None:
+    """Change one voxel of a mask, as somebody would who saves it from the viewer."""
+    image = nibabel.load(mask)
+    voxels = np.asanyarray(image.dataobj).copy()
+    voxels[0, 0, 0] = 1 - voxels[0, 0, 0]
+    nibabel.save(nibabel.Nifti1Image(voxels, image.affine, image.header), mask)

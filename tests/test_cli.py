@@ -17,6 +17,7 @@ from napari_ddmd.cli import main
 from napari_ddmd.model import Bundle
 
 from .conftest import CaseWriter
+from .results import correct_mask
 
 QUICK = ["--samples", "1", "--steps", "1", "--slices", "3:5"]
 Captured = pytest.CaptureFixture[str]
@@ -165,6 +166,26 @@ def test_what_is_done_is_kept_and_only_what_was_made_otherwise_is_updated(
     capsys.readouterr()
     assert predict(small_case_folder, tiny_model_folder, out, "--update", "--overwrite") == 2
     assert "not allowed with" in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.fault("Output whole or absent")
+def test_a_corrected_mask_is_replaced_only_when_all_are(
+    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
+) -> None:
+    folder = out / "Small_001"
+    mask = folder / "Small_001_mask.nii.gz"
+    assert predict(small_case_folder, tiny_model_folder, out) == 0
+    correct_mask(mask)
+    corrected = mask.read_bytes()
+    capsys.readouterr()
+    assert predict(small_case_folder, tiny_model_folder, out) == 0
+    assert capsys.readouterr().out.endswith(f"kept as it is in {folder}; edited since: {mask.name}\n")
+    assert predict(small_case_folder, tiny_model_folder, out, "--seed", "1", "--update") == 2
+    refusal = one_line(capsys.readouterr().err)
+    assert f"{folder}: would be done again, but was edited since ({mask.name}); move the folder, or" in refusal
+    assert mask.read_bytes() == corrected
+    assert predict(small_case_folder, tiny_model_folder, out, "--seed", "1", "--overwrite") == 0
+    assert mask.read_bytes() != corrected
 
 
 def test_one_case_at_fault_does_not_lose_the_others(

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from napari_ddmd.case import CaseError, CaseFiles, find_case_files
-from napari_ddmd.earlier import images_hash
+from napari_ddmd.earlier import edited_results, images_hash
 from napari_ddmd.export import ExportError
 from napari_ddmd.model import Bundle, untrained_bundle
 from napari_ddmd.predict import PredictSettings, finished_before, predict_case
+
+from .results import correct_mask
 
 QUICK = PredictSettings(samples=1, steps=1, slices=(3, 5))
 
@@ -94,6 +96,36 @@ def test_a_result_that_is_lost_is_named(
     lost.write_bytes(b"") if is_emptied else lost.unlink()
     with pytest.raises(ExportError, match=rf"exists already, but {lost.name} does not; choose"):
         finished_before(files, tiny_bundle, out, QUICK)
+
+
+@pytest.mark.fault("Output whole or absent")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_that_is_damaged_is_named(out: Path, files: CaseFiles, tiny_bundle: Bundle, name: str) -> None:
+    torn = out / "Small_001" / f"Small_001_{name}"
+    torn.write_bytes(torn.read_bytes()[:-9])
+    assert edited_results(out, "Small_001") == []
+    with pytest.raises(ExportError, match=rf"exists already, but {torn.name} is damaged; choose"):
+        finished_before(files, tiny_bundle, out, QUICK)
+
+
+@pytest.mark.fault("Output whole or absent")
+def test_a_corrected_mask_is_known_for_one(out: Path, files: CaseFiles, tiny_bundle: Bundle) -> None:
+    assert edited_results(out, "Small_001") == []
+    correct_mask(out / "Small_001" / "Small_001_mask.nii.gz")
+    assert edited_results(out, "Small_001") == ["Small_001_mask.nii.gz"]
+    assert finished_before(files, tiny_bundle, out, QUICK) is not None
+
+
+def test_results_of_earlier_versions_say_nothing_of_their_content(
+    out: Path, files: CaseFiles, tiny_bundle: Bundle
+) -> None:
+    summary = out / "Small_001" / "summary.json"
+    content = json.loads(summary.read_text())
+    del content["files_sha256"]
+    summary.write_text(json.dumps(content))
+    correct_mask(out / "Small_001" / "Small_001_mask.nii.gz")
+    assert edited_results(out, "Small_001") == []
+    assert finished_before(files, tiny_bundle, out, QUICK) is not None
 
 
 @pytest.mark.fault("Output whole or absent")

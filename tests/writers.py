@@ -293,6 +293,13 @@ def bundle() -> Write:
     return lambda folder, version: save_bundle(folder, bundles[version])
 
 
+def card() -> Write:
+    from napari_ddmd.model import save_bundle, untrained_bundle
+
+    bundles = [untrained_bundle("mini", name=f"version {version}") for version in range(2)]
+    return lambda folder, version: save_bundle(folder, bundles[version])
+
+
 def synthetic_case() -> Write:
     from napari_ddmd.synthetic import case as module
 
@@ -322,6 +329,7 @@ WRITERS: dict[str, Callable[[], Write]] = {
     "checkpoint": checkpoint,
     "training_files": training_files,
     "bundle": bundle,
+    "card": card,
     "synthetic_case": synthetic_case,
 }
 

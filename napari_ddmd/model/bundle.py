@@ -160,6 +160,9 @@ def untrained_bundle(
 def save_bundle(folder: Path | str, bundle: Bundle) -> Path:
     """Write a bundle; ``model.json`` last, so that a torn write is never mistaken for a bundle.
 
+    Where the weights stay, which is so for new figures on the card, the bundle there is the old one or the new one at
+    any moment.
+
     Raises
     ------
     ValueError
@@ -180,16 +183,24 @@ def save_bundle(folder: Path | str, bundle: Bundle) -> Path:
     text = (json.dumps(description, indent=2, allow_nan=False) + "\n").encode()
     _checked_description(text)
     folder.mkdir(parents=True, exist_ok=True)
+    contents = {SETTINGS_FILE: text}
+    if not _holds(folder / WEIGHTS_FILE, weights):
+        contents = {WEIGHTS_FILE: weights, **contents}
     with workplace(folder) as place:
-        for name, content in ((WEIGHTS_FILE, weights), (SETTINGS_FILE, text)):
+        for name, content in contents.items():
             (place / name).write_bytes(content)
         settle(place)
-        # Between the two there is no model, rather than one whose weights are not its own.
-        (folder / SETTINGS_FILE).unlink(missing_ok=True)
-        for name in (WEIGHTS_FILE, SETTINGS_FILE):
+        if WEIGHTS_FILE in contents:
+            # Between the two there is no model, rather than one whose weights are not its own.
+            (folder / SETTINGS_FILE).unlink(missing_ok=True)
+        for name in contents:
             (place / name).replace(folder / name)
         settle_names(folder)
     return folder
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    return file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content
 
 
 def read_bundle(folder: Path | str) -> Bundle:

@@ -122,6 +122,23 @@ def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:
         read_bundle(tmp_path)
 
 
+@pytest.mark.fault("Output whole or absent")
+def test_new_words_about_the_same_weights_never_cost_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = untrained_bundle()
+    save_bundle(tmp_path, bundle)
+
+    def fail(*_args: object) -> None:
+        raise OSError("cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="cut off"):
+            save_bundle(tmp_path, replace(bundle, card="Newer."))
+    assert read_bundle(tmp_path).card == bundle.card
+    save_bundle(tmp_path, replace(bundle, card="Newer."))
+    assert read_bundle(tmp_path).card == "Newer."
+
+
 def test_models_are_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = save_bundle(tmp_path / "mine", untrained_bundle(name="mine"))
     monkeypatch.setenv("NAPARI_DDMD_MODELS", str(tmp_path))
