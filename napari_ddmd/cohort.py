@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_ddmd.earlier import edited_results
+from napari_ddmd.earlier import ForeignResultsError, changed_results
 from napari_ddmd.export import ExportError
 from napari_ddmd.predict import Prediction, PredictSettings, finished_before, predict_case
 from napari_ddmd.progress_line import ProgressLine
@@ -52,20 +52,17 @@ def do_case(
         One line each.
     """
     if not overwrite:
-        edited = ", ".join(edited_results(out, files.name))
         try:
             kept = finished_before(files, bundle, out, settings, report=report)
-        except ExportError as error:
+        except ForeignResultsError:
+            raise
+        except ExportError:
             if not update:
                 raise
-            if edited:
-                raise ExportError(
-                    f"{out / files.name}: would be done again, but was edited since ({edited}); move the folder, or "
-                    "overwrite all (--overwrite)"
-                ) from error
             kept = None
         if kept is not None:
-            told = f"; edited since: {edited}" if edited else ""
+            changed = changed_results(out, files.name)
+            told = f"; changed since: {', '.join(changed)}" if changed else ""
             return kept, f"{files.name}: is done, and kept as it is in {out / files.name}{told}"
     with ProgressLine(f"{files.name} ({place})") as line:
         done = predict_case(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_ddmd.case import CaseError, CaseFiles
 from napari_ddmd.case.files import is_nifti
 from napari_ddmd.case.nifti import open_nifti
-from napari_ddmd.export import SUMMARY_FILE, ExportError, file_names, report_names
+from napari_ddmd.export import REPLACING_FILE, SUMMARY_FILE, ExportError, file_names, report_names
 from napari_ddmd.summary import model_entry
 from napari_ddmd.whole_files import file_hash
 
@@ -39,8 +39,12 @@ def images_hash(files: CaseFiles) -> str:
     return whole.hexdigest()
 
 
-def edited_results(out: Path, case_name: str) -> list[str]:
-    """Name the results of a case that somebody has changed since they were written, a corrected mask above all.
+class ForeignResultsError(ExportError):
+    """There are results that a run has not left like this: a mask that was corrected, or that was saved by hand."""
+
+
+def changed_results(out: Path, case_name: str) -> list[str]:
+    """Name the results of a case that somebody has changed or added since, a corrected mask above all.
 
     Parameters
     ----------
@@ -56,7 +60,12 @@ def edited_results(out: Path, case_name: str) -> list[str]:
         content (of earlier versions).
     """
     target = out / case_name
-    return [name for name in _changed(_read(target / SUMMARY_FILE), target) if not _is_damaged(target / name)]
+    summary = _read(target / SUMMARY_FILE)
+    written = summary.get("files_sha256")
+    if not isinstance(written, dict):
+        return []
+    changed = [name for name in _changed(summary, target) if not _is_damaged(target / name)]
+    return changed + [name for name in report_names(case_name) if name not in written and _is_filled(target / name)]
 
 
 def same_results(
@@ -82,8 +91,10 @@ def same_results(
 
     Raises
     ------
+    ForeignResultsError
+        If there are results that a run would replace and that are not as a run has left them.
     ExportError
-        If there are results that were made otherwise or are incomplete; one line says which.
+        If there are others that were made otherwise or are incomplete; one line says which.
     CaseError
         If an image cannot be read.
     """
@@ -93,12 +104,22 @@ def same_results(
         return None
     summary = _read(target / SUMMARY_FILE)
     reason = _difference(summary, target, files, bundle, settings, report_names(files.name) if report else [])
-    if reason:
-        raise ExportError(
-            f"{target / present[0]}: exists already, {reason}; choose another output folder, replace such results "
-            "(--update), or overwrite all (--overwrite)"
+    if not reason:
+        return summary
+    told = f"{target / present[0]}: exists already, {reason}"
+    changed = changed_results(out, files.name)
+    if changed:
+        raise ForeignResultsError(
+            f"{told}, and {', '.join(changed)} changed since; choose another output folder, move this one, or "
+            "overwrite all (--overwrite)"
         )
-    return summary
+    if not _is_whole(summary) and not (target / REPLACING_FILE).exists():
+        raise ForeignResultsError(
+            f"{told}; choose another output folder, move the file, or overwrite all (--overwrite)"
+        )
+    raise ExportError(
+        f"{told}; choose another output folder, replace such results (--update), or overwrite all (--overwrite)"
+    )
 
 
 def _difference(
@@ -110,10 +131,10 @@ def _difference(
     wanted: list[str],
 ) -> str:
     """Tell in what results differ from what is asked for; empty where in nothing."""
-    made, recorded = summary.get("settings"), summary.get("files")
-    if not isinstance(made, dict) or not isinstance(recorded, list) or "images_sha256" not in summary:
+    if not _is_whole(summary):
         return f"and no {SUMMARY_FILE} says that it is whole and what it was made with"
-    missing = [name for name in (*map(str, recorded), *wanted) if not _is_filled(target / name)]
+    made: dict[str, Any] = summary["settings"]
+    missing = [name for name in (*map(str, summary["files"]), *wanted) if not _is_filled(target / name)]
     if missing:
         return f"but {missing[0]} does not"
     damaged = [name for name in _changed(summary, target) if _is_damaged(target / name)]
@@ -122,9 +143,19 @@ def _difference(
     changed = sorted(key for key in made.keys() | settings.keys() if made.get(key) != settings.get(key))
     if changed:
         return f"made with other settings ({', '.join(changed)})"
-    if summary.get("model") != model_entry(bundle):
+    model, own = summary.get("model"), model_entry(bundle)
+    if not isinstance(model, dict) or {**own, **model} != own:  # earlier versions say less of it
         return "made with another model"
     return "" if summary["images_sha256"] == images_hash(files) else "made from other images"
+
+
+def _is_whole(summary: dict[str, Any]) -> bool:
+    """Whether a summary says of which files it is, and from what and how they were made."""
+    return (
+        isinstance(summary.get("settings"), dict)
+        and isinstance(summary.get("files"), list)
+        and "images_sha256" in summary
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from napari_ddmd.summary import summarise
 from napari_ddmd.volumes import Volumes
 from napari_ddmd.whole_files import (
     ExportError,
+    alone_in,
     file_hash,
     one_line_errors,
     put_in_place,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["ExportError", "prediction_folder", "save_overview", "save_prediction", "save_volume"]
 
 SUMMARY_FILE = "summary.json"
+REPLACING_FILE = ".replacing"
+"""Stands beside results while new ones take their place: without a summary, they are what that has left."""
+
 _REPORT, _TABLE = "report.html", "lesions.csv"
 _VOLUMES: dict[str, type[np.generic]] = {
     "mask": np.uint8,
@@ -219,16 +223,19 @@ def _move_results(fresh: Path, target: Path, case_name: str) -> None:
         put_in_place(fresh, target)
         return
     settle(fresh)
-    # The summary goes first and comes last: where there is one, all files belong to it. Each of the others is the old
-    # one or the new one at any moment.
-    (target / SUMMARY_FILE).unlink(missing_ok=True)
-    settle_names(target)
-    for name in file_names(case_name):
-        if (fresh / name).exists():
-            (fresh / name).replace(target / name)
-        else:
-            (target / name).unlink(missing_ok=True)
-    settle_names(target)
+    with alone_in(target):
+        # The summary goes first and comes last: where there is one, all files belong to it. Each of the others is the
+        # old one or the new one at any moment.
+        (target / REPLACING_FILE).touch()
+        (target / SUMMARY_FILE).unlink(missing_ok=True)
+        settle_names(target)
+        for name in file_names(case_name):
+            if (fresh / name).exists():
+                (fresh / name).replace(target / name)
+            else:
+                (target / name).unlink(missing_ok=True)
+        settle_names(target)
+        (target / REPLACING_FILE).unlink()
 
 
 def file_names(case_name: str) -> list[str]:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_ddmd.one_line import one_line, printable
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
 
@@ -57,9 +59,8 @@ def _import(options: argparse.Namespace) -> int:
     for remark in proposal.study.remarks:
         _tell(f"warning: {remark}; --list names them")
     if options.list:
-        print("\n".join(listing(proposal)))
-        for file in proposal.study.unreadable:
-            print(f"    -  cannot be read: {file}")
+        for line in (*listing(proposal), *(f"    -  cannot be read: {file}" for file in proposal.study.unreadable)):
+            print(printable(line))
         return 0
     left = sweep(refuse_folder(options.folder).parent)
     if left:
@@ -76,4 +77,4 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _tell(text: str) -> None:
-    print(f"napari-ddmd: {text}", file=sys.stderr, flush=True)
+    print(f"napari-ddmd: {one_line(text)}", file=sys.stderr, flush=True)

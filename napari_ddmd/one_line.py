@@ -14,8 +14,18 @@ def one_line(text: object) -> str:
     >>> one_line("first\nsecond")
     'first second'
     """
-    words = " ".join(str(text).split())
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in words)
+    return printable(" ".join(str(text).split()))
+
+
+def printable(text: str) -> str:
+    r"""Write out what would end a line, colour it or turn it round; spaces stay as they are.
+
+    Examples
+    --------
+    >>> printable("   3  T1\x1b[2J")
+    '   3  T1\\x1b[2J'
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def print_any_name() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
 from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.volumes import Volumes
 from napari_ddmd.whole_files import one_line_errors, put_in_place, workplace
@@ -20,7 +20,6 @@ _ROWS = 5
 _CELL_INCHES = 1.7
 # Told apart by everybody, and not only by hue: the expert's outline is dashed.
 _FOUND, _EXPERT = "#ffd400", "#00c8ff"
-_TITLES = {"t1": "T1", "t1ce": "T1ce", "t2": "T2", "flair": "FLAIR"}
 
 
 class _Column(NamedTuple):
@@ -112,7 +111,7 @@ def _columns(case: Case, volumes: Volumes) -> list[_Column]:
         brain = image[image != 0]
         low, high = np.percentile(brain, (0.5, 99.5)) if brain.size else (0.0, 1.0)
         # Black must stay black: zero is what lies outside the brain.
-        columns.append(_Column(_TITLES[name], image, "gray", (min(0.0, float(low)), float(high)), True))
+        columns.append(_Column(MODALITY_LABELS[name], image, "gray", (min(0.0, float(low)), float(high)), True))
     for title, volume in (("inter", volumes.inter), ("intra", volumes.intra)):
         if volume is not None:
             peak = float(np.percentile(volume[volume > 0], 99.5)) if (volume > 0).any() else 1.0

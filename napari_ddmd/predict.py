@@ -21,9 +21,10 @@ from napari_ddmd.case import (
 )
 from napari_ddmd.device import estimate_memory, pick_device
 from napari_ddmd.earlier import images_hash, same_results
-from napari_ddmd.export import prediction_folder, save_prediction
+from napari_ddmd.export import file_names, prediction_folder, save_prediction
 from napari_ddmd.missing import missing_modalities
 from napari_ddmd.volumes import Volumes
+from napari_ddmd.whole_files import refuse_unwritable
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
@@ -142,7 +143,7 @@ def predict_case(
     """
     from napari_ddmd.segment import segment
 
-    prediction_folder(out, files.name, overwrite=overwrite)
+    refuse_unwritable(prediction_folder(out, files.name, overwrite=overwrite), file_names(files.name))
     device = pick_device(settings.device)
     started = time.perf_counter()
     stamps = _stamps(files)
@@ -153,7 +154,7 @@ def predict_case(
     if remark is not None:
         for text in (*case.warnings, *(f"{case.name}: {finding}" for finding in case.findings)):
             remark(text)
-    estimate = estimate_memory(bundle, samples=settings.samples, device=settings.device)
+    estimate = estimate_memory(bundle, samples=settings.samples, device=settings.device, shape=case.grid.shape)
     if not estimate.fits and remark is not None:
         remark(f"{case.name}: {estimate}")
     asked = _run_settings(settings, bundle)

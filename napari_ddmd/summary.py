@@ -61,7 +61,7 @@ def summarise(
         "lesions": [lesion_entry(lesion, case) for lesion in lesions],
     }
     if device.startswith("cuda"):
-        summary["peak_device_memory_mb"] = round(_peak_cuda_memory_mb(), 1)
+        summary["peak_device_memory_mb"] = round(_peak_cuda_memory_mb(device), 1)
     return summary
 
 
@@ -72,6 +72,7 @@ def model_entry(bundle: Bundle) -> dict[str, str]:
         "variant": bundle.variant,
         "version": bundle.version,
         "sha256": bundle.sha256,
+        "settings_sha256": bundle.settings_sha256,
     }
 
 
@@ -104,10 +105,10 @@ def peak_memory_mb() -> float:
     return peak / _MIB if sys.platform == "darwin" else peak / 1024.0
 
 
-def _peak_cuda_memory_mb() -> float:
+def _peak_cuda_memory_mb(devices: str) -> float:
     import torch
 
-    return torch.cuda.max_memory_allocated() / _MIB
+    return torch.cuda.max_memory_allocated(devices.partition(",")[0]) / _MIB
 
 
 def _scores(volumes: Volumes, numbers: list[int], case: Case) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class Volumes:
         self.inter: NDArray[np.float32] | None = np.zeros(shape, np.float32) if inter else None
         self.intra: NDArray[np.float32] | None = np.zeros(shape, np.float32) if intra else None
         self.samples: NDArray[np.uint8] = np.zeros((samples, *shape), np.uint8)
-        self.agreement: NDArray[np.uint8] = np.zeros(shape, np.uint8)
+        self.agreement: NDArray[np.unsignedinteger[Any]] = np.zeros(shape, np.min_scalar_type(samples))
         self.scores: dict[int, DiscrepancyScores] = {}
         self.done: set[int] = set()
         self.devices: tuple[str, ...] = ()

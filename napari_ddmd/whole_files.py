@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -76,6 +76,37 @@ def settle_names(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
+    """See to it that files of these names can be written into a folder that may not be there yet, and leave nothing.
+
+    Raises
+    ------
+    ExportError
+        If they cannot: said before the work whose results they would hold.
+    """
+    with one_line_errors(folder):
+        there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+        with workplace(there) as place:
+            inside = place / folder.name
+            inside.mkdir()
+            (inside / max(names, key=len)).touch()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep others who ask the same out of a folder, where the system knows locks; they wait for their turn."""
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def file_hash(path: Path) -> str:

@@ -179,10 +179,10 @@ def test_a_corrected_mask_is_replaced_only_when_all_are(
     corrected = mask.read_bytes()
     capsys.readouterr()
     assert predict(small_case_folder, tiny_model_folder, out) == 0
-    assert capsys.readouterr().out.endswith(f"kept as it is in {folder}; edited since: {mask.name}\n")
+    assert capsys.readouterr().out.endswith(f"kept as it is in {folder}; changed since: {mask.name}\n")
     assert predict(small_case_folder, tiny_model_folder, out, "--seed", "1", "--update") == 2
     refusal = one_line(capsys.readouterr().err)
-    assert f"{folder}: would be done again, but was edited since ({mask.name}); move the folder, or" in refusal
+    assert f"made with other settings (seed), and {mask.name} changed since; choose another" in refusal
     assert mask.read_bytes() == corrected
     assert predict(small_case_folder, tiny_model_folder, out, "--seed", "1", "--overwrite") == 0
     assert mask.read_bytes() != corrected

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from napari_ddmd.case import CaseError, CaseFiles, find_case_files
-from napari_ddmd.earlier import edited_results, images_hash
-from napari_ddmd.export import ExportError
+from napari_ddmd.earlier import ForeignResultsError, changed_results, images_hash
+from napari_ddmd.export import REPLACING_FILE, ExportError
 from napari_ddmd.model import Bundle, untrained_bundle
 from napari_ddmd.predict import PredictSettings, finished_before, predict_case
 
@@ -103,16 +103,16 @@ def test_a_result_that_is_lost_is_named(
 def test_a_result_that_is_damaged_is_named(out: Path, files: CaseFiles, tiny_bundle: Bundle, name: str) -> None:
     torn = out / "Small_001" / f"Small_001_{name}"
     torn.write_bytes(torn.read_bytes()[:-9])
-    assert edited_results(out, "Small_001") == []
+    assert changed_results(out, "Small_001") == []
     with pytest.raises(ExportError, match=rf"exists already, but {torn.name} is damaged; choose"):
         finished_before(files, tiny_bundle, out, QUICK)
 
 
 @pytest.mark.fault("Output whole or absent")
 def test_a_corrected_mask_is_known_for_one(out: Path, files: CaseFiles, tiny_bundle: Bundle) -> None:
-    assert edited_results(out, "Small_001") == []
+    assert changed_results(out, "Small_001") == []
     correct_mask(out / "Small_001" / "Small_001_mask.nii.gz")
-    assert edited_results(out, "Small_001") == ["Small_001_mask.nii.gz"]
+    assert changed_results(out, "Small_001") == ["Small_001_mask.nii.gz"]
     assert finished_before(files, tiny_bundle, out, QUICK) is not None
 
 
@@ -124,7 +124,7 @@ def test_results_of_earlier_versions_say_nothing_of_their_content(
     del content["files_sha256"]
     summary.write_text(json.dumps(content))
     correct_mask(out / "Small_001" / "Small_001_mask.nii.gz")
-    assert edited_results(out, "Small_001") == []
+    assert changed_results(out, "Small_001") == []
     assert finished_before(files, tiny_bundle, out, QUICK) is not None
 
 
@@ -135,9 +135,37 @@ def test_results_without_a_whole_summary_are_not_taken_for_done(
 ) -> None:
     summary = out / "Small_001" / "summary.json"
     summary.unlink() if content is None else summary.write_bytes(content)
-    with pytest.raises(ExportError, match=r"_mask\.nii\.gz: exists already, and no summary\.json says") as caught:
+    with pytest.raises(ForeignResultsError, match=r"_mask\.nii\.gz: exists already, and no summary\.json ") as caught:
         finished_before(files, tiny_bundle, out, QUICK)
     assert "\n" not in str(caught.value)
+    # Where it is known that they were being replaced, they may be replaced.
+    summary.with_name(REPLACING_FILE).touch()
+    with pytest.raises(ExportError, match="replace such results") as caught:
+        finished_before(files, tiny_bundle, out, QUICK)
+    assert not isinstance(caught.value, ForeignResultsError)
+    predict_case(files, tiny_bundle, out, QUICK, overwrite=True)
+    assert not summary.with_name(REPLACING_FILE).exists()
+    assert finished_before(files, tiny_bundle, out, QUICK) is not None
+
+
+@pytest.mark.fault("Output whole or absent")
+def test_a_report_that_was_saved_beside_them_is_known_for_one(out: Path, files: CaseFiles, tiny_bundle: Bundle) -> None:
+    (out / "Small_001" / "Small_001_report.html").write_text("Accepted.")
+    assert changed_results(out, "Small_001") == ["Small_001_report.html"]
+    with pytest.raises(ForeignResultsError, match=r"and Small_001_report\.html changed since; choose"):
+        finished_before(files, tiny_bundle, out, replace(QUICK, seed=1))
+
+
+def test_other_settings_of_the_model_are_another_model(out: Path, files: CaseFiles, tiny_bundle: Bundle) -> None:
+    sampling = replace(tiny_bundle.settings.sampling, healthy_below=0.5)
+    other = replace(tiny_bundle, settings=replace(tiny_bundle.settings, sampling=sampling))
+    with pytest.raises(ExportError, match="made with another model"):
+        finished_before(files, other, out, QUICK)
+    summary = out / "Small_001" / "summary.json"
+    content = json.loads(summary.read_text())
+    del content["model"]["settings_sha256"]  # as of earlier versions
+    summary.write_text(json.dumps(content))
+    assert finished_before(files, other, out, QUICK) is not None
 
 
 def test_a_report_that_is_wanted_must_be_there(out: Path, files: CaseFiles, tiny_bundle: Bundle) -> None:

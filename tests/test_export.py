@@ -139,6 +139,7 @@ def test_the_summary_counts_as_the_files_do(save: Save, small_case: Case, tiny_b
         "variant": "full",
         "version": tiny_bundle.version,
         "sha256": tiny_bundle.sha256,
+        "settings_sha256": tiny_bundle.settings_sha256,
     }
     assert summary["settings"] == {"seed": 7, "threshold": 0.5}
     assert summary["device"] == "cpu"

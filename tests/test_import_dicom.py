@@ -46,6 +46,16 @@ def test_series_are_listed_and_nothing_is_written(study: Path, tmp_path: Path, c
     assert [entry.name for entry in tmp_path.iterdir()] == ["study"]
 
 
+@pytest.mark.fault("Bad input")
+def test_what_a_study_says_cannot_move_the_cursor(tmp_path: Path, capsys: Captured) -> None:
+    writer = StudyWriter(tmp_path / "study")
+    writer.series(flat(), "T1\x1b[2J")
+    assert main(["import-dicom", str(writer.folder), "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert "\x1b" not in listed
+    assert r"T1\x1b[2J" in listed
+
+
 def test_guesses_are_corrected(study: Path, tmp_path: Path) -> None:
     arguments = ["--series", "t2=4", "--series", "FLAIR=3"]
     assert main(["import-dicom", str(study), str(tmp_path / "Case_1"), *arguments]) == 0

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from napari_ddmd.one_line import one_line, print_any_name
+from napari_ddmd.one_line import one_line, print_any_name, printable
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,10 @@ from napari_ddmd.one_line import one_line, print_any_name
 def test_nothing_ends_colours_or_turns_the_line(text: str, line: str) -> None:
     assert one_line(text) == line
     assert one_line(ValueError(text)) == line
+
+
+def test_columns_stay_where_they_are() -> None:
+    assert printable("    3  T1\x1b[2J\n  x") == r"    3  T1\x1b[2J\n  x"
 
 
 def test_names_that_an_encoding_lacks_are_printed_with_escapes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from napari_ddmd.case import MODALITIES, Case, CaseFiles, CaseWarning, find_case_files, load_case
+from napari_ddmd.export import ExportError
 from napari_ddmd.model import Bundle
 from napari_ddmd.predict import PredictError, PredictSettings, collect_cases, predict_case
 from napari_ddmd.segment import Progress
@@ -40,6 +41,17 @@ def test_a_prediction_is_what_the_summary_says(small_case_folder: Path, tiny_bun
     brain = np.asanyarray(nibabel.load(small_case_folder / "Small_001_t1.nii.gz").dataobj).any(axis=(0, 1))
     assert done.summary["slices"]["numbers"] == np.flatnonzero(brain).tolist()
     assert reports[-1].done == reports[-1].total == 2 * brain.sum()
+
+
+@pytest.mark.fault("Output whole or absent")
+def test_what_cannot_be_written_is_said_before_the_run(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["napari_ddmd.segment"], "segment", None)
+    files = replace(find_case_files(small_case_folder), name="n" * 240)
+    with pytest.raises(ExportError, match=r"cannot be written \(File name too long\); choose another folder"):
+        predict_case(files, tiny_bundle, tmp_path / "new" / "out", QUICK)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_report_is_saved_where_it_is_asked_for(small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_ddmd.case import Case
+from napari_ddmd.results import SliceResult
 from napari_ddmd.volumes import Volumes
 
 from .results import slice_result
@@ -26,6 +27,12 @@ def test_a_result_lands_on_its_slice_and_nowhere_else(small_case: Case) -> None:
     for volume in (volumes.probability, volumes.uncertainty, volumes.inter, volumes.intra):
         assert volume.dtype == np.float32
         assert not volume[rest].any()
+
+
+def test_many_samples_are_counted_to_the_last(small_case: Case) -> None:
+    volumes = Volumes(small_case, 300, intra=True, inter=True)
+    volumes.add(SliceResult.of(3, np.ones((300, *small_case.grid.shape[1:]), np.float32)))
+    assert (volumes.agreement[3] == 300).all()
 
 
 def test_samples_are_cut_at_one_half_and_the_mask_where_asked(small_case: Case) -> None:

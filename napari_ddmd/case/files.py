@@ -281,7 +281,7 @@ def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str,
         raise CaseError(f"{location}: no modality is called {sorted(unknown)[0]!r}; use one of {_choices()}")
     chosen: dict[str, Path] = {}
     for kind in (*MODALITIES, MASK):
-        files = [Path(assignment[kind])] if kind in assignment else listing.found.get(kind, [])
+        files = [Path(assignment[kind]).absolute()] if kind in assignment else listing.found.get(kind, [])
         if len(files) > 1:
             files = [file for file in files if _is_file(file)] or files[:1]  # links that lead nowhere do not count
         if len(files) > 1:

@@ -102,9 +102,26 @@ def _remarks(header: nibabel.Nifti1Header) -> list[str]:
         remarks.append(f"the header's voxel size is {size}; the size that its affine tells is taken")
     if not np.isfinite(header["scl_slope"]):
         remarks.append(f"the header's scale factor is {float(header['scl_slope']):g}; values are taken as stored")
+    if _is_contradictory(header):
+        remarks.append(
+            "the header tells two orientations that contradict each other (sform and qform), so left and right may be "
+            "swapped; the sform is taken: check it against another viewer"
+        )
     if header["vox_offset"] == 0:
         remarks.append("the header does not tell where the voxels begin; they are taken from right behind it")
     return remarks
+
+
+def _is_contradictory(header: nibabel.Nifti1Header) -> bool:
+    """Whether the axes of sform and qform run in different directions."""
+    if header["sform_code"] <= 0 or header["qform_code"] <= 0:
+        return False
+    try:
+        with np.errstate(all="ignore"):
+            sform, qform = header.get_sform(), header.get_qform()
+            return bool(nibabel.aff2axcodes(sform) != nibabel.aff2axcodes(qform))
+    except (HeaderDataError, ValueError, np.linalg.LinAlgError):
+        return False  # one that is no rotation says nothing
 
 
 def _place_voxels(header: nibabel.Nifti1Header) -> None:

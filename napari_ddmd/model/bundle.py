@@ -88,6 +88,11 @@ class Bundle:
     card: str
 
     @property
+    def settings_sha256(self) -> str:
+        """Hash of the settings, as ``model.json`` has it."""
+        return _settings_hash(self.settings.to_dict())
+
+    @property
     def variant(self) -> str:
         """``mini``, ``light`` or ``full``."""
         return self.settings.variant
@@ -176,7 +181,7 @@ def save_bundle(folder: Path | str, bundle: Bundle) -> Path:
         "version": bundle.version,
         "card": bundle.card,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "settings_sha256": _settings_hash(bundle.settings.to_dict()),
+        "settings_sha256": bundle.settings_sha256,
         "settings": bundle.settings.to_dict(),
         "provenance": bundle.provenance,
     }

@@ -57,7 +57,7 @@ def sample_layer(mask: NDArray[np.uint8], case: Case, name: str) -> Labels:
     return layer
 
 
-def agreement_layer(counts: NDArray[np.uint8], case: Case, samples: int) -> Labels:
+def agreement_layer(counts: NDArray[np.unsignedinteger[Any]], case: Case, samples: int) -> Labels:
     """Make the layer of contours around where so many samples agree ``(S, H, W)``, hidden."""
     role = Role.AGREEMENT
     colors = agreement_colors(samples)

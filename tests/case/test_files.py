@@ -115,6 +115,13 @@ def test_an_assignment_wins_over_names(write_case: WriteCase, write_nifti: Write
     assert files.mask == folder / "drawn.nii"
 
 
+def test_an_assignment_may_be_relative(write_case: WriteCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_case()
+    monkeypatch.chdir(folder)
+    files = find_case_files(folder, assignment={"t1": Path("patient_t1.nii.gz")})
+    assert files.images["t1"] == folder / "patient_t1.nii.gz"
+
+
 def test_an_assignment_must_make_sense(write_case: WriteCase) -> None:
     folder = write_case("patient")
     with pytest.raises(CaseError, match="no modality is called 'pd'"):

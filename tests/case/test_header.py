@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -36,6 +37,17 @@ def test_each_oddity_is_a_remark_of_its_own() -> None:
         "the header's voxel size",
         "the header's scale factor",
     ]
+
+
+@pytest.mark.fault("Bad input")
+def test_two_orientations_that_contradict_each_other_are_a_remark() -> None:
+    turned = nibabel.Nifti1Header()
+    turned.set_qform(np.diag([-1.0, 1.0, 1.0, 1.0]) @ LPS, 1)
+    fields = {f"quatern_{part}": turned[f"quatern_{part}"] for part in "bcd"} | {"pixdim[0]": turned["pixdim"][0]}
+    _, affine, remarks = read_header(nifti("t1", fields=fields))
+    (remark,) = remarks
+    assert remark.startswith("the header tells two orientations that contradict each other")
+    np.testing.assert_array_equal(affine, LPS)
 
 
 @pytest.mark.parametrize("length", [0, 3])

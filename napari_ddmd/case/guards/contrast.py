@@ -122,8 +122,8 @@ def _recognise_whole_pairs(tissue: Tissue) -> dict[str, str]:
     found: dict[str, str] = {}
     if all(name in tissue.values for name in _T1_PAIR):
         found |= _tell_t1(tissue, _T1_PAIR)
-    if all(name in tissue.values for name in _T2_PAIR):
-        t1 = next(name for name in _T1_PAIR if name in tissue.values)
+    t1 = next((name for name in _T1_PAIR if name in tissue.values), None)
+    if t1 is not None and all(name in tissue.values for name in _T2_PAIR):
         found |= _tell_t2(tissue, _T2_PAIR, (t1, t1))
     return found
 

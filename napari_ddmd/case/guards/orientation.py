@@ -64,6 +64,8 @@ _TURNS: Final = tuple(Turn(axes, (s, h, 1)) for axes, s, h in product(_AXES, (1,
 
 def find_turned(sample: Sample) -> list[Finding]:
     """Tell of a brain that lies otherwise than the header says."""
+    if not _average_file().is_file():
+        return []
     fits = turn_fits(sample)
     best = max(fits, key=lambda turn: fits[turn])
     if best == UPRIGHT or fits[best] < _LEAST_FIT or fits[best] - fits[UPRIGHT] < _BETTER:
@@ -103,12 +105,16 @@ def _freed(body: Mask, spacing: Spacing) -> Shape:
     return free / length if length > 0 else free
 
 
+def _average_file() -> Path:
+    """The average brain that nilearn carries; a nilearn without it costs a hint, and no run."""
+    spec = find_spec("nilearn")
+    home = Path(spec.origin or "").parent if spec is not None else Path()
+    return home / "datasets" / "data" / "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
+
+
 @lru_cache(maxsize=1)
 def _average() -> Shape:
-    spec = find_spec("nilearn")
-    assert spec is not None and spec.origin is not None  # noqa: PT018 - it is a dependency
-    file = Path(spec.origin).parent / "datasets" / "data" / "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
-    image = nibabel.nifti1.Nifti1Image.from_filename(file)
+    image = nibabel.nifti1.Nifti1Image.from_filename(_average_file())
     grid = AxialGrid.from_affine(image.affine, image.shape)
     inside: Mask = grid.to_axial(np.asarray(image.dataobj) > 0)[(slice(None, None, _TEMPLATE_STEP),) * 3]
     return _freed(ndimage.binary_fill_holes(inside), (float(_TEMPLATE_STEP),) * 3)

@@ -108,5 +108,8 @@ def _cover(image: NDArray[np.float32], air: float) -> Mask:
     # Air with noise in it: tissue is what a smoothed image shows above it, and the image itself, as smoothing widens.
     above = np.abs(image - air)
     smooth = ndimage.gaussian_filter(above, 1.0)
-    bound = threshold_triangle(smooth[there])
+    try:
+        bound = threshold_triangle(smooth[there])
+    except ValueError:  # values so alike that no histogram parts them
+        return there
     return np.asarray((smooth > bound) & (above > bound))

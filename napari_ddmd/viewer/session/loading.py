@@ -126,7 +126,7 @@ def _volumes(case: Case, stored: StoredResults, arrays: Arrays) -> Volumes:
         if name in arrays:
             getattr(volumes, name)[done] = arrays[name]
     volumes.samples[:, done] = arrays["samples"]
-    volumes.agreement[done] = arrays["samples"].sum(axis=0, dtype=np.uint8)
+    volumes.agreement[done] = arrays["samples"].sum(axis=0, dtype=volumes.agreement.dtype)
     volumes.done |= set(done)
     volumes.devices = stored.devices
     volumes.scores |= {scores.slice: _scores(scores) for scores in stored.scores}

@@ -53,6 +53,14 @@ def test_a_swap_within_a_pair_is_noticed_without_one_of_the_others(
     assert "look swapped" in " ".join(found.text for found in check(images))
 
 
+@pytest.mark.fault("Wrong use")
+def test_t2_and_flair_are_not_told_apart_without_any_t1(brain: Images) -> None:
+    images = brain.copy()
+    images[:2] = images[:2] > 0
+
+    assert any(found.text.startswith("T1 and T1ce") for found in check(images))
+
+
 def test_without_contrast_agent_nothing_is_said_of_t1ce(brain: Images) -> None:
     images = brain.copy()
     noise = np.random.default_rng(0).standard_normal(images[0].shape, dtype=np.float32)
