@@ -205,10 +205,10 @@ def segmentation() -> Write:
         mask[3:7, 4 : 8 + version, 5:9] = 1
     make, made = module._segmentation, {}
 
-    def the_same_again(sources: Any, pixels: NDArray[np.bool_], was_edited: bool) -> Any:
+    def the_same_again(sources: Any, pixels: NDArray[np.bool_], how: str) -> Any:
         key = pixels.tobytes()
         if key not in made:
-            made[key] = _timeless(make(sources, pixels, was_edited))
+            made[key] = _timeless(make(sources, pixels, how))
         return made[key]
 
     def write(folder: Path, version: int) -> object:

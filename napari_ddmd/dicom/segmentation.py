@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,16 @@ _EXPECTED: Final = (
 )
 
 
-def write_segmentation(path: str | Path, mask: NDArray[Any], case: Case, *, was_edited: bool = False) -> Path:
+Made = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
+
+
+def write_segmentation(
+    path: str | Path,
+    mask: NDArray[Any],
+    case: Case,
+    *,
+    made: Made = "AUTOMATIC",
+) -> Path:
     """Write a mask as a DICOM segmentation (SEG) that other viewers lay over the study.
 
     It lies on the slices of the case's reference series; where the case was resampled, the mask is resampled back by
@@ -52,8 +61,9 @@ def write_segmentation(path: str | Path, mask: NDArray[Any], case: Case, *, was_
         On the case's axial grid; the lesion is where it is above 0.
     case : Case
         A case made by `load_study`.
-    was_edited : bool
-        A person has worked on the mask: it is called semi-automatic, not automatic.
+    made : str
+        ``AUTOMATIC`` for the model's own mask, ``SEMIAUTOMATIC`` where a person has worked on it, ``MANUAL`` for one
+        that is no model's as far as is known.
 
     Returns
     -------
@@ -80,7 +90,7 @@ def write_segmentation(path: str | Path, mask: NDArray[Any], case: Case, *, was_
         missed = "falls between the slices of the study" if mask.any() else "holds no lesion"
         raise DicomError(f"{target}: the mask {missed}, and a segmentation must not be empty")
     sources, pixels = _sources(series, frames)
-    segmentation = _segmentation(sources, pixels, was_edited)
+    segmentation = _segmentation(sources, pixels, made)
     with one_line_errors(target), workplace(target.parent) as place:
         fresh = place / target.name
         segmentation.save_as(fresh)
@@ -129,7 +139,7 @@ def _read(file: Path) -> Dataset:
     return dataset
 
 
-def _segmentation(sources: list[Dataset], pixels: NDArray[np.bool_], was_edited: bool) -> Dataset:
+def _segmentation(sources: list[Dataset], pixels: NDArray[np.bool_], made: str) -> Dataset:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
@@ -143,8 +153,8 @@ def _segmentation(sources: list[Dataset], pixels: NDArray[np.bool_], was_edited:
         segment_label="Lesion",
         segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
         segmented_property_type=codes.SCT.Lesion,
-        algorithm_type="SEMIAUTOMATIC" if was_edited else "AUTOMATIC",
-        algorithm_identification=algorithm,
+        algorithm_type=made,
+        algorithm_identification=None if made == "MANUAL" else algorithm,
         anatomic_regions=[codes.SCT.Brain],
     )
     with warnings.catch_warnings():

@@ -13,6 +13,7 @@ import numpy as np
 from napari_ddmd.viewer.writer import mask_dtype
 
 if TYPE_CHECKING:
+    from napari_ddmd.dicom.segmentation import Made
     from napari_ddmd.saveable import Saveable
 
 
@@ -162,7 +163,8 @@ def _write_segmentation(folder: Path, content: Saveable) -> None:
     from napari_ddmd.dicom.segmentation import write_segmentation
 
     name = _segmentation_names(content)[0]
-    write_segmentation(folder / name, content.mask, content.case, was_edited=content.was_edited)
+    made: Made = "SEMIAUTOMATIC" if content.was_edited else "AUTOMATIC" if content.is_models else "MANUAL"
+    write_segmentation(folder / name, content.mask, content.case, made=made)
 
 
 REPORT = "report"

@@ -80,13 +80,11 @@ def test_the_mask_comes_back_from_other_planes(writer: StudyWriter, tmp_path: Pa
 
 def test_it_says_what_it_is(case: Case, tmp_path: Path) -> None:
     mask = scattered(case.grid.shape)
-    kinds = {}
-    for was_edited in (False, True):
-        file = write_segmentation(tmp_path / "mask.dcm", mask, case, was_edited=was_edited)
-        segmentation = hd.seg.segread(file)
+    for made in ("MANUAL", "AUTOMATIC", "SEMIAUTOMATIC"):
+        segmentation = hd.seg.segread(write_segmentation(tmp_path / "mask.dcm", mask, case, made=made))
         (about,) = segmentation.SegmentSequence
-        kinds[was_edited] = about.SegmentAlgorithmType
-    assert kinds == {False: "AUTOMATIC", True: "SEMIAUTOMATIC"}
+        assert about.SegmentAlgorithmType == made
+        assert ("SegmentationAlgorithmIdentificationSequence" in about) == (made != "MANUAL")
     assert about.SegmentLabel == "Lesion"
     assert about.SegmentedPropertyTypeCodeSequence[0].CodeValue == "52988006"
     assert about.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "49755003"

@@ -80,9 +80,16 @@ COLUMNS = (
     Column("No.", "Number of the lesion; edits do not change it", lambda lesion: lesion.label, lambda x: str(x.label)),
     Column("mL", "Volume in millilitres", lambda lesion: lesion.volume_ml, lambda x: millilitres(x.volume_ml)),
     _figure("⌀ mm", "Longest diameter in an axial slice, in millimetres", lambda x: x.longest_diameter_mm, ".0f"),
-    Column("Slices", "First and last axial slice", lambda lesion: lesion.slices[0], _slices),
+    Column(
+        "Slices",
+        "First and last axial slice, counted from 0 at the lower end as on the slider",
+        lambda lesion: lesion.slices[0],
+        _slices,
+    ),
     _figure("Prob.", "Mean lesion probability, 0 to 1", lambda lesion: lesion.mean_probability, ".2f"),
-    _figure("Unc.", "Mean uncertainty, 0 to 1: how far the samples disagree", lambda x: x.mean_uncertainty, ".2f"),
+    _figure(
+        "Unc.", "Mean uncertainty in bits, 0 to 1: how far the samples disagree", lambda x: x.mean_uncertainty, ".2f"
+    ),
     *(_score(modality) for modality in MODALITIES),
 )
 
