@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ROWS = 5
 _CELL_INCHES = 1.7
 # Told apart by everybody, and not only by hue: the expert's outline is dashed.
-_FOUND, _EXPERT = "#ffd400", "#00c8ff"
+FOUND, EXPERT = "#ffd400", "#00c8ff"
 
 
 class _Column(NamedTuple):
@@ -88,9 +88,9 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
             if row == 0:
                 axis.set_title(column.title, color="white", fontsize=9)
             if column.outlines:
-                outline(axis, mask[index][crop], _FOUND, "solid")
+                outline(axis, mask[index][crop], FOUND, "solid")
                 if case.mask is not None:
-                    outline(axis, case.mask[index][crop], _EXPERT, "dashed")
+                    outline(axis, case.mask[index][crop], EXPERT, "dashed")
         axes[row][0].set_ylabel(f"slice {case.grid.file_slice(index)}", color="white", fontsize=8)
     expert = "" if case.mask is None else " · dashed: expert's mask"
     figure.suptitle(
@@ -108,17 +108,25 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
 def _columns(case: Case, volumes: Volumes) -> list[_Column]:
     columns = []
     for name, image in zip(MODALITIES, case.images, strict=True):
-        brain = image[image != 0]
-        low, high = np.percentile(brain, (0.5, 99.5)) if brain.size else (0.0, 1.0)
-        # Black must stay black: zero is what lies outside the brain.
-        columns.append(_Column(MODALITY_LABELS[name], image, "gray", (min(0.0, float(low)), float(high)), True))
+        columns.append(_Column(MODALITY_LABELS[name], image, "gray", scan_limits(image), True))
     for title, volume in (("inter", volumes.inter), ("intra", volumes.intra)):
         if volume is not None:
-            peak = float(np.percentile(volume[volume > 0], 99.5)) if (volume > 0).any() else 1.0
-            columns.append(_Column(title, volume, "inferno", (0.0, peak), False))
+            columns.append(_Column(title, volume, "inferno", (0.0, map_top(volume)), False))
     columns.append(_Column("probability", volumes.probability, "magma", (0.0, 1.0), False))
     columns.append(_Column("uncertainty", volumes.uncertainty, "inferno", (0.0, 1.0), False))
     return columns
+
+
+def scan_limits(image: NDArray[np.float32]) -> tuple[float, float]:
+    """Intensities that are drawn black and white; black stays black, as zero is what lies outside the brain."""
+    brain = image[image != 0]
+    low, high = np.percentile(brain, (0.5, 99.5)) if brain.size else (0.0, 1.0)
+    return min(0.0, float(low)), float(high)
+
+
+def map_top(values: NDArray[np.float32]) -> float:
+    """Value of a map that has its brightest colour."""
+    return float(np.percentile(values[values > 0], 99.5)) if (values > 0).any() else 1.0
 
 
 def brain_window(case: Case) -> list[tuple[int, int]]:

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
 from napari_ddmd.lesions import Lesion
 from napari_ddmd.missing import missing_modalities
-from napari_ddmd.overview import brain_window, outline
+from napari_ddmd.overview import EXPERT, FOUND, brain_window, map_top, outline, scan_limits
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.slice_curves import slice_curves
 
 MOST_KEY_SLICES = 3
 # Told apart by everybody, and not only by hue: the expert's outline is dashed.
-_FOUND, _EXPERT = "#ffd400", "#00c8ff"
 _INK = "#1a1a1a"
 _BEST_FIRST = ("flair", "t2", "t1ce", "t1")
 _CURVES = {"inter": "#0072b2", "intra": "#a04000", "lesion": "#007a5a"}
@@ -104,7 +103,7 @@ def map_pictures(content: Saveable) -> list[Picture]:
         ("Uncertainty (bits)", volumes.uncertainty, 1.0),
     ):
         if volume is not None:
-            limit = _top(volume[index]) if top is None else top
+            limit = map_top(volume[index]) if top is None else top
             pictures.append(
                 Picture(
                     _map(content, volume[index], index, limit),
@@ -178,19 +177,11 @@ def _shown_modality(case: Case) -> str:
 def _scan(content: Saveable, modality: str, index: int) -> bytes:
     case = content.case
     volume = case.images[MODALITIES.index(modality)]
-    brain = volume[volume != 0]
-    low, high = np.percentile(brain, (0.5, 99.5)) if brain.size else (0.0, 1.0)
-    # Black must stay black: zero is what lies outside the brain.
-    limits = min(0.0, float(low)), float(high)
-    return _image(content, volume[index], index, "gray", limits, with_expert=content.with_expert)
+    return _image(content, volume[index], index, "gray", scan_limits(volume), with_expert=content.with_expert)
 
 
 def _map(content: Saveable, values: NDArray[np.float32], index: int, top: float) -> bytes:
     return _image(content, values, index, "inferno", (0.0, top), bar=True)
-
-
-def _top(values: NDArray[np.float32]) -> float:
-    return float(np.percentile(values[values > 0], 99.5)) if (values > 0).any() else 1.0
 
 
 def _image(
@@ -218,9 +209,9 @@ def _image(
         interpolation="nearest",
     )
     axes.autoscale(False)
-    outline(axes, content.mask[index][crop], _FOUND if not bar else "white", "solid")
+    outline(axes, content.mask[index][crop], FOUND if not bar else "white", "solid")
     if with_expert and case.mask is not None:
-        outline(axes, case.mask[index][crop], _EXPERT, "dashed")
+        outline(axes, case.mask[index][crop], EXPERT, "dashed")
     for place, side in ((0.04, "R"), (0.96, "L")):
         axes.text(place, 0.5, side, color="white", fontsize=11, ha="center", va="center", transform=axes.transAxes)
     if bar:
