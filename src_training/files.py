@@ -72,6 +72,32 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     write_bytes(path, save_tensors({key: value.detach().cpu().contiguous() for key, value in tensors.items()}))
 
 
+def read_json(path: Path, *, remedy: str) -> dict[str, Any]:
+    """Read a JSON object that an earlier stage or call left.
+
+    Parameters
+    ----------
+    path
+        The file.
+    remedy
+        What brings it back, for the message.
+
+    Raises
+    ------
+    RecipeError
+        If it is missing or damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RecipeError(f"{path}: is missing; {remedy}") from error
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path}: is damaged ({' '.join(str(error).split())}); {remedy}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: is damaged (no JSON object); {remedy}")
+    return content
+
+
 def read_array(path: Path, *, remedy: str) -> NDArray[Any]:
     """Memory-map an array that an earlier stage left.
 

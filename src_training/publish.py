@@ -13,7 +13,7 @@ from src_training import distributed
 from src_training.autoencoders import load_ensembles, train_sets
 from src_training.card import model_card, recorded, summary_line
 from src_training.diffusion import load_denoiser, model_settings, training_fingerprint
-from src_training.files import write_bytes
+from src_training.files import read_json, write_bytes
 from src_training.recipe import Recipe, own_system
 from src_training.run import Run, Split
 
@@ -84,7 +84,8 @@ def told_recipe(recipe: Recipe) -> dict[str, Any]:
 
 def _evaluations(split: Split, sha256: str) -> list[dict[str, Any]]:
     """Figures of the held-out patients that were judged with these very weights."""
-    found = [json.loads(path.read_text()) for path in sorted((split.work / "evaluation").glob("*.json"))]
+    remedy = "delete it and run the stage 'evaluate' again"
+    found = [read_json(path, remedy=remedy) for path in sorted((split.work / "evaluation").glob("*.json"))]
     judged = [patient for patient in found if patient["made_with"]["sha256"] == sha256]
     return [recorded(judged, split.run.recipe.seed)] if judged else []
 
@@ -92,7 +93,8 @@ def _evaluations(split: Split, sha256: str) -> list[dict[str, Any]]:
 def _cross_validation(run: Run) -> dict[str, Any]:
     """Figures of the run's evaluation, if it was of the very recipe that is published."""
     path = run.root / "metrics.json"
-    metrics: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    remedy = "delete it and run the stage 'evaluate' again"
+    metrics = read_json(path, remedy=remedy) if path.exists() else {}
     trained = json.loads(json.dumps(training_fingerprint(run)))
     same = metrics.get("made_with", {}).get("training") == trained
     own = own_system(run.recipe)

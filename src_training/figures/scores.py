@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,7 +97,7 @@ def slice_heights(split: Split, name: str) -> NDArray[np.float64]:
     # The axial grid rises to superior, whichever way the file's third axis runs.
     along = int(np.abs(grid.affine[2, :3]).argmax())
     lowest = grid.affine[2, 3] + min(0.0, grid.affine[2, along] * (grid.source_shape[along] - 1))
-    kept = json.loads(split.run.index_path.read_text())["cases"][name]["slices"]
+    kept = split.run.index()[name]["slices"]
     heights: NDArray[np.float64] = lowest + np.asarray(kept) * grid.spacing[0]
     return heights
 

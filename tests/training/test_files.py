@@ -70,6 +70,16 @@ def test_an_array_that_cannot_be_read_tells_the_remedy(content: bytes | None, tm
         files.read_array(path, remedy="run it again")
 
 
+@pytest.mark.parametrize("content", [None, b"", b'{"cases": {"a', b"[]", b"\xff", b"[" * 100_000])
+def test_json_that_cannot_be_read_tells_the_remedy(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "index.json"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(RecipeError, match=r"^[^\n]*index\.json: is (missing|damaged [^\n]*); run it again$"):
+        files.read_json(path, remedy="run it again")
+
+
 def test_damaged_weights_are_one_line(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     files.write_tensors(path, {"a": torch.ones(3)})
