@@ -6,19 +6,21 @@ import json
 import sys
 from collections import Counter
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from napari_ddmd.case import find_cases, load_case
+from napari_ddmd.case import CaseFiles, find_cases, load_case
 from napari_ddmd.model.bundle import Bundle, save_bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
 from src_training import distributed
 from src_training.card import model_card, recorded
 from src_training.evaluate import evaluate_case
 from src_training.figures.failures import failures
-from src_training.files import write_bytes, write_json
+from src_training.files import read_json, write_bytes, write_json
+from src_training.judged import kept_or_made
 from src_training.metrics import METRICS
 from src_training.recipe import RecipeError
 from src_training.report import markdown_table
@@ -60,17 +62,17 @@ def evaluate_bundle(run: Run) -> None:
         raise RecipeError(f"{recipe.data}: has no labelled case that {bundle.name} has not been trained on")
     made_with = {"sha256": bundle.sha256, "sampling": asdict(bundle.settings.sampling), "seed": recipe.seed}
     folder, device = run.root / "evaluation", str(distributed.own_device(recipe.device))
+
+    def figures(files: CaseFiles) -> dict[str, Any]:
+        return evaluate_case(load_case(files), bundle, device=device, seed=recipe.seed)
+
     for files in tqdm(distributed.share(judged), desc=f"evaluate {bundle.name}", unit="case"):
-        path = folder / f"{files.name}.json"
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        if kept.get("made_with") == made_with and "worst" in kept:
-            continue
-        figures = evaluate_case(load_case(files), bundle, device=device, seed=recipe.seed)
-        write_json(path, figures | {"made_with": made_with})
+        kept_or_made(folder / f"{files.name}.json", files, made_with, partial(figures, files), needs=("worst",))
     distributed.barrier()
     if not distributed.is_main():
         return
-    patients = [json.loads((folder / f"{files.name}.json").read_text()) for files in judged]
+    remedy = "give the same command again"
+    patients = [read_json(folder / f"{files.name}.json", remedy=remedy) for files in judged]
     summary = {
         "systems": {patients[0]["system"]: join_patients(patients)},
         "patients": len(patients),

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from napari_ddmd.case import MODALITIES, AxialGrid, find_case_files
+from napari_ddmd.case import MODALITIES, AxialGrid
 from napari_ddmd.model.autoencoder import Ensemble
 from napari_ddmd.model.discrepancy import DiscrepancyMaps, discrepancy_maps, join_maps
 from src_training.dataset import Slices
 from src_training.distributed import own_device
-from src_training.figures.trained import case_folder
+from src_training.judged import case_files
 from src_training.run import Run, Split
 
 WHOLE = "all"
@@ -91,7 +91,7 @@ def score_patient(split: Split, name: str, ensembles: tuple[Ensemble, Ensemble])
 
 def slice_heights(split: Split, name: str) -> NDArray[np.float64]:
     """Height in millimetres of each slice of the store, along the z axis of the patient's files."""
-    files = find_case_files(case_folder(split, name))
+    files = case_files(split.run, [name])[name]
     image = nibabel.Nifti1Image.from_filename(next(iter(files.images.values())))
     grid = AxialGrid.from_affine(image.affine, image.shape)
     # The axial grid rises to superior, whichever way the file's third axis runs.
