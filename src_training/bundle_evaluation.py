@@ -21,6 +21,7 @@ from src_training.evaluate import evaluate_case
 from src_training.figures.failures import failures
 from src_training.files import read_json, write_bytes, write_json
 from src_training.judged import kept_or_made
+from src_training.folds import patient_of
 from src_training.metrics import METRICS
 from src_training.recipe import RecipeError
 from src_training.report import markdown_table
@@ -34,9 +35,9 @@ PICTURE = "failures.png"
 def evaluate_bundle(run: Run) -> None:
     """Judge the labelled cases of ``--data`` with the model of ``--bundle``; ``metrics.json`` and ``metrics.md``.
 
-    Patients that the model was trained on are left out. Where its card has figures of the same patients, the largest
-    difference is said. ``figures/failures.png`` shows the worst slices. With ``--record`` the figures become part of
-    the model and of its card, with ``--pictures`` that picture, too.
+    Patients that the model was trained on are left out with all of their time points. Where its card has figures of
+    the same patients, the largest difference is said. ``figures/failures.png`` shows the worst slices. With
+    ``--record`` the figures become part of the model and of its card, with ``--pictures`` that picture, too.
 
     Raises
     ------
@@ -49,15 +50,17 @@ def evaluate_bundle(run: Run) -> None:
     bundle = load_bundle(str(recipe.bundle))
     if not _is_readable(bundle.provenance):
         raise RecipeError(f"{bundle.name}: its model.json does not say as it should how it was made; copy it again")
-    seen = set(bundle.provenance.get("training_cases", []))
+    if recipe.record:
+        _card(bundle)  # what cannot be written in the end is refused before hours of judging
+    seen = {patient_of(name) for name in bundle.provenance.get("training_cases", [])}
     labelled = [files for files in find_cases(recipe.data) if files.mask is not None]
     twice = [name for name, times in Counter(files.name for files in labelled).items() if times > 1]
     if twice:
         raise RecipeError(f"{recipe.data}: holds two cases of the name {twice[0]}; give one of them another")
-    left_out = [files.name for files in labelled if files.name in seen]
+    left_out = {patient_of(files.name) for files in labelled} & seen
     if left_out:
         print(f"{bundle.name} was trained on {len(left_out)} of these patients, which are left out", file=sys.stderr)
-    judged = [files for files in labelled if files.name not in seen]
+    judged = [files for files in labelled if patient_of(files.name) not in seen]
     if not judged:
         raise RecipeError(f"{recipe.data}: has no labelled case that {bundle.name} has not been trained on")
     made_with = {"sha256": bundle.sha256, "sampling": asdict(bundle.settings.sampling), "seed": recipe.seed}
