@@ -15,13 +15,14 @@ from tqdm import tqdm
 from napari_ddmd.case import CaseFiles, find_cases, load_case
 from napari_ddmd.model.bundle import Bundle, save_bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
+from napari_ddmd.whole_files import sweep
 from src_training import distributed
 from src_training.card import model_card, recorded
 from src_training.evaluate import evaluate_case
 from src_training.figures.failures import failures
 from src_training.files import read_json, write_bytes, write_json
-from src_training.judged import kept_or_made
 from src_training.folds import patient_of
+from src_training.judged import kept_or_made
 from src_training.metrics import METRICS
 from src_training.recipe import RecipeError
 from src_training.report import markdown_table
@@ -98,21 +99,43 @@ def evaluate_bundle(run: Run) -> None:
 def _is_readable(provenance: dict[str, Any]) -> bool:
     """Tell whether what is read of a model's provenance has the form that `publish` gives it; anybody may write one."""
     cases, entries = provenance.get("training_cases", []), provenance.get("evaluations", [])
+    if not isinstance(provenance.get("system", ""), str):
+        return False
     recipe = provenance.get("recipe", {})
     band = recipe.get("slices", {}) if isinstance(recipe, dict) else None
     if not (isinstance(cases, list) and isinstance(entries, list) and isinstance(band, dict)):
         return False
     ends = [band[end] for end in ("first_slice", "last_slice") if end in band]
-    patients = [
-        patient
-        for entry in entries
-        for patient in (entry.get("patients") if isinstance(entry, dict) else None) or [None]
-    ]
     return (
         all(isinstance(name, str) for name in cases)
         and all(isinstance(end, int) for end in ends)
-        and all(isinstance(one, dict) and isinstance(one.get("values"), dict) and "case" in one for one in patients)
+        and all(_is_evaluation(entry) for entry in entries)
     )
+
+
+def _is_evaluation(entry: Any) -> bool:
+    """Tell whether figures of some patients have the form that `recorded` gives them."""
+    if not (isinstance(entry, dict) and isinstance(entry.get("seed"), int) and isinstance(entry.get("patients"), list)):
+        return False
+    patients = entry["patients"]
+    return bool(patients) and all(
+        isinstance(one, dict)
+        and isinstance(one.get("case"), str)
+        and isinstance(one.get("values"), dict)
+        and all(value is None or isinstance(value, (int, float)) for value in one["values"].values())
+        for one in patients
+    )
+
+
+def _card(bundle: Bundle) -> bytes:
+    """The model's card; refuses a provenance that it cannot be made from."""
+    try:
+        return model_card(bundle).encode()
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise RecipeError(
+            f"{bundle.name}: its model.json does not say as it should how it was made, so that no card can be written; "
+            "leave --record out"
+        ) from error
 
 
 def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: int, picture: Path | None = None) -> None:
@@ -122,6 +145,9 @@ def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: in
     place of an earlier one, which otherwise stays as long as its patients' figures do.
     """
     folder = {folder.name: folder for folder in list_bundles()}.get(str(place), place)
+    left = sweep(folder)
+    if left:
+        print(left, file=sys.stderr)
     names = {patient["case"] for patient in patients}
     others = [
         entry if picture is None else {key: value for key, value in entry.items() if key != "failures"}
@@ -131,12 +157,14 @@ def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: in
     own = recorded(patients, seed) | ({} if picture is None else {"failures": PICTURE})
     evaluations = [*others, own]
     updated = replace(bundle, provenance=bundle.provenance | {"evaluations": evaluations})
-    save_bundle(folder, updated)
+    # The model names the picture and the card shows it, so that it is there before, and goes after.
+    card = _card(updated)
     if picture is not None:
         write_bytes(folder / PICTURE, picture.read_bytes())
-    elif not any("failures" in entry for entry in evaluations):
+    save_bundle(folder, updated)
+    write_bytes(folder / "README.md", card)
+    if not any("failures" in entry for entry in evaluations):
         (folder / PICTURE).unlink(missing_ok=True)
-    write_bytes(folder / "README.md", model_card(updated).encode())
 
 
 def mean_dice(bundle: Bundle, patients: list[dict[str, Any]]) -> str:
@@ -158,7 +186,7 @@ def compared_with_card(bundle: Bundle, patients: list[dict[str, Any]], seed: int
         for patient in patients
         if patient["case"] in card
         for metric in METRICS
-        if None not in (patient["values"][metric], card[patient["case"]][metric])
+        if None not in (patient["values"].get(metric), card[patient["case"]].get(metric))
     ]
     if not pairs:
         return f"the card of {bundle.name} has no figures of these patients"

@@ -12,6 +12,7 @@ import pytest
 
 from napari_ddmd.model import load_bundle
 from napari_ddmd.model.bundle import save_bundle
+from src_training import bundle_evaluation as module
 from src_training.__main__ import main
 from src_training.bundle_evaluation import compared_with_card
 from src_training.metrics import METRICS
@@ -115,7 +116,12 @@ def test_refusals(
         {"training_cases": [{}]},
         {"evaluations": {"patients": []}},
         {"evaluations": ["a"]},
-        {"evaluations": [{"patients": [{"case": "a"}]}]},
+        {"evaluations": [{"seed": 0, "patients": [{"case": "a"}]}]},
+        {"evaluations": [{"seed": 0, "patients": [{"case": 1, "values": {}}]}]},
+        {"evaluations": [{"seed": 0, "patients": [{"case": "a", "values": {"dice_volume": "high"}}]}]},
+        {"evaluations": [{"seed": 0, "patients": []}]},
+        {"evaluations": [{"patients": [{"case": "a", "values": {}}]}]},
+        {"system": {}},
     ],
     ids=str,
 )
@@ -128,12 +134,6 @@ def test_a_model_with_a_strange_past_is_refused(
     assert "does not say as it should how it was made" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_recording_needs_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "--out", str(tmp_path / "run"), "--record"]) == 2
-    assert "record needs --bundle" in capsys.readouterr().err
-
-
-def test_a_picture_needs_a_card(model: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.fault("Hostile model")
 @pytest.mark.parametrize(
     "changed",
@@ -195,6 +195,12 @@ def test_figures_that_are_cut_off_leave_a_model_and_its_card(
     load_bundle(model)
 
 
+def test_recording_needs_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--out", str(tmp_path / "run"), "--record"]) == 2
+    assert "record needs --bundle" in capsys.readouterr().err
+
+
+def test_a_picture_needs_a_card(model: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert judge(model, cohort, tmp_path / "judged", "--pictures") == 2
     assert "pictures needs --record" in capsys.readouterr().err
 
