@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import Case, CaseFiles, load_case
-from napari_ddmd.model.bundle import SETTINGS_FILE, Bundle, read_bundle
+from napari_ddmd.model.bundle import SETTINGS_FILE, Bundle
 from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
 from src_training.diffusion import load_denoiser
 from src_training.judged import case_files
+from src_training.publish import published
 from src_training.recipe import RecipeError
 from src_training.run import Split
 from src_training.systems import DIFFUSION_SYSTEMS, for_system
@@ -67,8 +68,8 @@ class Patient:
         return case
 
     def bundle(self, system: str) -> Bundle:
-        """The published model of a diffusion system."""
-        return read_bundle(own_split(self.split, system).work / "bundle")
+        """The published model of a diffusion system; refuses one of other settings than the run has."""
+        return published(own_split(self.split, system))
 
     def results(self, system: str, case: Case, slices: Sequence[int]) -> Iterator[SliceResult]:
         """What a system says of some slices that hold brain."""
