@@ -25,6 +25,7 @@ from napari_ddmd.segment import InferenceError
 from napari_ddmd.whole_files import sweep
 from src_training.checks import check_recipe
 from src_training.distributed import is_main
+from src_training.files import allow_many_files
 from src_training.recipe import PRESETS, SYSTEMS, Recipe, RecipeError, preset
 from src_training.run import Run
 from src_training.saved import kept_recipe, read_recipe
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_any_name()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+    allow_many_files()
         stage, system, words = read_stage(words)
         recipe = parse(words)
         check_recipe(recipe)
