@@ -71,7 +71,7 @@ def evaluate_split(split: Split) -> None:
     def figures(name: str) -> dict[str, Any]:
         return judge(load_case(files[name])) | {"system": system_name(split.run)}
 
-    for name in tqdm(files, desc=title, unit="case"):
+    for name in tqdm(files, desc=title, unit="case", disable=not files):
         kept_or_made(folder / f"{name}.json", files[name], made_with, partial(figures, name))
     distributed.barrier()
     publish_figures(split)

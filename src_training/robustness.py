@@ -77,7 +77,7 @@ def _judge_split(split: Split) -> list[dict[str, Any]]:
     def figures(name: str) -> dict[str, Any]:
         return judge_case(load_case(files[name]), bundle, recipe, device=device)
 
-    for name in tqdm(files, desc=f"robustness {split.name}", unit="case"):
+    for name in tqdm(files, desc=f"robustness {split.name}", unit="case", disable=not files):
         kept_or_made(folder / f"{name}.json", files[name], made_with, partial(figures, name))
     distributed.barrier()
     remedy = "give the same command again"
