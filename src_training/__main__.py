@@ -25,6 +25,7 @@ from napari_ddmd.segment import InferenceError
 from napari_ddmd.whole_files import sweep
 from src_training.checks import check_recipe
 from src_training.distributed import is_main
+from src_training.files import allow_many_files
 from src_training.recipe import PRESETS, SYSTEMS, Recipe, RecipeError, preset
 from src_training.run import Run
 from src_training.saved import kept_recipe, read_recipe
@@ -41,6 +42,8 @@ STAGES = {
 """What a call without a stage does, in this order."""
 JUDGEMENTS = {"robustness": "robustness:robustness"}
 """What judges a trained run further, when it is asked to."""
+JUDGES_BUNDLES = ("evaluate", "robustness")
+"""Stages that take ``--bundle``, if only to say that it is not for them."""
 COMPARISON = {
     "baseline": "baseline:baseline",
     "table": "table:table",
@@ -65,6 +68,7 @@ table does so for all that are missing and prints Table 1; figures draws the pap
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the stages that the command line asks for; the exit status."""
     print_any_name()
+    allow_many_files()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         stage, system, words = read_stage(words)
@@ -77,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(dry_run(recipe))
             return 0
+        if recipe.bundle is not None and stage not in JUDGES_BUNDLES:
+            raise RecipeError("--bundle is for the stage 'evaluate', which judges a published model; name it first")
         _say_what_was_left(recipe.out)
         with kept_recipe(recipe):
             run = Run(recipe) if system is None else Run(recipe).for_system(system)
@@ -136,9 +142,8 @@ def parse(words: Sequence[str]) -> Recipe:
     """The recipe of a command line: the preset, or what the run was begun with, changed by the options given."""
     wanted = _option(words, "--preset")
     base = next((preset(name) for name in PRESETS if name == wanted), Recipe())
-    out = _option(words, "--out")
-    if out is not None and "--preset" not in {word.split("=")[0] for word in words}:
-        base = read_recipe(Path(out), base)
+    if "--preset" not in {word.split("=")[0] for word in words}:
+        base = read_recipe(Path(_option(words, "--out") or base.out), base)
     return tyro.cli(Recipe, args=list(words), default=base, prog="python -m src_training", description=USAGE)
 
 

@@ -6,19 +6,23 @@ import json
 import sys
 from collections import Counter
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from napari_ddmd.case import find_cases, load_case
+from napari_ddmd.case import CaseFiles, find_cases, load_case
 from napari_ddmd.model.bundle import Bundle, save_bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
+from napari_ddmd.whole_files import sweep
 from src_training import distributed
 from src_training.card import model_card, recorded
 from src_training.evaluate import evaluate_case
 from src_training.figures.failures import failures
-from src_training.files import write_bytes, write_json
+from src_training.files import read_json, write_bytes, write_json
+from src_training.folds import patient_of
+from src_training.judged import kept_or_made
 from src_training.metrics import METRICS
 from src_training.recipe import RecipeError
 from src_training.report import markdown_table
@@ -32,9 +36,9 @@ PICTURE = "failures.png"
 def evaluate_bundle(run: Run) -> None:
     """Judge the labelled cases of ``--data`` with the model of ``--bundle``; ``metrics.json`` and ``metrics.md``.
 
-    Patients that the model was trained on are left out. Where its card has figures of the same patients, the largest
-    difference is said. ``figures/failures.png`` shows the worst slices. With ``--record`` the figures become part of
-    the model and of its card, with ``--pictures`` that picture, too.
+    Patients that the model was trained on are left out with all of their time points. Where its card has figures of
+    the same patients, the largest difference is said. ``figures/failures.png`` shows the worst slices. With
+    ``--record`` the figures become part of the model and of its card, with ``--pictures`` that picture, too.
 
     Raises
     ------
@@ -47,30 +51,32 @@ def evaluate_bundle(run: Run) -> None:
     bundle = load_bundle(str(recipe.bundle))
     if not _is_readable(bundle.provenance):
         raise RecipeError(f"{bundle.name}: its model.json does not say as it should how it was made; copy it again")
-    seen = set(bundle.provenance.get("training_cases", []))
+    if recipe.record:
+        _card(bundle)  # what cannot be written in the end is refused before hours of judging
+    seen = {patient_of(name) for name in bundle.provenance.get("training_cases", [])}
     labelled = [files for files in find_cases(recipe.data) if files.mask is not None]
     twice = [name for name, times in Counter(files.name for files in labelled).items() if times > 1]
     if twice:
         raise RecipeError(f"{recipe.data}: holds two cases of the name {twice[0]}; give one of them another")
-    left_out = [files.name for files in labelled if files.name in seen]
+    left_out = {patient_of(files.name) for files in labelled} & seen
     if left_out:
         print(f"{bundle.name} was trained on {len(left_out)} of these patients, which are left out", file=sys.stderr)
-    judged = [files for files in labelled if files.name not in seen]
+    judged = [files for files in labelled if patient_of(files.name) not in seen]
     if not judged:
         raise RecipeError(f"{recipe.data}: has no labelled case that {bundle.name} has not been trained on")
     made_with = {"sha256": bundle.sha256, "sampling": asdict(bundle.settings.sampling), "seed": recipe.seed}
     folder, device = run.root / "evaluation", str(distributed.own_device(recipe.device))
+
+    def figures(files: CaseFiles) -> dict[str, Any]:
+        return evaluate_case(load_case(files), bundle, device=device, seed=recipe.seed)
+
     for files in tqdm(distributed.share(judged), desc=f"evaluate {bundle.name}", unit="case"):
-        path = folder / f"{files.name}.json"
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        if kept.get("made_with") == made_with and "worst" in kept:
-            continue
-        figures = evaluate_case(load_case(files), bundle, device=device, seed=recipe.seed)
-        write_json(path, figures | {"made_with": made_with})
+        kept_or_made(folder / f"{files.name}.json", files, made_with, partial(figures, files), needs=("worst",))
     distributed.barrier()
     if not distributed.is_main():
         return
-    patients = [json.loads((folder / f"{files.name}.json").read_text()) for files in judged]
+    remedy = "give the same command again"
+    patients = [read_json(folder / f"{files.name}.json", remedy=remedy) for files in judged]
     summary = {
         "systems": {patients[0]["system"]: join_patients(patients)},
         "patients": len(patients),
@@ -93,21 +99,43 @@ def evaluate_bundle(run: Run) -> None:
 def _is_readable(provenance: dict[str, Any]) -> bool:
     """Tell whether what is read of a model's provenance has the form that `publish` gives it; anybody may write one."""
     cases, entries = provenance.get("training_cases", []), provenance.get("evaluations", [])
+    if not isinstance(provenance.get("system", ""), str):
+        return False
     recipe = provenance.get("recipe", {})
     band = recipe.get("slices", {}) if isinstance(recipe, dict) else None
     if not (isinstance(cases, list) and isinstance(entries, list) and isinstance(band, dict)):
         return False
     ends = [band[end] for end in ("first_slice", "last_slice") if end in band]
-    patients = [
-        patient
-        for entry in entries
-        for patient in (entry.get("patients") if isinstance(entry, dict) else None) or [None]
-    ]
     return (
         all(isinstance(name, str) for name in cases)
         and all(isinstance(end, int) for end in ends)
-        and all(isinstance(one, dict) and isinstance(one.get("values"), dict) and "case" in one for one in patients)
+        and all(_is_evaluation(entry) for entry in entries)
     )
+
+
+def _is_evaluation(entry: Any) -> bool:
+    """Tell whether figures of some patients have the form that `recorded` gives them."""
+    if not (isinstance(entry, dict) and isinstance(entry.get("seed"), int) and isinstance(entry.get("patients"), list)):
+        return False
+    patients = entry["patients"]
+    return bool(patients) and all(
+        isinstance(one, dict)
+        and isinstance(one.get("case"), str)
+        and isinstance(one.get("values"), dict)
+        and all(value is None or isinstance(value, (int, float)) for value in one["values"].values())
+        for one in patients
+    )
+
+
+def _card(bundle: Bundle) -> bytes:
+    """The model's card; refuses a provenance that it cannot be made from."""
+    try:
+        return model_card(bundle).encode()
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise RecipeError(
+            f"{bundle.name}: its model.json does not say as it should how it was made, so that no card can be written; "
+            "leave --record out"
+        ) from error
 
 
 def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: int, picture: Path | None = None) -> None:
@@ -117,6 +145,9 @@ def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: in
     place of an earlier one, which otherwise stays as long as its patients' figures do.
     """
     folder = {folder.name: folder for folder in list_bundles()}.get(str(place), place)
+    left = sweep(folder)
+    if left:
+        print(left, file=sys.stderr)
     names = {patient["case"] for patient in patients}
     others = [
         entry if picture is None else {key: value for key, value in entry.items() if key != "failures"}
@@ -126,12 +157,14 @@ def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: in
     own = recorded(patients, seed) | ({} if picture is None else {"failures": PICTURE})
     evaluations = [*others, own]
     updated = replace(bundle, provenance=bundle.provenance | {"evaluations": evaluations})
-    save_bundle(folder, updated)
+    # The model names the picture and the card shows it, so that it is there before, and goes after.
+    card = _card(updated)
     if picture is not None:
         write_bytes(folder / PICTURE, picture.read_bytes())
-    elif not any("failures" in entry for entry in evaluations):
+    save_bundle(folder, updated)
+    write_bytes(folder / "README.md", card)
+    if not any("failures" in entry for entry in evaluations):
         (folder / PICTURE).unlink(missing_ok=True)
-    write_bytes(folder / "README.md", model_card(updated).encode())
 
 
 def mean_dice(bundle: Bundle, patients: list[dict[str, Any]]) -> str:
@@ -153,7 +186,7 @@ def compared_with_card(bundle: Bundle, patients: list[dict[str, Any]], seed: int
         for patient in patients
         if patient["case"] in card
         for metric in METRICS
-        if None not in (patient["values"][metric], card[patient["case"]][metric])
+        if None not in (patient["values"].get(metric), card[patient["case"]].get(metric))
     ]
     if not pairs:
         return f"the card of {bundle.name} has no figures of these patients"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +41,7 @@ class Census:
         recipe = run.recipe
         if run.index_path.exists():
             folds = run.stored_folds()
-            entries: dict[str, Any] = json.loads(run.index_path.read_text())["cases"]
+            entries = run.index()
         else:
             labelled = labelled_cases(recipe.data)
             names = [files.name for files in labelled]

@@ -97,6 +97,7 @@ def _problems(recipe: Recipe) -> Iterator[str]:
     for name, value in counts.items():
         if value < 1:
             yield f"{name} must be at least 1, not {value}"
+    yield from _problems_of_training(recipe)
     processes = world_size()
     if diffusion.batch_size % (processes * recipe.accumulate):
         yield (
@@ -122,8 +123,6 @@ def _problems(recipe: Recipe) -> Iterator[str]:
                 f"pretraining.share {recipe.pretraining.share} makes {mixed} of diffusion.batch-size "
                 f"{diffusion.batch_size} slices synthetic; choose a share that leaves some of both kinds, or 0"
             )
-    if diffusion.timestep_power <= 0:
-        yield f"diffusion.timestep-power must be more than 0, not {diffusion.timestep_power}"
     if not 1 <= model.sampling.steps <= model.diffusion.timesteps:
         yield f"model.sampling.steps must be 1 to {model.diffusion.timesteps}, not {model.sampling.steps}"
     if model.context.slices < 0:
@@ -146,3 +145,31 @@ def _problems(recipe: Recipe) -> Iterator[str]:
             f"model.diffusion.learned-variance goes with prediction epsilon only, not {model.diffusion.prediction}: "
             "nothing else trains the variance; leave one of the two out"
         )
+
+
+def _problems_of_training(recipe: Recipe) -> Iterator[str]:
+    """Numbers with which a training would end in nothing, or not begin."""
+    diffusion = recipe.diffusion
+    rates = {
+        "autoencoders.learning-rate": recipe.autoencoders.learning_rate,
+        "pretraining.learning-rate": recipe.pretraining.learning_rate,
+        "diffusion.learning-rate": diffusion.learning_rate,
+        "baselines.learning-rate": recipe.baselines.learning_rate,
+    }
+    for name, rate in rates.items():
+        if not 0 < rate < math.inf:
+            yield f"{name} must be above 0, not {rate}"
+    amounts = {
+        "diffusion.weight-decay": diffusion.weight_decay,
+        "diffusion.lambda-vlb": diffusion.lambda_vlb,
+        "diffusion.warmup": diffusion.warmup,
+        "slices.min-brain-mm2": recipe.slices.min_brain_mm2,
+        "workers": recipe.workers,
+    }
+    for name, amount in amounts.items():
+        if not 0 <= amount < math.inf:
+            yield f"{name} must be 0 or more, not {amount}"
+    if not 0 <= diffusion.ema_decay < 1:
+        yield f"diffusion.ema-decay must be 0 or more and less than 1, not {diffusion.ema_decay}"
+    if not 0 < diffusion.timestep_power < math.inf:
+        yield f"diffusion.timestep-power must be more than 0, not {diffusion.timestep_power}"

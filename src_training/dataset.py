@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +46,7 @@ class Slices:
     @classmethod
     def of(cls, split: Split, cases: Sequence[str]) -> Slices:
         """The slices of some cases of a run."""
-        index = json.loads(split.run.index_path.read_text())["cases"]
+        index = split.run.index()
         folder = split.run.slices
         counts = [len(index[case]["slices"]) for case in cases]
         return cls(

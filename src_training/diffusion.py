@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from napari_ddmd.model.settings import ModelSettings, Prediction
 from src_training import distributed
 from src_training.augment import augment
 from src_training.dataset import Slices, draw_balanced
-from src_training.files import read_array, read_tensors, write_json
+from src_training.files import read_array, read_json, read_tensors, write_json
 from src_training.loop import LoopSettings, keep_weights, make_fabric, train
 from src_training.preview import flair, side_by_side
 from src_training.recipe import DiffusionRecipe, Recipe, RecipeError, own_system, synthetic_slices
@@ -100,7 +99,7 @@ def train_diffusion(run: Run) -> None:
         done = folder / "denoiser.safetensors"
         marker = folder / "recipe.json"
         if marker.exists():
-            run.check_fingerprint(marker, fingerprint)
+            split.check_marker(marker, fingerprint)
         if distributed.on_main(done.exists):
             continue
         recipe = run.recipe.diffusion
@@ -108,8 +107,8 @@ def train_diffusion(run: Run) -> None:
         denoiser = Denoiser(settings)
         if run.recipe.pretraining.patients:
             denoiser.load_state_dict(_pretrained(run))
-        if distributed.is_main():
-            write_json(marker, {"fingerprint": fingerprint})  # after all that can be refused
+        if distributed.is_main() and not marker.exists():
+            write_json(marker, split.marker(fingerprint))  # after all that can be refused
         train(
             folder,
             denoiser,
@@ -141,24 +140,25 @@ def loop_settings(recipe: Recipe) -> LoopSettings:
 
 
 def model_settings(split: Split) -> ModelSettings:
-    """The recipe's model settings with the scales of this split's maps; refuses maps made with other settings."""
+    """The recipe's model settings with the scales of this split's maps; refuses maps of other settings or cases."""
     settings = split.run.recipe.model
     summary = split.folder / "maps" / "summary.json"
     if not summary.exists():
         raise RecipeError(f"{split.folder}: has no discrepancy maps; run the stage 'discrepancies' first")
-    split.run.check_fingerprint(summary, split.run.maps_fingerprint)
-    scales = json.loads(summary.read_text())["scales"]
+    split.check_marker(summary, split.run.maps_fingerprint)
+    remedy = f"delete {summary.parent} and run the stage 'discrepancies' again"
+    scales = read_json(summary, remedy=remedy)["scales"]
     diffusion = replace(settings.diffusion, inter_scale=scales["inter"], intra_scale=scales["intra"])
     return replace(settings, diffusion=diffusion)
 
 
 def load_denoiser(split: Split) -> Denoiser:
-    """The trained denoiser of a split; refuses settings that it was not trained with."""
+    """The trained denoiser of a split; refuses settings and cases that it was not trained with."""
     path: Path = split.work / "diffusion" / "denoiser.safetensors"
     if not path.exists():
         raise RecipeError(f"{split.folder}: has no trained denoiser; run the stage 'diffusion' first")
     settings = model_settings(split)
-    split.run.check_fingerprint(path.with_name("recipe.json"), _fingerprint(split.run, settings))
+    split.check_marker(path.with_name("recipe.json"), _fingerprint(split.run, settings))
     denoiser = Denoiser(settings)
     denoiser.load_state_dict(read_tensors(path))
     return denoiser.eval()

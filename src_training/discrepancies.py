@@ -29,7 +29,7 @@ def make_discrepancies(run: Run) -> None:
         fingerprint = run.maps_fingerprint
         summary = folder / "summary.json"
         if distributed.on_main(summary.exists):
-            run.check_fingerprint(summary, fingerprint)
+            split.check_marker(summary, fingerprint)
             continue
         plan = _plan(split)
         train_sets([(split, learned_from) for _, learned_from in plan])
@@ -52,7 +52,7 @@ def make_discrepancies(run: Run) -> None:
             for name, total in (("inter", inter), ("intra", intra))
         }
         if distributed.is_main():
-            write_json(summary, {"fingerprint": fingerprint, "scales": scales})
+            write_json(summary, split.marker(fingerprint) | {"scales": scales})
         distributed.barrier()
 
 

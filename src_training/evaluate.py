@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -19,6 +19,7 @@ from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
 from src_training import distributed
 from src_training.files import write_bytes, write_json
+from src_training.judged import case_files, kept_or_made
 from src_training.patient import judged_slices, patient_figures
 from src_training.recipe import DDMD_VARIANTS, DataRecipe, Recipe
 from src_training.report import markdown_table
@@ -62,22 +63,18 @@ def write_summary(run: Run) -> dict[str, Any]:
 def evaluate_split(split: Split) -> None:
     """Judge the held-out patients of a split, each process its share; figures that hold are kept."""
     folder = split.work / "evaluation"
-    index = json.loads(split.run.index_path.read_text())["cases"]
     digest, judge = load_judge(split)
     made_with = {"sha256": digest, **how(split.run)}
     title = f"evaluate {system_name(split.run)} {split.name}"
-    missing = [name for name in distributed.share(split.test_cases) if not _holds(folder / f"{name}.json", made_with)]
-    for name in tqdm(missing, desc=title, unit="case", disable=not missing):
-        figures = judge(load_case(Path(index[name]["folder"])))
-        own = {"system": system_name(split.run), "made_with": made_with}
-        write_json(folder / f"{name}.json", figures | own)
+    files = case_files(split.run, distributed.share(split.test_cases))
+
+    def figures(name: str) -> dict[str, Any]:
+        return judge(load_case(files[name])) | {"system": system_name(split.run)}
+
+    for name in tqdm(files, desc=title, unit="case", disable=not files):
+        kept_or_made(folder / f"{name}.json", files[name], made_with, partial(figures, name))
     distributed.barrier()
     publish_figures(split)
-
-
-def _holds(path: Path, made_with: dict[str, Any]) -> bool:
-    """Whether a patient was judged before, by the same weights in the same way."""
-    return path.exists() and json.loads(path.read_text()).get("made_with") == made_with
 
 
 def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int = 0) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -72,6 +74,43 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     write_bytes(path, save_tensors({key: value.detach().cpu().contiguous() for key, value in tensors.items()}))
 
 
+def allow_many_files() -> None:
+    """Let this process open as many files as the system lets it: every case of a training stays memory-mapped."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # where the most is said to be endless, it may not be
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def read_json(path: Path, *, remedy: str) -> dict[str, Any]:
+    """Read a JSON object that an earlier stage or call left.
+
+    Parameters
+    ----------
+    path
+        The file.
+    remedy
+        What brings it back, for the message.
+
+    Raises
+    ------
+    RecipeError
+        If it is missing or damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RecipeError(f"{path}: is missing; {remedy}") from error
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path}: is damaged ({' '.join(str(error).split())}); {remedy}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: is damaged (no JSON object); {remedy}")
+    return content
+
+
 def read_array(path: Path, *, remedy: str) -> NDArray[Any]:
     """Memory-map an array that an earlier stage left.
 
@@ -85,7 +124,7 @@ def read_array(path: Path, *, remedy: str) -> NDArray[Any]:
     Raises
     ------
     RecipeError
-        If it is missing or damaged.
+        If it is missing or damaged, or too many are open.
     """
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -93,6 +132,13 @@ def read_array(path: Path, *, remedy: str) -> NDArray[Any]:
         raise RecipeError(f"{path}: is missing; {remedy}") from error
     except (ValueError, EOFError) as error:
         raise RecipeError(f"{path}: is damaged ({' '.join(str(error).split())}); {remedy}") from error
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        raise RecipeError(
+            f"{path}: cannot be opened, too many files are; each case takes up to three: allow more in the shell with "
+            "'ulimit -n', and give the same command again"
+        ) from error
     return array
 
 

@@ -102,6 +102,13 @@ def _clock(seconds: float) -> str:
 def _forget_steps(path: Path, start: int) -> None:
     """Drop the log's lines of steps that were taken after the last saved state, and are taken again."""
     if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith("\n")]  # a kill can tear the last one
-        write_bytes(path, "".join(line for line in whole if json.loads(line)["step"] < start).encode())
+        lines = path.read_bytes().splitlines(keepends=True)
+        write_bytes(path, b"".join(line for line in lines if _is_before(line, start)))
+
+
+def _is_before(line: bytes, start: int) -> bool:
+    """Tell whether a line of the log is of a step before another; one that a kill or a power cut tore is of none."""
+    try:
+        return line.endswith(b"\n") and bool(json.loads(line)["step"] < start)
+    except (ValueError, TypeError, KeyError):
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from functools import partial
@@ -17,7 +16,7 @@ from tqdm import tqdm
 from napari_ddmd.case import Case, CaseFiles, find_cases, load_case
 from napari_ddmd.window import CaseWindow
 from src_training import distributed
-from src_training.files import write_array, write_json
+from src_training.files import read_json, write_array, write_json
 from src_training.folds import assign_folds
 from src_training.processes import each
 from src_training.recipe import DataRecipe, Recipe, RecipeError
@@ -43,14 +42,22 @@ def _prepare(run: Run) -> None:
     labelled = labelled_cases(recipe.data)
     names = [files.name for files in labelled]
     if run.index_path.exists():
-        stored = set(json.loads(run.index_path.read_text())["cases"])
-        if stored != set(names):
+        stored = run.stored_folds()
+        if stored.keys() != set(names):
             raise RecipeError(
                 f"{recipe.data}: has other cases than the slice store in {run.root} "
-                f"({', '.join(sorted(stored ^ set(names))[:3])}); choose another --out for the new data"
+                f"({', '.join(sorted(stored.keys() ^ set(names))[:3])}); choose another --out for the new data"
             )
+        if recipe.slices.fold_file is not None:
+            folds = _folds(recipe, names)
+            moved = [name for name in names if folds[name] != stored[name]]
+            if moved:
+                raise RecipeError(
+                    f"{recipe.slices.fold_file}: has {moved[0]} in fold {folds[moved[0]]}, the slice store in "
+                    f"{run.root} in fold {stored[moved[0]]}; choose another --out for the new folds"
+                )
         return
-    folds = assign_folds(names, folds=recipe.slices.folds, seed=recipe.seed, fold_file=recipe.slices.fold_file)
+    folds = _folds(recipe, names)
     task = f"{run.slices}: a process that prepared cases"
     # Closed before an error is told, which would stand in the bar's own line.
     with tqdm(
@@ -66,6 +73,11 @@ def _prepare(run: Run) -> None:
     write_json(run.index_path, {"fingerprint": fingerprint, "cases": cases})
 
 
+def _folds(recipe: Recipe, names: list[str]) -> dict[str, int]:
+    settings = recipe.slices
+    return assign_folds(names, folds=settings.folds, seed=recipe.seed, fold_file=settings.fold_file)
+
+
 def _entry(run: Run, files: CaseFiles) -> dict[str, Any]:
     """What the index says of a case, which is stored unless it is there."""
     path, fingerprint = run.slices / f"{files.name}.json", run.slices_fingerprint
@@ -73,7 +85,7 @@ def _entry(run: Run, files: CaseFiles) -> dict[str, Any]:
         run.check_fingerprint(path, fingerprint)
     else:
         write_json(path, {"fingerprint": fingerprint, "case": _store(load_case(files), run.recipe, run.slices)})
-    entry: dict[str, Any] = json.loads(path.read_text())["case"]
+    entry: dict[str, Any] = read_json(path, remedy="delete it and run the stage 'prepare' again")["case"]
     return entry
 
 

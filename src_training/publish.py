@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from napari_ddmd.model.bundle import Bundle, DdmdNetworks, new_bundle, save_bundle
+from napari_ddmd.model.bundle import Bundle, DdmdNetworks, new_bundle, read_bundle, save_bundle
+from napari_ddmd.model.settings import ModelSettings
 from src_training import distributed
 from src_training.autoencoders import load_ensembles, train_sets
 from src_training.card import model_card, recorded, summary_line
-from src_training.diffusion import load_denoiser, model_settings, training_fingerprint
-from src_training.files import write_bytes
-from src_training.recipe import Recipe, own_system
+from src_training.diffusion import load_denoiser, model_settings
+from src_training.files import read_json, write_bytes
+from src_training.recipe import Recipe, RecipeError, own_system
 from src_training.run import Run, Split
+from src_training.systems import how
 
 
 def publish(run: Run) -> list[Path]:
@@ -34,14 +35,37 @@ def publish_split(split: Split) -> Path:
     return folder
 
 
+def published_settings(split: Split) -> ModelSettings:
+    """The settings that the bundle of a split is published with."""
+    settings = model_settings(split)
+    if split.run.system != "cimd":
+        return settings
+    own_guesses = replace(settings.sampling, shared_guess=False)  # each mask is its own opinion
+    return replace(settings, variant="mini", sampling=own_guesses)
+
+
+def published(split: Split) -> Bundle:
+    """The bundle of a split as it was published.
+
+    Raises
+    ------
+    RecipeError
+        If the run has other settings by now.
+    """
+    folder = split.work / "bundle"
+    bundle = read_bundle(folder)
+    made = (bundle.provenance.get("recipe"), bundle.settings)
+    if made != (told_recipe(split.run.recipe), published_settings(split)):
+        raise RecipeError(f"{folder}: was published with other settings than the run has now; publish it again")
+    return bundle
+
+
 def make_bundle(split: Split) -> Bundle:
     """Put the networks of a split together with settings and provenance."""
-    recipe, settings = split.run.recipe, model_settings(split)
+    recipe, settings = split.run.recipe, published_settings(split)
     if split.run.system == "cimd":
         from src_training.baselines.training import load_cimd_denoiser
 
-        own_guesses = replace(settings.sampling, shared_guess=False)  # each mask is its own opinion
-        settings = replace(settings, variant="mini", sampling=own_guesses)
         denoiser = load_cimd_denoiser(split)
     else:
         denoiser = load_denoiser(split)
@@ -83,18 +107,21 @@ def told_recipe(recipe: Recipe) -> dict[str, Any]:
 
 
 def _evaluations(split: Split, sha256: str) -> list[dict[str, Any]]:
-    """Figures of the held-out patients that were judged with these very weights."""
-    found = [json.loads(path.read_text()) for path in sorted((split.work / "evaluation").glob("*.json"))]
-    judged = [patient for patient in found if patient["made_with"]["sha256"] == sha256]
+    """Figures of the held-out patients that were judged with these very weights, in the way that the card tells of."""
+    remedy = "delete it and run the stage 'evaluate' again"
+    found = [read_json(path, remedy=remedy) for path in sorted((split.work / "evaluation").glob("*.json"))]
+    wanted = {"sha256": sha256, **how(split.run)}
+    judged = [patient for patient in found if patient["made_with"] == wanted and patient["case"] in split.test_cases]
     return [recorded(judged, split.run.recipe.seed)] if judged else []
 
 
 def _cross_validation(run: Run) -> dict[str, Any]:
-    """Figures of the run's evaluation, if it was of the very recipe that is published."""
+    """Figures of the run's evaluation, if it was of the very recipe and sampling that are published."""
+    if run.system is not None:
+        return {}
     path = run.root / "metrics.json"
-    metrics: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    trained = json.loads(json.dumps(training_fingerprint(run)))
-    same = metrics.get("made_with", {}).get("training") == trained
+    remedy = "delete it and run the stage 'evaluate' again"
+    metrics = read_json(path, remedy=remedy) if path.exists() else {}
     own = own_system(run.recipe)
-    systems: dict[str, Any] = metrics["systems"] if same else {}
-    return {own: systems[own]} if own in systems and run.system is None else {}
+    systems: dict[str, Any] = metrics["systems"] if metrics.get("made_with") == how(run) else {}
+    return {own: systems[own]} if own in systems else {}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import sys
 from dataclasses import asdict
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,8 @@ from napari_ddmd.model.bundle import Bundle, read_bundle
 from src_training import distributed
 from src_training.few_steps import judge_steps
 from src_training.figures.robustness_curves import robustness_curves
-from src_training.files import write_bytes, write_json
+from src_training.files import read_json, write_bytes, write_json
+from src_training.judged import case_files, kept_or_made
 from src_training.metrics import bootstrap_interval
 from src_training.patient import judged_slices
 from src_training.perturbations import PERTURBATIONS
@@ -63,7 +63,6 @@ def robustness(run: Run) -> None:
 def _judge_split(split: Split) -> list[dict[str, Any]]:
     """Judge the held-out patients, each process its share; the figures of all of them."""
     folder, recipe = split.work / "robustness", split.run.recipe
-    index = json.loads(split.run.index_path.read_text())["cases"]
     bundle = read_bundle(publish_split(split))
     made_with = {
         "sha256": bundle.sha256,
@@ -73,18 +72,16 @@ def _judge_split(split: Split) -> list[dict[str, Any]]:
         "strengths": {name: list(perturbation.strengths) for name, perturbation in PERTURBATIONS.items()},
     }
     device = str(distributed.own_device(recipe.device))
+    files = case_files(split.run, distributed.share(split.test_cases))
 
-    def kept(name: str) -> dict[str, Any] | None:
-        path = folder / f"{name}.json"
-        figures: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        return figures if figures.get("made_with") == made_with else None
+    def figures(name: str) -> dict[str, Any]:
+        return judge_case(load_case(files[name]), bundle, recipe, device=device)
 
-    missing = [name for name in distributed.share(split.test_cases) if kept(name) is None]
-    for name in tqdm(missing, desc=f"robustness {split.name}", unit="case", disable=not missing):
-        figures = judge_case(load_case(Path(index[name]["folder"])), bundle, recipe, device=device)
-        write_json(folder / f"{name}.json", figures | {"made_with": made_with})
+    for name in tqdm(files, desc=f"robustness {split.name}", unit="case", disable=not files):
+        kept_or_made(folder / f"{name}.json", files[name], made_with, partial(figures, name))
     distributed.barrier()
-    return [found for name in split.test_cases if (found := kept(name)) is not None]
+    remedy = "give the same command again"
+    return [read_json(folder / f"{name}.json", remedy=remedy) for name in split.test_cases]
 
 
 def judge_case(case: Case, bundle: Bundle, recipe: Recipe, *, device: str = "auto") -> dict[str, Any]:

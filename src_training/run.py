@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from src_training.files import read_json
 from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, own_system
 
 
@@ -132,13 +133,18 @@ class Run:
         kept = {key: recipe[key] for key in ("discrepancies", "autoencoders", "slices", "seed")}
         return kept | {"autoencoder": recipe["model"]["autoencoder"]}
 
+    def index(self) -> dict[str, Any]:
+        """What the slice store says of each case."""
+        remedy = f"delete {self.slices} and run the stage 'prepare' again"
+        cases: dict[str, Any] = read_json(self.index_path, remedy=remedy)["cases"]
+        return cases
+
     def stored_folds(self) -> dict[str, int]:
         """Fold of each case of the slice store; refuses a store that was made with other settings."""
         if not self.index_path.exists():
             raise RecipeError(f"{self.root}: has no slice store; run the stage 'prepare' first")
         self.check_fingerprint(self.index_path, self.slices_fingerprint)
-        cases = json.loads(self.index_path.read_text())["cases"]
-        return {case: int(entry["fold"]) for case, entry in cases.items()}
+        return {case: int(entry["fold"]) for case, entry in self.index().items()}
 
     def split(self, name: str, folds: dict[str, int] | None = None) -> Split:
         """One split: ``final`` or a fold's number, of the slice store's folds unless others are given."""
@@ -158,7 +164,7 @@ class Run:
 
     def check_fingerprint(self, path: Path, wanted: dict[str, Any]) -> None:
         """Refuse to build on a result that was made with other settings."""
-        made = json.loads(path.read_text())["fingerprint"]
+        made = read_json(path, remedy=_again(path))["fingerprint"]
         wanted = json.loads(json.dumps(wanted))
         if made != wanted:
             changed = sorted(key for key in made.keys() | wanted.keys() if made.get(key) != wanted.get(key))
@@ -196,6 +202,38 @@ class Split:
         """Cases that are held out; none in the final training."""
         return [case for case, fold in self.folds.items() if fold == self.held_out]
 
+    def marker(self, fingerprint: dict[str, Any]) -> dict[str, Any]:
+        """What is kept beside a result that this split's training cases have gone into."""
+        return {"fingerprint": fingerprint, **self._origin}
+
+    @property
+    def _origin(self) -> dict[str, Any]:
+        """Whose slices a result is made from, and how they were framed; other splits have other cases."""
+        model = self.run.recipe.to_dict()["model"]
+        return {
+            "cases": sorted(self.training_cases),
+            "frame": model["frame"],
+            "normalisation": model["normalisation"],
+        }
+
+    def check_marker(self, path: Path, fingerprint: dict[str, Any]) -> None:
+        """Refuse a result that was made with other settings, or from other cases than are learned from now.
+
+        Who was learned from must be known: a patient whom the weights have seen is not to be judged with them. Results
+        of earlier versions do not say it, and pass.
+        """
+        made = read_json(path, remedy=_again(path))
+        other = set(made.get("cases", self.training_cases)) ^ set(self.training_cases)
+        if other:
+            raise RecipeError(
+                f"{path}: was made from other cases than {self.name} learns from now ({', '.join(sorted(other)[:3])}); "
+                f"{_again(path)}, or choose another --out"
+            )
+        self.run.check_fingerprint(path, fingerprint)
+        changed = sorted(key for key, value in self._origin.items() if made.get(key, value) != value)
+        if changed:
+            raise RecipeError(f"{path}: was made with other settings ({', '.join(changed)}); {_again(path)}")
+
     @property
     def training_folds(self) -> list[int]:
         """Folds that are learned from."""
@@ -204,6 +242,10 @@ class Split:
     def cases_without(self, excluded: Sequence[int] = ()) -> list[str]:
         """Training cases outside some folds."""
         return [case for case, fold in self.folds.items() if fold != self.held_out and fold not in set(excluded)]
+
+
+def _again(path: Path) -> str:
+    return f"delete {path.parent} and give the same command again"
 
 
 def anatomy_files(settings: PretrainingRecipe) -> list[Path]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 import numpy as np
 
 from src_training import metrics
+from src_training.files import read_json
 from src_training.recipe import SYSTEMS
 from src_training.run import Run
 from src_training.systems import how
@@ -62,16 +62,24 @@ def _judged_alike(run: Run) -> list[dict[str, Any]]:
     """Figures of all patients of one system that were made as this run asks for; others cannot be joined with them."""
     place = "evaluation" if run.system is None else f"systems/{run.system}/evaluation"
     found = [
-        json.loads(path.read_text()) | {"fold": path.relative_to(run.root).parts[0].removeprefix("fold")}
+        read_json(path, remedy="delete it and run the stage 'evaluate' again")
+        | {"fold": path.relative_to(run.root).parts[0].removeprefix("fold")}
         for path in sorted(run.root.glob(f"fold*/{place}/*.json"))
     ]
     if not found:
         return []
     wanted = how(run)
-    alike = [p for p in found if {key: p["made_with"].get(key) for key in wanted} == wanted]
+    stored = run.index() if run.index_path.exists() else {}
+    folds = {case: str(entry["fold"]) for case, entry in stored.items()}
+    alike = [
+        p
+        for p in found
+        if {key: p["made_with"].get(key) for key in wanted} == wanted and folds.get(p["case"], p["fold"]) == p["fold"]
+    ]
     if len(alike) < len(found):
         print(
-            f"{len(found) - len(alike)} patients were judged with another training or sampling and are left out",
+            f"{len(found) - len(alike)} patients were judged in another fold or with another training or sampling and "
+            "are left out",
             file=sys.stderr,
         )
     return alike

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from dataclasses import replace
@@ -15,7 +14,7 @@ from safetensors import safe_open
 from src_training import distributed
 from src_training.checks import SIDES, check_system
 from src_training.evaluate import evaluate_split, write_summary
-from src_training.files import write_bytes, write_json
+from src_training.files import read_json, write_bytes, write_json
 from src_training.prepare import prepare
 from src_training.pretraining import make_patients
 from src_training.recipe import DDMD_VARIANTS
@@ -72,8 +71,9 @@ def _make_trial(run: Run) -> None:
 def budget(run: Run) -> dict[str, Any]:
     """What the trainings of a system were given: slices, resolution, parameters, and minutes in each fold."""
     every = replace(run, recipe=replace(run.recipe, fold="cv")).splits()
-    folders = [folder for folder in map(training_folder, every) if (folder / "timing.json").exists()]
-    timings = [json.loads((folder / "timing.json").read_text()) for folder in folders]
+    folders = [folder for folder in map(network_folder, every) if (folder / "timing.json").exists()]
+    remedy = "delete it: the table leaves these minutes out then"
+    timings = [read_json(folder / "timing.json", remedy=remedy) for folder in folders]
     recipe = run.recipe.baselines if run.system in SIDES else run.recipe.diffusion
     weights = [path for folder in folders for path in folder.glob("*.safetensors")]
     return {
@@ -86,7 +86,7 @@ def budget(run: Run) -> dict[str, Any]:
     }
 
 
-def training_folder(split: Split) -> Path:
+def network_folder(split: Split) -> Path:
     """Where the network of a split's system was trained."""
     name = split.run.system
     return split.work / ("diffusion" if name is None or name in DDMD_VARIANTS else "training")

@@ -64,15 +64,15 @@ def train_baseline(run: Run) -> None:
         folder = training_folder(split)
         marker, done = folder / "recipe.json", folder / WEIGHTS
         if marker.exists():
-            run.check_fingerprint(marker, fingerprint(run))
+            split.check_marker(marker, fingerprint(run))
         if distributed.on_main(done.exists):
             continue
         torch.manual_seed(run.recipe.seed)
         network = NETWORKS[_name(run)](run.recipe)
         if _name(run) in TRAINED_AS_DENOISER and run.recipe.pretraining.patients:
             network.load_state_dict(_pretrained(run))
-        if distributed.is_main():
-            write_json(marker, {"fingerprint": fingerprint(run)})  # after all that can be refused
+        if distributed.is_main() and not marker.exists():
+            write_json(marker, split.marker(fingerprint(run)))  # after all that can be refused
         task, batches, settings = _lesson(split)
         train(
             folder,
@@ -90,11 +90,11 @@ def train_baseline(run: Run) -> None:
 
 
 def load_baseline(split: Split) -> nn.Module:
-    """The trained network of a split, in evaluation mode; refuses settings that it was not trained with."""
+    """The trained network of a split, in evaluation mode; refuses settings and cases that it was not trained with."""
     folder, name = training_folder(split), _name(split.run)
     if not (folder / WEIGHTS).exists():
         raise RecipeError(f"{folder}: has no trained network; run 'baseline {name}' first")
-    split.run.check_fingerprint(folder / "recipe.json", fingerprint(split.run))
+    split.check_marker(folder / "recipe.json", fingerprint(split.run))
     network = NETWORKS[name](split.run.recipe)
     network.load_state_dict(read_tensors(folder / WEIGHTS))
     return network.eval().requires_grad_(False)

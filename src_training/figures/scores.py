@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from napari_ddmd.case import MODALITIES, AxialGrid, find_case_files
+from napari_ddmd.case import MODALITIES, AxialGrid
 from napari_ddmd.model.autoencoder import Ensemble
 from napari_ddmd.model.discrepancy import DiscrepancyMaps, discrepancy_maps, join_maps
 from src_training.dataset import Slices
 from src_training.distributed import own_device
-from src_training.figures.trained import case_folder
+from src_training.judged import case_files
 from src_training.run import Run, Split
 
 WHOLE = "all"
@@ -92,13 +91,13 @@ def score_patient(split: Split, name: str, ensembles: tuple[Ensemble, Ensemble])
 
 def slice_heights(split: Split, name: str) -> NDArray[np.float64]:
     """Height in millimetres of each slice of the store, along the z axis of the patient's files."""
-    files = find_case_files(case_folder(split, name))
+    files = case_files(split.run, [name])[name]
     image = nibabel.Nifti1Image.from_filename(next(iter(files.images.values())))
     grid = AxialGrid.from_affine(image.affine, image.shape)
     # The axial grid rises to superior, whichever way the file's third axis runs.
     along = int(np.abs(grid.affine[2, :3]).argmax())
     lowest = grid.affine[2, 3] + min(0.0, grid.affine[2, along] * (grid.source_shape[along] - 1))
-    kept = json.loads(split.run.index_path.read_text())["cases"][name]["slices"]
+    kept = split.run.index()[name]["slices"]
     heights: NDArray[np.float64] = lowest + np.asarray(kept) * grid.spacing[0]
     return heights
 

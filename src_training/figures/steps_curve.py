@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from napari_ddmd.model.samplers import SAMPLERS
 from src_training.few_steps import Outcome, judge_steps
 from src_training.figures.drawing import ABNORMAL, HEALTHY, TEXT, THIRD, counted, new_figure, save_figure
 from src_training.figures.trained import LABELS, Patient
-from src_training.files import write_json
+from src_training.judged import kept_or_made
 from src_training.metrics import bootstrap_interval
 from src_training.patient import judged_slices
 from src_training.run import Run
@@ -144,32 +144,31 @@ def _patient(
     every: int,
 ) -> list[Outcome]:
     """All outcomes of one patient; the images are loaded only where one is missing."""
-    bundle, recipe = patient.bundle(system), run.recipe
+    bundle, recipe, files = patient.bundle(system), run.recipe, patient.files()
+    made_with = _made_with(bundle, samples, every, run)
     loaded: list[Case] = []
     outcomes = []
+
+    def judge(sampler: str, count: int) -> dict[str, Any]:
+        if not loaded:
+            loaded.append(patient.load())
+        (case,) = loaded
+        outcome = judge_steps(
+            case,
+            bundle,
+            sampler=sampler,
+            steps=count,
+            samples=[1, samples],
+            slices=judged_slices(case, recipe.slices.first_slice, recipe.slices.last_slice)[::every],
+            seed=recipe.seed,
+            device=recipe.device,
+        )
+        return {"outcome": asdict(outcome)}
+
     for sampler in samplers:
         for count in (count for count in steps if count <= bundle.settings.diffusion.timesteps):
             path = run.root / "figures" / "cache" / system / f"{patient.name}.{sampler}.{count}.json"
-            made_with = _made_with(bundle, samples, every, run)
-            kept = json.loads(path.read_text()) if path.exists() else {}
-            if kept.get("made_with") != made_with:
-                if not loaded:
-                    loaded.append(patient.load())
-                (case,) = loaded
-                judged = judged_slices(case, recipe.slices.first_slice, recipe.slices.last_slice)[::every]
-                outcome = judge_steps(
-                    case,
-                    bundle,
-                    sampler=sampler,
-                    steps=count,
-                    samples=[1, samples],
-                    slices=judged,
-                    seed=recipe.seed,
-                    device=recipe.device,
-                )
-                kept = {"made_with": made_with, "outcome": asdict(outcome)}
-                write_json(path, kept)
-            outcome_data = kept["outcome"]
+            outcome_data = kept_or_made(path, files, made_with, partial(judge, sampler, count))["outcome"]
             dices = {int(k): value for k, value in outcome_data["dices"].items()}
             outcomes.append(Outcome(**(outcome_data | {"dices": dices})))
     return outcomes

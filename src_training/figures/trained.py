@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ddmd.case import Case, load_case
-from napari_ddmd.model.bundle import SETTINGS_FILE, Bundle, read_bundle
+from napari_ddmd.case import Case, CaseFiles, load_case
+from napari_ddmd.model.bundle import SETTINGS_FILE, Bundle
 from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
 from src_training.diffusion import load_denoiser
+from src_training.judged import case_files
+from src_training.publish import published
 from src_training.recipe import RecipeError
 from src_training.run import Split
 from src_training.systems import DIFFUSION_SYSTEMS, for_system
@@ -50,22 +50,26 @@ class Patient:
     split: Split
     systems: tuple[str, ...]
 
+    def files(self) -> CaseFiles:
+        """The images and the mask on disk, where they are by now."""
+        return case_files(self.split.run, [self.name])[self.name]
+
     def load(self) -> Case:
-        """The images and the mask, from the folder that the slice store was made of.
+        """The images and the mask.
 
         Raises
         ------
         RecipeError
             If the mask is gone.
         """
-        case = load_case(case_folder(self.split, self.name))
+        case = load_case(self.files())
         if case.mask is None:
             raise RecipeError(f"{self.name}: has no mask any more; put it back beside the images")
         return case
 
     def bundle(self, system: str) -> Bundle:
-        """The published model of a diffusion system."""
-        return read_bundle(own_split(self.split, system).work / "bundle")
+        """The published model of a diffusion system; refuses one of other settings than the run has."""
+        return published(own_split(self.split, system))
 
     def results(self, system: str, case: Case, slices: Sequence[int]) -> Iterator[SliceResult]:
         """What a system says of some slices that hold brain."""
@@ -77,11 +81,6 @@ class Patient:
 
         network = load_baseline(own_split(self.split, system))
         return segment_with(network, case, recipe.model, slices, device=recipe.device)
-
-
-def case_folder(split: Split, name: str) -> Path:
-    """Where a case of the slice store was loaded from."""
-    return Path(json.loads(split.run.index_path.read_text())["cases"][name]["folder"])
 
 
 def own_split(split: Split, system: str) -> Split:

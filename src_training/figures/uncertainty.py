@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from napari_ddmd.model.bundle import read_description
 from src_training.figures.drawing import ABNORMAL, HEALTHY, TEXT, counted, new_figure, save_figure
 from src_training.figures.trained import Patient, own_split
+from src_training.files import read_json
 from src_training.metrics import risk_coverage
 from src_training.run import Run
 from src_training.systems import DIFFUSION_SYSTEMS, how, system_name
@@ -98,7 +98,7 @@ def _evaluated(patient: Patient, system: str) -> dict[str, Any] | None:
     path = split.work / "evaluation" / f"{patient.name}.json"
     if not path.exists():
         return None
-    figures: dict[str, Any] = json.loads(path.read_text())
+    figures = read_json(path, remedy="delete it and run the stage 'evaluate' again")
     digest = read_description(split.work / "bundle")["weights_sha256"]
     wanted = {"sha256": digest, **how(split.run)}
     return figures if figures["made_with"] == wanted and "uncertainty" in figures else None

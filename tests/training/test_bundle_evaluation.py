@@ -12,6 +12,7 @@ import pytest
 
 from napari_ddmd.model import load_bundle
 from napari_ddmd.model.bundle import save_bundle
+from src_training import bundle_evaluation as module
 from src_training.__main__ import main
 from src_training.bundle_evaluation import compared_with_card
 from src_training.metrics import METRICS
@@ -115,7 +116,12 @@ def test_refusals(
         {"training_cases": [{}]},
         {"evaluations": {"patients": []}},
         {"evaluations": ["a"]},
-        {"evaluations": [{"patients": [{"case": "a"}]}]},
+        {"evaluations": [{"seed": 0, "patients": [{"case": "a"}]}]},
+        {"evaluations": [{"seed": 0, "patients": [{"case": 1, "values": {}}]}]},
+        {"evaluations": [{"seed": 0, "patients": [{"case": "a", "values": {"dice_volume": "high"}}]}]},
+        {"evaluations": [{"seed": 0, "patients": []}]},
+        {"evaluations": [{"patients": [{"case": "a", "values": {}}]}]},
+        {"system": {}},
     ],
     ids=str,
 )
@@ -126,6 +132,67 @@ def test_a_model_with_a_strange_past_is_refused(
     save_bundle(tmp_path / "strange", replace(bundle, provenance=bundle.provenance | changed))
     assert judge(tmp_path / "strange", cohort, tmp_path / "judged") == 2
     assert "does not say as it should how it was made" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.fault("Hostile model")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"recipe": {}},
+        {"cross_validation": {"ddmd": {}}},
+        {"evaluations": [{"seed": 0, "patients": [{"case": "a", "values": {}}]}]},
+    ],
+    ids=str,
+)
+def test_a_model_without_a_card_is_refused_before_it_is_judged(
+    changed: dict[str, Any],
+    model: Path,
+    cohort: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bundle = load_bundle(model)
+    save_bundle(tmp_path / "bare", replace(bundle, provenance=bundle.provenance | changed))
+    assert judge(tmp_path / "bare", cohort, tmp_path / "judged") == 0
+    monkeypatch.setattr(module, "evaluate_case", None)  # nobody may be judged
+    assert judge(tmp_path / "bare", cohort, tmp_path / "again", "--record") == 2
+    assert "leave --record out" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_second_time_point_of_a_patient_who_was_trained_on_is_left_out(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = load_bundle(model)
+    save_bundle(model, replace(bundle, provenance=bundle.provenance | {"training_cases": ["BraTS-GLI-00000-000"]}))
+    write_patient(tmp_path / "data" / "BraTS-GLI-00000-001", 3)
+    assert judge(model, tmp_path / "data", tmp_path / "judged") == 2
+    assert "has no labelled case that compact has not been trained on" in capsys.readouterr().err.splitlines()[-1]
+    write_patient(tmp_path / "data" / "BraTS-GLI-00001-001", 4)
+    assert judge(model, tmp_path / "data", tmp_path / "judged") == 0
+    assert "was trained on 1 of these patients, which are left out" in capsys.readouterr().err
+    figures = json.loads((tmp_path / "judged" / "metrics.json").read_text())["systems"]["ddmd"]
+    assert set(figures["dice_volume"]["per_patient"]) == {"BraTS-GLI-00001-001"}
+
+
+def test_figures_that_are_cut_off_leave_a_model_and_its_card(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_patient(tmp_path / "new" / "Newcomer", 9)
+    assert judge(model, tmp_path / "new", tmp_path / "judged", "--record", "--pictures") == 0
+    (model / ".saving-left").mkdir()
+
+    def die(*_: object) -> None:
+        assert not (model / ".saving-left").exists(), "what was left is removed first"
+        assert (model / "failures.png").exists(), "the card there still shows it"
+        raise KeyboardInterrupt
+
+    before = (model / "README.md").read_bytes()
+    monkeypatch.setattr(module, "save_bundle", die)
+    assert judge(model, tmp_path / "new", tmp_path / "judged", "--record") == 130
+    assert (model / "README.md").read_bytes() == before
+    assert "a save was cut off here" in capsys.readouterr().err
+    load_bundle(model)
 
 
 def test_recording_needs_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,12 @@ from src_training.recipe import PRESETS, RecipeError, preset
 from .conftest import tiny_recipe
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody has a run in the folder that is the default."""
+    monkeypatch.chdir(tmp_path)
+
+
 def test_presets_are_sound() -> None:
     for name in PRESETS:
         check_recipe(preset(name))
@@ -46,6 +52,17 @@ def test_learned_variance_goes_with_epsilon_only(prediction: str) -> None:
         ("--diffusion.batch-size 0", "diffusion.batch-size must be at least 1"),
         ("--diffusion.checkpoint-every 0", "diffusion.checkpoint-every must be at least 1"),
         ("--diffusion.timestep-power 0", "diffusion.timestep-power must be more than 0"),
+        ("--diffusion.timestep-power nan", "diffusion.timestep-power must be more than 0"),
+        ("--autoencoders.learning-rate 0", "autoencoders.learning-rate must be above 0, not 0.0"),
+        ("--pretraining.learning-rate inf", "pretraining.learning-rate must be above 0, not inf"),
+        ("--diffusion.learning-rate nan", "diffusion.learning-rate must be above 0, not nan"),
+        ("--baselines.learning-rate -1", "baselines.learning-rate must be above 0, not -1.0"),
+        ("--diffusion.weight-decay -0.1", "diffusion.weight-decay must be 0 or more, not -0.1"),
+        ("--diffusion.lambda-vlb inf", "diffusion.lambda-vlb must be 0 or more, not inf"),
+        ("--diffusion.warmup -1", "diffusion.warmup must be 0 or more, not -1"),
+        ("--diffusion.ema-decay 1", "diffusion.ema-decay must be 0 or more and less than 1, not 1.0"),
+        ("--slices.min-brain-mm2 nan", "slices.min-brain-mm2 must be 0 or more, not nan"),
+        ("--workers -1", "workers must be 0 or more, not -1"),
         ("--model.sampling.samples 0", "model.sampling.samples must be at least 1"),
         ("--model.context.slices -1", "model.context.slices must be 0 or more, not -1"),
         ("--model.context.step-mm 0", "model.context.step-mm must be above 0, not 0.0"),

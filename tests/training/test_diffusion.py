@@ -26,6 +26,7 @@ from src_training.diffusion import (
     prediction_loss,
     train_diffusion,
 )
+from src_training.discrepancies import make_discrepancies
 from src_training.recipe import DiffusionRecipe, RecipeError
 from src_training.run import Run
 
@@ -249,6 +250,50 @@ def test_other_settings_are_refused(option: tuple[str, ...], cohort: Path, tiny_
         train_diffusion(run)
     with pytest.raises(RecipeError, match=refusal):
         load_denoiser(run.split("final"))
+
+
+def test_weights_that_have_seen_a_patient_do_not_judge_it(cohort: Path, tiny_copy: Path) -> None:
+    run = Run(tiny_recipe(cohort, tiny_copy, "--fold", "0"))
+    index = json.loads(run.index_path.read_text())
+    held_out, seen = (next(c for c, entry in index["cases"].items() if entry["fold"] == fold) for fold in (0, 1))
+    index["cases"][held_out]["fold"], index["cases"][seen]["fold"] = 1, 0
+    run.index_path.write_text(json.dumps(index))
+    (split,) = run.splits()
+    names = ", ".join(sorted((held_out, seen)))
+    refusal = rf"{{}}\.json: was made from other cases than fold0 learns from now \({names}\); delete [^\n]*$"
+
+    for stage in (make_discrepancies, train_diffusion):
+        with pytest.raises(RecipeError, match=refusal.format("maps/summary")):
+            stage(run)
+    (split.folder / "maps" / "summary.json").unlink()
+    make_discrepancies(run)
+    for refused in (lambda: train_diffusion(run), lambda: load_denoiser(split)):
+        with pytest.raises(RecipeError, match=refusal.format("diffusion/recipe")):
+            refused()
+
+
+def test_markers_of_earlier_versions_pass(cohort: Path, tiny_copy: Path) -> None:
+    run = Run(tiny_recipe(cohort, tiny_copy, "--fold", "0"))
+    (split,) = run.splits()
+    markers = [split.folder / "maps" / "summary.json", split.folder / "diffusion" / "recipe.json"]
+    for marker in markers:
+        made = json.loads(marker.read_text())
+        assert made["cases"] == sorted(split.training_cases)
+        marker.write_text(json.dumps({key: value for key, value in made.items() if key in ("fingerprint", "scales")}))
+    before = [marker.read_bytes() for marker in markers]
+    make_discrepancies(run)
+    train_diffusion(run)
+    load_denoiser(split)
+    assert [marker.read_bytes() for marker in markers] == before, "nobody knows whom they learned from"
+
+
+def test_maps_of_another_window_are_refused(cohort: Path, tiny_copy: Path) -> None:
+    marker = tiny_copy / "fold0" / "maps" / "summary.json"
+    made = json.loads(marker.read_text())
+    made["frame"]["extent_mm"] = 99.0
+    marker.write_text(json.dumps(made))
+    with pytest.raises(RecipeError, match=r"summary\.json: was made with other settings \(frame\); delete [^\n]*maps"):
+        make_discrepancies(Run(tiny_recipe(cohort, tiny_copy, "--fold", "0")))
 
 
 def test_sampling_and_checkpoints_may_change(cohort: Path, tiny_out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,6 +69,33 @@ def test_an_array_that_cannot_be_read_tells_the_remedy(content: bytes | None, tm
 
     with pytest.raises(RecipeError, match=r"array\.npy: is (missing|damaged [^\n]*); run it again$"):
         files.read_array(path, remedy="run it again")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_too_many_open_files_tell_how_to_allow_more(tmp_path: Path) -> None:
+    import resource
+
+    path = tmp_path / "array.npy"
+    files.write_array(path, np.zeros(3))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+    try:
+        with pytest.raises(
+            RecipeError, match=r"array\.npy: cannot be opened, too many files are; [^\n]*ulimit -n[^\n]*$"
+        ):
+            _ = [files.read_array(path, remedy="") for _ in range(300)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"cases": {"a', b"[]", b"\xff", b"[" * 100_000])
+def test_json_that_cannot_be_read_tells_the_remedy(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "index.json"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(RecipeError, match=r"^[^\n]*index\.json: is (missing|damaged [^\n]*); run it again$"):
+        files.read_json(path, remedy="run it again")
 
 
 def test_damaged_weights_are_one_line(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_terminal_gets_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_lines_of_steps_that_are_taken_again_are_dropped(tmp_path: Path) -> None:
-    torn = '{"step": 3}\n{"step": 7}\n{"step": 9}\n{"st'
+    torn = '{"step": 3}\n\0\0\0\n[]\n{"step": 7}\n{"step": 9}\n{"st'
     (tmp_path / "log.jsonl").write_text(torn)
     with Journal(tmp_path, "ae_1", start=8, steps=10):
         pass

@@ -147,7 +147,8 @@ def test_help_names_every_stage(capsys: pytest.CaptureFixture[str], monkeypatch:
         assert option in text
 
 
-def test_options_change_the_preset() -> None:
+def test_options_change_the_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where nobody has a run in the folder that is the default
     assert parse([]) == preset("compact")
     assert parse(["--preset", "paper"]) == preset("paper")
     assert parse(["--preset=paper", "--diffusion.iterations", "7"]).diffusion.iterations == 7
@@ -176,6 +177,41 @@ def test_an_unknown_stage(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert "unknown stage 'trian'" in line
     assert all(stage in line for stage in STAGES)
+
+
+def test_a_run_in_the_default_place_remembers_its_options(
+    tmp_path: Path, cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["prepare", *tiny_words(cohort, Path("run"), "--name", "mine")]) == 0
+
+    assert parse([]).name == parse(["--seed", "4"]).name == "mine"
+    assert parse(["--preset", "compact"]).name == "compact"
+
+
+@pytest.mark.parametrize("stage", [[], ["prepare"], ["publish"], ["table"], ["baseline", "unet"]])
+def test_a_published_model_is_for_evaluate(
+    stage: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = complaint([*stage, "--out", str(tmp_path / "run"), "--bundle", "compact"], capsys)
+
+    assert "--bundle is for the stage 'evaluate'" in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_as_many_files_as_the_system_allows_may_be_open(
+    tiny_out: Path, cohort: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 128), hard))
+    try:
+        assert main(["prepare", *tiny_words(cohort, tiny_out)]) == 0
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_missing_data_folder_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -167,6 +167,20 @@ def test_other_settings_are_refused_for_a_half_made_store(cohort: Path, tiny_out
         prepare(Run(tiny_recipe(cohort, tmp_path, "--model.frame.size", "32")))
 
 
+def test_folds_that_were_edited_are_refused(cohort: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "folds.json"
+    listed.write_text(json.dumps({name: place % 3 for place, name in enumerate(PATIENTS)}))
+    run = Run(tiny_recipe(cohort, tmp_path / "run", "--slices.fold-file", str(listed)))
+    prepare(run)
+    prepare(run)
+    listed.write_text(json.dumps({name: (place + 1) % 3 for place, name in enumerate(PATIENTS)}))
+
+    with pytest.raises(
+        RecipeError, match=rf"folds\.json: has {PATIENTS[0]} in fold 1, the slice store in [^\n]*fold 0;"
+    ):
+        prepare(run)
+
+
 def test_cases_without_mask_are_left_out_aloud(
     cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

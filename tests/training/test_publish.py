@@ -78,6 +78,19 @@ def test_figures_of_another_recipe_are_not_quoted(tiny_copy: Path, cohort: Path)
     assert "has not been evaluated" in (folder / "README.md").read_text()
 
 
+def test_figures_of_another_sampling_are_not_quoted(tiny_copy: Path, cohort: Path) -> None:
+    words = ("--fold", "0", "--model.sampling.steps", "3")
+    (folder,) = publish(Run(tiny_recipe(cohort, tiny_copy, *words)))
+    provenance = load_bundle(folder).provenance
+    assert provenance["cross_validation"] == {}
+    assert provenance["evaluations"] == []
+
+    (folder,) = publish(Run(tiny_recipe(cohort, tiny_copy, "--fold", "0")))
+    provenance = load_bundle(folder).provenance
+    assert len(provenance["cross_validation"]["ddmd"]["dice_volume"]["per_patient"]) == len(PATIENTS)
+    assert [patient["case"] for patient in provenance["evaluations"][0]["patients"]] == [PATIENTS[2], PATIENTS[3]]
+
+
 def test_a_bundle_names_no_place_on_this_computer(tiny_out: Path, cohort: Path) -> None:
     text = (tiny_out / "final" / "bundle" / "model.json").read_text()
 

@@ -150,6 +150,16 @@ def test_other_settings_are_refused(option: tuple[str, ...], told: str, tuned: R
         load_baseline(run.splits()[0])
 
 
+def test_a_network_that_has_seen_a_patient_does_not_judge_it(tuned: Run) -> None:
+    (split,) = tuned.splits()
+    held_out, seen = split.test_cases[0], split.training_cases[0]
+    moved = replace(split, folds=split.folds | {held_out: split.folds[seen], seen: 0})
+    with pytest.raises(
+        RecipeError, match=r"training/recipe\.json: was made from other cases than fold0 learns from now"
+    ):
+        load_baseline(moved)
+
+
 def test_what_was_not_trained_is_named(tuned: Run) -> None:
     with pytest.raises(RecipeError, match=r"systems/segnet.*no trained network; run 'baseline segnet' first$"):
         load_baseline(replace(tuned.splits()[0], run=replace(tuned, system="segnet", recipe=square(tuned, 32))))

@@ -40,6 +40,16 @@ def test_patients_are_shown_in_their_order(patients: list[Patient]) -> None:
         assert areas[index] == areas.max() > 0
 
 
+def test_a_model_that_was_published_with_other_settings_is_not_drawn(patients: list[Patient]) -> None:
+    patient = patients[0]
+    recipe = patient.split.run.recipe
+    model = replace(recipe.model, sampling=replace(recipe.model.sampling, steps=3))
+    for changed in (replace(recipe, model=model), replace(recipe, preset="small")):
+        split = replace(patient.split, run=replace(patient.split.run, recipe=changed))
+        with pytest.raises(RecipeError, match=r"bundle: was published with other settings[^\n]*; publish it again$"):
+            replace(patient, split=split).bundle("ddmd")
+
+
 def test_what_was_trained_with_other_settings_is_refused(drawn_run: Run) -> None:
     recipe = replace(drawn_run.recipe, diffusion=replace(drawn_run.recipe.diffusion, iterations=99))
     with pytest.raises(RecipeError, match="other settings"):

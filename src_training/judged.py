@@ -1,0 +1,84 @@
+"""Patients who are judged: where their files are by now, and figures that hold as long as these are the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from napari_ddmd.case import CaseError, CaseFiles, case_places, find_case_files
+from napari_ddmd.earlier import images_hash
+from napari_ddmd.whole_files import file_hash
+from src_training.files import read_json, write_json
+from src_training.recipe import RecipeError
+from src_training.run import Run
+
+
+def case_files(run: Run, names: Collection[str]) -> dict[str, CaseFiles]:
+    """Files of some cases of the slice store: by name under ``--data``, else where they lay when it was made.
+
+    Raises
+    ------
+    RecipeError
+        If a case is in neither place.
+    CaseError
+        If its files are at fault.
+    """
+    index, data = run.index(), run.recipe.data
+    try:
+        places = case_places(data)
+    except CaseError:  # gone; the cases may be where they were
+        places = []
+    found = {}
+    for name in names:
+        stored = Path(index[name]["folder"])
+        named = [place for place in places if place.name == name]
+        place = named[0] if len(named) == 1 else stored
+        if not place.exists():
+            raise RecipeError(f"{name}: is neither in {data} nor in {stored}; say with --data where the cases are now")
+        found[name] = find_case_files(place)
+    return found
+
+
+def case_hash(files: CaseFiles) -> str:
+    """SHA-256 of what a case's images and mask hold."""
+    whole = hashlib.sha256(images_hash(files).encode())
+    if files.mask is not None:
+        whole.update(file_hash(files.mask).encode())
+    return whole.hexdigest()
+
+
+def kept_or_made(
+    path: Path,
+    files: CaseFiles,
+    made_with: dict[str, Any],
+    make: Callable[[], dict[str, Any]],
+    *,
+    needs: Collection[str] = (),
+) -> dict[str, Any]:
+    """Figures of a patient as they were kept, where they hold; else made and kept.
+
+    Parameters
+    ----------
+    path
+        Where they are kept.
+    files
+        Of the patient. Figures that were kept hold for the same content; those of earlier versions do not say of which
+        they are, and hold.
+    made_with
+        Weights and settings, as they come back from JSON; kept figures of others do not hold.
+    make
+        Judges the patient.
+    needs
+        Keys that kept figures must have.
+    """
+    if path.exists():
+        kept = read_json(path, remedy="delete it and give the same command again")
+        is_ours = kept.get("made_with") == made_with and set(needs) <= kept.keys()
+        if is_ours and ("data" not in kept or kept["data"] == case_hash(files)):
+            return kept
+    data = case_hash(files)  # before they are read: what changes meanwhile is judged again
+    figures = make() | {"made_with": made_with, "data": data}
+    write_json(path, figures)
+    return figures
