@@ -103,10 +103,13 @@ class LesionLayer:
         return None if self._history is None else self._history.next_redo
 
     def ensure(self, threshold: float) -> None:
-        """Make the layer if there is none, or if the user removed it."""
-        if not self.is_shown:
+        """Make the layer if there is none; one that the user removed comes back with all that was painted on it."""
+        if self.layer is None:
             self._threshold = threshold
-            self._add()
+            self.layer = self._make()
+        if not self.is_shown:
+            self._viewer.layers.append(self.layer)
+            self.changed.emit()
 
     def discard_untouched(self) -> None:
         """Remove a layer into which neither the model nor the user has written anything."""
@@ -146,7 +149,7 @@ class LesionLayer:
             Where it may hold anything.
         """
         self._threshold = threshold
-        if self._history is not None and self.is_shown:
+        if self._history is not None:
             changed = self._write_all(mask, slices)
             self._history.commit("threshold", threshold, changed, joins=True)
             self._redraw()
@@ -160,7 +163,7 @@ class LesionLayer:
             Its number, and that of the earliest run that can be gone back to.
         """
         self._run = run
-        if self._history is not None and self.is_shown:
+        if self._history is not None:
             self._take_stroke()
             self._history.begin_run(run, oldest)
             changed = self._write_all(np.zeros(self._written.shape, np.uint8), range(len(self._written)))
@@ -168,7 +171,7 @@ class LesionLayer:
             self._redraw()
 
     def fill(self, mask: NDArray[np.uint8]) -> None:
-        """Write all that the model has said so far into a layer that was just made."""
+        """Write all that the model has said so far into a layer that was just made, or has come back."""
         if self._history is not None:
             self._history.gather(_RUN, self._write_all(mask, range(len(mask))))
 
@@ -238,14 +241,14 @@ class LesionLayer:
 
     def _redraw(self) -> None:
         assert self.layer is not None
-        self.layer.refresh(extent=False, thumbnail=False)  # napari paints its whole list anew for a thumbnail
+        if self.is_shown:
+            self.layer.refresh(extent=False, thumbnail=False)  # napari paints its whole list anew for a thumbnail
         if not self.layer.visible:
             # Who measures the mask listens to what napari emits when it draws.
             self.layer.events.set_data()
         self.changed.emit()
 
-    def _add(self) -> None:
-        self._written = np.zeros(self._case.grid.shape, np.uint8)
+    def _make(self) -> Labels:
         layer = Labels(
             np.zeros(self._written.shape, np.uint8),
             name=Role.LESION.value,
@@ -255,15 +258,12 @@ class LesionLayer:
         )
         layer.contour = CONTOUR
         layer.brush_size = 5
-        self.layer = layer
         self._history = EditHistory((layer.data, self._written), self._threshold, run=self._run)
         # One history: napari's own knows nothing of runs, and would bring back what has been written over since.
         layer.undo, layer.redo = self.undo, self.redo
         layer.events.paint.connect(self._on_paint)
         layer.events.labels_update.connect(self._on_update)
-        self._is_painting = False
-        self._viewer.layers.append(layer)
-        self.changed.emit()
+        return layer
 
     def _on_paint(self, _event: Any = None) -> None:
         """Make a step of a stroke: napari tells of it when the mouse is let go, or before a single change is made."""

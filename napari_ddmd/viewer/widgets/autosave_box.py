@@ -174,8 +174,9 @@ class AutosaveBox(QWidget):
             return
         edits, results = found.edits, self._desk.results_of(case)
         self.keeper.origins[case] = found.path
-        if results.lesion.is_shown:
-            # What is on screen may hold newer edits: a step that can be taken back, on the edited slices alone.
+        if results.lesion.layer is not None:
+            # What is there may hold newer edits: a step that can be taken back, on the edited slices alone.
+            results.lesion.ensure(results.threshold)
             has_run = results.volumes is not None
             chosen = edits.edited_slices if has_run else np.flatnonzero(edits.mask.any(axis=(1, 2))).tolist()
             with results.lesion.editing("restoring edits") as data:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MODES = {
-    "paint": ("Brush", "Paint with the mouse; [ and ] change the size. Without a mask, an empty one is begun"),
+    "paint": (
+        "Brush",
+        "Paint with the mouse; [ and ] change the size. Without a mask, an empty one is begun; "
+        "one that was removed comes back",
+    ),
     "erase": ("Erase", "Rub out with the mouse; [ and ] change the size"),
     "fill": ("Fill", "Click to fill an area that has one label"),
 }

@@ -20,6 +20,7 @@ from qtpy.QtCore import QThreadPool, QTimer
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import InferenceError, segment
+from napari_ddmd.viewer.autosave import read_edits
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.navigation import current_slice, current_voxel, go_to_slice, go_to_voxel
@@ -244,6 +245,35 @@ def test_run_restores_a_removed_lesion_where_everything_is_done(
     np.testing.assert_array_equal(viewer.layers["lesion"].data, before)
     assert panel.lesion_box.layer is viewer.layers["lesion"]
     assert panel.save_button.isEnabled()
+
+
+@pytest.mark.on_screen
+@pytest.mark.fault("Viewer")
+def test_a_removed_lesion_comes_back_with_its_edits(
+    window: Window, gated: GatedSegment, qtbot: QtBot, autosave_folder: Path
+) -> None:
+    """Neither the slices that were corrected nor their autosave go with the layer."""
+    viewer, panel = window
+    panel.lesion_tab.autosave_box._rest.setInterval(50)
+    choose(panel, 3, 5)
+    run_to_end(panel, gated, qtbot)
+    lesion = viewer.layers["lesion"]
+    lesion.paint((4, 20, 20), 1)
+    painted = lesion.data.copy()
+    qtbot.waitUntil(lambda: len(list(autosave_folder.glob("*.npz"))) == 1, timeout=10_000)
+    viewer.layers.remove(lesion)
+    choose(panel, 2, 5)
+    run_to_end(panel, gated, qtbot)
+    assert viewer.layers["lesion"] is lesion
+    np.testing.assert_array_equal(lesion.data[3:6], painted[3:6])
+    assert lesion.data[2].any()
+    lesion.paint((4, 21, 21), 1)
+    qtbot.waitUntil(lambda: not panel.lesion_tab.autosave_box.keeper.is_due, timeout=10_000)
+    qtbot.waitUntil(lambda: not panel.lesion_tab.autosave_box._saving, timeout=10_000)
+    (path,) = autosave_folder.glob("*.npz")
+    edits = read_edits(path, lesion.data.shape)
+    assert edits.edited_slices == [4]
+    np.testing.assert_array_equal(edits.mask, lesion.data)
 
 
 @pytest.mark.parametrize(
