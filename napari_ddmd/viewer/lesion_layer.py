@@ -62,6 +62,8 @@ class LesionLayer:
         self._viewer, self._case = viewer, case
         self.layer: Labels | None = None
         self._written: NDArray[np.uint8] = np.zeros(case.grid.shape, np.uint8)
+        # A number a slice, so that undo and redo bring it to what it was.
+        self._said: NDArray[np.uint8] = np.zeros((len(self._written), 1, 1), np.uint8)
         self._history: EditHistory | None = None
         self._threshold = 0.5
         self._run = 0
@@ -84,6 +86,11 @@ class LesionLayer:
     def written(self) -> NDArray[np.uint8]:
         """What the model wrote ``(S, H, W)``; in slices that were edited, what it had written before."""
         return self._written
+
+    @property
+    def said_slices(self) -> set[int]:
+        """Slices of which the model has said something that was not taken back; what it found may be nothing."""
+        return set(np.flatnonzero(self._said).tolist())
 
     @property
     def edited_slices(self) -> list[int]:
@@ -118,15 +125,11 @@ class LesionLayer:
 
     def write(self, index: int, mask: NDArray[np.uint8]) -> bool:
         """Write one slice of a run, unless the user has painted on it; tell whether anything changed."""
-        if self.layer is None or not np.array_equal(self.data[index], self._written[index]):
+        if self._history is None:
             return False
-        if np.array_equal(self.data[index], mask):
-            return False
-        self.data[index] = mask
-        self._written[index] = mask
-        if self._history is not None:
-            self._history.gather(_RUN, [index])
-        return True
+        changed = self._put(index, mask, said=True)
+        self._history.gather(_RUN, changed)
+        return bool(changed)
 
     def end_run(self) -> None:
         """Make one step of what a run wrote."""
@@ -166,25 +169,30 @@ class LesionLayer:
         if self._history is not None:
             self._take_stroke()
             self._history.begin_run(run, oldest)
-            changed = self._write_all(np.zeros(self._written.shape, np.uint8), range(len(self._written)))
+            nothing = np.zeros(self._written.shape, np.uint8)
+            changed = self._write_all(nothing, range(len(nothing)), said=False)
             self._history.gather(_RUN, changed)
             self._redraw()
 
-    def fill(self, mask: NDArray[np.uint8]) -> None:
+    def fill(self, mask: NDArray[np.uint8], slices: Collection[int]) -> None:
         """Write all that the model has said so far into a layer that was just made, or has come back."""
         if self._history is not None:
-            self._history.gather(_RUN, self._write_all(mask, range(len(mask))))
+            self._history.gather(_RUN, self._write_all(mask, slices))
 
-    def _write_all(self, mask: NDArray[np.uint8], slices: Collection[int]) -> list[int]:
-        """Write slices that the user has not painted on; return those that changed."""
+    def _write_all(self, mask: NDArray[np.uint8], slices: Collection[int], *, said: bool = True) -> list[int]:
+        """Write slices that the user has not painted on; return those of which anything changed."""
         self._take_stroke()
-        data, written, changed = self.data, self._written, []
-        for index in slices:
-            untouched = np.array_equal(data[index], written[index])
-            if untouched and not np.array_equal(data[index], mask[index]):
-                data[index] = written[index] = mask[index]
-                changed.append(index)
-        return changed
+        return [index for one in slices for index in self._put(one, mask[one], said=said)]
+
+    def _put(self, index: int, mask: NDArray[np.uint8], *, said: bool) -> list[int]:
+        data, written = self.data[index], self._written[index]
+        untouched = np.array_equal(data, written)
+        changes = untouched and not np.array_equal(data, mask)
+        if changes:
+            data[:] = written[:] = mask
+        changes |= bool(self._said[index]) != said
+        self._said[index] = said
+        return [index] if changes else []
 
     def release(self, slices: Iterable[int], mask: NDArray[np.uint8]) -> None:
         """Give slices that were edited back to the model, whose mask ``(S, H, W)`` they get."""
@@ -192,6 +200,7 @@ class LesionLayer:
         if chosen and self._history is not None:
             self.data[chosen] = mask[chosen]
             self._written[chosen] = mask[chosen]
+            self._said[chosen] = True
             self._history.commit("giving slices back", slices=chosen)
             self._redraw()
 
@@ -224,8 +233,24 @@ class LesionLayer:
         self._threshold = threshold
         self.data[:] = mask
         self._written[:] = written
-        self._history = EditHistory((self.data, self._written), threshold, run=self._run)
+        self.begin_anew(())
         self._redraw()
+
+    def begin_anew(self, said: Collection[int]) -> None:
+        """Take the mask as it stands for the beginning, with nothing to take back.
+
+        Parameters
+        ----------
+        said : collection of int
+            Slices of which the model has said something.
+        """
+        self._said[:] = False
+        self._said[sorted(said)] = True
+        if self.layer is not None:
+            self._history = self._new_history(self.layer)
+
+    def _new_history(self, layer: Labels) -> EditHistory:
+        return EditHistory((layer.data, self._written, self._said), self._threshold, run=self._run)
 
     def _step(self, step: Step | None, end: int) -> None:
         if step is None:
@@ -258,7 +283,7 @@ class LesionLayer:
         )
         layer.contour = CONTOUR
         layer.brush_size = 5
-        self._history = EditHistory((layer.data, self._written), self._threshold, run=self._run)
+        self._history = self._new_history(layer)
         # One history: napari's own knows nothing of runs, and would bring back what has been written over since.
         layer.undo, layer.redo = self.undo, self.redo
         layer.events.paint.connect(self._on_paint)

@@ -201,3 +201,32 @@ def test_a_removed_layer_comes_back_with_what_was_painted_on_it(
         np.testing.assert_array_equal(layer.data[index], square(case))
     layer.paint((6, 15, 15), 1)
     assert lesion.edited_slices == [6]
+
+
+def test_what_a_run_has_said_is_taken_back_with_it(lesion: LesionLayer, case: Case) -> None:
+    layer_of(lesion).paint((5, 15, 15), 1)
+    nothing = np.zeros(case.grid.shape[1:], np.uint8)
+    for index, mask in ((3, square(case)), (4, nothing), (5, square(case))):
+        lesion.write(index, mask)
+    lesion.end_run()
+    assert lesion.said_slices == {3, 4, 5}, "of one it found nothing, another was painted on"
+    lesion.undo()
+    assert lesion.said_slices == set()
+    lesion.redo()
+    assert lesion.said_slices == {3, 4, 5}
+    lesion.clear(1, 0)
+    assert lesion.said_slices == set()
+    lesion.write(6, nothing)
+    lesion.end_run()
+    lesion.undo()
+    assert lesion.said_slices == {3, 4, 5}
+
+
+def test_a_mask_may_be_the_beginning(lesion: LesionLayer, case: Case) -> None:
+    lesion.write(3, square(case))
+    lesion.end_run()
+    lesion.begin_anew([3, 4])
+    assert (lesion.next_undo, lesion.said_slices) == (None, {3, 4})
+    layer_of(lesion).paint((3, 15, 15), 1)
+    lesion.undo()
+    assert lesion.said_slices == {3, 4}

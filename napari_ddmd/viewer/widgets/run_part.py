@@ -89,7 +89,7 @@ class RunPart(QObject):
         results = self._desk.results_of(case)
         goes_on = request.recipe.matches(results.recipe)
         if goes_on:
-            request = request.without(results.done)
+            request = request.without(results.computed)
         if not request.slices:
             results.restore()
             self._desk.results_changed.emit()
@@ -115,7 +115,7 @@ class RunPart(QObject):
         if bundle is not None and results is not None:
             request = RunRequest(case, bundle, sampling, tuple(slices))
             if request.recipe.matches(results.recipe):
-                wanted -= results.done
+                wanted -= results.computed
         return len(wanted)
 
     def cancel(self) -> None:
