@@ -35,7 +35,8 @@ class LesionLayer:
 
     Where the two differ, the user has painted: by brush, fill or tool, all alike. Such slices are left alone by runs
     and by the threshold, until they are released. Every change can be taken back, in the order in which it came:
-    strokes, tools, thresholds and runs; napari's own Ctrl+Z on the layer does the same.
+    strokes, tools, thresholds and runs; napari's own Ctrl+Z on the layer does the same. While a run is on, its slices
+    stay, and strokes are taken back from under them.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ class LesionLayer:
         self._history: EditHistory | None = None
         self._threshold = 0.5
         self._run = 0
-        self._is_painting = False
+        self._is_painting = self._is_in_run = False
 
     @property
     def is_shown(self) -> bool:
@@ -105,6 +106,11 @@ class LesionLayer:
         return None if self._history is None else self._history.next_undo
 
     @property
+    def is_in_run(self) -> bool:
+        """Whether a run is on, which cannot be taken back before it has ended."""
+        return self._is_in_run
+
+    @property
     def next_redo(self) -> str | None:
         """What `redo` would do again."""
         return None if self._history is None else self._history.next_redo
@@ -130,6 +136,13 @@ class LesionLayer:
         changed = self._put(index, mask, said=True)
         self._history.gather(_RUN, changed)
         return bool(changed)
+
+    def hold_run(self, is_in_run: bool) -> None:
+        """Keep undo and redo from the run that is on, or let them have it when it has ended."""
+        self._is_in_run = is_in_run
+        if self._history is not None:
+            self._history.hold(_RUN if is_in_run else None)
+            self.changed.emit()
 
     def end_run(self) -> None:
         """Make one step of what a run wrote."""

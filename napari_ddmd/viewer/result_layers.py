@@ -91,6 +91,7 @@ class ResultLayers:
         """
         self._starting = True
         self._ensure_lesion()
+        self.lesion.hold_run(True)
 
     def restore(self) -> None:
         """Make the layers that the user removed again, with all results so far, and the mask that was taken back."""
@@ -157,6 +158,7 @@ class ResultLayers:
 
     def settle(self) -> None:
         """Take parts that are too small out of the lesion, now that all slices are in; hand edits stay."""
+        self.lesion.hold_run(False)
         if self.volumes is None:
             self.lesion.discard_untouched()
             return
@@ -221,7 +223,7 @@ class ResultLayers:
         self.recipe = recipe
         self.sample = min(self.sample, self.samples - 1)
         self._limits = {}
-        self._latest += 1
+        self._latest += before is not None  # strokes before the first run are of it: undo has them while it is on
         self._run, self._other = self._latest, before
         self.lesion.clear(self._run, 0 if before is None else before[0])
         self._exchange()
