@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 REST_MS = 5_000
 LATEST_MS = 30_000
+# What is saved of a case's lesion, which outlives the panel.
+_SEEN: WeakKeyDictionary[Case, tuple[int, int]] = WeakKeyDictionary()
 
 
 class Keeper:
@@ -38,7 +40,7 @@ class Keeper:
     def __init__(self) -> None:
         self._opened: WeakSet[Case] = WeakSet()
         self.origins: WeakKeyDictionary[Case, Path] = WeakKeyDictionary()
-        self._seen: WeakKeyDictionary[Case, tuple[int, int]] = WeakKeyDictionary()
+        self._seen = _SEEN
         self._due: dict[Case, ResultLayers] = {}
         self._taken: dict[Case, ResultLayers] = {}
         self._number = 0
@@ -266,6 +268,7 @@ class AutosaveBox(QWidget):
             store.discard(path)
         if self.keeper.is_due:
             self._rest.start()
+        self._look()
 
     def _on_failed(self, error: Exception) -> None:
         self._saving, self._obsolete = False, None
@@ -273,14 +276,29 @@ class AutosaveBox(QWidget):
         if not self._has_failed:
             show_warning(one_line(error))
         self._has_failed = True
+        if self._desk.case is not None and self._desk.case not in self._looked:
+            self._find(self._desk.case)
 
     def _on_case(self) -> None:
         self._save()
         case = self._desk.case
         self.keeper.note_open(case, self._is_open)
-        if case is not None and case not in self._looked:
-            self._finder.start(self.keeper.find, case, files_in_use(case_key(case)))
+        self._on_edited()  # by whoever painted while there was no panel
+        self._look()
         self._show()
+
+    def _look(self) -> None:
+        """Look for edits that were left, once those of cases that were just closed are saved."""
+        case = self._desk.case
+        if case is None or case in self._looked:
+            return
+        if self.keeper.is_due and not self._saving:
+            self._save()
+        if not self._saving:
+            self._find(case)
+
+    def _find(self, case: Case) -> None:
+        self._finder.start(self.keeper.find, case, files_in_use(case_key(case)))
 
     def _is_open(self, case: Case) -> bool:
         return self._desk.knows(case) and any(is_of(layer, case) for layer in self._desk.viewer.layers)

@@ -124,6 +124,19 @@ class RunPart(QObject):
             self.controller.cancel()
             self.bar.set_cancelling()
 
+    def leave(self) -> None:
+        """Stop the run with the panel, which will not hear of its end: what has come in is put in order at once."""
+        request, self._request = self._request, None
+        if request is None:
+            return
+        self._clock.stop()
+        self.controller.cancel()
+        try:
+            if self._desk.knows(request.case):
+                self._desk.results_of(request.case).settle()
+        except Exception as error:
+            notification_manager.receive_error(type(error), error, error.__traceback__)
+
     def stop_if_closed(self) -> None:
         """Cancel a run whose case was closed: nobody could see what it finds."""
         if self._request is not None and self._is_tagged and not self._has_layers(self._request.case):

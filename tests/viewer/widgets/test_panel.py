@@ -482,6 +482,54 @@ def test_the_panel_may_be_closed_in_mid_run(window: Window, gated: GatedSegment,
 
 
 @pytest.mark.on_screen
+@pytest.mark.fault("Viewer")
+def test_a_panel_that_is_opened_again_goes_on_with_what_is_there(
+    window: Window, gated: GatedSegment, qtbot: QtBot, autosave_folder: Path
+) -> None:
+    """Closed by mistake, in mid-run: the run stops, and nothing else is lost."""
+    viewer, panel = window
+    choose(panel, 2, 6)
+    panel.run()
+    gated.allow(2)
+    come_in(panel, qtbot, 2)
+    results, lesion = panel.results, viewer.layers["lesion"]
+    assert results is not None
+    done = set(results.done)
+    deleted: list[bool] = []
+    panel.destroyed.connect(lambda *_: deleted.append(True))
+    panel.parent().destroyOnClose()
+    qtbot.waitUntil(lambda: bool(deleted), timeout=5000)
+    assert QThreadPool.globalInstance().waitForDone(5000)
+    assert not results.awaits_layers
+    assert not results.lesion.is_in_run
+    lesion.paint((0, 20, 20), 1)  # while there is no panel
+
+    gated.gate = type(gated.gate)(0)
+    _dock, panel = viewer.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")
+    panel.lesion_tab.autosave_box._rest.setInterval(50)
+    qtbot.waitUntil(lambda: panel.model_box.bundle is not None, timeout=20_000)
+    assert panel.results is results
+    assert results.done == done
+    assert panel.desk.mask is lesion
+    content = panel.save_tab._saveable()
+    assert content is not None
+    assert content.is_models
+    assert content.edited_slices == (0,)
+    lesion.paint((0, 10, 10), 1)
+    qtbot.waitUntil(lambda: len(list(autosave_folder.glob("*.npz"))) == 1, timeout=10_000)
+    assert panel.lesion_tab.autosave_box.isHidden(), "what is on screen is not offered"
+    panel.desk.set_threshold(0.85)
+    assert not lesion.data[2:7].any()
+    panel.lesion_tab.correct_box.undo()
+    assert panel.desk.threshold == panel.result_box.threshold.value() == 0.5
+    choose(panel, 2, 6)
+    run_to_end(panel, gated, qtbot)
+    assert results.done == {2, 3, 4, 5, 6}
+    assert set(gated.requests[-1]["slices"]) == {2, 3, 4, 5, 6} - done
+    assert [layer.name for layer in viewer.layers if layer.name.startswith("lesion")] == ["lesion"]
+
+
+@pytest.mark.on_screen
 def test_a_panel_that_is_closed_puts_the_layers_back(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     viewer, panel = window
     run_to_end(panel, gated, qtbot)
