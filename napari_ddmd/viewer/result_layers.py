@@ -192,9 +192,9 @@ class ResultLayers:
             self.lesion.set_threshold(self.volumes.mask(threshold), threshold, self.volumes.done)
 
     def release(self, slices: Iterable[int]) -> None:
-        """Give slices that were edited by hand back to the model."""
+        """Give slices that were edited by hand back to the model, which has said something of them."""
         if self.volumes is not None:
-            self.lesion.release(slices, self.volumes.mask(self.threshold))
+            self.lesion.release(self.done.intersection(slices), self.volumes.mask(self.threshold))
 
     def layer_of(self, role: Role) -> Layer | None:
         """Return the layer that shows something, None where there is none."""
