@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,6 +77,18 @@ class Volumes:
         if result.scores is not None:
             self.scores[index] = result.scores
         self.done.add(index)
+
+    def only(self, slices: Collection[int]) -> Volumes:
+        """Return a copy in which nothing was said of any but these slices."""
+        part, done = copy.copy(self), sorted(self.done.intersection(slices))
+        for name, array in vars(self).items():
+            if isinstance(array, np.ndarray):
+                own = np.zeros_like(array)
+                own[..., done, :, :] = array[..., done, :, :]
+                setattr(part, name, own)
+        part.done = set(done)
+        part.scores = {index: scores for index, scores in self.scores.items() if index in part.done}
+        return part
 
     def note_device(self, device: str) -> None:
         """Remember what computes: a run that falls short of memory may leave the device that it began on."""

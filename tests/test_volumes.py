@@ -83,3 +83,17 @@ def test_small_parts_stay_out_of_the_mask_alone(small_case: Case) -> None:
     assert np.count_nonzero(volumes.probability > 0.5) == 19
     volumes.min_part = 0.1
     assert volumes.mask().sum() == 19
+
+
+def test_some_slices_alone_are_as_if_nothing_was_said_of_the_others(small_case: Case) -> None:
+    volumes, part_alone = (Volumes(small_case, 3, intra=True, inter=True, min_part=0.1) for _ in range(2))
+    for index in (3, 4, 5):
+        volumes.add(slice_result(small_case, index))
+    part_alone.add(slice_result(small_case, 4))
+    volumes.note_device("cpu")
+    part = volumes.only({4, 7})
+    assert (part.done, part.scores, part.devices, part.min_part) == ({4}, part_alone.scores, ("cpu",), 0.1)
+    for name in ("probability", "uncertainty", "inter", "intra", "samples", "agreement"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(part_alone, name))
+    assert volumes.done == {3, 4, 5}
+    assert volumes.probability[3].any()

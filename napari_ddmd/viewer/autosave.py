@@ -6,11 +6,13 @@ import hashlib
 import math
 import time
 import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import platformdirs
@@ -97,23 +99,29 @@ def case_key(case: Case) -> str:
 
 
 class Autosave:
-    """Files of edits in one folder, one for each case and session.
+    """Files of edits in one folder, one for each case.
 
-    A session writes files of its own, so that new edits never replace those of a crash before they are looked at.
+    Each autosave writes files of its own, so that new edits never replace those of a crash before they are looked at.
 
     Parameters
     ----------
     folder : Path
         Made, readable for the user alone, with the first file.
+
+    Attributes
+    ----------
+    is_open : bool
+        Whether its case is open, so that what it has saved is on screen.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._session = uuid.uuid4().hex[:8]
+        self.is_open = False
+        self._token = uuid.uuid4().hex[:8]
 
     def path(self, key: str) -> Path:
-        """The file of a case in this session."""
-        return self.folder / f"{key}-{self._session}.npz"
+        """The file that this autosave writes of a case."""
+        return self.folder / f"{key}-{self._token}.npz"
 
     def save(self, key: str, edits: Edits) -> Path:
         """Write edits beside and rename, so that a crash leaves the file before whole.
@@ -139,8 +147,8 @@ class Autosave:
             raise AutosaveError(f"{self.folder}: edits cannot be saved in between: {reason}; save the mask.") from error
         return path
 
-    def find(self, key: str, shape: tuple[int, ...]) -> tuple[Found | None, list[str]]:
-        """Find the newest edits of a case that another session left.
+    def find(self, key: str, shape: tuple[int, ...], in_use: Collection[Path] = ()) -> tuple[Found | None, list[str]]:
+        """Find the newest edits of a case that were left when it was closed, or by a crash.
 
         Parameters
         ----------
@@ -148,6 +156,8 @@ class Autosave:
             From `case_key`.
         shape : tuple of int
             Of the case's grid.
+        in_use : collection of Path
+            Files that hold what is on screen; this autosave's own is another.
 
         Returns
         -------
@@ -157,7 +167,7 @@ class Autosave:
             A line for each file that is broken; it is put aside and not told of again.
         """
         problems: list[str] = []
-        others = [path for path in self.folder.glob(f"{key}-*.npz") if path != self.path(key)]
+        others = [path for path in self.folder.glob(f"{key}-*.npz") if path not in (self.path(key), *in_use)]
         for path in sorted(others, key=_modified, reverse=True):
             try:
                 return Found(path, read_edits(path, shape)), problems
@@ -183,6 +193,19 @@ class Autosave:
             if path.suffix in (".npz", _PART, _BROKEN) and now - _modified(path) > oldest:
                 self.discard(path)
         return ["A save of edits was cut off; what was saved before it is whole."] if was_cut_off else []
+
+
+_autosaves: WeakKeyDictionary[Case, Autosave] = WeakKeyDictionary()
+
+
+def autosave_of(case: Case) -> Autosave:
+    """Return the autosave of a case; one that is closed and opened again is another, with files of its own."""
+    return _autosaves.setdefault(case, Autosave(autosave_folder()))
+
+
+def files_in_use(key: str) -> list[Path]:
+    """Return the files of edits of all cases that are open and have this key."""
+    return [one.path(key) for one in _autosaves.values() if one.is_open]
 
 
 def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:

@@ -17,6 +17,7 @@ from napari_ddmd.viewer.navigation import (
     go_to_voxel,
     step_to_finding,
 )
+from napari_ddmd.viewer.open_results import results_in
 from napari_ddmd.viewer.planes import Plane, Planes
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.sight import Sight
@@ -36,6 +37,8 @@ _QUIET_MS = 500
 
 class Desk(QObject):
     """The state that the panel's parts share; each part hears of changes and asks here for the rest.
+
+    Results are those of the viewer: a desk takes over what one before it, in a panel that was closed, has left.
 
     Signals
     -------
@@ -70,8 +73,10 @@ class Desk(QObject):
         self.planes = Planes(viewer, self._links, self.fit)
         self._visited: set[Plane] = set()
         self._links.connect(self.planes.changed, self._visit)
-        self._all: dict[Case, ResultLayers] = {}
+        self._all = results_in(viewer)
         self._lesion_links: dict[Case, ViewerLinks] = {}
+        for case in self._all:
+            self._link(case)
         self.destroyed.connect(partial(_disconnect_all, self._lesion_links))
         self._case: Case | None = None
         self._mask: Labels | None = None
@@ -142,12 +147,17 @@ class Desk(QObject):
         if case not in self._all:
             self._all[case] = ResultLayers(self.viewer, case)
             self._all[case].threshold = self.threshold
-            lesion = self._all[case].lesion
-            links = self._lesion_links[case] = ViewerLinks()
-            links.connect(lesion.stepped_to, partial(self._on_stepped, case))
-            links.connect(lesion.stepped_to_run, partial(self._on_stepped_to_run, case))
-            links.connect(lesion.changed, self._on_lesion_changed)
+        if case not in self._lesion_links:
+            self._link(case)
         return self._all[case]
+
+    def _link(self, case: Case) -> None:
+        """Hear of a case's lesion."""
+        lesion, links = self._all[case].lesion, ViewerLinks()
+        links.connect(lesion.stepped_to, partial(self._on_stepped, case))
+        links.connect(lesion.stepped_to_run, partial(self._on_stepped_to_run, case))
+        links.connect(lesion.changed, self._on_lesion_changed)
+        self._lesion_links[case] = links
 
     def _on_lesion_changed(self) -> None:
         self.history_changed.emit()
@@ -174,7 +184,8 @@ class Desk(QObject):
     def forget_all_but(self, cases: Collection[Case | None]) -> None:
         """Let go of the results of cases that are closed."""
         for closed in [case for case in self._all if case not in cases]:
-            self._lesion_links.pop(closed).disconnect()
+            if closed in self._lesion_links:
+                self._lesion_links.pop(closed).disconnect()
             del self._all[closed]
 
     def go_to(self, index: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,14 @@ class Change:
         Indices into the flat array.
     before, after : (n,) ndarray
         Their values.
+    slices : frozenset of int
+        In which they lie.
     """
 
     places: NDArray[np.intp]
     before: NDArray[np.uint8]
     after: NDArray[np.uint8]
+    slices: frozenset[int]
 
     @property
     def nbytes(self) -> int:
@@ -89,13 +92,15 @@ class EditHistory:
         self._undone: list[Step] = []
         self._gathered: list[tuple[Change, ...]] = []
         self._gathered_name = ""
+        self._held: str | None = None
 
     @property
     def next_undo(self) -> str | None:
         """What `undo` would take back."""
-        if self._gathered:
+        if self._gathered and self._gathered_name != self._held:
             return self._gathered_name
-        return self._done[-1].name if self._done else None
+        place = self._next()
+        return None if place is None else self._done[place].name
 
     @property
     def next_redo(self) -> str | None:
@@ -136,6 +141,13 @@ class EditHistory:
         self._push(Step(name, changes, (before, self._threshold), (self._run, self._run)))
         return True
 
+    def hold(self, name: str | None) -> None:
+        """Let `undo` pass over the steps of a name, of which more is to come; with None, over none any more.
+
+        Under them it takes back what has to do with none of them, and nothing else.
+        """
+        self._held = name
+
     def begin_run(self, run: int, oldest: int) -> None:
         """Let what follows be of another run.
 
@@ -154,9 +166,11 @@ class EditHistory:
         """Take in what changed in some slices, as a part of a step that goes on until the next commit.
 
         The slices of a run come in one by one, and are one step; a stroke between them ends it, and another begins.
+        What was taken back before cannot be done again on top of them.
         """
         changes = self._take(slices)
         if _is_change(changes):
+            self._undone.clear()
             self._gathered.append(changes)
             self._gathered_name = name
 
@@ -172,9 +186,12 @@ class EditHistory:
     def undo(self) -> Step | None:
         """Take the latest step back; None where there is none."""
         self.close_gathering()
-        if not self._done:
+        place = self._next()
+        if place is None:
             return None
-        step = self._done.pop()
+        step = self._done.pop(place)
+        if place < len(self._done):  # what stays on top of it is of this threshold
+            step = replace(step, threshold=(self._threshold, self._threshold))
         self._undone.append(step)
         # Backwards: of a voxel that changed twice, the first value is the one to come back to.
         self._put(step, -1)
@@ -192,6 +209,20 @@ class EditHistory:
         self._threshold, self._run = step.threshold[1], step.run[1]
         self._run_before = self._run
         return step
+
+    def _next(self) -> int | None:
+        """Which step `undo` takes back."""
+        later = list(self._gathered)
+        for place in reversed(range(len(self._done))):
+            step = self._done[place]
+            if self._held is None or not (later or step.name == self._held):
+                return place
+            if step.name != self._held:
+                is_apart = all(_are_apart(step.changes, changes) for changes in later)
+                stays = step.threshold[0] == step.threshold[1] and step.run == (self._run, self._run)
+                return place if is_apart and stays else None
+            later.append(step.changes)
+        return None
 
     def _take(self, slices: Sequence[int] | None) -> tuple[Change, ...]:
         """What changed since it was taken last."""
@@ -225,11 +256,17 @@ def _is_change(changes: Sequence[Change]) -> bool:
     return any(len(change.places) for change in changes)
 
 
+def _are_apart(one: Sequence[Change], other: Sequence[Change]) -> bool:
+    """Tell whether changes are of other slices of each array, so that either can be taken back without the other."""
+    return all(a.slices.isdisjoint(b.slices) for a, b in zip(one, other, strict=True))
+
+
 def _joined(parts: Sequence[Change]) -> Change:
     return Change(
         np.concatenate([part.places for part in parts]),
         np.concatenate([part.before for part in parts]),
         np.concatenate([part.after for part in parts]),
+        frozenset().union(*(part.slices for part in parts)),
     )
 
 
@@ -237,6 +274,7 @@ def _difference(last: Volume, now: Volume, slices: Sequence[int] | None) -> Chan
     if slices is None:
         slices = np.flatnonzero((last != now).any(axis=(1, 2))).tolist()
     size = int(np.prod(last.shape[1:]))
-    places = [np.flatnonzero(last[index] != now[index]) + index * size for index in sorted(slices)]
-    found = np.concatenate(places) if places else np.empty(0, np.intp)
-    return Change(found, last.ravel()[found], now.ravel()[found])
+    places = {index: np.flatnonzero(last[index] != now[index]) + index * size for index in sorted(slices)}
+    found = np.concatenate(list(places.values())) if places else np.empty(0, np.intp)
+    where = frozenset(index for index, each in places.items() if len(each))
+    return Change(found, last.ravel()[found], now.ravel()[found], where)

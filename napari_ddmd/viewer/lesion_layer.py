@@ -35,7 +35,8 @@ class LesionLayer:
 
     Where the two differ, the user has painted: by brush, fill or tool, all alike. Such slices are left alone by runs
     and by the threshold, until they are released. Every change can be taken back, in the order in which it came:
-    strokes, tools, thresholds and runs; napari's own Ctrl+Z on the layer does the same.
+    strokes, tools, thresholds and runs; napari's own Ctrl+Z on the layer does the same. While a run is on, its slices
+    stay, and strokes are taken back from under them.
 
     Parameters
     ----------
@@ -62,10 +63,12 @@ class LesionLayer:
         self._viewer, self._case = viewer, case
         self.layer: Labels | None = None
         self._written: NDArray[np.uint8] = np.zeros(case.grid.shape, np.uint8)
+        # A number a slice, so that undo and redo bring it to what it was.
+        self._said: NDArray[np.uint8] = np.zeros((len(self._written), 1, 1), np.uint8)
         self._history: EditHistory | None = None
         self._threshold = 0.5
         self._run = 0
-        self._is_painting = False
+        self._is_painting = self._is_in_run = False
 
     @property
     def is_shown(self) -> bool:
@@ -86,6 +89,11 @@ class LesionLayer:
         return self._written
 
     @property
+    def said_slices(self) -> set[int]:
+        """Slices of which the model has said something that was not taken back; what it found may be nothing."""
+        return set(np.flatnonzero(self._said).tolist())
+
+    @property
     def edited_slices(self) -> list[int]:
         """Slices on which the user has changed something."""
         if not self.is_shown:
@@ -98,15 +106,23 @@ class LesionLayer:
         return None if self._history is None else self._history.next_undo
 
     @property
+    def is_in_run(self) -> bool:
+        """Whether a run is on, which cannot be taken back before it has ended."""
+        return self._is_in_run
+
+    @property
     def next_redo(self) -> str | None:
         """What `redo` would do again."""
         return None if self._history is None else self._history.next_redo
 
     def ensure(self, threshold: float) -> None:
-        """Make the layer if there is none, or if the user removed it."""
-        if not self.is_shown:
+        """Make the layer if there is none; one that the user removed comes back with all that was painted on it."""
+        if self.layer is None:
             self._threshold = threshold
-            self._add()
+            self.layer = self._make()
+        if not self.is_shown:
+            self._viewer.layers.append(self.layer)
+            self.changed.emit()
 
     def discard_untouched(self) -> None:
         """Remove a layer into which neither the model nor the user has written anything."""
@@ -115,15 +131,18 @@ class LesionLayer:
 
     def write(self, index: int, mask: NDArray[np.uint8]) -> bool:
         """Write one slice of a run, unless the user has painted on it; tell whether anything changed."""
-        if self.layer is None or not np.array_equal(self.data[index], self._written[index]):
+        if self._history is None:
             return False
-        if np.array_equal(self.data[index], mask):
-            return False
-        self.data[index] = mask
-        self._written[index] = mask
+        changed = self._put(index, mask, said=True)
+        self._history.gather(_RUN, changed)
+        return bool(changed)
+
+    def hold_run(self, is_in_run: bool) -> None:
+        """Keep undo and redo from the run that is on, or let them have it when it has ended."""
+        self._is_in_run = is_in_run
         if self._history is not None:
-            self._history.gather(_RUN, [index])
-        return True
+            self._history.hold(_RUN if is_in_run else None)
+            self.changed.emit()
 
     def end_run(self) -> None:
         """Make one step of what a run wrote."""
@@ -146,7 +165,7 @@ class LesionLayer:
             Where it may hold anything.
         """
         self._threshold = threshold
-        if self._history is not None and self.is_shown:
+        if self._history is not None:
             changed = self._write_all(mask, slices)
             self._history.commit("threshold", threshold, changed, joins=True)
             self._redraw()
@@ -160,28 +179,33 @@ class LesionLayer:
             Its number, and that of the earliest run that can be gone back to.
         """
         self._run = run
-        if self._history is not None and self.is_shown:
+        if self._history is not None:
             self._take_stroke()
             self._history.begin_run(run, oldest)
-            changed = self._write_all(np.zeros(self._written.shape, np.uint8), range(len(self._written)))
+            nothing = np.zeros(self._written.shape, np.uint8)
+            changed = self._write_all(nothing, range(len(nothing)), said=False)
             self._history.gather(_RUN, changed)
             self._redraw()
 
-    def fill(self, mask: NDArray[np.uint8]) -> None:
-        """Write all that the model has said so far into a layer that was just made."""
+    def fill(self, mask: NDArray[np.uint8], slices: Collection[int]) -> None:
+        """Write all that the model has said so far into a layer that was just made, or has come back."""
         if self._history is not None:
-            self._history.gather(_RUN, self._write_all(mask, range(len(mask))))
+            self._history.gather(_RUN, self._write_all(mask, slices))
 
-    def _write_all(self, mask: NDArray[np.uint8], slices: Collection[int]) -> list[int]:
-        """Write slices that the user has not painted on; return those that changed."""
+    def _write_all(self, mask: NDArray[np.uint8], slices: Collection[int], *, said: bool = True) -> list[int]:
+        """Write slices that the user has not painted on; return those of which anything changed."""
         self._take_stroke()
-        data, written, changed = self.data, self._written, []
-        for index in slices:
-            untouched = np.array_equal(data[index], written[index])
-            if untouched and not np.array_equal(data[index], mask[index]):
-                data[index] = written[index] = mask[index]
-                changed.append(index)
-        return changed
+        return [index for one in slices for index in self._put(one, mask[one], said=said)]
+
+    def _put(self, index: int, mask: NDArray[np.uint8], *, said: bool) -> list[int]:
+        data, written = self.data[index], self._written[index]
+        untouched = np.array_equal(data, written)
+        changes = untouched and not np.array_equal(data, mask)
+        if changes:
+            data[:] = written[:] = mask
+        changes |= bool(self._said[index]) != said
+        self._said[index] = said
+        return [index] if changes else []
 
     def release(self, slices: Iterable[int], mask: NDArray[np.uint8]) -> None:
         """Give slices that were edited back to the model, whose mask ``(S, H, W)`` they get."""
@@ -189,6 +213,7 @@ class LesionLayer:
         if chosen and self._history is not None:
             self.data[chosen] = mask[chosen]
             self._written[chosen] = mask[chosen]
+            self._said[chosen] = True
             self._history.commit("giving slices back", slices=chosen)
             self._redraw()
 
@@ -221,8 +246,24 @@ class LesionLayer:
         self._threshold = threshold
         self.data[:] = mask
         self._written[:] = written
-        self._history = EditHistory((self.data, self._written), threshold, run=self._run)
+        self.begin_anew(())
         self._redraw()
+
+    def begin_anew(self, said: Collection[int]) -> None:
+        """Take the mask as it stands for the beginning, with nothing to take back.
+
+        Parameters
+        ----------
+        said : collection of int
+            Slices of which the model has said something.
+        """
+        self._said[:] = False
+        self._said[sorted(said)] = True
+        if self.layer is not None:
+            self._history = self._new_history(self.layer)
+
+    def _new_history(self, layer: Labels) -> EditHistory:
+        return EditHistory((layer.data, self._written, self._said), self._threshold, run=self._run)
 
     def _step(self, step: Step | None, end: int) -> None:
         if step is None:
@@ -238,14 +279,14 @@ class LesionLayer:
 
     def _redraw(self) -> None:
         assert self.layer is not None
-        self.layer.refresh(extent=False, thumbnail=False)  # napari paints its whole list anew for a thumbnail
+        if self.is_shown:
+            self.layer.refresh(extent=False, thumbnail=False)  # napari paints its whole list anew for a thumbnail
         if not self.layer.visible:
             # Who measures the mask listens to what napari emits when it draws.
             self.layer.events.set_data()
         self.changed.emit()
 
-    def _add(self) -> None:
-        self._written = np.zeros(self._case.grid.shape, np.uint8)
+    def _make(self) -> Labels:
         layer = Labels(
             np.zeros(self._written.shape, np.uint8),
             name=Role.LESION.value,
@@ -255,15 +296,12 @@ class LesionLayer:
         )
         layer.contour = CONTOUR
         layer.brush_size = 5
-        self.layer = layer
-        self._history = EditHistory((layer.data, self._written), self._threshold, run=self._run)
+        self._history = self._new_history(layer)
         # One history: napari's own knows nothing of runs, and would bring back what has been written over since.
         layer.undo, layer.redo = self.undo, self.redo
         layer.events.paint.connect(self._on_paint)
         layer.events.labels_update.connect(self._on_update)
-        self._is_painting = False
-        self._viewer.layers.append(layer)
-        self.changed.emit()
+        return layer
 
     def _on_paint(self, _event: Any = None) -> None:
         """Make a step of a stroke: napari tells of it when the mouse is let go, or before a single change is made."""

@@ -22,6 +22,7 @@ from napari_ddmd.viewer.result_looks import (
     agreement_layer,
     map_layer,
     sample_layer,
+    shown_arrays,
     widen_limits,
 )
 from napari_ddmd.viewer.selection import selection_kept
@@ -70,7 +71,12 @@ class ResultLayers:
 
     @property
     def done(self) -> set[int]:
-        """Slices that have a result."""
+        """Slices that have a result which stands: it was not taken back."""
+        return self.computed & self.lesion.said_slices
+
+    @property
+    def computed(self) -> set[int]:
+        """Slices that need no run, as they have a result; one that was taken back, too, comes again without a run."""
         return set() if self.volumes is None else set(self.volumes.done)
 
     @property
@@ -85,6 +91,7 @@ class ResultLayers:
         """
         self._starting = True
         self._ensure_lesion()
+        self.lesion.hold_run(True)
 
     def restore(self) -> None:
         """Make the layers that the user removed again, with all results so far, and the mask that was taken back."""
@@ -105,6 +112,7 @@ class ResultLayers:
         self.threshold, self.sample = threshold, sample
         self._starting = False
         self._ensure_layers(map_limits)
+        self.lesion.begin_anew(volumes.done)
 
     def add(self, recipe: Recipe, result: SliceResult) -> None:
         """Take in one slice; results of another recipe are replaced first, hand edits are kept aside."""
@@ -150,6 +158,7 @@ class ResultLayers:
 
     def settle(self) -> None:
         """Take parts that are too small out of the lesion, now that all slices are in; hand edits stay."""
+        self.lesion.hold_run(False)
         if self.volumes is None:
             self.lesion.discard_untouched()
             return
@@ -183,9 +192,9 @@ class ResultLayers:
             self.lesion.set_threshold(self.volumes.mask(threshold), threshold, self.volumes.done)
 
     def release(self, slices: Iterable[int]) -> None:
-        """Give slices that were edited by hand back to the model."""
+        """Give slices that were edited by hand back to the model, which has said something of them."""
         if self.volumes is not None:
-            self.lesion.release(slices, self.volumes.mask(self.threshold))
+            self.lesion.release(self.done.intersection(slices), self.volumes.mask(self.threshold))
 
     def layer_of(self, role: Role) -> Layer | None:
         """Return the layer that shows something, None where there is none."""
@@ -214,7 +223,7 @@ class ResultLayers:
         self.recipe = recipe
         self.sample = min(self.sample, self.samples - 1)
         self._limits = {}
-        self._latest += 1
+        self._latest += before is not None  # strokes before the first run are of it: undo has them while it is on
         self._run, self._other = self._latest, before
         self.lesion.clear(self._run, 0 if before is None else before[0])
         self._exchange()
@@ -268,17 +277,8 @@ class ResultLayers:
         layer.data = self._arrays()[role]
 
     def _arrays(self) -> dict[Role, NDArray[Any]]:
-        """Return what each role shows, bottom layer first."""
         assert self.volumes is not None
-        arrays: dict[Role, NDArray[Any] | None] = {
-            Role.INTER: self.volumes.inter,
-            Role.INTRA: self.volumes.intra,
-            Role.UNCERTAINTY: self.volumes.uncertainty,
-            Role.PROBABILITY: self.volumes.probability,
-            Role.SAMPLE: self.volumes.samples[self.sample],
-            Role.AGREEMENT: self.volumes.agreement,
-        }
-        return {role: array for role, array in arrays.items() if array is not None}
+        return shown_arrays(self.volumes, self.sample)
 
     def _ensure_lesion(self) -> None:
         if not self.lesion.is_shown:
@@ -290,7 +290,7 @@ class ResultLayers:
                 layers.selection.active = self.lesion.layer  # which is there to be edited
             if self.volumes is not None:
                 # Slices that are done are not run again, so a new layer has to hold them from the start.
-                self.lesion.fill(self.volumes.mask(self.threshold))
+                self.lesion.fill(self.volumes.mask(self.threshold), self.volumes.done)
 
     def _ensure_layers(self, map_limits: Mapping[Role, float] = MappingProxyType({})) -> None:
         """Make the layers that are not there, all at once."""

@@ -13,6 +13,7 @@ from napari_ddmd.viewer.lesion_layer import one_color
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
+    from napari_ddmd.volumes import Volumes
 
 # Perceptually even maps that start at black, so that they add colour to the image beneath only where
 # there is something to see.
@@ -28,6 +29,19 @@ SAMPLE_COLOR = "#d55e00"
 # From few samples (dark) to all of them (bright); even steps of brightness for any colour vision. The map's yellow end
 # is left out: the lesion has that colour.
 _AGREEMENT_COLORMAP, _AGREEMENT_ENDS = "viridis", (0.2, 0.85)
+
+
+def shown_arrays(volumes: Volumes, sample: int) -> dict[Role, NDArray[Any]]:
+    """Return what the layer of each role shows, bottom layer first; of the samples, one."""
+    arrays: dict[Role, NDArray[Any] | None] = {
+        Role.INTER: volumes.inter,
+        Role.INTRA: volumes.intra,
+        Role.UNCERTAINTY: volumes.uncertainty,
+        Role.PROBABILITY: volumes.probability,
+        Role.SAMPLE: volumes.samples[sample],
+        Role.AGREEMENT: volumes.agreement,
+    }
+    return {role: array for role, array in arrays.items() if array is not None}
 
 
 def agreement_colors(samples: int) -> dict[int | None, Any]:

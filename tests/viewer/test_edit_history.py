@@ -108,3 +108,53 @@ def test_any_edits_come_back_exactly(steps: list[list[tuple[int, int, int, int]]
     while history.redo() is not None:
         pass
     np.testing.assert_array_equal(mask, states[-1])
+
+
+def test_a_stroke_is_taken_back_from_under_a_run_that_is_on() -> None:
+    mask = np.zeros((5, 3, 3), np.uint8)
+    history = EditHistory((mask,), 0.5)
+    history.hold("run")
+    mask[0] = 1
+    history.gather("run", [0])
+    assert history.next_undo is None
+    assert history.undo() is None
+    mask[1, 0, 0] = 1
+    history.commit("brush")
+    mask[2] = 1
+    history.gather("run", [2])
+    assert history.next_undo == "brush"
+    for _ in range(2):
+        history.undo()
+        assert [int(plane.sum()) for plane in mask] == [9, 0, 9, 0, 0]
+        history.redo()
+        assert mask[1].sum() == 1
+    history.undo()
+    mask[3] = 1
+    history.gather("run", [3])
+    assert history.next_redo is None, "the run may have come to where the stroke was"
+    history.hold(None)
+    assert history.next_undo == "run"
+    while history.undo():
+        pass
+    assert not mask.any()
+
+
+def test_what_a_run_has_written_over_stays_until_it_has_ended() -> None:
+    mask = np.zeros((3, 3, 3), np.uint8)
+    history = EditHistory((mask,), 0.5)
+    mask[0, 0, 0] = 1
+    history.commit("brush")
+    mask[1, 0, 0] = 1
+    history.commit("threshold", 0.4)
+    history.hold("run")
+    assert history.next_undo == "threshold", "nothing came in since"
+    mask[2] = 1
+    history.gather("run", [2])
+    assert history.next_undo is None, "what comes in is of this threshold"
+    history.hold(None)
+    history.undo()
+    history.undo()
+    history.hold("run")
+    mask[0] = 1
+    history.gather("run", [0])
+    assert history.next_undo is None, "the run has written there"

@@ -165,7 +165,7 @@ def test_a_stroke_in_mid_run_is_a_step_of_its_own(lesion: LesionLayer, case: Cas
     np.testing.assert_array_equal(layer_of(lesion).data[3], square(case))
 
 
-def test_a_removed_layer_is_not_written_back(lesion: LesionLayer, viewer: ViewerModel, case: Case) -> None:
+def test_a_removed_layer_stays_away_until_it_is_asked_for(lesion: LesionLayer, viewer: ViewerModel, case: Case) -> None:
     layer = layer_of(lesion)
     viewer.layers.remove(layer)
     lesion.write(3, square(case))
@@ -173,6 +173,60 @@ def test_a_removed_layer_is_not_written_back(lesion: LesionLayer, viewer: Viewer
     assert layer not in viewer.layers
     assert not lesion.is_shown
     assert lesion.edited_slices == []
+
+
+def test_a_removed_layer_comes_back_with_what_was_painted_on_it(
+    lesion: LesionLayer, viewer: ViewerModel, case: Case
+) -> None:
+    layer = layer_of(lesion)
+    lesion.write(3, square(case))
+    lesion.write(4, square(case))
+    lesion.end_run()
+    layer.paint((3, 15, 15), 1)
+    painted = layer.data[3].copy()
+    viewer.layers.remove(layer)
+    lesion.clear(1, 0)  # a run with other settings, whose layer is away
+    lesion.write(5, square(case))
+    lesion.end_run()
     lesion.ensure(0.5)
-    assert lesion.is_shown
-    assert not layer_of(lesion).data.any()
+    assert viewer.layers[-1] is layer is layer_of(lesion)
+    assert lesion.edited_slices == [3]
+    np.testing.assert_array_equal(layer.data[3], painted)
+    assert [bool(plane.any()) for plane in layer.data[3:6]] == [True, False, True]
+    assert lesion.next_undo == "run"
+    lesion.undo()
+    lesion.undo()
+    assert lesion.edited_slices == []
+    for index in (3, 4):
+        np.testing.assert_array_equal(layer.data[index], square(case))
+    layer.paint((6, 15, 15), 1)
+    assert lesion.edited_slices == [6]
+
+
+def test_what_a_run_has_said_is_taken_back_with_it(lesion: LesionLayer, case: Case) -> None:
+    layer_of(lesion).paint((5, 15, 15), 1)
+    nothing = np.zeros(case.grid.shape[1:], np.uint8)
+    for index, mask in ((3, square(case)), (4, nothing), (5, square(case))):
+        lesion.write(index, mask)
+    lesion.end_run()
+    assert lesion.said_slices == {3, 4, 5}, "of one it found nothing, another was painted on"
+    lesion.undo()
+    assert lesion.said_slices == set()
+    lesion.redo()
+    assert lesion.said_slices == {3, 4, 5}
+    lesion.clear(1, 0)
+    assert lesion.said_slices == set()
+    lesion.write(6, nothing)
+    lesion.end_run()
+    lesion.undo()
+    assert lesion.said_slices == {3, 4, 5}
+
+
+def test_a_mask_may_be_the_beginning(lesion: LesionLayer, case: Case) -> None:
+    lesion.write(3, square(case))
+    lesion.end_run()
+    lesion.begin_anew([3, 4])
+    assert (lesion.next_undo, lesion.said_slices) == (None, {3, 4})
+    layer_of(lesion).paint((3, 15, 15), 1)
+    lesion.undo()
+    assert lesion.said_slices == {3, 4}

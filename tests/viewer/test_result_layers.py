@@ -521,3 +521,69 @@ def test_a_mask_that_was_taken_back_comes_again(results: ResultLayers, case: Cas
     results.restore()
     np.testing.assert_array_equal(results.lesion.data[4], slice_result(case, 4).mask())
     assert results.lesion.next_undo == "run"
+
+
+def test_slices_of_a_run_that_was_taken_back_do_not_count_until_they_come_again(
+    results: ResultLayers, case: Case, recipe: Recipe
+) -> None:
+    for slices in ((2, 3), (4, 0)):  # the second on the first; slice 0 holds no lesion
+        results.begin()
+        for index in slices:
+            results.add(recipe, slice_result(case, index))
+        results.settle()
+    assert results.done == results.computed == {0, 2, 3, 4}
+    results.lesion.undo()
+    assert results.done == {2, 3}
+    assert results.computed == {0, 2, 3, 4}
+    results.lesion.redo()
+    assert results.done == {0, 2, 3, 4}
+    results.lesion.undo()
+    results.lesion.undo()
+    assert results.done == set()
+    results.restore()
+    assert results.done == {0, 2, 3, 4}
+
+
+def test_each_run_has_its_own_slices_when_it_is_taken_back(
+    results: ResultLayers, case: Case, recipe: Recipe, other_recipe: Recipe
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    results.settle()
+    results.add(other_recipe, slice_result(case, 3))
+    results.settle()
+    assert results.done == {3}
+    results.lesion.undo()
+    assert results.done == {4}
+    results.lesion.redo()
+    assert results.done == {3}
+
+
+def test_undo_in_mid_run_takes_the_stroke_and_leaves_the_run(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    results.begin()
+    lesion = viewer.layers["lesion"]
+    lesion.paint((6, 15, 15), 1)  # before the first slice
+    results.add(recipe, slice_result(case, 4))
+    lesion.paint((3, 15, 15), 1)
+    lesion.paint((4, 15, 15), 1)
+    for index in (3, 5):
+        results.add(recipe, slice_result(case, index))
+    assert results.lesion.is_in_run
+    for edited in ([3, 6], [6], []):
+        lesion.undo()
+        assert results.lesion.edited_slices == edited
+    lesion.undo()
+    assert results.lesion.next_undo is None
+    for index in (4, 5):
+        np.testing.assert_array_equal(lesion.data[index], slice_result(case, index).mask())
+    lesion.redo()
+    assert results.lesion.edited_slices == [6]
+    results.add(recipe, slice_result(case, 2))
+    lesion.redo()
+    results.settle()
+    assert results.lesion.edited_slices == [6]
+    for index in range(2, 6):
+        np.testing.assert_array_equal(lesion.data[index], slice_result(case, index).mask())
+    assert results.done == {2, 3, 4, 5}
+    assert (results.lesion.is_in_run, results.lesion.next_undo) == (False, "run")

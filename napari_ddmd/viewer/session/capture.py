@@ -199,9 +199,10 @@ def _header(case: Case) -> str:
 
 def _stored_results(results: ResultLayers) -> StoredResults | None:
     volumes, recipe = results.volumes, results.recipe
-    if volumes is None or recipe is None:
+    # What was taken back is left out: nothing is undone or done again in a session that was opened.
+    done = tuple(sorted(results.done))
+    if volumes is None or recipe is None or not done:
         return None
-    done = tuple(sorted(volumes.done))
     return StoredResults(
         model_sha256=recipe.model_sha256,
         sampling=recipe.sampling,

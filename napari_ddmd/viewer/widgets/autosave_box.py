@@ -1,7 +1,8 @@
-"""Saves edits in the background, and offers those that a crash has left."""
+"""Saves edits in the background, and offers those that a crash or a case that was closed has left."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -13,9 +14,9 @@ from qtpy.QtCore import QCoreApplication, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_ddmd.one_line import one_line
-from napari_ddmd.viewer import autosave
-from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, Found, case_key
+from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, Found, autosave_of, case_key, files_in_use
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.layer_tag import is_of
 from napari_ddmd.viewer.measure import fingerprint
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.edited_box import ranges
@@ -29,21 +30,17 @@ if TYPE_CHECKING:
 
 REST_MS = 5_000
 LATEST_MS = 30_000
+# What is saved of a case's lesion, which outlives the panel.
+_SEEN: WeakKeyDictionary[Case, tuple[int, int]] = WeakKeyDictionary()
 
 
 class Keeper:
-    """What is to be saved of which case; it outlives the panel, to write the last edits when that goes.
+    """What is to be saved of which case; it outlives the panel, to write the last edits when that goes."""
 
-    Parameters
-    ----------
-    store : Autosave
-        Where files go.
-    """
-
-    def __init__(self, store: Autosave) -> None:
-        self.store = store
+    def __init__(self) -> None:
+        self._opened: WeakSet[Case] = WeakSet()
         self.origins: WeakKeyDictionary[Case, Path] = WeakKeyDictionary()
-        self._seen: WeakKeyDictionary[Case, tuple[int, int]] = WeakKeyDictionary()
+        self._seen = _SEEN
         self._due: dict[Case, ResultLayers] = {}
         self._taken: dict[Case, ResultLayers] = {}
         self._number = 0
@@ -94,19 +91,39 @@ class Keeper:
 
     def write(self, case: Case, edits: Edits, number: int) -> None:
         """Save edits, or remove the file of edits that were all taken back; nothing where later ones were written."""
-        key = case_key(case)
+        key, store = case_key(case), autosave_of(case)
         with self._one_writer:
             if number < self._written.get(case, 0):
                 return
             if edits.edited_slices:
-                self.store.save(key, edits)
+                store.save(key, edits)
             else:
-                self.store.discard(self.store.path(key))
+                store.discard(store.path(key))
             self._written[case] = number
             # What was restored is in the new file.
             origin = self.origins.pop(case, None)
             if origin is not None:
-                self.store.discard(origin)
+                store.discard(origin)
+
+    def find(self, case: Case, in_use: Collection[Path]) -> tuple[Case, Found | None, list[str]]:
+        """Look for edits of a case that were left; after what is being written, which may be of the same patient."""
+        store = autosave_of(case)
+        with self._one_writer:
+            swept = store.sweep()
+            found, problems = store.find(case_key(case), case.grid.shape, in_use)
+        return case, found, [*swept, *problems]
+
+    def note_open(self, case: Case | None, is_open: Callable[[Case], bool]) -> None:
+        """Note that a case is opened, and which of those before are closed: their edits may be offered again."""
+        if case is not None:
+            self._opened.add(case)
+        for one in list(self._opened):
+            autosave_of(one).is_open = one is case or is_open(one)
+
+    def close(self, *_: object) -> None:
+        """Save what is to be saved: there is nobody any more who would save what comes."""
+        self.flush()
+        self.note_open(None, lambda _case: False)
 
     def flush(self, *_: object) -> None:
         """Save at once what is to be saved, in this thread, and again what is being saved: that may still fail."""
@@ -121,7 +138,7 @@ class Keeper:
 
 
 class AutosaveBox(QWidget):
-    """Hidden, unless there are edits of an earlier session to restore.
+    """Hidden, unless there are edits to restore, of an earlier session or of the case when it was open before.
 
     Parameters
     ----------
@@ -136,11 +153,11 @@ class AutosaveBox(QWidget):
     ) -> None:
         super().__init__(parent)
         self._desk = desk
-        self.keeper = Keeper(Autosave(autosave.autosave_folder()))
+        self.keeper = Keeper()
         self._offers: WeakKeyDictionary[Case, Found] = WeakKeyDictionary()
         self._looked: WeakSet[Case] = WeakSet()
         self._saving = self._has_failed = False
-        self._obsolete: Path | None = None
+        self._obsolete: tuple[Autosave, Path] | None = None
         self.label = QLabel("")
         self.label.setWordWrap(True)
         self.restore_button, self.discard_button = QPushButton("Restore"), QPushButton("Discard")
@@ -159,7 +176,7 @@ class AutosaveBox(QWidget):
         desk.history_changed.connect(self._on_edited)
         desk.case_changed.connect(self._on_case)
         flush = self.keeper.flush
-        self.destroyed.connect(flush)
+        self.destroyed.connect(self.keeper.close)
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(flush)
@@ -174,8 +191,9 @@ class AutosaveBox(QWidget):
             return
         edits, results = found.edits, self._desk.results_of(case)
         self.keeper.origins[case] = found.path
-        if results.lesion.is_shown:
-            # What is on screen may hold newer edits: a step that can be taken back, on the edited slices alone.
+        if results.lesion.layer is not None:
+            # What is there may hold newer edits: a step that can be taken back, on the edited slices alone.
+            results.lesion.ensure(results.threshold)
             has_run = results.volumes is not None
             chosen = edits.edited_slices if has_run else np.flatnonzero(edits.mask.any(axis=(1, 2))).tolist()
             with results.lesion.editing("restoring edits") as data:
@@ -191,8 +209,8 @@ class AutosaveBox(QWidget):
         """Remove the edits that were found."""
         case = self._desk.case
         found = None if case is None else self._offers.pop(case, None)
-        if found is not None:
-            self.keeper.store.discard(found.path)
+        if case is not None and found is not None:
+            autosave_of(case).discard(found.path)
         self._show()
 
     def saved(self, case: Case, mask: NDArray[Any]) -> None:
@@ -211,13 +229,14 @@ class AutosaveBox(QWidget):
         if lesion.layer is None or not np.array_equal(lesion.data, mask):
             return
         self.keeper.was_saved(case, lesion)
-        path = self.keeper.store.path(case_key(case))
-        self.keeper.store.discard(path)
+        store = autosave_of(case)
+        path = store.path(case_key(case))
+        store.discard(path)
         # A file that is being written now would come back.
-        self._obsolete = path if self._saving else None
+        self._obsolete = (store, path) if self._saving else None
         origin = self.keeper.origins.pop(case, None)
         if origin is not None:
-            self.keeper.store.discard(origin)
+            store.discard(origin)
 
     def _on_edited(self) -> None:
         case, results = self._desk.case, self._desk.results
@@ -245,9 +264,11 @@ class AutosaveBox(QWidget):
         self.keeper.let_go()
         obsolete, self._obsolete = self._obsolete, None
         if obsolete is not None:
-            self.keeper.store.discard(obsolete)
+            store, path = obsolete
+            store.discard(path)
         if self.keeper.is_due:
             self._rest.start()
+        self._look()
 
     def _on_failed(self, error: Exception) -> None:
         self._saving, self._obsolete = False, None
@@ -255,13 +276,32 @@ class AutosaveBox(QWidget):
         if not self._has_failed:
             show_warning(one_line(error))
         self._has_failed = True
+        if self._desk.case is not None and self._desk.case not in self._looked:
+            self._find(self._desk.case)
 
     def _on_case(self) -> None:
         self._save()
         case = self._desk.case
-        if case is not None and case not in self._looked:
-            self._finder.start(_find, self.keeper.store, case)
+        self.keeper.note_open(case, self._is_open)
+        self._on_edited()  # by whoever painted while there was no panel
+        self._look()
         self._show()
+
+    def _look(self) -> None:
+        """Look for edits that were left, once those of cases that were just closed are saved."""
+        case = self._desk.case
+        if case is None or case in self._looked:
+            return
+        if self.keeper.is_due and not self._saving:
+            self._save()
+        if not self._saving:
+            self._find(case)
+
+    def _find(self, case: Case) -> None:
+        self._finder.start(self.keeper.find, case, files_in_use(case_key(case)))
+
+    def _is_open(self, case: Case) -> bool:
+        return self._desk.knows(case) and any(is_of(layer, case) for layer in self._desk.viewer.layers)
 
     def _on_found(self, answer: tuple[Case, Found | None, list[str]]) -> None:
         case, found, problems = answer
@@ -301,9 +341,3 @@ class AutosaveBox(QWidget):
 
 def _mark(lesion: LesionLayer) -> tuple[int, int]:
     return fingerprint(lesion.data), fingerprint(lesion.written)
-
-
-def _find(store: Autosave, case: Case) -> tuple[Case, Found | None, list[str]]:
-    swept = store.sweep()
-    found, problems = store.find(case_key(case), case.grid.shape)
-    return case, found, [*swept, *problems]

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MODES = {
-    "paint": ("Brush", "Paint with the mouse; [ and ] change the size. Without a mask, an empty one is begun"),
+    "paint": (
+        "Brush",
+        "Paint with the mouse; [ and ] change the size. Without a mask, an empty one is begun; "
+        "one that was removed comes back",
+    ),
     "erase": ("Erase", "Rub out with the mouse; [ and ] change the size"),
     "fill": ("Fill", "Click to fill an area that has one label"),
 }
@@ -204,11 +208,12 @@ class CorrectBox(QWidget):
         tools: tuple[QWidget, ...] = (*self.tools.values(), self.scope)
         for widget in tools:
             widget.setEnabled(is_ours and not self.is_working)
+        nothing = "nothing until the run has ended" if lesion is not None and lesion.is_in_run else "nothing"
         names = (None, None) if lesion is None else (lesion.next_undo, lesion.next_redo)
         for button, verb, name in zip((self.undo_button, self.redo_button), ("Undo", "Redo"), names, strict=True):
             # Labels that are not the case's own have napari's history, which does not tell what it holds.
             button.setEnabled(is_ours and (lesion is None or name is not None))
-            button.setToolTip(f"{verb} {name}" if name else f"{verb}: nothing" if lesion is not None else verb)
+            button.setToolTip(f"{verb} {name}" if name else f"{verb}: {nothing}" if lesion is not None else verb)
         if layer is not None and is_expert(layer):
             self.message.setText(_NO_CORRECTION)
         self.message.setVisible(bool(self.message.text()))

@@ -33,7 +33,9 @@ class EditedBox(QWidget):
         self.label.setToolTip("Runs and the threshold leave these slices as they are")
         self.this_button, self.all_button = QPushButton("Reset this slice"), QPushButton("Reset all")
         self.this_button.setToolTip("Give the slice in view the model's own mask again. Undo brings the edits back")
-        self.all_button.setToolTip("Give all these slices the model's own mask again. Undo brings the edits back")
+        self.all_button.setToolTip(
+            "Give these slices the model's own mask again; those that were not run stay. Undo brings the edits back"
+        )
         buttons = QHBoxLayout()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -60,10 +62,13 @@ class EditedBox(QWidget):
         self._show_buttons()
 
     def _show_buttons(self, _event: object = None) -> None:
+        results = self._desk.results
+        # Of slices that were not run the model has nothing to say.
+        models = set() if results is None else results.done.intersection(self._edited)
         for button in (self.this_button, self.all_button):
-            # Without a run the model has nothing to say of them.
             button.setVisible(self._desk.volumes is not None)
-        self.this_button.setEnabled(self._desk.current_slice in self._edited)
+        self.this_button.setEnabled(self._desk.current_slice in models)
+        self.all_button.setEnabled(bool(models))
 
     def _release(self, slices: Sequence[int]) -> None:
         """Give slices the model's mask."""

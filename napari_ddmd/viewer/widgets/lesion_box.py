@@ -235,11 +235,10 @@ class LesionBox(QWidget):
 
     def _listen(self) -> None:
         self.layer_links.disconnect()
-        self._numbering = None
         layer = self.layer
         if layer is not self._heard:
             # Figures of another mask must not pass for this one's, nor its voxels be deleted here.
-            self._heard, self.measurement = layer, None
+            self._heard, self.measurement, self._numbering = layer, None, None
             self._forget()
         if layer is not None:
             # Painting, filling and undo all end in one of these.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.mask_tools import is_expert, lesion_in_hand
 from napari_ddmd.viewer.sight import bring_into_sight
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.autosave_box import AutosaveBox
@@ -41,8 +42,10 @@ class LesionTab(QWidget):
         self.correct_box, self.edited_box = CorrectBox(desk), EditedBox(desk, links)
         self.compare_box = CompareBox(desk, links)
         self.autosave_box = AutosaveBox(desk)
+        self.not_kept = QLabel("Edits of this mask are not saved by themselves: save it in the tab Save.")
+        self.not_kept.setWordWrap(True)
         content = column(
-            ("Lesions", (self.autosave_box, self.lesion_box)),
+            ("Lesions", (self.autosave_box, self.lesion_box, self.not_kept)),
             ("Correct", (self.correct_box, self.edited_box)),
             ("Expert", (self.compare_box,)),
         )
@@ -75,6 +78,13 @@ class LesionTab(QWidget):
 
     def _on_mask(self) -> None:
         self._desk.set_mask(self.lesion_box.layer)
+        self._show_kept()  # a mask may have become the lesion since it was taken in hand
+
+    def _show_kept(self) -> None:
+        """Say where edits are not saved by themselves: in all masks but the case's own lesion."""
+        mask = self._desk.mask
+        is_edited = mask is not None and not is_expert(mask)
+        self.not_kept.setVisible(is_edited and lesion_in_hand(self._desk) is None)
 
     def _show_coverage(self) -> None:
         """Say beside the volume how much of the brain it covers: a part must not pass for the whole."""

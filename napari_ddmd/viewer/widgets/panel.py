@@ -120,7 +120,7 @@ class SegmentationPanel(QWidget):
                 make_room(window)
         if event is not None and event.type() == QEvent.Type.ParentChange:
             if self.parent() is None and self._was_docked:
-                self.controller.cancel()
+                self.run_part.leave()
                 self.look_tab.denoising_box.close_sequence()
                 self.deleteLater()
                 # The buttons that would put the layers back go with the panel.

@@ -89,7 +89,7 @@ class RunPart(QObject):
         results = self._desk.results_of(case)
         goes_on = request.recipe.matches(results.recipe)
         if goes_on:
-            request = request.without(results.done)
+            request = request.without(results.computed)
         if not request.slices:
             results.restore()
             self._desk.results_changed.emit()
@@ -115,7 +115,7 @@ class RunPart(QObject):
         if bundle is not None and results is not None:
             request = RunRequest(case, bundle, sampling, tuple(slices))
             if request.recipe.matches(results.recipe):
-                wanted -= results.done
+                wanted -= results.computed
         return len(wanted)
 
     def cancel(self) -> None:
@@ -123,6 +123,19 @@ class RunPart(QObject):
         if self.controller.is_running:
             self.controller.cancel()
             self.bar.set_cancelling()
+
+    def leave(self) -> None:
+        """Stop the run with the panel, which will not hear of its end: what has come in is put in order at once."""
+        request, self._request = self._request, None
+        if request is None:
+            return
+        self._clock.stop()
+        self.controller.cancel()
+        try:
+            if self._desk.knows(request.case):
+                self._desk.results_of(request.case).settle()
+        except Exception as error:
+            notification_manager.receive_error(type(error), error, error.__traceback__)
 
     def stop_if_closed(self) -> None:
         """Cancel a run whose case was closed: nobody could see what it finds."""

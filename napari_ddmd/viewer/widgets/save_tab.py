@@ -60,15 +60,18 @@ class SaveTab(QWidget):
         mask = np.asarray(layer.data)
         mark = acceptance_of(layer)
         accepted = "" if mark is None else mark.when
-        if results is None or results.volumes is None or results.recipe is None:
+        # A run that was taken back is none; of one that was taken back in part, the rest is saved.
+        if results is None or results.volumes is None or results.recipe is None or not results.done:
             return Saveable(case=case, mask=mask, accepted=accepted, numbering=self._numbering())
-        is_models = layer is results.lesion.layer
+        is_models, volumes = layer is results.lesion.layer, results.volumes
+        if results.done != results.computed:
+            volumes = volumes.only(results.done)
         return Saveable(
             case=case,
             mask=mask,
-            volumes=results.volumes,
+            volumes=volumes,
             model=self._model(results.recipe),
-            settings=_settings(results.recipe, results.volumes.devices),
+            settings=_settings(results.recipe, volumes.devices),
             threshold=results.threshold,
             is_models=is_models,
             accepted=accepted,

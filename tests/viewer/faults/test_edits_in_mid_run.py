@@ -51,8 +51,12 @@ def test_edits_in_mid_run_are_kept(
     gated.allow(1)
     qtbot.waitUntil(lambda: panel.run_part._come_in == 3, timeout=10_000)
     assert panel.results is not None
-    assert panel.results.lesion.next_undo == "run", "the slice that came in after the threshold"
+    assert panel.results.lesion.next_undo == "painting", "not the slice that came in since"
     lesion.undo()
+    assert panel.results.lesion.edited_slices == sorted((come_in, coming))
+    assert all(lesion.data[index].any() for index in gated.requests[0]["slices"][:3])
+    assert panel.results.threshold == 0.3
+    lesion.redo()
     gated.allow(100)
     wait_for_end(panel, qtbot)
     assert panel.run_bar.status.text() == f"Done: {len(SLICES)} slices."
@@ -65,7 +69,7 @@ def test_edits_in_mid_run_are_kept(
     for index, mask in painted.items():
         np.testing.assert_array_equal(lesion.data[index], mask)
     panel.results.release(sorted(painted))
-    assert panel.results.lesion.edited_slices == []
+    assert panel.results.lesion.edited_slices == [0], "the model has said nothing of it"
     assert_consistent(panel, SLICES)
     assert notifications == []
 

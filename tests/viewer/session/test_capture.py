@@ -90,3 +90,30 @@ def test_the_session_names_the_images_from_where_it_is(
     assert stored.images[0].absolute == str(case.files.images["t1"])
     assert stored.mask_file == f"{folder.name}_seg.nii.gz"
     assert stored.header is None
+
+
+def test_slices_of_a_run_that_was_taken_back_are_left_out(
+    window: tuple[Any, SegmentationPanel], gated: GatedSegment, tmp_path: Path, qtbot: QtBot
+) -> None:
+    viewer, panel = window
+    gated.allow(100)
+    for first, last in ((3, 4), (3, 6)):
+        panel.slice_box.set_mode(SliceMode.RANGE)
+        panel.slice_box.range_slider.setValue((first, last))
+        with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+            panel.run()
+    viewer.layers["lesion"].undo()
+    session = read_session(save(capture(panel), tmp_path / "part.ddmd", with_images=False))
+    assert session.results is not None
+    assert session.results.done == (3, 4)
+    viewer.layers["lesion"].undo()
+    session = read_session(save(capture(panel), tmp_path / "none.ddmd", with_images=False))
+    assert session.results is None
+    box = panel.save_tab.session_box
+    box._confirm = lambda *_: True
+    box.open(tmp_path / "none.ddmd")
+    qtbot.waitUntil(lambda: not box.is_busy, timeout=20_000)
+    assert box.status.text() == "Opened none.ddmd"
+    assert panel.results is not None
+    assert panel.results.volumes is None
+    assert not panel.results.lesion.data.any()

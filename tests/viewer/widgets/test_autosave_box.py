@@ -16,7 +16,7 @@ from qtpy.QtCore import QThreadPool
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.viewer import autosave
-from napari_ddmd.viewer.autosave import Autosave, Edits, case_key, read_edits
+from napari_ddmd.viewer.autosave import Autosave, Edits, autosave_of, case_key, read_edits
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.run_settings import RunRequest, Sampling
@@ -30,12 +30,12 @@ Open = Callable[..., tuple[Desk, AutosaveBox]]
 def open_(case: Case, qtbot: QtBot, autosave_folder: Path) -> Open:
     """Open the case in a session of its own."""
 
-    def open_session(rest_ms: int = 50, latest_ms: int = 10_000) -> tuple[Desk, AutosaveBox]:
+    def open_session(rest_ms: int = 50, latest_ms: int = 10_000, opened: Case = case) -> tuple[Desk, AutosaveBox]:
         desk = Desk(ViewerModel())
         box = AutosaveBox(desk, rest_ms=rest_ms, latest_ms=latest_ms)
         qtbot.addWidget(box)
-        desk.set_case(case)
-        qtbot.waitUntil(lambda: case in box._looked, timeout=10_000)
+        desk.set_case(opened)
+        qtbot.waitUntil(lambda: opened in box._looked, timeout=10_000)
         return desk, box
 
     return open_session
@@ -141,20 +141,21 @@ def test_a_window_that_goes_while_edits_are_written_loses_none(
         box.deleteLater()
     assert QThreadPool.globalInstance().waitForDone(10_000)
 
-    again, next_box = open_()
-    qtbot.waitUntil(lambda: case in next_box._offers, timeout=10_000)
+    opened_again = dataclasses.replace(case)
+    again, next_box = open_(opened=opened_again)
+    qtbot.waitUntil(lambda: opened_again in next_box._offers, timeout=10_000)
     next_box.restore()
-    assert again.results_of(case).lesion.edited_slices == [3, 5]
+    assert again.results_of(opened_again).lesion.edited_slices == [3, 5]
 
 
 def test_edits_of_a_case_that_is_put_aside_are_saved_as_its_own(
     open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
 ) -> None:
-    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    desk, _box = open_(rest_ms=60_000, latest_ms=60_000)
     paint(lesion_of(desk), 3)
     other = dataclasses.replace(case, images=case.images + 1)
     desk.set_case(other)
-    path = box.keeper.store.path(case_key(case))
+    path = autosave_of(case).path(case_key(case))
     qtbot.waitUntil(path.exists, timeout=10_000)
     assert read_edits(path, case.grid.shape).edited_slices == [3]
 
@@ -162,7 +163,7 @@ def test_edits_of_a_case_that_is_put_aside_are_saved_as_its_own(
 def test_edits_of_two_cases_are_saved_though_the_first_is_still_being_written(
     open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, box = open_(rest_ms=50, latest_ms=60_000)
+    desk, _box = open_(rest_ms=50, latest_ms=60_000)
     started, go_on = Event(), Event()
     save = Autosave.save
 
@@ -180,7 +181,7 @@ def test_edits_of_two_cases_are_saved_though_the_first_is_still_being_written(
     desk.set_case(other)
     paint(lesion_of(desk), 5)
     go_on.set()
-    paths = [box.keeper.store.path(case_key(one)) for one in (case, other)]
+    paths = [autosave_of(one).path(case_key(one)) for one in (case, other)]
 
     def saved() -> bool:
         return all(path.exists() for path in paths) and [
@@ -282,6 +283,44 @@ def test_edits_that_were_left_can_be_discarded_and_are_safe_until_then(
     assert box.isHidden()
     assert not left.exists()
     assert len(files(autosave_folder)) == 1
+
+
+@pytest.mark.fault("Viewer")
+def test_edits_of_a_case_that_was_closed_are_offered_when_it_is_opened_again(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    desk, box = open_(latest_ms=60_000)
+    paint(lesion_of(desk), 3)
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
+    paint(lesion_of(desk), 4)  # saved when the case is closed, at the latest
+    desk.viewer.layers.clear()
+    desk.forget_all_but(())
+    desk.set_case(None)
+    again = dataclasses.replace(case)
+    desk.set_case(again)
+    qtbot.waitUntil(lambda: not box.isHidden(), timeout=10_000)
+    assert "in 2 slices (3-4)" in box.label.text()
+    (left,) = files(autosave_folder)
+    paint(lesion_of(desk), 6)
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 2, timeout=10_000)
+    assert read_edits(left, case.grid.shape).edited_slices == [3, 4], "new edits do not replace those of before"
+    box.restore()
+    assert desk.results_of(again).lesion.edited_slices == [3, 4, 6]
+    qtbot.waitUntil(lambda: not left.exists(), timeout=10_000)
+    (path,) = files(autosave_folder)
+    assert read_edits(path, case.grid.shape).edited_slices == [3, 4, 6]
+
+
+def test_edits_that_are_on_screen_are_not_offered(open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot) -> None:
+    desk, box = open_()
+    paint(lesion_of(desk), 3)
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
+    _other_desk, other_box = open_(opened=dataclasses.replace(case))  # the same patient, in another window
+    assert other_box.isHidden()
+    beside = dataclasses.replace(case)
+    desk.set_case(beside)  # and in the same one, where the first stays open
+    qtbot.waitUntil(lambda: beside in box._looked, timeout=10_000)
+    assert box.isHidden()
 
 
 def test_a_save_by_the_user_ends_the_autosave(open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot) -> None:

@@ -10,6 +10,7 @@ from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
+from napari_ddmd.lesions import find_lesions
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.measure import Measurement
 from napari_ddmd.viewer.viewer_links import ViewerLinks
@@ -285,3 +286,24 @@ def test_the_experts_lesions_are_not_to_be_deleted(case: Case, box: LesionBox, q
     box.mask_list.setCurrentIndex(0)
     qtbot.waitUntil(lambda: len(cells(box)) == 1, timeout=10_000)
     assert box.delete_button.isHidden()
+
+
+def test_the_numbers_of_the_table_outlast_layers_that_come_and_go(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    """What is saved asks for them, and would number by size without them."""
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    layer.data[2:4, 5:9, 5:9] = 0
+    layer.data[2, 5, 5] = layer.data[6, 20:22, 20] = 1
+    layer.refresh()
+    qtbot.waitUntil(lambda: {(row[0], row[3]) for row in cells(box)} == {("1", "2"), ("2", "6")}, timeout=10_000)
+    viewer.layers["t1"].name = "first"
+    viewer.layers.remove("t2")
+    with qtbot.waitSignal(box.measured, timeout=10_000):
+        pass
+    numbering = box.numbering()
+    assert numbering is not None
+    labels = find_lesions(layer.data, case.spacing)[0]
+    numbers = numbering.number(labels)[labels]
+    assert (numbers[2, 5, 5], numbers[6, 20, 20]) == (1, 2)

@@ -20,6 +20,7 @@ from qtpy.QtCore import QThreadPool, QTimer
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import InferenceError, segment
+from napari_ddmd.viewer.autosave import read_edits
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.navigation import current_slice, current_voxel, go_to_slice, go_to_voxel
@@ -246,6 +247,35 @@ def test_run_restores_a_removed_lesion_where_everything_is_done(
     assert panel.save_button.isEnabled()
 
 
+@pytest.mark.on_screen
+@pytest.mark.fault("Viewer")
+def test_a_removed_lesion_comes_back_with_its_edits(
+    window: Window, gated: GatedSegment, qtbot: QtBot, autosave_folder: Path
+) -> None:
+    """Neither the slices that were corrected nor their autosave go with the layer."""
+    viewer, panel = window
+    panel.lesion_tab.autosave_box._rest.setInterval(50)
+    choose(panel, 3, 5)
+    run_to_end(panel, gated, qtbot)
+    lesion = viewer.layers["lesion"]
+    lesion.paint((4, 20, 20), 1)
+    painted = lesion.data.copy()
+    qtbot.waitUntil(lambda: len(list(autosave_folder.glob("*.npz"))) == 1, timeout=10_000)
+    viewer.layers.remove(lesion)
+    choose(panel, 2, 5)
+    run_to_end(panel, gated, qtbot)
+    assert viewer.layers["lesion"] is lesion
+    np.testing.assert_array_equal(lesion.data[3:6], painted[3:6])
+    assert lesion.data[2].any()
+    lesion.paint((4, 21, 21), 1)
+    qtbot.waitUntil(lambda: not panel.lesion_tab.autosave_box.keeper.is_due, timeout=10_000)
+    qtbot.waitUntil(lambda: not panel.lesion_tab.autosave_box._saving, timeout=10_000)
+    (path,) = autosave_folder.glob("*.npz")
+    edits = read_edits(path, lesion.data.shape)
+    assert edits.edited_slices == [4]
+    np.testing.assert_array_equal(edits.mask, lesion.data)
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -449,6 +479,54 @@ def test_the_panel_may_be_closed_in_mid_run(window: Window, gated: GatedSegment,
     viewer.layers.remove("t1")
     viewer.layers["lesion"].paint((4, 20, 20), 1)
     qtbot.wait(50)
+
+
+@pytest.mark.on_screen
+@pytest.mark.fault("Viewer")
+def test_a_panel_that_is_opened_again_goes_on_with_what_is_there(
+    window: Window, gated: GatedSegment, qtbot: QtBot, autosave_folder: Path
+) -> None:
+    """Closed by mistake, in mid-run: the run stops, and nothing else is lost."""
+    viewer, panel = window
+    choose(panel, 2, 6)
+    panel.run()
+    gated.allow(2)
+    come_in(panel, qtbot, 2)
+    results, lesion = panel.results, viewer.layers["lesion"]
+    assert results is not None
+    done = set(results.done)
+    deleted: list[bool] = []
+    panel.destroyed.connect(lambda *_: deleted.append(True))
+    panel.parent().destroyOnClose()
+    qtbot.waitUntil(lambda: bool(deleted), timeout=5000)
+    assert QThreadPool.globalInstance().waitForDone(5000)
+    assert not results.awaits_layers
+    assert not results.lesion.is_in_run
+    lesion.paint((0, 20, 20), 1)  # while there is no panel
+
+    gated.gate = type(gated.gate)(0)
+    _dock, panel = viewer.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")
+    panel.lesion_tab.autosave_box._rest.setInterval(50)
+    qtbot.waitUntil(lambda: panel.model_box.bundle is not None, timeout=20_000)
+    assert panel.results is results
+    assert results.done == done
+    assert panel.desk.mask is lesion
+    content = panel.save_tab._saveable()
+    assert content is not None
+    assert content.is_models
+    assert content.edited_slices == (0,)
+    lesion.paint((0, 10, 10), 1)
+    qtbot.waitUntil(lambda: len(list(autosave_folder.glob("*.npz"))) == 1, timeout=10_000)
+    assert panel.lesion_tab.autosave_box.isHidden(), "what is on screen is not offered"
+    panel.desk.set_threshold(0.85)
+    assert not lesion.data[2:7].any()
+    panel.lesion_tab.correct_box.undo()
+    assert panel.desk.threshold == panel.result_box.threshold.value() == 0.5
+    choose(panel, 2, 6)
+    run_to_end(panel, gated, qtbot)
+    assert results.done == {2, 3, 4, 5, 6}
+    assert set(gated.requests[-1]["slices"]) == {2, 3, 4, 5, 6} - done
+    assert [layer.name for layer in viewer.layers if layer.name.startswith("lesion")] == ["lesion"]
 
 
 @pytest.mark.on_screen

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
+from napari_ddmd.report import facts
 from napari_ddmd.viewer.acceptance import accept
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.run_settings import Recipe, Sampling
@@ -30,10 +31,11 @@ def tab(desk: Desk, qtbot: QtBot) -> SaveTab:
     return tab
 
 
-def run(desk: Desk, case: Case, sha256: str) -> Labels:
+def run(desk: Desk, case: Case, sha256: str, slices: tuple[int, ...] = (4,)) -> Labels:
     results = desk.results_of(case)
     results.begin()
-    results.add(Recipe(case, sha256, Sampling(samples=3, seed=5), min_part=0.1), slice_result(case, 4))
+    for index in slices:
+        results.add(Recipe(case, sha256, Sampling(samples=3, seed=5), min_part=0.1), slice_result(case, index))
     results.settle()
     layer = results.lesion.layer
     assert layer is not None
@@ -115,3 +117,23 @@ def test_another_mask_beside_a_run_is_not_the_runs(tab: SaveTab, desk: Desk, cas
     assert not content.is_models
     assert content.volumes is desk.volumes
     assert content.edited_slices == ()
+
+
+def test_a_run_that_was_taken_back_is_saved_as_none(tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle) -> None:
+    """An empty mask must not pass for what the model found, nor slices without their mask for segmented ones."""
+    layer = run(desk, case, tiny_bundle.sha256, (3, 4))
+    run(desk, case, tiny_bundle.sha256, (5,))
+    layer.undo()
+    content = tab._saveable()
+    assert content is not None
+    assert content.volumes is not None
+    assert content.volumes.done == {3, 4}
+    assert not content.volumes.probability[5].any()
+    assert facts.coverage(content).startswith("Only 2 of")
+    layer.undo()
+    layer.paint((5, 20, 20), 1)
+    content = tab._saveable()
+    assert content is not None
+    assert (content.volumes, content.model, content.is_models) == (None, None, False)
+    assert facts.origin(content).startswith("The mask was drawn")
+    assert facts.coverage(content) == "No slice was segmented by a model."

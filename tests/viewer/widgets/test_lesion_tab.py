@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.case import Case
+from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.viewer.widgets.lesion_tab import LesionTab
+
+
+@pytest.fixture
+def tab(desk: Desk, qtbot: QtBot) -> Iterator[LesionTab]:
+    links = ViewerLinks()
+    tab = LesionTab(desk, links)
+    qtbot.addWidget(tab)
+    yield tab
+    links.disconnect()
+
+
+def test_a_mask_whose_edits_are_not_saved_by_themselves_says_so(tab: LesionTab, desk: Desk, case: Case) -> None:
+    assert tab.not_kept.isHidden()
+    lesion = desk.results_of(case).lesion
+    lesion.ensure(0.5)
+    assert desk.mask is lesion.layer
+    assert tab.not_kept.isHidden()
+    opened = desk.viewer.add_labels(np.ones(case.grid.shape, np.uint8), name="of yesterday")
+    names = tab.lesion_box.mask_list
+    names.setCurrentIndex(names.findText("of yesterday"))
+    assert desk.mask is opened
+    assert not tab.not_kept.isHidden()
+    names.setCurrentIndex(names.findText("expert mask"))
+    assert tab.not_kept.isHidden(), "nobody edits it"
