@@ -100,7 +100,7 @@ def change_intensities(stack: Tensor, generator: torch.Generator) -> Tensor:
     changed = stack.clamp(0, 1) ** torch.exp(uniform(-0.5, 0.5))
     mean = brain_mean(changed)
     changed = (changed - mean) * uniform(0.7, 1.35) + mean * uniform(0.8, 1.25)
-    changed = changed * torch.exp(field(3) * uniform(0, 0.22) + field(5) * uniform(0, 0.08))
+    changed = changed * torch.exp(field(3) * 0.4 * uniform(0, 1) ** 2 + field(5) * 0.16 * uniform(0, 1) ** 2)
     factor = 1.5 + 1.5 * float(torch.rand(1, generator=generator, device=device))
     changed = torch.where(uniform(0, 1) < 0.2, coarsen(changed, factor), changed)
     noise = torch.randn(stack.shape, generator=generator, device=device)
