@@ -69,6 +69,9 @@ class Saveable:
         Where the model's probability was cut, None where the mask does not come from a run.
     is_models
         Whether the mask is the run's own; else it was drawn or opened, or stands in another layer.
+    is_restored
+        Whether the mask was begun by a run whose results are no longer there: edits that were offered again after a
+        crash.
     edited_slices
         Axial slices of the run's mask that were changed by hand.
     accepted
@@ -86,6 +89,7 @@ class Saveable:
     settings: Mapping[str, Any] = field(default_factory=dict)
     threshold: float | None = None
     is_models: bool = False
+    is_restored: bool = False
     edited_slices: tuple[int, ...] = ()
     accepted: str = ""
     with_expert: bool = False

@@ -36,6 +36,8 @@ def total_volume(content: Saveable) -> str:
 
 def origin(content: Saveable) -> str:
     """How the mask came about."""
+    if content.is_restored:
+        return "The mask was begun by a model in an earlier session, and edited; the results of that run are gone."
     if not content.is_models:
         return "The mask was drawn or opened by the user; it is not the result of a run of the model."
     if not content.edited_slices:

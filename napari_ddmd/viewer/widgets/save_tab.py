@@ -62,7 +62,9 @@ class SaveTab(QWidget):
         accepted = "" if mark is None else mark.when
         # A run that was taken back is none; of one that was taken back in part, the rest is saved.
         if results is None or results.volumes is None or results.recipe is None or not results.done:
-            return Saveable(case=case, mask=mask, accepted=accepted, numbering=self._numbering())
+            lesion = None if results is None else results.lesion
+            restored = lesion is not None and layer is lesion.layer and bool(lesion.written.any())
+            return Saveable(case=case, mask=mask, is_restored=restored, accepted=accepted, numbering=self._numbering())
         is_models, volumes = layer is results.lesion.layer, results.volumes
         if results.done != results.computed:
             volumes = volumes.only(results.done)

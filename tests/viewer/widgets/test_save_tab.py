@@ -66,6 +66,19 @@ def test_a_drawn_mask_is_all_there_is_before_a_run(tab: SaveTab, desk: Desk, cas
     assert edited.accepted == ""
 
 
+def test_a_mask_that_came_back_after_a_crash_is_not_called_drawn(tab: SaveTab, desk: Desk, case: Case) -> None:
+    mask = np.zeros(case.grid.shape, np.uint8)
+    mask[4, 2:5, 2:5] = 1
+    lesion = desk.results_of(case).lesion
+    lesion.restore(mask, mask * (np.arange(len(mask)) == 4)[:, None, None], 0.5)
+    desk.set_mask(lesion.layer)
+    content = tab._saveable()
+    assert content is not None
+    assert content.is_restored
+    assert not content.is_models
+    assert facts.origin(content).startswith("The mask was begun by a model in an earlier session")
+
+
 def test_a_run_comes_with_its_settings_and_edits(tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle) -> None:
     layer = run(desk, case, tiny_bundle.sha256)
     content = tab._saveable()
