@@ -245,5 +245,6 @@ class SegmentationPanel(QWidget):
         if case is not self.slice_box.case and (case is not None or self.case_box.made is None):
             self.slice_box.set_case(case)
         self.desk.set_case(case)
+        self.layout_part.follow(self.case_box.tagged_case)
         self._show_cost()
         self.run_part.show_ready()
