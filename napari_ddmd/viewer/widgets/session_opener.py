@@ -186,7 +186,9 @@ class SessionOpener(QObject):
         if loaded.lesion is not None:
             # What is on disk needs no autosave.
             keeper = panel.lesion_tab.autosave_box.keeper
-            keeper.was_saved(loaded.case, panel.desk.results_of(loaded.case).lesion)
+            lesion = panel.desk.results_of(loaded.case).lesion
+            keeper.was_saved(loaded.case, lesion)
+            panel.case_closer.note_saved(loaded.case, lesion.data)
         self._end(f"Opened {loaded.path.name}")
         for remark in (*loaded.case.warnings, *loaded.remarks):
             show_warning(remark)
