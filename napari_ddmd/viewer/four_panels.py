@@ -230,6 +230,7 @@ class FourPanels:
         self._image_links.disconnect()
         for image in self._images:
             self._image_links.connect(image.events.visible, self._on_image_visible)
+            self._image_links.connect(image.events.name, self._on_image_name)
 
     def _watch(self, layer: Layer) -> None:
         """Mirror an overlay while it is visible."""
@@ -266,6 +267,9 @@ class FourPanels:
         # The cell of an image that is hidden would go to the next one.
         if not event.source.visible and not self._is_busy:
             self.show(Arrangement.SINGLE, None)
+
+    def _on_image_name(self, _event: Any) -> None:
+        self._name_mirrors()
 
     def _on_reordered(self, _event: Any) -> None:
         if self._images and not self._is_busy and not self._is_in_order():

@@ -148,6 +148,11 @@ class CaseBox(QWidget):
     def _lacks_one(self) -> bool:
         return sum(combo.value is None for combo in self.modalities.values()) == 1
 
+    def choose(self, case: Case | None) -> None:
+        """Show a case that is open; None stands for layers that belong to none."""
+        if case in self._cases:
+            self.case_list.setCurrentIndex(self._cases.index(case))
+
     def open_case(self, path: Path) -> None:
         """Open a case, the folder or one of its files, in the background."""
         self.open_button.setEnabled(False)
