@@ -291,9 +291,9 @@ class FourPanels:
         elif event.value in self._watched:
             self._change(self._forget, event.value, removes=event.value in self._mirrors)
         else:
-            for layer, mirrors in self._mirrors.items():
-                if event.value in mirrors.layers:
-                    self._change(lambda _layer, lost=mirrors: lost.replace(event.value), layer)
+            mirrors = next((mirrors for mirrors in self._mirrors.values() if event.value in mirrors.layers), None)
+            if mirrors is not None:
+                self._change(mirrors.replace, event.value)
 
     def _on_grid(self, event: Any) -> None:
         # napari's own button divides the canvas, too.
