@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from napari_ddmd.case import Case
 
+    Turn = Callable[[dict[Layer, bool]], dict[Layer, bool]]
+
 # How many images there are room for, and the rows and columns of each number of them.
 _SHAPES = {2: (1, 2), 3: (1, 3), 4: (2, 2)}
 _MOST = max(_SHAPES)
@@ -47,6 +49,9 @@ class FourPanels:
     napari deals the visible layers to the grid's cells one after the other, and begins again at the first cell after
     the last. A layer stands in one cell only. So whatever is visible beside the four images gets three mirrors, and
     lies with them on each image. A case that lacks an image has three cells in a row, and two mirrors.
+
+    In napari's list, an image that is hidden or removed ends the arrangement, the eye of a mirror is that of its layer,
+    a mirror that is removed comes back, and another order of the layers has them arranged again.
 
     Parameters
     ----------
@@ -76,25 +81,43 @@ class FourPanels:
         self._grid_before: dict[str, Any] = {}
         self._mirrors: dict[Layer, Mirrors] = {}
         self._watched: dict[Layer, ViewerLinks] = {}
+        self._image_links = ViewerLinks()
         self._is_busy = False
         links.connect(viewer.layers.events.inserted, self._on_inserted)
         links.connect(viewer.layers.events.removed, self._on_removed)
+        links.connect(viewer.layers.events.reordered, self._on_reordered)
         links.connect(viewer.canvas.grid.events.enabled, self._on_grid)
 
     def available(self, case: Case | None) -> list[Arrangement]:
         """Return the arrangements that the case has enough layers for."""
         return [kind for kind in Arrangement if kind is Arrangement.SINGLE or self._find_images(kind, case)]
 
-    def show(self, arrangement: Arrangement, case: Case | None) -> None:
-        """Arrange the layers of a case; ``SINGLE`` puts back what was visible before."""
+    def show(
+        self, arrangement: Arrangement, case: Case | None, turn: Turn | None = None, *, anew: bool = False
+    ) -> None:
+        """Arrange the layers of a case; ``SINGLE`` puts back what was visible before.
+
+        Parameters
+        ----------
+        arrangement : Arrangement
+            How the canvas is to be divided.
+        case : Case or None
+            Whose layers they are.
+        turn : callable, optional
+            Given which layers are visible without an arrangement, returns which are to be from now on.
+        anew : bool
+            Make all copies of overlays again, wherever in the list they are now.
+        """
         was_divided, was_busy = self.arrangement is not Arrangement.SINGLE, self._is_busy
         images = self._find_images(arrangement, case)
         single = self.shown_in_single()
+        single = single if turn is None else turn(single)
         self._show_names(False)
         self.arrangement = arrangement if images else Arrangement.SINGLE
         counts = len(images), len(self._images)
-        self._case, self._images = case, images
-        is_other = counts[0] != counts[1]
+        # A case that is closed is not kept.
+        self._case, self._images = case if images else None, images
+        is_other = anew or counts[0] != counts[1]
         gone = [layer for layer in self._watched if is_other or self._is_split(layer) or not self._is_overlay(layer)]
         self._is_busy = True
         try:
@@ -109,6 +132,7 @@ class FourPanels:
                     self._divide(bool(images), was_divided)
             self._show_names(True)
             self._name_mirrors()
+            self._watch_images()
         finally:
             self._is_busy = was_busy
         if images or was_divided:
@@ -119,8 +143,8 @@ class FourPanels:
         """Return the image of a cell ``(row, column)``; None while the canvas is not divided, and of an empty one."""
         if not self._images:
             return None
-        index = _SHAPES[len(self._images)][1] * cell[0] + cell[1]
-        return self._images[index] if index < len(self._images) else None
+        index, cells = _SHAPES[len(self._images)][1] * cell[0] + cell[1], self._cells()
+        return next((image for image in self._images if cells.get(image) == index), None)
 
     def _find_images(self, arrangement: Arrangement, case: Case | None) -> list[Layer]:
         """Return the images of an arrangement, bottom layer first; empty where there are not even two."""
@@ -190,6 +214,24 @@ class FourPanels:
         places = [order.index(one) for one in (*self._mirrors[layer].layers, layer) if one in order]
         return any(image in order[min(places) : max(places)] for image in self._images)
 
+    def _cells(self) -> dict[Layer, int]:
+        """Number the cells that the visible layers lie in: napari deals what is visible to the cells in turn."""
+        shown = [layer for layer in self._viewer.layers if layer.visible]
+        return {layer: place % len(self._images) for place, layer in enumerate(shown)}
+
+    def _is_in_order(self) -> bool:
+        """Tell whether each image is in its cell, and each visible overlay on every image."""
+        cells, every = self._cells(), list(range(len(self._images)))
+        groups = [[*mirrors.layers, layer] for layer, mirrors in self._mirrors.items() if layer.visible]
+        dealt = [sorted(cells.get(layer, -1) for layer in group) for group in groups]
+        return [cells.get(image) for image in self._images] == every and all(group == every for group in dealt)
+
+    def _watch_images(self) -> None:
+        self._image_links.disconnect()
+        for image in self._images:
+            self._image_links.connect(image.events.visible, self._on_image_visible)
+            self._image_links.connect(image.events.name, self._on_image_name)
+
     def _watch(self, layer: Layer) -> None:
         """Mirror an overlay while it is visible."""
         if layer not in self._watched:
@@ -212,15 +254,26 @@ class FourPanels:
             self._mirrors[layer] = Mirrors(self._viewer, self._case, layer, len(self._images) - 1)
 
     def _name_mirrors(self) -> None:
-        """Tell of each mirror on which image it lies: napari deals what is visible to the cells in turn."""
-        shown = [layer for layer in self._viewer.layers if layer.visible]
-        cells = {layer: place % len(self._images) for place, layer in enumerate(shown)} if self._images else {}
+        """Tell of each mirror on which image it lies."""
+        cells = self._cells() if self._images else {}
         names = {cells[image]: image.name for image in self._images if image in cells}
         for mirrors in self._mirrors.values():
             mirrors.name_after([names.get(cells.get(layer, -1), "") for layer in mirrors.layers])
 
     def _on_visible(self, event: Any) -> None:
         self._change(self._deal, event.source)
+
+    def _on_image_visible(self, event: Any) -> None:
+        # The cell of an image that is hidden would go to the next one.
+        if not event.source.visible and not self._is_busy:
+            self.show(Arrangement.SINGLE, None)
+
+    def _on_image_name(self, _event: Any) -> None:
+        self._name_mirrors()
+
+    def _on_reordered(self, _event: Any) -> None:
+        if self._images and not self._is_busy and not self._is_in_order():
+            self.show(self.arrangement, self._case, anew=True)
 
     def _on_inserted(self, event: Any) -> None:
         if self.arrangement is Arrangement.SINGLE or self._is_busy:
@@ -237,6 +290,10 @@ class FourPanels:
             self.show(Arrangement.SINGLE, None)
         elif event.value in self._watched:
             self._change(self._forget, event.value, removes=event.value in self._mirrors)
+        else:
+            mirrors = next((mirrors for mirrors in self._mirrors.values() if event.value in mirrors.layers), None)
+            if mirrors is not None:
+                self._change(mirrors.replace, event.value)
 
     def _on_grid(self, event: Any) -> None:
         # napari's own button divides the canvas, too.

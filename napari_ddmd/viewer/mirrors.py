@@ -46,23 +46,30 @@ class Mirrors:
     """
 
     def __init__(self, viewer: ViewerModel, case: Case, source: Layer, count: int) -> None:
-        self._viewer, self.source = viewer, source
+        self._viewer, self._case, self.source = viewer, case, source
         self._places: Sequence[str] = [""] * count
         self._links = ViewerLinks()
         kind = Labels if isinstance(source, Labels) else Image
         self._kind = kind
         self._sliced_at = self._place
         self.layers = [self._copy(case) for _ in range(count)]
-        with selection_kept(viewer.layers):
-            for copy in self.layers:
-                viewer.layers.insert(viewer.layers.index(source), copy)
-                # Not before: napari would cut out a slice for each change of its looks.
-                copy.visible = source.visible
+        for copy in self.layers:
+            self._insert(copy)
         for looks in _FOLLOWED[kind]:
             self._links.connect(getattr(source.events, looks), partial(self._follow, looks))
         self._links.connect(source.events.name, self._rename)
         for name in _REDRAWN[kind]:
             self._links.connect(getattr(source.events, name), self._redraw)
+        for copy in self.layers:
+            self._links.connect(copy.events.visible, self._on_visible)
+
+    def replace(self, lost: Layer) -> None:
+        """Make a copy again that somebody has removed."""
+        copy = self._copy(self._case)
+        self._links.connect(copy.events.visible, self._on_visible)
+        # In the order of the list: each takes the name that the one before has left.
+        self.layers = [*(layer for layer in self.layers if layer is not lost), copy]
+        self._insert(copy)
 
     def remove(self) -> None:
         """Take the copies away."""
@@ -102,6 +109,18 @@ class Mirrors:
         for looks in _FOLLOWED[self._kind]:
             setattr(copy, looks, getattr(source, looks))
         return copy
+
+    def _insert(self, copy: Layer) -> None:
+        layers = self._viewer.layers
+        with selection_kept(layers):
+            layers.insert(layers.index(self.source), copy)
+        # Not before: napari would cut out a slice for each change of its looks.
+        copy.visible = self.source.visible
+
+    def _on_visible(self, event: Any) -> None:
+        """Let the eye of a copy in napari's list be that of its layer: one copy alone would change all cells."""
+        if event.source.visible != self.source.visible:
+            self.source.visible = event.source.visible
 
     def _follow(self, looks: str, _event: Any = None) -> None:
         for layer in self.layers:

@@ -391,3 +391,83 @@ def test_each_cell_knows_its_image(viewer: ViewerModel, panels: FourPanels, case
     panels.show(Arrangement.MODALITIES, case)
     found = [panels.image_in((row, column)) for row in range(2) for column in range(2)]
     assert found == [viewer.layers[modality] for modality in MODALITIES]
+
+
+def places(viewer: ViewerModel) -> dict[tuple[int, int], str]:
+    """The role of the image that napari puts into each cell."""
+    found = {}
+    for index, layer in enumerate(viewer.layers):
+        if layer.visible and layer.name_overlay.visible and (tag := tag_of(layer)) is not None:
+            found[viewer.canvas.grid.position(index, viewer.layers)] = tag.role
+    return found
+
+
+def test_an_image_that_is_hidden_ends_an_arrangement(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    for hidden in ("t2", "flair"):
+        panels.show(Arrangement.MODALITIES, case)
+        viewer.layers[hidden].visible = False
+        assert panels.arrangement is Arrangement.SINGLE
+        assert not viewer.canvas.grid.enabled
+        assert panels.image_in((1, 0)) is None
+        assert [layer.name for layer in viewer.layers if layer.visible] == ["flair", "lesion"]
+    viewer.layers["flair"].visible = False
+    assert not viewer.layers["flair"].visible, "an image that is alone may be hidden"
+
+
+def test_another_order_of_the_layers_is_arranged_again(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    panels.show(Arrangement.MODALITIES, case)
+    viewer.layers.move(viewer.layers.index("flair"), 0)
+    images = ["flair", "t1", "t1ce", "t2"]
+    cell_list = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [places(viewer)[cell] for cell in cell_list] == images
+    assert [panels.image_in(cell) for cell in cell_list] == [viewer.layers[name] for name in images]
+    assert [cell[-1] for cell in cells(viewer)] == MIRRORED
+    for name, place in (("lesion on t1", 0), ("lesion", 1), ("lesion on t1ce", len(viewer.layers))):
+        viewer.layers.move(viewer.layers.index(name), place)
+        assert [len(cell) for cell in cells(viewer)] == [2, 2, 2, 2]
+        assert_names_are_true(viewer)
+        assert [places(viewer)[cell] for cell in cell_list] == images
+    assert panels.arrangement is Arrangement.MODALITIES
+
+
+def test_an_order_that_changes_no_cell_is_left_alone(viewer: ViewerModel, panels: FourPanels, case: Case) -> None:
+    panels.show(Arrangement.MODALITIES, case)
+    told: list[None] = []
+    panels.changed.connect(lambda: told.append(None))
+    viewer.layers.move(viewer.layers.index("expert mask"), 0)
+    assert told == []
+    assert cells(viewer) == [[modality] for modality in MODALITIES]
+
+
+def test_a_mirror_that_is_removed_comes_back(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    panels.show(Arrangement.MODALITIES, case)
+    for name in ("lesion on t1", "lesion on t2"):
+        viewer.layers.remove(name)
+        assert [len(cell) for cell in cells(viewer)] == [2, 2, 2, 2]
+        assert_names_are_true(viewer)
+    viewer.layers["lesion"].visible = False
+    assert [len(cell) for cell in cells(viewer)] == [1, 1, 1, 1]
+    panels.show(Arrangement.SINGLE, case)
+    assert not [layer for layer in viewer.layers if (tag := tag_of(layer)) and tag.role == Role.MIRROR]
+
+
+def test_the_eye_of_a_mirror_is_that_of_its_layer(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    panels.show(Arrangement.MODALITIES, case)
+    mirror = viewer.layers["lesion on t1ce"]
+    mirror.visible = False
+    assert not viewer.layers["lesion"].visible
+    assert cells(viewer) == [[modality] for modality in MODALITIES]
+    mirror.visible = True
+    assert [cell[-1] for cell in cells(viewer)] == MIRRORED

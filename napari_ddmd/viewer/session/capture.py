@@ -111,7 +111,7 @@ def capture(panel: SegmentationPanel) -> Snapshot:
         "active": keys.get(viewer.layers.selection.active),
         "in_hand": keys.get(panel.desk.mask),
         "settings": _settings(panel),
-        "view": _view(viewer, case),
+        "view": view_of(viewer, case),
         "accepted": tuple(_accepted(keys)),
     }
     volumes = None if results is None else results.volumes
@@ -301,7 +301,8 @@ def _settings(panel: SegmentationPanel) -> StoredSettings:
     )
 
 
-def _view(viewer: ViewerModel, case: Case) -> StoredView:
+def view_of(viewer: ViewerModel, case: Case) -> StoredView:
+    """Take where a viewer stands; the last of its axes are the case's."""
     dims, camera = viewer.dims, viewer.scene.camera
     first = dims.ndim - len(case.grid.shape)
     return StoredView(

@@ -49,10 +49,15 @@ def look_of(layer: Layer, key: str, *, visible: bool) -> StoredLook:
     return StoredLook(**(shared | {"opacity": opacity, "colors": None} | own))
 
 
+def unnumbered(name: str) -> str:
+    """Return the name of a layer without the number that napari gave it because the name was taken."""
+    return _NUMBERED.sub("", name)
+
+
 def give_look(layer: Layer, look: StoredLook) -> None:
     """Make a layer look as it did; what this napari or this layer does not have is left as it is."""
     layer.opacity = look.opacity
-    if _NUMBERED.sub("", look.name) != _NUMBERED.sub("", layer.name):
+    if unnumbered(look.name) != unnumbered(layer.name):
         layer.name = look.name
     _try(layer, "blending", look.blending)
     if isinstance(layer, Image):

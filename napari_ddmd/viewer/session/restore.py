@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING
 
 from napari.layers import Labels, Layer
@@ -12,13 +12,14 @@ from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.viewer.acceptance import ACCEPTED_KEY, Acceptance
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.four_panels import Arrangement
-from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.layer_tag import Role, is_of, tag_of
 from napari_ddmd.viewer.one_redraw import one_redraw
 from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.viewer.session.archive import SessionError
 from napari_ddmd.viewer.session.loading import Loaded
-from napari_ddmd.viewer.session.looks import give_look
-from napari_ddmd.viewer.session.stored_window import StoredAcceptance, StoredView
+from napari_ddmd.viewer.session.looks import give_look, unnumbered
+from napari_ddmd.viewer.session.stored_window import StoredAcceptance
+from napari_ddmd.viewer.session.window_before import WindowBefore, arrange, give_view, take_in_hand
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -38,7 +39,21 @@ def close_case(panel: SegmentationPanel, case: Case) -> None:
         panel.arrange(Arrangement.SINGLE)
     viewer = panel.desk.viewer
     with viewer.layers.batched_update():
-        _remove(viewer, [layer for layer in viewer.layers if (tag := tag_of(layer)) is not None and tag.case is case])
+        _remove(viewer, [layer for layer in viewer.layers if is_of(layer, case)])
+
+
+def replace_twin(panel: SegmentationPanel, twin: Case, case: Case) -> None:
+    """Close the twin of a case that was opened beside it; the case's layers get the names that were taken."""
+    close_case(panel, twin)
+    layers = panel.desk.viewer.layers
+    for layer in [layer for layer in layers if is_of(layer, case) and unnumbered(layer.name) != layer.name]:
+        # Yet another case may have the plain name; lists of names would mistake the one for the other.
+        name = free = unnumbered(layer.name)
+        numbers = count(1)
+        while free in layers and free != layer.name:
+            free = f"{name} [{next(numbers)}]"
+        if free != layer.name:
+            layer.name = free
 
 
 def put_into_window(loaded: Loaded, panel: SegmentationPanel) -> None:
@@ -90,7 +105,7 @@ def steps_into_window(
     SessionError
         If the window does not take it. Then it is as before, and likewise where the steps are closed before their end.
     """
-    viewer, layers = panel.desk.viewer, dict(layers)
+    viewer, layers, before = panel.desk.viewer, dict(layers), WindowBefore(panel)
     try:
         panel.arrange(Arrangement.SINGLE)
         yield
@@ -111,14 +126,15 @@ def steps_into_window(
         yield
         _accept(loaded.session.accepted, layers)
         _show_results(panel)
-        _take_in_hand(panel, layers.get(loaded.session.in_hand or ""))
+        take_in_hand(panel, layers.get(loaded.session.in_hand or ""))
         yield
-        _arrange(panel, loaded.session.settings.arrangement)
+        arrange(panel, loaded.session.settings.arrangement)
         yield
         give_view(viewer, loaded.session.view)
         viewer.layers.selection.active = layers.get(loaded.session.active or "")
     except BaseException:
         _take_back(loaded, panel, layers)
+        before.put_back()
         raise
 
 
@@ -136,18 +152,6 @@ def _remove(viewer: ViewerModel, layers: Iterable[Layer]) -> None:
     for layer in layers:
         if layer in viewer.layers:
             viewer.layers.remove(layer)
-
-
-def give_view(viewer: ViewerModel, view: StoredView) -> None:
-    """Let the viewer stand where it stood."""
-    first = viewer.dims.ndim - len(view.point)
-    viewer.dims.ndisplay = view.ndisplay
-    viewer.dims.order = (*range(first), *(first + axis for axis in view.order))
-    viewer.dims.set_point(range(first, viewer.dims.ndim), view.point)
-    camera = viewer.scene.camera
-    with suppress(ValueError):  # words of another napari
-        camera.orientation = view.orientation
-    camera.angles, camera.center, camera.zoom = view.angles, view.center, view.zoom
 
 
 def _add_results(loaded: Loaded, panel: SegmentationPanel) -> Iterator[dict[str, Layer]]:
@@ -208,16 +212,3 @@ def _show_results(panel: SegmentationPanel) -> None:
     panel.desk.results_changed.emit()
     if results is not None:
         panel.result_box.sample.setValue(results.sample + 1)
-
-
-def _take_in_hand(panel: SegmentationPanel, layer: Layer | None) -> None:
-    masks = panel.lesion_box.mask_list
-    index = -1 if layer is None else masks.findText(layer.name)
-    if index >= 0:
-        masks.setCurrentIndex(index)
-
-
-def _arrange(panel: SegmentationPanel, name: str) -> None:
-    kind = next((kind for kind in panel.four_panels.available(panel.desk.case) if kind.value == name), None)
-    if kind is not None and kind is not Arrangement.SINGLE:
-        panel.arrange(kind)

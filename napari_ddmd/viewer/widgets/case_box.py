@@ -52,9 +52,12 @@ class CaseBox(QWidget):
     -------
     changed
         The case or one of its modalities is another one now.
+    close_wanted
+        The case on show is to be closed.
     """
 
     changed = Signal()
+    close_wanted = Signal()
 
     def __init__(self, viewer: ViewerModel, links: ViewerLinks, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +69,9 @@ class CaseBox(QWidget):
         self.case_list = QComboBox()
         self.case_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.case_list.setAccessibleName("Case")
+        self.close_button = QPushButton("Close")
+        self.close_button.setAccessibleName("Close the case")
+        self.close_button.setToolTip("Close this case: all its layers go, its files stay")
         self.open_button = QPushButton("Open…")
         self.open_button.setToolTip("Open the folder with a case's NIfTI files; or drop it here")
         self.missing_box = QCheckBox("Go on without the image that is missing")
@@ -88,6 +94,7 @@ class CaseBox(QWidget):
         self._reader.failed.connect(self._on_not_read)
         self._lay_out()
         self.case_list.currentIndexChanged.connect(self._on_case_chosen)
+        self.close_button.clicked.connect(self.close_wanted)
         self.open_button.clicked.connect(self._ask_for_case)
         self.dicom_button.clicked.connect(self.dicom_opener.ask)
         self.missing_box.toggled.connect(self._on_layer_chosen)
@@ -141,6 +148,11 @@ class CaseBox(QWidget):
     def _lacks_one(self) -> bool:
         return sum(combo.value is None for combo in self.modalities.values()) == 1
 
+    def choose(self, case: Case | None) -> None:
+        """Show a case that is open; None stands for layers that belong to none."""
+        if case in self._cases:
+            self.case_list.setCurrentIndex(self._cases.index(case))
+
     def open_case(self, path: Path) -> None:
         """Open a case, the folder or one of its files, in the background."""
         self.open_button.setEnabled(False)
@@ -187,7 +199,10 @@ class CaseBox(QWidget):
     def _lay_out(self) -> None:
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.case_list, 0, 0, 1, 4)
+        case = QHBoxLayout()
+        case.addWidget(self.case_list, 1)
+        case.addWidget(self.close_button)
+        layout.addLayout(case, 0, 0, 1, 4)
         buttons = QHBoxLayout()
         for button in (self.open_button, self.dicom_button):
             buttons.addWidget(button, 1)
@@ -222,6 +237,7 @@ class CaseBox(QWidget):
         empty = _OTHER if others else "no case is open"
         self.case_list.addItems([empty if case is None else case.name for case in cases])
         self.case_list.setCurrentIndex(cases.index(chosen))
+        self.close_button.setEnabled(others or chosen is not None)
         self.case_list.blockSignals(False)
         for combo in self.modalities.values():
             with combo.changed.blocked():

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.canvas_text import CanvasText
+from napari_ddmd.viewer.case_in_sight import CaseInSight
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
 from napari_ddmd.viewer.keys import Key, Keys
@@ -18,6 +20,9 @@ from napari_ddmd.viewer.widgets.keys_box import KeysDialog
 from napari_ddmd.viewer.widgets.plane_box import PlaneBox
 from napari_ddmd.viewer.widgets.view_box import VIEWS, ViewBox
 from napari_ddmd.viewer.window_level import WindowLevel
+
+if TYPE_CHECKING:
+    from napari_ddmd.case import Case
 
 # Function keys: napari uses none of them, and they are where they are on any keyboard.
 _LAYOUT_KEYS = ("F1", "F2", "F3")
@@ -47,6 +52,7 @@ class LayoutPart(QWidget):
         self._desk = desk
         self.view_box, self.plane_box = ViewBox(), PlaneBox()
         self.four_panels = FourPanels(desk.viewer, links, desk.fit)
+        self._in_sight = CaseInSight(desk.viewer, self.four_panels, links)
         self.canvas_text = CanvasText(desk.viewer, links)
         self.window_level = WindowLevel(desk.viewer, self.four_panels.image_in, self.canvas_text.say)
         self.keys: Keys | None = None
@@ -68,7 +74,12 @@ class LayoutPart(QWidget):
 
     def arrange(self, arrangement: Arrangement) -> None:
         """Divide the canvas."""
+        self._in_sight.forget_wish()
         self.four_panels.show(arrangement, self._desk.case)
+
+    def follow(self, owner: Case | None) -> None:
+        """Show the desk's case alone, in the same layout; `owner` is the case that its images were opened as."""
+        self._in_sight.follow(owner, self._desk.case)
 
     def bind_keys(
         self, step_lesion: Callable[[int], object], toggle_overlays: Callable[[], object], accept: Callable[[], object]

@@ -19,6 +19,7 @@ from napari_ddmd.viewer.room import make_room
 from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
+from napari_ddmd.viewer.widgets.case_closer import CaseCloser
 from napari_ddmd.viewer.widgets.caution_bar import CautionBar
 from napari_ddmd.viewer.widgets.focus_ring import FocusRings
 from napari_ddmd.viewer.widgets.layout_part import LayoutPart
@@ -74,6 +75,9 @@ class SegmentationPanel(QWidget):
         self.result_box, self.lesion_box = self.look_tab.result_box, self.lesion_tab.lesion_box
         self.save_button = self.save_tab.save_button
         self.save_button.mask_saved.connect(self.lesion_tab.autosave_box.saved)
+        self.case_closer = CaseCloser(self)
+        for saves in (self.save_button, self.save_tab.session_box):
+            saves.mask_saved.connect(self.case_closer.note_saved)
         self._lay_out()
         self._connect(links)
         self.save_tab.session_box.attach(self)
@@ -162,6 +166,7 @@ class SegmentationPanel(QWidget):
 
     def _connect(self, links: ViewerLinks) -> None:
         self.case_box.changed.connect(self._on_case_changed)
+        self.case_box.close_wanted.connect(self.case_closer.close)
         self.model_box.installed.connect(self._on_installed)
         self.model_box.changed.connect(self._on_model_changed)
         self.run_bar.run_wanted.connect(self.run)
@@ -245,5 +250,6 @@ class SegmentationPanel(QWidget):
         if case is not self.slice_box.case and (case is not None or self.case_box.made is None):
             self.slice_box.set_case(case)
         self.desk.set_case(case)
+        self.layout_part.follow(self.case_box.tagged_case)
         self._show_cost()
         self.run_part.show_ready()

@@ -92,8 +92,14 @@ class SaveButton(QPushButton):
         accepted = bool(dialog.exec())
         self.choice = dialog.choice if accepted else self.choice
         dialog.deleteLater()
-        if accepted:
-            self.save(dialog.folder, dialog.kinds)
+        if not accepted:
+            return
+        # Cases open and close in the background while the dialog asks.
+        now = self._source()
+        if now is None or now.case is not content.case:
+            show_error("Another case is in hand now; nothing was saved")
+            return
+        self.save(dialog.folder, dialog.kinds)
 
     def _on_saved(self, answer: tuple[list[Path], str]) -> None:
         files, remark = answer

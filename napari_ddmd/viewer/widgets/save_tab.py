@@ -46,10 +46,11 @@ class SaveTab(QWidget):
         self.session_box = SessionBox(desk)
         layout.addWidget(VerticalScroll(column(("Results", (self.save_button,)), ("Session", (self.session_box,)))))
         desk.mask_changed.connect(self._show)
+        self.session_box.opening_changed.connect(self._show)
         self._show()
 
     def _show(self) -> None:
-        self.save_button.set_available(self._desk.mask is not None)
+        self.save_button.set_available(self._desk.mask is not None and not self.session_box.is_opening)
 
     def _saveable(self) -> Saveable | None:
         from napari_ddmd.saveable import Saveable

@@ -69,9 +69,12 @@ class SessionBox(QWidget):
     -------
     mask_saved
         The case, and its lesion ``(S, H, W)`` that is on disk now.
+    opening_changed
+        A session is being opened, or is not any more.
     """
 
     mask_saved = Signal(object, object)
+    opening_changed = Signal()
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -115,6 +118,11 @@ class SessionBox(QWidget):
         """Whether a session is being saved or opened."""
         return self._is_busy
 
+    @property
+    def is_opening(self) -> bool:
+        """Whether a session is being opened."""
+        return self._opener is not None and self._opener.is_busy
+
     def attach(self, panel: SegmentationPanel) -> None:
         """Save and open sessions of a panel."""
         self._panel = panel
@@ -143,10 +151,11 @@ class SessionBox(QWidget):
             return
         self._set_busy("Opening the session…")
         self._opener.open(path)
+        self.opening_changed.emit()
 
     def cancel(self) -> None:
         """Stop saving or opening; what is there stays as it was before."""
-        if self._opener is not None and self._opener.is_busy:
+        if self._opener is not None and self.is_opening:
             self._opener.cancel()
         elif self._is_busy:
             self._progress.is_cancelled = True
@@ -216,8 +225,7 @@ class SessionBox(QWidget):
         self.status.setVisible(bool(text))
 
     def _show_progress(self) -> None:
-        opening = self._opener is not None and self._opener.is_busy
-        share = self._opener.share if self._opener is not None and opening else self._progress.share
+        share = self._opener.share if self._opener is not None and self.is_opening else self._progress.share
         # Without a share, it is on its way somewhere where nobody counts.
         self.bar.setRange(0, 0 if share is None else 100)
         if share is not None:
@@ -226,6 +234,7 @@ class SessionBox(QWidget):
     def _on_opened(self, said: str) -> None:
         self._set_busy("")
         self._say(said)
+        self.opening_changed.emit()
 
     def _on_saved(self, path: Path) -> None:
         self._set_busy("")

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from napari_ddmd.viewer.session.archive import SessionError, read_session
 from napari_ddmd.viewer.session.case_files import find_images, images_in
 from napari_ddmd.viewer.session.loading import Loaded, load
-from napari_ddmd.viewer.session.restore import close_case, make_layers, steps_into_window, twin_of
+from napari_ddmd.viewer.session.restore import make_layers, replace_twin, steps_into_window, twin_of
 from napari_ddmd.viewer.session.settings import PanelSettings
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.steps import Steps
@@ -170,14 +170,14 @@ class SessionOpener(QObject):
         self._steps.start(self._put(loaded, layers, twin))
 
     def _put(self, loaded: Loaded, layers: dict[str, Layer], twin: Case | None) -> Iterator[None]:
-        if twin is not None:
-            close_case(self._panel, twin)
-            yield
         expected = len(layers) + _OTHER_STEPS
         with closing(steps_into_window(loaded, self._panel, layers)) as steps:
             for done, _ in enumerate(steps):
                 self._progress.share = _READING + (1 - _READING) * min(done / expected, 1)
                 yield
+        # In the end: until then, the window can be as it was before.
+        if twin is not None:
+            replace_twin(self._panel, twin, loaded.case)
 
     def _on_put(self) -> None:
         loaded, panel = self._loaded, self._panel
@@ -186,7 +186,9 @@ class SessionOpener(QObject):
         if loaded.lesion is not None:
             # What is on disk needs no autosave.
             keeper = panel.lesion_tab.autosave_box.keeper
-            keeper.was_saved(loaded.case, panel.desk.results_of(loaded.case).lesion)
+            lesion = panel.desk.results_of(loaded.case).lesion
+            keeper.was_saved(loaded.case, lesion)
+            panel.case_closer.note_saved(loaded.case, lesion.data)
         self._end(f"Opened {loaded.path.name}")
         for remark in (*loaded.case.warnings, *loaded.remarks):
             show_warning(remark)

@@ -198,10 +198,15 @@ def test_a_session_opens_beside_other_cases(
     viewer, panel = open_panel(other)
     run(panel, gated, qtbot, 3, 4)
     theirs = {layer: (layer.name, layer.visible) for layer in viewer.layers}
+    seen = {layer for layer in viewer.layers if layer.visible}
     loaded = reopen(panel, path)
     assert_same(before, dataclasses.replace(capture(panel), left_out=()))
-    assert {layer: (layer.name, layer.visible) for layer in viewer.layers if layer in theirs} == theirs
+    assert {layer: layer.name for layer in viewer.layers if layer in theirs} == {
+        layer: name for layer, (name, _visible) in theirs.items()
+    }
+    assert not any(layer.visible for layer in seen), "one case is seen at a time"
     panel.case_box.case_list.setCurrentText("Other_002")
+    assert {layer: (layer.name, layer.visible) for layer in viewer.layers if layer in theirs} == theirs
     assert panel.results is not None
     assert panel.results.done == {3, 4}
     panel.case_box.case_list.setCurrentText(loaded.case.name)

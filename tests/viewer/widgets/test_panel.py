@@ -610,6 +610,26 @@ def test_two_cases_keep_their_own_results(open_panel: OpenPanel, case: Case, gat
     assert panel.results is None
 
 
+def test_the_canvas_shows_the_case_that_the_panel_works_on(open_panel: OpenPanel, case: Case) -> None:
+    viewer, panel = open_panel(case)
+    panel.arrange(Arrangement.MODALITIES)
+    other = dataclasses.replace(case, name="Other", images=case.images * 2)
+    add_case(viewer, other)
+    assert panel.desk.case is other
+    assert panel.four_panels.arrangement is Arrangement.MODALITIES
+    cells = [panel.four_panels.image_in((row, column)) for row in range(2) for column in range(2)]
+    assert cells == [panel.case_box.modalities[modality].value for modality in MODALITIES]
+    panel.arrange(Arrangement.SINGLE)
+    for number, shown in ((0, case), (1, other)):
+        panel.case_box.case_list.setCurrentIndex(number)
+        assert panel.desk.case is shown
+        assert {tag.case for layer in viewer.layers if layer.visible and (tag := tag_of(layer))} == {shown}
+    while panel.case_box.tagged_case is other:
+        viewer.layers.remove(next(layer for layer in viewer.layers if (tag := tag_of(layer)) and tag.case is other))
+    assert panel.desk.case is case
+    assert viewer.layers["flair"].visible
+
+
 def test_mask_and_probability_are_saved(
     window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path, notifications: list[Notification]
 ) -> None:

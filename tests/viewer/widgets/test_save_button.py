@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,33 @@ def test_cancel_saves_nothing(button: SaveButton, answers: list[Any], tmp_path: 
     button.click()
     assert button.isEnabled()
     assert button.choice == SaveChoice(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_another_case_than_was_asked_about_is_not_saved(
+    content: Saveable,
+    answers: list[Any],
+    tmp_path: Path,
+    notifications: list[Notification],
+    qtbot: QtBot,
+    is_closed: bool,
+) -> None:
+    in_hand: list[Saveable | None] = [content]
+    other = dataclasses.replace(content, case=dataclasses.replace(content.case, name="Other"))
+
+    def turn(dialog: SaveDialog) -> None:
+        dialog.folder_line.setText(str(tmp_path))
+        in_hand[0] = None if is_closed else other
+
+    button = SaveButton(lambda: in_hand[0])
+    qtbot.addWidget(button)
+    answers.append(turn)
+    button.click()
+    assert [(note.severity, note.message) for note in notifications] == [
+        ("error", "Another case is in hand now; nothing was saved")
+    ]
+    assert button.text() == "Save…"
     assert list(tmp_path.iterdir()) == []
 
 

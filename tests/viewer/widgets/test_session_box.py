@@ -11,7 +11,9 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_ddmd.case import Case
+from napari_ddmd.case import MODALITIES, Case, load_case
+from napari_ddmd.viewer.four_panels import Arrangement
+from napari_ddmd.viewer.layer_tag import is_of
 from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.session.archive import SessionError, read_session
 from napari_ddmd.viewer.widgets import session_box, session_opener
@@ -172,8 +174,6 @@ def test_images_that_moved_are_asked_for(
     write_small_case: CaseWriter,
     case: Case,
 ) -> None:
-    from napari_ddmd.case import load_case
-
     folder = write_small_case(tmp_path / "before" / "Case_9")
     _viewer, panel = open_panel(load_case(folder))
     box = session_box_of(panel)
@@ -255,6 +255,8 @@ def test_opening_shows_how_far_it_is_and_holds_the_rest_of_the_panel(
     assert box.cancel_button.isVisibleTo(panel)
     # Reading is no reason to wait; layers that come in are.
     assert panel.run_bar.isEnabled()
+    panel.desk.set_mask(viewer.layers["expert mask"])
+    assert not panel.save_button.isEnabled(), "its case is about to go"
     held: list[bool] = []
     parts = (panel.run_bar, panel.layout_part, panel.summary_bar)
     viewer.layers.events.inserted.connect(lambda _event: held.extend(not part.isEnabled() for part in parts))
@@ -263,6 +265,8 @@ def test_opening_shows_how_far_it_is_and_holds_the_rest_of_the_panel(
     assert held
     assert all(held)
     assert all(part.isEnabled() for part in parts)
+    panel.desk.set_mask(viewer.layers["expert mask"])
+    assert panel.save_button.isEnabled()
     assert not box.cancel_button.isVisibleTo(panel)
     assert box.status.text() == "Opened s.ddmd"
     # As it was saved: with the tab Find in front.
@@ -326,6 +330,70 @@ def test_opening_can_be_cancelled_between_two_layers(
     assert list(viewer.layers) == []
     assert panel.desk.case is None
     assert box.open_button.isEnabled()
+
+
+def test_a_case_is_closed_for_its_session_when_nothing_can_be_cancelled_any_more(
+    open_panel: OpenPanel,
+    case: Case,
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_small_case: CaseWriter,
+) -> None:
+    other = load_case(write_small_case(tmp_path / "Other_002"))
+    viewer, panel = open_panel(other, case)
+    box = session_box_of(panel)
+    saved = np.zeros(case.grid.shape, np.uint8)
+    saved[3, 4, 5] = 1
+    lesion = panel.desk.results_of(case).lesion
+    lesion.restore(saved, np.zeros_like(saved), 0.5)
+    box.save(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    lesion.layer.paint((5, 3, 3), 1)
+    edited = lesion.data.copy()
+    panel.arrange(Arrangement.MODALITIES)
+    panel.slice_box.set_mode(SliceMode.RANGE)
+    panel.slice_box.range_slider.setValue((2, 5))
+    viewer.scene.camera.zoom = 3.5
+    viewer.layers.selection.active = lesion.layer
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+
+    def looks() -> list[Any]:
+        return [panel.four_panels.arrangement, panel.slice_box.choice, viewer.scene.camera.zoom, panel.desk.case]
+
+    before = {layer.name: layer.visible for layer in viewer.layers}
+    looked = looks()
+    for count in (2, 6):
+        ours: list[Any] = []
+
+        def cancel(event: Any, count: int = count, ours: list[Any] = ours) -> None:
+            ours.append(event.value)
+            if len(ours) == count:
+                QTimer.singleShot(0, box.cancel)
+
+        viewer.layers.events.inserted.connect(cancel)
+        box.open(tmp_path / "s.ddmd")
+        qtbot.waitUntil(lambda ours=ours, count=count: len(ours) >= count, timeout=20_000)
+        done(box, qtbot)
+        viewer.layers.events.inserted.disconnect(cancel)
+        assert box.status.text() == "Cancelled; no session was opened"
+        assert {layer.name: layer.visible for layer in viewer.layers} == before
+        assert looks() == looked
+        assert viewer.layers.selection.active is lesion.layer
+        assert panel.desk.mask is lesion.layer
+        np.testing.assert_array_equal(lesion.data, edited)
+        assert panel.results is not None
+        assert panel.results.lesion is lesion
+        assert lesion.next_undo is not None
+
+    box.open(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    assert box.status.text() == "Opened s.ddmd"
+    assert not any(is_of(layer, case) for layer in viewer.layers)
+    mine = {layer.name for layer in viewer.layers if is_of(layer, panel.desk.case)}
+    assert mine == {*(f"{name} [1]" for name in (*MODALITIES, "expert mask")), "lesion"}
+    np.testing.assert_array_equal(viewer.layers["lesion"].data, saved)
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["flair [1]", "lesion"]
 
 
 def test_saving_can_be_cancelled(

@@ -1,0 +1,111 @@
+"""Which case is on the canvas: the one in hand, and none of the others that are open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from napari.layers import Layer
+
+from napari_ddmd.viewer.case_choice import guess_assignment
+from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
+from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_ddmd.case import Case
+
+
+class CaseInSight:
+    """Hides the layers of a case while another one is in hand, and shows again what was visible of it.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layers live.
+    four_panels : FourPanels
+        Shows the case that comes as it showed the one that goes.
+    links : ViewerLinks
+        Undoes the connections to the viewer.
+    """
+
+    def __init__(self, viewer: ViewerModel, four_panels: FourPanels, links: ViewerLinks) -> None:
+        self._viewer, self._four_panels = viewer, four_panels
+        self._owner: Case | None = None
+        self._case: Case | None = None
+        self._cases_away: WeakSet[Case] = WeakSet()
+        self._layers_away: WeakSet[Layer] = WeakSet()
+        self._wish = Arrangement.SINGLE
+        links.connect(viewer.layers.events.inserted, self._on_inserted)
+
+    def follow(self, owner: Case | None, case: Case | None) -> None:
+        """Show the case in hand.
+
+        Parameters
+        ----------
+        owner : Case or None
+            The case that its images were opened as; None for layers that belong to no case.
+        case : Case or None
+            The case that they make; None while one of them is missing.
+        """
+        if owner is not self._owner:
+            self._turn_to(owner, case)
+        elif case is not None and self._wish is not Arrangement.SINGLE:
+            # Now all of its images are there.
+            wish, self._wish = self._wish, Arrangement.SINGLE
+            self._four_panels.show(wish, case)
+        self._case = case
+
+    def forget_wish(self) -> None:
+        """Leave the layout as the user has it, when the images of the case are complete."""
+        self._wish = Arrangement.SINGLE
+
+    def _turn_to(self, owner: Case | None, case: Case | None) -> None:
+        strangers = {layer for layer in guess_assignment(self._viewer.layers, None).values() if layer is not None}
+        were_strangers, before = self._owner is None, (self._owner, self._case)
+        self._owner = owner
+        if owner is None and not strangers:
+            return  # no case is open
+        kept = [one for one in (owner, case) if one is not None]
+        self._cases_away.update(one for one in before if one is not None)
+        self._cases_away.difference_update(kept)
+
+        def turn(shown: dict[Layer, bool]) -> dict[Layer, bool]:
+            turned = dict(shown)
+            for layer, visible in shown.items():
+                tag = tag_of(layer)
+                if tag.case in kept if tag is not None else owner is None and layer in strangers:
+                    turned[layer] = visible or layer in self._layers_away
+                    self._layers_away.discard(layer)
+                elif tag is not None or (were_strangers and layer in strangers):
+                    turned[layer] = False
+                    if visible:
+                        self._layers_away.add(layer)
+            return turned
+
+        shown = self._four_panels.arrangement
+        wish = self._wish if shown is Arrangement.SINGLE else shown
+        self._wish = wish if case is None else Arrangement.SINGLE
+        self._four_panels.show(wish, case, turn)
+        self._choose_layer(kept)
+
+    def _choose_layer(self, kept: list[Case]) -> None:
+        """Let a layer of the case be the active one, where one that is out of sight is: it would be painted on."""
+        selection = self._viewer.layers.selection
+        if selection.active is None or selection.active not in self._layers_away:
+            return
+        tags = [(layer, tag_of(layer)) for layer in reversed(self._viewer.layers) if layer.visible]
+        own = [(layer, tag.role) for layer, tag in tags if tag is not None and tag.case in kept]
+        lesions = [layer for layer, role in own if role == Role.LESION]
+        images = [layer for layer, role in own if role != Role.MIRROR]
+        selection.active = next(iter((*lesions, *images)), selection.active)
+
+    def _on_inserted(self, event: Any) -> None:
+        """Keep what a run still brings of a case that is not in hand out of sight."""
+        layer: Layer = event.value
+        tag = tag_of(layer)
+        if tag is not None and tag.case in self._cases_away and layer.visible:
+            self._layers_away.add(layer)
+            layer.visible = False

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.viewer.case_in_sight import CaseInSight
+from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
+from napari_ddmd.viewer.layer_tag import is_of
+from napari_ddmd.viewer.lesion_layer import LesionLayer
+from napari_ddmd.viewer.viewer_links import ViewerLinks
+from tests.viewer.conftest import add_case
+
+
+@pytest.fixture
+def panels(viewer: ViewerModel) -> FourPanels:
+    return FourPanels(viewer, ViewerLinks())
+
+
+@pytest.fixture
+def sight(viewer: ViewerModel, panels: FourPanels, case: Case) -> CaseInSight:
+    sight = CaseInSight(viewer, panels, ViewerLinks())
+    sight.follow(case, case)
+    return sight
+
+
+@pytest.fixture
+def other(case: Case) -> Case:
+    return dataclasses.replace(case, name="Other", images=case.images * 2)
+
+
+def shown(viewer: ViewerModel, case: Case) -> list[str]:
+    """Names of a case's visible layers, without the numbers that napari adds."""
+    return [str(layer.name).split(" [")[0] for layer in viewer.layers if layer.visible and is_of(layer, case)]
+
+
+def test_one_case_is_seen_at_a_time(viewer: ViewerModel, sight: CaseInSight, case: Case, other: Case) -> None:
+    viewer.layers["t1"].visible = True
+    add_case(viewer, other)
+    for in_hand, away, seen in ((other, case, ["flair"]), (case, other, ["t1", "flair"])):
+        sight.follow(in_hand, in_hand)
+        assert shown(viewer, in_hand) == seen
+        assert shown(viewer, away) == []
+    viewer.layers["t1"].visible = False
+    sight.follow(other, other)
+    viewer.layers["t2 [1]"].visible = True
+    sight.follow(case, case)
+    assert shown(viewer, case) == ["flair"]
+    sight.follow(other, other)
+    assert shown(viewer, other) == ["t2", "flair"]
+
+
+def test_the_layout_stays_and_shows_the_other_case(
+    viewer: ViewerModel, sight: CaseInSight, panels: FourPanels, case: Case, other: Case
+) -> None:
+    panels.show(Arrangement.MODALITIES, case)
+    add_case(viewer, other)
+    sight.follow(other, None)  # its images are not all there yet
+    assert panels.arrangement is Arrangement.SINGLE
+    sight.follow(other, other)
+    assert panels.arrangement is Arrangement.MODALITIES
+    assert panels.image_in((0, 0)) is viewer.layers["t1 [1]"]
+    assert shown(viewer, other) == list(MODALITIES)
+    assert shown(viewer, case) == []
+    sight.follow(case, case)
+    assert panels.image_in((0, 0)) is viewer.layers["t1"]
+    panels.show(Arrangement.SINGLE, case)
+    assert shown(viewer, case) == ["flair"]
+    assert shown(viewer, other) == []
+
+
+def test_a_layout_that_the_case_has_no_images_for_ends(
+    viewer: ViewerModel, sight: CaseInSight, panels: FourPanels, case: Case, other: Case
+) -> None:
+    panels.show(Arrangement.MODALITIES, case)
+    add_case(viewer, other)
+    for modality in MODALITIES[:3]:
+        viewer.layers.remove(f"{modality} [1]")
+    sight.follow(other, other)
+    assert panels.arrangement is Arrangement.SINGLE
+    assert shown(viewer, other) == ["flair"]
+
+
+def test_a_layout_that_was_left_meanwhile_does_not_come_back(
+    viewer: ViewerModel, sight: CaseInSight, panels: FourPanels, case: Case, other: Case
+) -> None:
+    panels.show(Arrangement.MODALITIES, case)
+    sight.follow(other, None)
+    sight.forget_wish()
+    add_case(viewer, other)
+    sight.follow(other, other)
+    assert panels.arrangement is Arrangement.SINGLE
+
+
+def test_what_comes_of_another_case_stays_hidden_until_that_is_in_hand(
+    viewer: ViewerModel, sight: CaseInSight, case: Case, other: Case
+) -> None:
+    add_case(viewer, other)
+    sight.follow(other, other)
+    LesionLayer(viewer, case).ensure(0.5)
+    assert shown(viewer, case) == []
+    sight.follow(case, case)
+    assert shown(viewer, case) == ["flair", "lesion"]
+
+
+def test_the_brush_does_not_stay_on_a_case_that_is_out_of_sight(
+    viewer: ViewerModel, sight: CaseInSight, case: Case, other: Case
+) -> None:
+    for one in (case, other):
+        if one is other:
+            add_case(viewer, other)
+            sight.follow(other, other)
+        lesion = LesionLayer(viewer, one)
+        lesion.ensure(0.5)
+        viewer.layers.selection.active = lesion.layer
+    sight.follow(case, case)
+    assert viewer.layers.selection.active is viewer.layers["lesion"]
+    viewer.layers["lesion"].visible = False
+    sight.follow(other, other)
+    viewer.layers.selection.active = viewer.layers["lesion [1]"]
+    sight.follow(case, case)
+    assert viewer.layers.selection.active is viewer.layers["flair"]
+
+
+def test_layers_of_no_case_go_with_their_case_and_drawings_stay(
+    viewer: ViewerModel, sight: CaseInSight, case: Case
+) -> None:
+    for modality in MODALITIES:
+        viewer.add_layer(Image(np.ones(case.grid.shape, np.float32), name=f"a_{modality}"))
+    viewer.add_labels(np.zeros(case.grid.shape, np.uint8), name="drawn")
+    assert viewer.layers["a_t1"].visible, "beside a case they are seen"
+    sight.follow(None, None)
+    assert shown(viewer, case) == []
+    sight.follow(case, case)
+    assert shown(viewer, case) == ["flair"]
+    assert not viewer.layers["a_t1"].visible
+    assert viewer.layers["drawn"].visible
+    sight.follow(None, None)
+    assert viewer.layers["a_t1"].visible
+    assert shown(viewer, case) == []
+
+
+def test_without_any_images_nothing_changes(viewer: ViewerModel, sight: CaseInSight, case: Case) -> None:
+    LesionLayer(viewer, case).ensure(0.5)
+    for modality in MODALITIES:
+        viewer.layers.remove(modality)
+    sight.follow(None, None)
+    assert viewer.layers["lesion"].visible

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QMessageBox
+
+from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.viewer.four_panels import Arrangement
+from napari_ddmd.viewer.layer_tag import is_of
+from tests.viewer.conftest import add_case
+from tests.viewer.widgets.conftest import OpenPanel
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What the user says next; asking without an answer is an error."""
+    left: list[bool] = []
+    buttons = {True: QMessageBox.StandardButton.Yes, False: QMessageBox.StandardButton.No}
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: buttons[left.pop(0)])
+    return left
+
+
+def test_a_case_is_closed_and_asks_where_something_would_be_lost(
+    open_panel: OpenPanel, case: Case, answers: list[bool]
+) -> None:
+    viewer, panel = open_panel(case)
+    other = dataclasses.replace(case, name="Other", images=case.images * 2)
+    panel.arrange(Arrangement.MODALITIES)
+    lesion = panel.desk.results_of(case).lesion
+    lesion.restore(np.ones(case.grid.shape, np.uint8), np.zeros(case.grid.shape, np.uint8), 0.5)
+    answers.append(False)
+    panel.case_box.close_button.click()
+    assert panel.desk.case is case
+    panel.save_button.mask_saved.emit(case, lesion.data.copy())
+    lesion.layer.data[0, 0, 0] = 0  # edited since
+    answers.append(False)
+    panel.case_box.close_button.click()
+    assert panel.desk.case is case
+    assert not answers
+    panel.save_button.mask_saved.emit(case, lesion.data.copy())
+    add_case(viewer, other)
+    panel.case_box.close_button.click()  # nothing of it is lost
+    assert panel.desk.case is case
+    assert not any(is_of(layer, other) for layer in viewer.layers)
+    assert viewer.layers["flair"].visible
+    panel.case_box.close_button.click()
+    assert list(viewer.layers) == []
+    assert panel.desk.case is None
+    assert not panel.case_box.close_button.isEnabled()
+    close_layers_of_no_case(viewer, panel, case)
+
+
+def close_layers_of_no_case(viewer: Any, panel: Any, case: Case) -> None:
+    """They go, and what was drawn on them stays."""
+    for modality, image in zip(MODALITIES, case.images, strict=True):
+        viewer.add_image(image, name=f"a_{modality}", scale=case.spacing)
+    viewer.add_labels(np.zeros(case.grid.shape, np.uint8), name="drawn")
+    panel.case_box.close_button.click()
+    assert [layer.name for layer in viewer.layers] == ["drawn"]
