@@ -123,7 +123,18 @@ def _case_of_saved_mask(path: Path) -> Case | None:
     """Return the open case that a mask was saved for, by the name that it was saved under."""
     if not path.is_file():
         return None
-    return next((case for case in _tagged_layers() if path.name.startswith(f"{case.name}_mask.nii")), None)
+    namesakes = [case for case in _tagged_layers() if path.name.startswith(f"{case.name}_mask.nii")]
+    if len(namesakes) < 2:
+        return namesakes[0] if namesakes else None
+    # Patients' folders may hold cases of one name: the one in whose folder it lies, else the one that is on show.
+    beside = [case for case in namesakes if any(file.parent == path.parent for file in case.files.images.values())]
+    shown = [case for case in namesakes if _is_shown(case)]
+    return next((found[0] for found in (beside, shown) if len(found) == 1), None)
+
+
+def _is_shown(case: Case) -> bool:
+    tags = ((tag_of(layer), layer.visible) for layer in _open_layers())
+    return any(visible and tag is not None and tag.case is case for tag, visible in tags)
 
 
 def _saved_mask_layer(path: Path, case: Case) -> LayerData:

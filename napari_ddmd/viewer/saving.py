@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from napari_ddmd.saveable import Saveable
 
 
+def _before_a_run(content: Saveable) -> str:
+    if content.volumes is None or not content.volumes.done:
+        return "There is none before a run of the model."
+    return "The run made none: the model has no such maps, or the case lacks an image."
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of output.
@@ -31,6 +37,8 @@ class Kind:
         Names of the files for a content; none where there is nothing of this kind to save.
     write : callable
         Writes all of them into a folder; the folder is a hidden one, from which they are moved to their place.
+    lack : callable
+        Tells why there is nothing of this kind in a content.
     arrays : tuple of str
         Arrays of the volumes that `write` reads: a run may go on writing into them, so they are copied first.
     """
@@ -40,6 +48,7 @@ class Kind:
     names: Callable[[Saveable], list[str]]
     write: Callable[[Path, Saveable], object]
     arrays: tuple[str, ...] = ()
+    lack: Callable[[Saveable], str] = _before_a_run
 
 
 def result_files(folder: Path, kinds: Collection[str], content: Saveable) -> list[Path]:
@@ -159,6 +168,14 @@ def _segmentation_names(content: Saveable) -> list[str]:
     return [f"{content.case.name}_seg.dcm"]
 
 
+def _lack_of_segmentation(content: Saveable) -> str:
+    from napari_ddmd.dicom.origin import origin_of
+
+    if origin_of(content.case) is None:
+        return "There is none: the case was not opened from a DICOM study."
+    return "There is none: the mask is empty."
+
+
 def _write_segmentation(folder: Path, content: Saveable) -> None:
     from napari_ddmd.dicom.segmentation import write_segmentation
 
@@ -200,6 +217,7 @@ KINDS: dict[str, Kind] = {
         "Lies over the study in other viewers; repeats what the study says of the patient, as the standard demands",
         _segmentation_names,
         _write_segmentation,
+        lack=_lack_of_segmentation,
     ),
 }
 """All kinds of output, in the order of the dialog. Another one is another entry here."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -169,6 +170,23 @@ def test_a_saved_mask_opens_on_its_case(
     assert tag.role == Role.LESION
     np.testing.assert_array_equal(layer.data, tag.case.mask)
     assert tag.case.files == find_case_files(small_case_folder)
+
+
+def test_a_saved_mask_opens_on_the_case_it_lies_beside(
+    tmp_path: Path, write_small_case: Callable[..., Path], in_viewer: Callable[[Any], ViewerModel]
+) -> None:
+    folders = [write_small_case(tmp_path / patient / "T0") for patient in ("Patient_1", "Patient_2")]
+    for folder in folders:
+        viewer = in_viewer(str(folder))
+    for folder in (folders[1], tmp_path):
+        mask = folder / "T0_mask.nii.gz"
+        shutil.copy(folders[1] / "T0_seg.nii.gz", mask)
+        if folder == tmp_path:  # beside none of them: the one that is on show
+            for layer in viewer.layers:
+                layer.visible = tag_of(layer).case.files.images["t1"].parent == folders[0]
+        in_viewer(str(mask))
+        owner = tag_of(viewer.layers[-1]).case.files.images["t1"].parent
+        assert owner == folders[folder == folders[1]]
 
 
 def test_reading_loads_neither_torch_nor_qt(small_case_folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,14 @@ def _read(path: Path) -> list[LayerData]:
     return open_case(find_case_files(path))
 
 
+def _title(case: Case, cases: Sequence[Case | None]) -> str:
+    """The name of a case, with the folder above it where another is called the same."""
+    files = list(case.files.images.values())
+    if not files or sum(other is not None and other.name == case.name for other in cases) == 1:
+        return case.name
+    return f"{case.name} ({files[0].parent.parent.name or files[0].parent})"
+
+
 class CaseBox(QWidget):
     """The case on which the panel works.
 
@@ -65,6 +74,7 @@ class CaseBox(QWidget):
         self._cases: list[Case | None] = []
         self._left_out: set[str] = set()
         self._made: tuple[tuple[int, ...], Case] | None = None
+        self._waiting: list[Path] = []
         self.setAcceptDrops(True)
         self.case_list = QComboBox()
         self.case_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -98,7 +108,7 @@ class CaseBox(QWidget):
         self.open_button.clicked.connect(self._ask_for_case)
         self.dicom_button.clicked.connect(self.dicom_opener.ask)
         self.missing_box.toggled.connect(self._on_layer_chosen)
-        self.dicom_opener.opened.connect(self._on_read)
+        self.dicom_opener.opened.connect(self._add)
         self.dicom_opener.failed.connect(self._on_not_read)
         self.dicom_opener.told.connect(self._tell_dicom)
         for modality, combo in self.modalities.items():
@@ -154,9 +164,16 @@ class CaseBox(QWidget):
             self.case_list.setCurrentIndex(self._cases.index(case))
 
     def open_case(self, path: Path) -> None:
-        """Open a case, the folder or one of its files, in the background."""
-        self.open_button.setEnabled(False)
-        self._reader.start(_read, path)
+        """Open a case, the folder or one of its files, in the background; after those that are being opened."""
+        self._waiting.append(path)
+        if len(self._waiting) == 1:
+            self._open_first()
+
+    def _open_first(self) -> None:
+        """Read the first that waits, which stays there until it has been read."""
+        self.open_button.setEnabled(not self._waiting)
+        if self._waiting:
+            self._reader.start(_read, self._waiting[0])
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
         """Accept one file or folder from the file manager."""
@@ -168,8 +185,10 @@ class CaseBox(QWidget):
         """Open the case that was dropped; unlike a drop on the canvas, this never asks for a reader."""
         mime = None if event is None else event.mimeData()
         paths = [] if mime is None else [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]
-        if paths:
-            self.open_case(Path(paths[0]))
+        # The files of one case open it once.
+        cases = {place if place.is_dir() else place.parent: place for place in map(Path, reversed(paths))}
+        for place in reversed(cases.values()):
+            self.open_case(place)
 
     def problem(self) -> str | None:
         """Say why there is no case, None where there is one."""
@@ -235,7 +254,7 @@ class CaseBox(QWidget):
         self.case_list.blockSignals(True)
         self.case_list.clear()
         empty = _OTHER if others else "no case is open"
-        self.case_list.addItems([empty if case is None else case.name for case in cases])
+        self.case_list.addItems([empty if case is None else _title(case, cases) for case in cases])
         self.case_list.setCurrentIndex(cases.index(chosen))
         self.close_button.setEnabled(others or chosen is not None)
         self.case_list.blockSignals(False)
@@ -270,7 +289,14 @@ class CaseBox(QWidget):
         self.missing_box.setVisible(self._lacks_one)
 
     def _on_read(self, layers: list[LayerData]) -> None:
-        self.open_button.setEnabled(True)
+        self._open_next()
+        self._add(layers)
+
+    def _open_next(self) -> None:
+        del self._waiting[:1]
+        self._open_first()
+
+    def _add(self, layers: list[LayerData]) -> None:
         for data, arguments, kind in layers:
             self._viewer.add_layer(Layer.create(data, arguments, kind))
         for remark in self._case_remarks(layers):
@@ -281,7 +307,7 @@ class CaseBox(QWidget):
         return () if tag is None else tag.case.warnings
 
     def _on_not_read(self, error: Exception) -> None:
-        self.open_button.setEnabled(True)
+        self._open_next()
         show_error(" ".join(str(error).split()))
 
     def _ask_for_case(self) -> None:

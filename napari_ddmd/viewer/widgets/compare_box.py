@@ -182,6 +182,11 @@ class CompareBox(QWidget):
             self._remove_overlay()
             return
         layer = self.overlay
+        if layer is None and self._overlay is not None and self._overlay_case is case:
+            # The user has deleted it in napari's list.
+            self._overlay = self._overlay_case = None
+            self.overlay_tick.setChecked(False)
+            return
         if layer is not None and self._overlay_case is case:
             layer.data[:] = agreement.overlap
             layer.refresh(extent=False)

@@ -83,7 +83,7 @@ class SaveDialog(FittedDialog):
             has_content = bool(kind.names(content))
             box.setEnabled(has_content)
             box.setChecked(has_content and key in choice.kinds)
-            box.setToolTip(kind.tip if has_content else f"{kind.tip}.\nThere is none before a run of the model.")
+            box.setToolTip(kind.tip if has_content else f"{kind.tip}.\n{kind.lack(content)}")
             box.toggled.connect(self._show)
             column.addWidget(box)
         self.expert_box = QCheckBox("with the expert's outline in its pictures")

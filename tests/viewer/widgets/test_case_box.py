@@ -149,18 +149,37 @@ def test_a_folder_can_be_dropped_on_the_box(
     empty: tuple[ViewerModel, CaseBox], small_case_folder: Path, qtbot: QtBot
 ) -> None:
     viewer, box = empty
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(small_case_folder))])
-    box.dropEvent(
-        QDropEvent(
-            QPoint(5, 5).toPointF(),
-            Qt.DropAction.CopyAction,
-            mime,
-            Qt.MouseButton.LeftButton,
-            Qt.KeyboardModifier.NoModifier,
-        )
-    )
+    drop(box, small_case_folder)
     qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=10_000)
+
+
+def test_cases_that_are_dropped_together_or_in_a_row_are_all_opened(
+    empty: tuple[ViewerModel, CaseBox], tmp_path: Path, write_small_case: Callable[..., Path], qtbot: QtBot
+) -> None:
+    viewer, box = empty
+    first, second, third = (write_small_case(tmp_path / name) for name in ("Case_1", "Case_2", "Case_3"))
+    drop(box, *sorted(first.iterdir()), second)
+    drop(box, third)
+    qtbot.waitUntil(box.open_button.isEnabled, timeout=20_000)
+    assert [box.case_list.itemText(index) for index in range(box.case_list.count())] == ["Case_1", "Case_2", "Case_3"]
+    assert len(viewer.layers) == 15
+
+
+def test_cases_of_one_name_are_told_apart(
+    empty: tuple[ViewerModel, CaseBox], tmp_path: Path, write_small_case: Callable[..., Path], qtbot: QtBot
+) -> None:
+    _viewer, box = empty
+    drop(box, *(write_small_case(tmp_path / patient / "T0") for patient in ("Patient_1", "Patient_2")))
+    qtbot.waitUntil(box.open_button.isEnabled, timeout=20_000)
+    titles = [box.case_list.itemText(index) for index in range(box.case_list.count())]
+    assert titles == ["T0 (Patient_1)", "T0 (Patient_2)"]
+
+
+def drop(box: CaseBox, *places: Path) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(place)) for place in places])
+    point, action = QPoint(5, 5).toPointF(), Qt.DropAction.CopyAction
+    box.dropEvent(QDropEvent(point, action, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier))
 
 
 def test_a_case_without_one_image_opens_and_waits_for_a_tick(

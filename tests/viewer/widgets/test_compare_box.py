@@ -116,6 +116,20 @@ def test_the_overlay_can_go_alone_or_with_the_figures(
     assert box.overlay is None
 
 
+def test_an_overlay_that_is_deleted_stays_away(
+    box: CompareBox, lesion: LesionLayer, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    box.tick.setChecked(True)
+    qtbot.waitUntil(lambda: OVERLAY in viewer.layers, timeout=10_000)
+    viewer.layers.remove(OVERLAY)
+    assert lesion.layer is not None
+    lesion.layer.paint((6, 2, 2), 1)
+    qtbot.waitUntil(lambda: not box.overlay_tick.isChecked(), timeout=10_000)
+    assert OVERLAY not in viewer.layers
+    box.overlay_tick.setChecked(True)
+    assert OVERLAY in viewer.layers
+
+
 def test_there_must_be_two_masks(desk: Desk, box: CompareBox, viewer: ViewerModel, case: Case) -> None:
     assert "no mask in hand" in box.note.text()
     desk.set_mask(viewer.layers["expert mask"])

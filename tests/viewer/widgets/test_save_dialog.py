@@ -43,6 +43,7 @@ def test_it_begins_beside_the_case_with_the_usual(qtbot: QtBot, content: Saveabl
     assert set(dialog.boxes) == set(KINDS)
     # A case of NIfTI files has no study that a DICOM segmentation could lie over.
     assert [key for key, box in dialog.boxes.items() if not box.isEnabled()] == ["segmentation"]
+    assert "was not opened from a DICOM study" in dialog.boxes["segmentation"].toolTip()
     assert dialog.save_button.isEnabled()
 
 
