@@ -50,7 +50,7 @@ def autosave() -> Write:
 
     def write(folder: Path, version: int) -> object:
         store = Autosave(folder)
-        store._session = "12345678"
+        store._token = "12345678"
         mask = np.full((4, 6, 5), version, np.uint8)
         return store.save("0123456789abcdef01234567", Edits(mask, np.zeros_like(mask), 0.5))
 

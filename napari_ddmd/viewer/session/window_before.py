@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from qtpy.compat import isalive
+
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.session.capture import view_of
 from napari_ddmd.viewer.session.stored_window import StoredView
@@ -39,6 +41,8 @@ class WindowBefore:
     def put_back(self) -> None:
         """Let the window stand as it stood; what has come since must be gone."""
         panel, viewer = self._panel, self._panel.desk.viewer
+        if not (isalive(panel) and isalive(panel.case_box.case_list)):  # type: ignore[no-untyped-call]
+            return  # the window was closed meanwhile
         panel.case_box.choose(self._owner)
         if self._case is None or panel.desk.case is not self._case:
             return

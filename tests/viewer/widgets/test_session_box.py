@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
+from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
@@ -16,6 +17,7 @@ from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import is_of
 from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.session.archive import SessionError, read_session
+from napari_ddmd.viewer.session.window_before import WindowBefore
 from napari_ddmd.viewer.widgets import session_box, session_opener
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from napari_ddmd.viewer.widgets.session_box import SessionBox, session_box_of
@@ -330,6 +332,17 @@ def test_opening_can_be_cancelled_between_two_layers(
     assert list(viewer.layers) == []
     assert panel.desk.case is None
     assert box.open_button.isEnabled()
+
+
+def test_a_window_that_is_closed_meanwhile_is_not_put_back(window: Window, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    before = WindowBefore(panel)
+    with qtbot.waitSignal(panel.destroyed):
+        panel.close()
+        panel.setParent(None)
+        panel.deleteLater()
+    assert not isalive(panel)
+    before.put_back()
 
 
 def test_a_case_is_closed_for_its_session_when_nothing_can_be_cancelled_any_more(
