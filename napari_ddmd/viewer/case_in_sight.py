@@ -94,7 +94,9 @@ class CaseInSight:
     def _choose_layer(self, kept: list[Case]) -> None:
         """Let a layer of the case be the active one, where one that is out of sight is: it would be painted on."""
         selection = self._viewer.layers.selection
-        if selection.active is None or selection.active not in self._layers_away:
+        tag = None if selection.active is None else tag_of(selection.active)
+        is_own = tag is None or tag.case in kept
+        if selection.active is None or (is_own and selection.active not in self._layers_away):
             return
         tags = [(layer, tag_of(layer)) for layer in reversed(self._viewer.layers) if layer.visible]
         own = [(layer, tag.role) for layer, tag in tags if tag is not None and tag.case in kept]

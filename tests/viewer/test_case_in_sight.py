@@ -124,6 +124,10 @@ def test_the_brush_does_not_stay_on_a_case_that_is_out_of_sight(
     viewer.layers.selection.active = viewer.layers["lesion [1]"]
     sight.follow(case, case)
     assert viewer.layers.selection.active is viewer.layers["flair"]
+    # Nor one that was hidden all the time, as the expert's mask is.
+    viewer.layers.selection.active = viewer.layers["expert mask"]
+    sight.follow(other, other)
+    assert is_of(viewer.layers.selection.active, other)
 
 
 def test_layers_of_no_case_go_with_their_case_and_drawings_stay(
