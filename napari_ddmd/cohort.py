@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_ddmd.earlier import ForeignResultsError, changed_results
+from napari_ddmd.earlier import ForeignResultsError
 from napari_ddmd.export import ExportError
 from napari_ddmd.predict import Prediction, PredictSettings, finished_before, predict_case
 from napari_ddmd.progress_line import ProgressLine
@@ -61,9 +61,8 @@ def do_case(
                 raise
             kept = None
         if kept is not None:
-            changed = changed_results(out, files.name)
-            told = f"; changed since: {', '.join(changed)}" if changed else ""
-            return kept, f"{files.name}: is done, and kept as it is in {out / files.name}{told}"
+            told = f"; changed since: {', '.join(kept.changed)}" if kept.changed else ""
+            return kept.summary, f"{files.name}: is done, and kept as it is in {out / files.name}{told}"
     with ProgressLine(f"{files.name} ({place})") as line:
         done = predict_case(
             files,

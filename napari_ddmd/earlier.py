@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,35 +44,27 @@ class ForeignResultsError(ExportError):
     """There are results that a run has not left like this: a mask that was corrected, or that was saved by hand."""
 
 
-def changed_results(out: Path, case_name: str) -> list[str]:
-    """Name the results of a case that somebody has changed or added since, a corrected mask above all.
+@dataclass(frozen=True)
+class Kept:
+    """Results that a run would only make again.
 
-    Parameters
+    Attributes
     ----------
-    out
-        Holds one folder for each case.
-    case_name
-        The case.
-
-    Returns
-    -------
-    list of str
-        File names. Those that are damaged are not among them, nor those of summaries that say nothing of their files'
-        content (of earlier versions).
+    summary
+        Of them.
+    changed
+        Names of files that somebody has changed or added since, a corrected mask above all. Summaries of earlier
+        versions do not say what was in their files: of those there is none.
     """
-    target = out / case_name
-    summary = _read(target / SUMMARY_FILE)
-    written = summary.get("files_sha256")
-    if not isinstance(written, dict):
-        return []
-    changed = [name for name in _changed(summary, target) if not _is_damaged(target / name)]
-    return changed + [name for name in report_names(case_name) if name not in written and _is_filled(target / name)]
+
+    summary: dict[str, Any]
+    changed: list[str]
 
 
 def same_results(
     out: Path, files: CaseFiles, bundle: Bundle, settings: Mapping[str, Any], *, report: bool
-) -> dict[str, Any] | None:
-    """Give the summary of results that a run would only make again.
+) -> Kept | None:
+    """Give the results that a run would only make again.
 
     Parameters
     ----------
@@ -86,7 +79,7 @@ def same_results(
 
     Returns
     -------
-    dict or None
+    Kept or None
         None where there are no results.
 
     Raises
@@ -103,11 +96,14 @@ def same_results(
     if not present:
         return None
     summary = _read(target / SUMMARY_FILE)
-    reason = _difference(summary, target, files, bundle, settings, report_names(files.name) if report else [])
+    changed = _changed(summary, target)
+    damaged = [name for name in changed if _is_damaged(target / name)]
+    changed = [name for name in changed if name not in damaged]
+    wanted = report_names(files.name) if report else []
+    reason = _incompleteness(summary, target, wanted, damaged) or _difference(summary, files, bundle, settings)
     if not reason:
-        return summary
+        return Kept(summary, changed)
     told = f"{target / present[0]}: exists already, {reason}"
-    changed = changed_results(out, files.name)
     if changed:
         raise ForeignResultsError(
             f"{told}, and {', '.join(changed)} changed since; choose another output folder, move this one, or "
@@ -122,24 +118,19 @@ def same_results(
     )
 
 
-def _difference(
-    summary: dict[str, Any],
-    target: Path,
-    files: CaseFiles,
-    bundle: Bundle,
-    settings: Mapping[str, Any],
-    wanted: list[str],
-) -> str:
-    """Tell in what results differ from what is asked for; empty where in nothing."""
+def _incompleteness(summary: dict[str, Any], target: Path, wanted: list[str], damaged: list[str]) -> str:
+    """Tell what results lack to be whole; empty where nothing."""
     if not _is_whole(summary):
         return f"and no {SUMMARY_FILE} says that it is whole and what it was made with"
-    made: dict[str, Any] = summary["settings"]
     missing = [name for name in (*map(str, summary["files"]), *wanted) if not _is_filled(target / name)]
     if missing:
         return f"but {missing[0]} does not"
-    damaged = [name for name in _changed(summary, target) if _is_damaged(target / name)]
-    if damaged:
-        return f"but {damaged[0]} is damaged"
+    return f"but {damaged[0]} is damaged" if damaged else ""
+
+
+def _difference(summary: dict[str, Any], files: CaseFiles, bundle: Bundle, settings: Mapping[str, Any]) -> str:
+    """Tell in what whole results differ from what is asked for; empty where in nothing."""
+    made: dict[str, Any] = summary["settings"]
     changed = sorted(key for key in made.keys() | settings.keys() if made.get(key) != settings.get(key))
     if changed:
         return f"made with other settings ({', '.join(changed)})"
@@ -168,7 +159,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _changed(summary: dict[str, Any], target: Path) -> list[str]:
-    """Files that are there and are not what the summary says was written."""
+    """Files that are there and are not what the summary says was written, and reports that it does not know."""
     written = summary.get("files_sha256")
     if not isinstance(written, dict):
         return []
@@ -176,7 +167,9 @@ def _changed(summary: dict[str, Any], target: Path) -> list[str]:
         return [
             name
             for name in file_names(target.name)
-            if name in written and _is_filled(target / name) and file_hash(target / name) != written[name]
+            if name in {*written, *report_names(target.name)}
+            and _is_filled(target / name)
+            and (name not in written or file_hash(target / name) != written[name])
         ]
     except OSError as error:
         raise ExportError(f"{target}: cannot be read ({error.strerror or error}); see that it can") from error

@@ -20,7 +20,7 @@ from napari_ddmd.case import (
     load_case,
 )
 from napari_ddmd.device import estimate_memory, pick_device
-from napari_ddmd.earlier import images_hash, same_results
+from napari_ddmd.earlier import Kept, images_hash, same_results
 from napari_ddmd.export import file_names, prediction_folder, save_prediction
 from napari_ddmd.missing import missing_modalities
 from napari_ddmd.volumes import Volumes
@@ -214,12 +214,12 @@ def predict_case(
 
 def finished_before(
     files: CaseFiles, bundle: Bundle, out: Path, settings: PredictSettings, *, report: bool = False
-) -> dict[str, Any] | None:
-    """Give the summary of results that `predict_case` would only make again; parameters and errors as there.
+) -> Kept | None:
+    """Give the results that `predict_case` would only make again; parameters and errors as there.
 
     Returns
     -------
-    dict or None
+    Kept or None
         None where the case has no results yet.
 
     Raises

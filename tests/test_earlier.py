@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from napari_ddmd.case import CaseError, CaseFiles, find_case_files
-from napari_ddmd.earlier import ForeignResultsError, changed_results, images_hash
+from napari_ddmd.earlier import ForeignResultsError, Kept, images_hash
 from napari_ddmd.export import REPLACING_FILE, ExportError
 from napari_ddmd.model import Bundle, untrained_bundle
 from napari_ddmd.predict import PredictSettings, finished_before, predict_case
@@ -41,13 +41,13 @@ def files(small_case_folder: Path) -> CaseFiles:
 
 def test_results_of_the_same_are_known_again(out: Path, files: CaseFiles, tiny_bundle: Bundle, tmp_path: Path) -> None:
     summary = json.loads((out / "Small_001" / "summary.json").read_text())
-    assert finished_before(files, tiny_bundle, out, QUICK) == summary
+    assert finished_before(files, tiny_bundle, out, QUICK) == Kept(summary, [])
     assert finished_before(files, tiny_bundle, tmp_path / "elsewhere", QUICK) is None
     # What the model would take without a wish is no other setting.
     own = tiny_bundle.settings.sampling
-    assert finished_before(files, tiny_bundle, out, replace(QUICK, sampler=own.sampler)) == summary
+    assert finished_before(files, tiny_bundle, out, replace(QUICK, sampler=own.sampler)) == Kept(summary, [])
     # The device may be another one.
-    assert finished_before(files, tiny_bundle, out, replace(QUICK, device="cpu")) == summary
+    assert finished_before(files, tiny_bundle, out, replace(QUICK, device="cpu")) == Kept(summary, [])
 
 
 @pytest.mark.parametrize(
@@ -103,17 +103,16 @@ def test_a_result_that_is_lost_is_named(
 def test_a_result_that_is_damaged_is_named(out: Path, files: CaseFiles, tiny_bundle: Bundle, name: str) -> None:
     torn = out / "Small_001" / f"Small_001_{name}"
     torn.write_bytes(torn.read_bytes()[:-9])
-    assert changed_results(out, "Small_001") == []
     with pytest.raises(ExportError, match=rf"exists already, but {torn.name} is damaged; choose"):
         finished_before(files, tiny_bundle, out, QUICK)
 
 
 @pytest.mark.fault("Output whole or absent")
 def test_a_corrected_mask_is_known_for_one(out: Path, files: CaseFiles, tiny_bundle: Bundle) -> None:
-    assert changed_results(out, "Small_001") == []
     correct_mask(out / "Small_001" / "Small_001_mask.nii.gz")
-    assert changed_results(out, "Small_001") == ["Small_001_mask.nii.gz"]
-    assert finished_before(files, tiny_bundle, out, QUICK) is not None
+    kept = finished_before(files, tiny_bundle, out, QUICK)
+    assert kept is not None
+    assert kept.changed == ["Small_001_mask.nii.gz"]
 
 
 def test_results_of_earlier_versions_say_nothing_of_their_content(
@@ -124,8 +123,9 @@ def test_results_of_earlier_versions_say_nothing_of_their_content(
     del content["files_sha256"]
     summary.write_text(json.dumps(content))
     correct_mask(out / "Small_001" / "Small_001_mask.nii.gz")
-    assert changed_results(out, "Small_001") == []
-    assert finished_before(files, tiny_bundle, out, QUICK) is not None
+    kept = finished_before(files, tiny_bundle, out, QUICK)
+    assert kept is not None
+    assert kept.changed == []
 
 
 @pytest.mark.fault("Output whole or absent")
@@ -151,7 +151,9 @@ def test_results_without_a_whole_summary_are_not_taken_for_done(
 @pytest.mark.fault("Output whole or absent")
 def test_a_report_that_was_saved_beside_them_is_known_for_one(out: Path, files: CaseFiles, tiny_bundle: Bundle) -> None:
     (out / "Small_001" / "Small_001_report.html").write_text("Accepted.")
-    assert changed_results(out, "Small_001") == ["Small_001_report.html"]
+    kept = finished_before(files, tiny_bundle, out, QUICK)
+    assert kept is not None
+    assert kept.changed == ["Small_001_report.html"]
     with pytest.raises(ForeignResultsError, match=r"and Small_001_report\.html changed since; choose"):
         finished_before(files, tiny_bundle, out, replace(QUICK, seed=1))
 
