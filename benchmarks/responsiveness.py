@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.event_loop import wait, wait_until
 from benchmarks.lookout import Lookout
 from benchmarks.shared import USER_ERRORS, Row, add_case, count, fault, finish, machine, model_line, open_case, parser
 from benchmarks.window_states import STATES, States
@@ -128,7 +129,7 @@ def _measure(arguments: argparse.Namespace, case: Case) -> int:
     viewer, panel = open_window(case)
     viewer.window.resize(*arguments.size)
     go_to_slice(viewer, case, largest_slice(case))
-    _wait_until(lambda: panel.model_box.bundle is not None)
+    wait_until(lambda: panel.model_box.bundle is not None)
     panel.sampling_box.samples.setValue(arguments.samples)
     panel.sampling_box.steps.setValue(arguments.steps)
     panel.sampling_box.device.setCurrentText(arguments.device)
@@ -174,7 +175,7 @@ def _run_phase(name: str, number: int, viewer: Any, panel: Any, case: Case, hear
     if number:  # there are results to act on
         heart.begin(f"{name}: no run")
         hand.start(_ACT_MS)
-        _wait(_CALM_MS)
+        wait(_CALM_MS)
         hand.stop()
     arrived: list[Any] = []
     ended: list[Any] = []
@@ -182,13 +183,14 @@ def _run_phase(name: str, number: int, viewer: Any, panel: Any, case: Case, hear
     panel.controller.ended.connect(ended.append)
     heart.begin(f"{name}: start")
     panel.run()
-    _wait_until(lambda: bool(arrived or ended))
-    _wait(500)
+    wait_until(lambda: bool(arrived or ended))
+    wait(500)
     heart.begin(f"{name}: under way")
     hand.start(_ACT_MS)
-    _wait_until(lambda: bool(ended), note=heart, then=f"{name}: end")
+    wait_until(lambda: bool(ended))
+    heart.begin(f"{name}: end")
     hand.stop()
-    _wait(_REST_MS)
+    wait(_REST_MS)
     heart.name = ""
     panel.controller.arrived.disconnect(arrived.append)
     panel.controller.ended.disconnect(ended.append)
@@ -200,14 +202,14 @@ def _go_through(states: States, panel: Any, heart: Heart) -> None:
     """Bring the window from state to state, with results in it; the time between two of them does not count."""
     if panel.desk.results is None:
         panel.run()
-        _wait_until(lambda: not panel.controller.is_running)
+        wait_until(lambda: not panel.controller.is_running)
     for name, act, is_over in states:
-        _wait(_REST_MS)
+        wait(_REST_MS)
         heart.begin(name)
         act()
-        _wait_until(is_over)
-        _wait(_REST_MS)
-        _wait_until(partial(bool, heart.beats[name]))
+        wait_until(is_over)
+        wait(_REST_MS)
+        wait_until(partial(bool, heart.beats[name]))
         heart.name = ""
 
 
@@ -264,23 +266,6 @@ def _row(name: str, beats: list[tuple[float, float, float]]) -> Row:
         "own p99 ms": round(float(np.percentile(computed, 99)), 1),
         "own max ms": round(float(computed.max()), 1),
     }
-
-
-def _wait(milliseconds: int) -> None:
-    """Let the window live for a while."""
-    from qtpy.QtCore import QEventLoop, QTimer
-
-    loop = QEventLoop()
-    QTimer.singleShot(milliseconds, loop.quit)
-    loop.exec()
-
-
-def _wait_until(is_so: Callable[[], bool], note: Heart | None = None, then: str = "") -> None:
-    """Let the window live until something is so; what the heart beats from then on counts under another name."""
-    while not is_so():
-        _wait(20)
-    if note is not None:
-        note.begin(then)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,8 @@ def _stream(
             run.done, lesser = done, None
             try:
                 run.move_to(footing.device)
-                with closing(_batches(run, slices[place:], full, footing, progress)) as batches:
+                chunks = _chunks(slices[place:], footing, singles=footing.threads if footing == first else 0)
+                with closing(_batches(run, chunks, full, footing.threads, progress)) as batches:
                     for chunk, results in batches:
                         if told != footing and remark is not None:
                             remark(footing.remark(first))
@@ -163,14 +164,13 @@ def _stream(
 
 def _batches(
     run: CaseSampler,
-    slices: list[int],
+    chunks: list[list[int]],
     full: set[int],
-    footing: Footing,
+    threads: int,
     progress: Callable[[Progress], None] | None,
 ) -> Generator[tuple[list[int], dict[int, SliceResult]], None, None]:
     """Results of batch after batch, in order; twice as many as there are threads are under way or waited for."""
-    batch_size, threads = footing.batch_size, footing.threads
-    chunks = iter([slices[place : place + batch_size] for place in range(0, len(slices), batch_size)])
+    waiting = iter(chunks)
     news: SimpleQueue[Progress | None] = SimpleQueue()
     run.progress = news.put
     run.abandoned.clear()
@@ -183,7 +183,7 @@ def _batches(
             future.add_done_callback(lambda _: news.put(None))
 
         try:
-            for chunk in islice(chunks, 2 * threads):
+            for chunk in islice(waiting, 2 * threads):
                 begin(chunk)
             while under_way:
                 chunk, future = under_way.popleft()
@@ -192,11 +192,18 @@ def _batches(
                     if message is not None and progress is not None:
                         progress(message)
                 results = future.result()
-                for following in islice(chunks, 1):
+                for following in islice(waiting, 1):
                     begin(following)
                 yield chunk, results
         finally:
             run.abandoned.set()
+
+
+def _chunks(slices: list[int], footing: Footing, *, singles: int) -> list[list[int]]:
+    """Slices of batch after batch; the first ones alone, since somebody may be waiting for them."""
+    size = footing.batch_size
+    later = [slices[place : place + size] for place in range(singles, len(slices), size)]
+    return [[index] for index in slices[:singles]] + later
 
 
 def _explain(run: CaseSampler, error: BaseException) -> str:

@@ -247,6 +247,24 @@ def test_bad_settings_are_refused_before_anything_runs(
 
 
 @pytest.mark.usefixtures("one_worker")
+def test_the_first_slice_does_not_wait_for_a_batch(
+    small_case: Case, tiny_bundle: Bundle, reference: dict[int, SliceResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = CaseSampler.results
+    taken: list[list[int]] = []
+
+    def note(self: CaseSampler, indices: list[int]) -> dict[int, SliceResult]:
+        taken.append(indices)
+        return compute(self, indices)
+
+    monkeypatch.setattr(CaseSampler, "results", note)
+    wanted = list(reference)[:4]
+    found = list(segment(small_case, tiny_bundle, slices=wanted, samples=1, steps=1, batch_size=3))
+    assert taken == [wanted[:1], wanted[1:]]
+    assert [result.index for result in found] == wanted
+
+
+@pytest.mark.usefixtures("one_worker")
 def test_batches_are_halved_until_they_fit(
     small_case: Case, tiny_bundle: Bundle, reference: dict[int, SliceResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,7 +293,7 @@ def test_batches_are_halved_until_they_fit(
         )
     )
     assert told == ["Memory was short: went on with 1 slice at a time."]
-    assert sizes[0] == 4
+    assert sizes[:2] == [1, 4]
     assert sizes.count(1) == len(reference)
     assert [result.index for result in results] == list(reference)
     for result in results:
