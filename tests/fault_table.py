@@ -7,32 +7,34 @@ marked ``torture``, too, and run with ``make torture`` only.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Generator, Iterable
 
 import pytest
 
 _PART, _COUNT = "fault part", "faults"
+_OUTCOMES = ("passed", "failed", "error", "skipped", "")
+"""Under which pytest keeps the reports of set-up, call and clearing up."""
+_CRASHED = "(a process of the tests ended)"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say in the report, which other processes hand on, what kind of fault the test injects and how many."""
+    """Say in each report, which other processes hand on, what kind of fault the test injects and how many."""
     report = yield
     marker = item.get_closest_marker("fault")
-    if marker is not None and (report.when == "call" or report.skipped):
-        properties = report.user_properties
-        properties.append((_PART, marker.args[0]))
-        if _COUNT not in dict(properties):
-            properties.append((_COUNT, marker.kwargs.get("count", 1)))
+    if marker is not None:
+        recorded = dict(item.user_properties)
+        report.user_properties.append((_PART, marker.args[0]))
+        if _COUNT not in recorded:
+            report.user_properties.append((_COUNT, marker.kwargs.get("count", 1)))
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table below the other results."""
-    outcomes = ("passed", "failed", "skipped")
-    ran = [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, ())]
-    lines = table(ran)
+    found = [report for outcome in _OUTCOMES for report in terminalreporter.stats.get(outcome, ())]
+    lines = table(report for report in found if isinstance(report, pytest.TestReport))
     if lines:
         terminalreporter.section("faults", sep="-")
         for line in lines:
@@ -40,20 +42,31 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def table(reports: Iterable[pytest.TestReport]) -> list[str]:
-    """Tried, survived, lost and not tried by kind of fault, as the lines of a Markdown table; none without faults."""
+    """Tried, survived, lost and not tried by kind of fault, as the lines of a Markdown table; none without faults.
+
+    A test's faults are survived where its set-up, itself and its clearing up passed. One whose process ended is lost.
+    """
+    tests: defaultdict[str, list[pytest.TestReport]] = defaultdict(list)
+    for report in reports:
+        tests[report.nodeid].append(report)
     tried: Counter[str] = Counter()
     survived: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
-    for report in reports:
-        properties = dict(report.user_properties)
+    for phases in tests.values():
+        properties = dict(pair for report in phases for pair in report.user_properties)
+        if any(report.when == "???" for report in phases):  # by which pytest-xdist tells of a process that is gone
+            tried[_CRASHED] += 1
+            continue
         if _PART not in properties:
             continue
         part, count = str(properties[_PART]), int(str(properties[_COUNT]))
-        if report.skipped:
-            skipped[part] += count
-        elif report.when == "call":
+        if any(report.failed for report in phases):
             tried[part] += count
-            survived[part] += count * report.passed
+        elif any(report.skipped for report in phases):
+            skipped[part] += count
+        else:
+            tried[part] += count
+            survived[part] += count
     if not tried + skipped:
         return []
     rows = [(part, tried[part], survived[part], skipped[part]) for part in sorted(tried + skipped)]

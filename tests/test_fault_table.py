@@ -6,6 +6,8 @@ import pytest
 
 from tests.fault_table import table
 
+Phase = Literal["setup", "call", "teardown"]
+
 SUITE = """
     import pytest
 
@@ -37,22 +39,41 @@ SUITE = """
 
     def test_other():
         pass
+
+    @pytest.fixture
+    def beginning():
+        raise OSError
+
+    @pytest.mark.fault("Full disk")
+    def test_lost_before_it_began(beginning):
+        pass
+
+    @pytest.fixture
+    def end():
+        yield
+        raise OSError
+
+    @pytest.mark.fault("Full disk", count=2)
+    def test_lost_at_its_end(end):
+        pass
 """
 
 
-def report(outcome: Literal["passed", "failed"], *properties: tuple[str, object]) -> pytest.TestReport:
-    where = ("file", 1, "test")
-    return pytest.TestReport("id", where, {}, outcome, None, "call", user_properties=list(properties))
+def report(
+    test: str, outcome: Literal["passed", "failed"], *properties: tuple[str, object], when: Phase = "call"
+) -> pytest.TestReport:
+    where = ("file", 1, test)
+    return pytest.TestReport(test, where, {}, outcome, None, when, user_properties=list(properties))
 
 
 def test_without_faults_there_is_no_table() -> None:
-    assert table([report("passed")]) == []
+    assert table([report("one", "passed")]) == []
 
 
 def test_lost_is_what_was_tried_and_not_survived() -> None:
     reports = [
-        report("passed", ("fault part", "A"), ("faults", 3)),
-        report("failed", ("fault part", "A"), ("faults", 1)),
+        report("one", "passed", ("fault part", "A"), ("faults", 3)),
+        report("two", "failed", ("fault part", "A"), ("faults", 1)),
     ]
     lines = table(reports)
     assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["A", "4", "3", "1", "0"]
@@ -66,7 +87,25 @@ def test_faults_are_counted_by_part_in_every_process(workers: str, pytester: pyt
     done.stdout.fnmatch_lines(
         [
             "| Bad input |    12 |       12 |    0 |         0 |",
-            "| Full disk |     5 |        4 |    1 |         4 |",
-            "| all       |    17 |       16 |    1 |         4 |",
+            "| Full disk |     8 |        4 |    4 |         4 |",
+            "| all       |    20 |       16 |    4 |         4 |",
         ]
     )
+
+
+def test_a_process_that_ends_is_a_fault_that_is_lost(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import os
+        import pytest
+
+        @pytest.mark.fault("Full disk")
+        def test_one():
+            os._exit(3)
+
+        @pytest.mark.fault("Full disk")
+        def test_two():
+            pass
+    """)
+    pytester.makeini("[pytest]\nmarkers =\n    fault: a fault")
+    done = pytester.runpytest_subprocess("-p", "tests.fault_table", "-n", "2")
+    done.stdout.fnmatch_lines(["| all * |     2 |        1 |    1 |         0 |"])

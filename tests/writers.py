@@ -233,7 +233,10 @@ def _timeless(dataset: Any) -> Any:
     return dataset
 
 
-def session(template: Path) -> Write:
+STORED_SESSION = Path(__file__).parent / "viewer" / "session" / "files" / "session-3.ddmd"
+
+
+def session(template: Path = STORED_SESSION) -> Write:
     from napari_ddmd.viewer.session.archive import read_arrays, read_session, write_session
 
     stored = read_session(template)
@@ -325,6 +328,7 @@ WRITERS: dict[str, Callable[[], Write]] = {
     "report": report,
     "overview": overview,
     "imported_case": imported_case,
+    "session": session,
     "segmentation": segmentation,
     "checkpoint": checkpoint,
     "training_files": training_files,

@@ -20,7 +20,7 @@ from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.volumes import Volumes
 from tests.viewer.conftest import GatedSegment, add_case
-from tests.viewer.faults.conftest import OpenPanel, another_seed, assert_idle, run_to_end
+from tests.viewer.faults.conftest import OpenPanel, another_seed, assert_idle, choose, run_to_end
 
 SHAPE = (32, 128, 128)
 VOLUME_MB = 4 * int(np.prod(SHAPE)) / 2**20
@@ -89,15 +89,26 @@ def test_of_earlier_runs_the_one_before_is_kept_alone(
 
 @pytest.mark.torture
 @pytest.mark.fault("Viewer", count=RUNS)
+@pytest.mark.parametrize("pipeline", ["stands still", "computes"])
 def test_fifty_runs_take_no_more_memory_and_threads_than_ten(
-    open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, watched: list[weakref.ref[Volumes]]
+    pipeline: str,
+    open_panel: OpenPanel,
+    gated: GatedSegment,
+    qtbot: QtBot,
+    watched: list[weakref.ref[Volumes]],
+    request: pytest.FixtureRequest,
 ) -> None:
+    if pipeline == "computes":
+        request.getfixturevalue("real_pipeline")
     _viewer, panel = open_panel(large_case())
+    choose(panel, 12, 16)
+    panel.sampling_box.samples.setValue(1)
     before: dict[str, int] = {}
     memory = threads = 0.0
     for number in range(RUNS):
         another_seed(panel)
         run_to_end(panel, gated, qtbot)
+        assert panel.run_bar.status.text().startswith("Done: 5 slices.")
         if number + 1 == SETTLED:
             rest(panel, qtbot)
             before, memory, threads = alive(), memory_mb(), psutil.Process().num_threads()
