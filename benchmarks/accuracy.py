@@ -41,6 +41,13 @@ def main() -> int:
     options.add_argument("--data", type=Path, help=f"folder of cases with masks; without it, ${DATA}/brats")
     options.add_argument("--samplers", type=sampler, nargs="+", default=["ddim", "dpm-solver++", "ddpm"])
     options.add_argument("--steps", type=count, nargs="+", default=[1, 2, 3, 5, 10])
+    options.add_argument(
+        "--pairs",
+        type=_pair,
+        nargs="+",
+        metavar="SAMPLER:STEPS",
+        help="these alone, such as ddim:2 ddpm:1000, instead of each sampler with each number of steps",
+    )
     options.add_argument("--samples", type=count, nargs="+", default=[1, 2, 5])
     options.add_argument("--cases", type=count, help="stop after this many patients")
     options.add_argument("--folds", nargs="+", help="numbers of the folds; without it, all that the run has")
@@ -60,32 +67,29 @@ def main() -> int:
 def measure(arguments: argparse.Namespace) -> int:
     """Take the figures that the arguments ask for."""
     device = pick_device(arguments.device)
+    ways = arguments.pairs or [(name, steps) for name in arguments.samplers for steps in arguments.steps]
     outcomes: list[Outcome] = []
     pairs = list(held_out(arguments.run, data_folder(arguments.data), arguments.folds))[: arguments.cases]
     for place, (bundle, files) in enumerate(pairs):
         case = load_case(files)
         slices = None if arguments.lesion_slices is None else _lesion_slices(case, arguments.lesion_slices)
-        for name in arguments.samplers:
-            for steps in arguments.steps:
-                print(f"{place + 1} of {len(pairs)}: {case.name}, {name}, {steps} steps", file=sys.stderr, flush=True)
-                outcomes.append(
-                    judge_steps(
-                        case,
-                        bundle,
-                        sampler=name,
-                        steps=steps,
-                        samples=arguments.samples,
-                        slices=slices,
-                        seed=arguments.seed,
-                        device=str(device),
-                        batch_size=arguments.batch_size,
-                    )
+        for name, steps in ways:
+            print(f"{place + 1} of {len(pairs)}: {case.name}, {name}, {steps} steps", file=sys.stderr, flush=True)
+            outcomes.append(
+                judge_steps(
+                    case,
+                    bundle,
+                    sampler=name,
+                    steps=steps,
+                    samples=arguments.samples,
+                    slices=slices,
+                    seed=arguments.seed,
+                    device=str(device),
+                    batch_size=arguments.batch_size,
                 )
-    rows: list[Row] = [
-        _row([outcome for outcome in outcomes if (outcome.sampler, outcome.steps) == (name, steps)])
-        for name in arguments.samplers
-        for steps in arguments.steps
-    ]
+            )
+    by_way = [[outcome for outcome in outcomes if (outcome.sampler, outcome.steps) == way] for way in ways]
+    rows: list[Row] = [_row(found, by_way[0]) for found in by_way]
     judged = {
         "run": arguments.run.name,
         "patients": len(pairs),
@@ -131,7 +135,14 @@ def held_out(run: Path, data: Path, folds: list[str] | None) -> Iterator[tuple[B
             yield bundle, known[name]
 
 
-def _row(outcomes: list[Outcome]) -> Row:
+def _pair(text: str) -> tuple[str, int]:
+    """A sampler and its number of steps."""
+    name, _, steps = text.partition(":")
+    return sampler(name), count(steps)
+
+
+def _row(outcomes: list[Outcome], yardstick: list[Outcome]) -> Row:
+    """Figures of one way of sampling; its loss is that against the first way, patient by patient."""
     first = outcomes[0]
     row: dict[str, object] = {"sampler": first.sampler, "steps": first.steps}
     for k in first.dices:
@@ -140,6 +151,10 @@ def _row(outcomes: list[Outcome]) -> Row:
         row[f"Dice of {k}"] = round(float(values.mean()), 4)
         row[f"95 % of {k}"] = f"{low:.3f} to {high:.3f}"
     row["gain"] = round(float(np.mean([o.dices[max(o.dices)] - o.dices[min(o.dices)] for o in outcomes])), 4)
+    most = max(first.dices)
+    lost = np.array([a.dices[most] - b.dices[most] for a, b in zip(yardstick, outcomes, strict=True)])
+    low, high = bootstrap_interval(lost)
+    row["lost"], row["95 % of lost"] = round(float(lost.mean()), 4), f"{low:.3f} to {high:.3f}"
     row["s / case"] = float(np.mean([outcome.seconds for outcome in outcomes]))
     row["patients"] = len(outcomes)
     return row
