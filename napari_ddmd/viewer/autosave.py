@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
+import os
 import time
 import uuid
 from collections.abc import Collection
@@ -16,11 +18,14 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import platformdirs
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
 from napari_ddmd.whole_files import put_in_place, sweep, workplace
 
 if TYPE_CHECKING:
+    from zipfile import ZipFile, ZipInfo
+
     from napari_ddmd.case import Case
 
 KEPT_DAYS = 30
@@ -39,6 +44,10 @@ class AutosaveError(Exception):
 
 class LaterEditsError(AutosaveError):
     """Edits that a later version saved, and that only it can give back whole."""
+
+
+class UnreadableNowError(AutosaveError):
+    """Edits that may be whole, though neither memory nor disk lets them be read just now."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +173,7 @@ class Autosave:
         found : Found or None
             None where there are none that are whole.
         problems : list of str
-            A line for each file that is broken; it is put aside and not told of again.
+            A line for each file that cannot be read; one that is broken is put aside and not told of again.
         """
         problems: list[str] = []
         others = [path for path in self.folder.glob(f"{key}-*.npz") if path not in (self.path(key), *in_use)]
@@ -172,8 +181,10 @@ class Autosave:
             try:
                 return Found(path, read_edits(path, shape)), problems
             except AutosaveError as error:
+                if isinstance(error.__cause__, FileNotFoundError):  # another session has just removed it
+                    continue
                 problems.append(str(error))
-                if isinstance(error, LaterEditsError):  # not broken: left for the version that can read it
+                if isinstance(error, LaterEditsError | UnreadableNowError):  # not broken: it can be read another time
                     continue
                 with suppress(OSError):  # a disk that takes nothing any more: told of again next time
                     path.replace(path.with_suffix(_BROKEN))
@@ -214,7 +225,8 @@ def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
     Raises
     ------
     AutosaveError
-        If it is broken, of another grid, or of a later version (`LaterEditsError`).
+        If it is broken, of another grid, of a later version (`LaterEditsError`), or cannot be read just now
+        (`UnreadableNowError`).
     """
     try:
         # Opened here: numpy leaves a file open that turns out to be broken.
@@ -227,6 +239,8 @@ def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
             most = math.prod(shape) + _LARGEST_HEADER
             if stored.zip is None or any(member.file_size > most for member in stored.zip.infolist()):
                 raise _other_case(path)
+            for member in stored.zip.infolist():
+                _refuse_lie(stored.zip, member)
             mask, written, threshold = arrays = [stored[name] for name in ("mask", "written", "threshold")]
             if not all(isinstance(array, np.ndarray) for array in arrays):
                 raise ValueError("no array")  # but its bytes
@@ -236,11 +250,36 @@ def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
     except AutosaveError:
         raise
     except Exception as error:  # zip files, their headers and numpy's can be damaged in more ways than can be named
+        reason = _reason_of_the_moment(error)
+        if reason:
+            raise UnreadableNowError(
+                f"{path.name}: edits of an earlier session cannot be read just now ({reason}); they are kept, "
+                "and offered when the case is opened again."
+            ) from error
         raise AutosaveError(f"{path.name}: edits of an earlier session cannot be read; they are ignored.") from error
     for volume in (edits.mask, edits.written):
         if volume.shape != shape or volume.dtype != np.uint8:
             raise _other_case(path)
     return edits
+
+
+def _refuse_lie(archive: ZipFile, member: ZipInfo) -> None:
+    """Raise ValueError where a header promises more than its member holds, which looks like a lack of memory."""
+    with archive.open(member) as file:
+        read = read_array_header_1_0 if read_magic(file) == (1, 0) else read_array_header_2_0
+        shape, _, dtype = read(file)
+    if math.prod(shape) * dtype.itemsize > member.file_size:
+        raise ValueError("no such array")
+
+
+def _reason_of_the_moment(error: Exception) -> str:
+    """What keeps a file from being read that may be whole; empty where it is the file itself."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    # Where to read next stands in the file: a wrong place is an argument that the system refuses.
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        return error.strerror or os.strerror(error.errno)
+    return ""
 
 
 def _other_case(path: Path) -> AutosaveError:

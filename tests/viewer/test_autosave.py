@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import stat
 import subprocess
@@ -11,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,6 +192,62 @@ def test_no_memory_is_taken_for_what_is_larger_than_the_case(store: Autosave) ->
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**20
+
+
+JUST_NOW = {
+    "memory": MemoryError(),
+    "permission": PermissionError(errno.EACCES, "Permission denied"),
+    "disk": OSError(errno.EIO, "Input/output error"),
+    "files": OSError(errno.EMFILE, "Too many open files"),
+}
+
+
+@pytest.mark.fault("Viewer")
+@pytest.mark.parametrize("place", ["opening", "reading"])
+@pytest.mark.parametrize("error", JUST_NOW.values(), ids=list(JUST_NOW))
+def test_edits_that_cannot_be_read_just_now_are_left_and_found_later(
+    store: Autosave, error: Exception, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, path = Autosave(store.folder).save(KEY, edits()), store.save(KEY, edits())
+    age(older, 1)
+    whole = np.load if place == "opening" else np.lib.npyio.NpzFile.__getitem__
+
+    def fail(file: Any, *arguments: Any, **options: Any) -> Any:
+        stored = file if place == "opening" else file.zip.fp
+        if path.name in stored.name:
+            raise error
+        return whole(file, *arguments, **options)
+
+    owner, name = (np, "load") if place == "opening" else (np.lib.npyio.NpzFile, "__getitem__")
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fail)
+        found, problems = Autosave(store.folder).find(KEY, SHAPE)
+    assert found is not None
+    assert found.path == older, "an older one is offered meanwhile"
+    assert ["cannot be read just now" in problem for problem in problems] == [True]
+    found, problems = Autosave(store.folder).find(KEY, SHAPE)
+    assert problems == []
+    assert found is not None
+    assert found.path == path
+
+
+def test_a_seek_to_nowhere_is_damage(store: Autosave, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.save(KEY, edits())
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(np, "load", fail)
+    Autosave(store.folder).find(KEY, SHAPE)
+    assert not path.exists()
+
+
+def test_edits_that_another_session_has_just_removed_are_not_told_of(
+    store: Autosave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.save(KEY, edits())
+    monkeypatch.setattr(np, "load", lambda *_, **__: path.unlink() or path.open("rb"))
+    assert Autosave(store.folder).find(KEY, SHAPE) == (None, [])
 
 
 def test_an_older_whole_file_is_found_behind_a_broken_one(store: Autosave) -> None:
