@@ -21,6 +21,7 @@ import platformdirs
 from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
+from napari_ddmd.viewer.file_hold import Hold, is_held_elsewhere, is_held_here
 from napari_ddmd.whole_files import put_in_place, sweep, workplace
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Autosave:
     """Files of edits in one folder, one for each case.
 
     Each autosave writes files of its own, so that new edits never replace those of a crash before they are looked at.
+    It holds the latest, so that no other process takes it for one that was left.
 
     Parameters
     ----------
@@ -120,17 +122,28 @@ class Autosave:
     Attributes
     ----------
     is_open : bool
-        Whether its case is open, so that what it has saved is on screen.
+        Whether its case is open in a panel, so that what it has saved is on screen.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.is_open = False
+        self._is_left = False
+        self._hold = Hold()
         self._token = uuid.uuid4().hex[:8]
 
     def path(self, key: str) -> Path:
         """The file that this autosave writes of a case."""
         return self.folder / f"{key}-{self._token}.npz"
+
+    def open(self) -> None:
+        """Keep what is saved from other processes: the case is open in this one."""
+        self.is_open, self._is_left = True, False
+
+    def leave(self) -> None:
+        """Leave what is saved to whoever opens the case next, in whatever process: it is closed in this one."""
+        self.is_open, self._is_left = False, True
+        self._hold.end()
 
     def save(self, key: str, edits: Edits) -> Path:
         """Write edits beside and rename, so that a crash leaves the file before whole.
@@ -150,7 +163,10 @@ class Autosave:
                     np.savez_compressed(
                         file, mask=edits.mask, written=edits.written, threshold=np.float64(edits.threshold)
                     )
-                put_in_place(fresh, path)
+                with self._hold.passing(fresh, path):
+                    put_in_place(fresh, path)
+            if self._is_left:
+                self._hold.end()
         except OSError as error:
             reason = error.strerror or str(error)
             raise AutosaveError(f"{self.folder}: edits cannot be saved in between: {reason}; save the mask.") from error
@@ -158,6 +174,8 @@ class Autosave:
 
     def find(self, key: str, shape: tuple[int, ...], in_use: Collection[Path] = ()) -> tuple[Found | None, list[str]]:
         """Find the newest edits of a case that were left when it was closed, or by a crash.
+
+        Those that another process has open are its own.
 
         Parameters
         ----------
@@ -178,6 +196,8 @@ class Autosave:
         problems: list[str] = []
         others = [path for path in self.folder.glob(f"{key}-*.npz") if path not in (self.path(key), *in_use)]
         for path in sorted(others, key=_modified, reverse=True):
+            if is_held_elsewhere(path):
+                continue
             try:
                 return Found(path, read_edits(path, shape)), problems
             except AutosaveError as error:
@@ -192,6 +212,8 @@ class Autosave:
 
     def discard(self, path: Path) -> None:
         """Remove a file, where it is still there; one that cannot be removed is offered again."""
+        if self._hold.has(path):
+            self._hold.end()
         with suppress(OSError):
             path.unlink()
 
@@ -201,7 +223,7 @@ class Autosave:
         now = time.time()
         for path in self.folder.glob("*"):
             oldest = _DAY if path.suffix == _PART else KEPT_DAYS * _DAY
-            if path.suffix in (".npz", _PART, _BROKEN) and now - _modified(path) > oldest:
+            if path.suffix in (".npz", _PART, _BROKEN) and now - _modified(path) > oldest and not _is_held(path):
                 self.discard(path)
         return ["A save of edits was cut off; what was saved before it is whole."] if was_cut_off else []
 
@@ -284,6 +306,10 @@ def _reason_of_the_moment(error: Exception) -> str:
 
 def _other_case(path: Path) -> AutosaveError:
     return AutosaveError(f"{path.name}: edits of an earlier session do not fit the case; they are ignored.")
+
+
+def _is_held(path: Path) -> bool:
+    return is_held_here(path) or is_held_elsewhere(path)
 
 
 def _modified(path: Path) -> float:

@@ -9,7 +9,8 @@ import sys
 import time
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 
 from napari_ddmd.case import Case, load_case
 from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, case_key, read_edits
+from napari_ddmd.viewer.file_hold import is_held_here
 from tests.conftest import CaseWriter
 
 SHAPE = (4, 6, 5)
@@ -341,3 +343,81 @@ def test_a_kill_in_the_middle_of_a_save_leaves_the_last_whole_one(tmp_path: Path
     assert count in (told, told + 1)
     assert (found.edits.mask[0] == count % 200).all()
     np.testing.assert_array_equal(found.edits.written, np.roll(found.edits.mask, 1))
+
+
+# Has a case open whose edits are saved, for as long as nothing is said to it.
+_OWNER = """
+import sys
+from pathlib import Path
+import numpy as np
+from napari_ddmd.viewer.autosave import Autosave, Edits
+
+store = Autosave(Path(sys.argv[1]))
+store.open()
+shape = tuple(map(int, sys.argv[3:]))
+for slice in (1, 2):
+    mask = np.zeros(shape, np.uint8)
+    mask[slice, 1, 1] = 1
+    store.save(sys.argv[2], Edits(mask, np.zeros(shape, np.uint8), 0.5))
+print("saved", flush=True)
+for line in sys.stdin:
+    store.leave()
+    print("left", flush=True)
+"""
+
+
+@contextmanager
+def owner(folder: Path, key: str, shape: tuple[int, ...]) -> Iterator[Callable[[], None]]:
+    """Another process that has a case open, slice 2 of which is edited; gives what closes the case in it."""
+    words = [str(folder), key, *map(str, shape)]
+    with subprocess.Popen(
+        [sys.executable, "-c", _OWNER, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "saved\n"
+
+        def leave() -> None:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("leave\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "left\n"
+
+        yield leave
+        process.kill()
+
+
+@pytest.mark.fault("Viewer")
+def test_edits_that_another_process_has_open_are_its_own_until_it_dies(store: Autosave) -> None:
+    with owner(store.folder, KEY, SHAPE):
+        (path,) = store.folder.iterdir()
+        age(path, 40)
+        assert store.sweep() == []
+        assert store.find(KEY, SHAPE) == (None, [])
+        assert path.exists(), "nor are they too old"
+        age(path, 1)
+    found, problems = store.find(KEY, SHAPE)
+    assert problems == []
+    assert found is not None
+    assert found.path == path
+
+
+def test_edits_of_a_case_that_another_process_has_closed_are_found(store: Autosave) -> None:
+    with owner(store.folder, KEY, SHAPE) as leave:
+        assert store.find(KEY, SHAPE) == (None, [])
+        leave()
+        found, _ = store.find(KEY, SHAPE)
+        assert found is not None
+        assert found.edits.edited_slices == [2]
+
+
+def test_edits_that_are_saved_after_their_case_was_closed_are_left(store: Autosave) -> None:
+    store.leave()
+    path = store.save(KEY, edits())
+    assert not is_held_here(path)
+    store.open()
+    store.save(KEY, edits())
+    assert is_held_here(path)
+    store.discard(path)
+    assert not is_held_here(path)

@@ -118,12 +118,14 @@ class Keeper:
         if case is not None:
             self._opened.add(case)
         for one in list(self._opened):
-            autosave_of(one).is_open = one is case or is_open(one)
+            store = autosave_of(one)
+            (store.open if one is case or is_open(one) else store.leave)()
 
     def close(self, *_: object) -> None:
         """Save what is to be saved: there is nobody any more who would save what comes."""
         self.flush()
-        self.note_open(None, lambda _case: False)
+        for one in self._opened:  # their layers may stay, without a panel
+            autosave_of(one).is_open = False
 
     def flush(self, *_: object) -> None:
         """Save at once what is to be saved, in this thread, and again what is being saved: that may still fail."""

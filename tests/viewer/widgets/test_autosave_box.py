@@ -18,10 +18,12 @@ from napari_ddmd.model import Bundle
 from napari_ddmd.viewer import autosave
 from napari_ddmd.viewer.autosave import Autosave, Edits, autosave_of, case_key, read_edits
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.file_hold import is_held_here
 from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.run_settings import RunRequest, Sampling
 from napari_ddmd.viewer.widgets.autosave_box import AutosaveBox
 from tests.results import slice_result
+from tests.viewer.test_autosave import owner
 
 Open = Callable[..., tuple[Desk, AutosaveBox]]
 
@@ -321,6 +323,41 @@ def test_edits_that_are_on_screen_are_not_offered(open_: Open, case: Case, autos
     desk.set_case(beside)  # and in the same one, where the first stays open
     qtbot.waitUntil(lambda: beside in box._looked, timeout=10_000)
     assert box.isHidden()
+
+
+@pytest.mark.fault("Viewer")
+def test_edits_of_a_process_that_lives_are_offered_when_it_has_died(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    with owner(autosave_folder, case_key(case), case.grid.shape):
+        desk, box = open_()
+        assert box.isHidden()
+        paint(lesion_of(desk), 4)
+        qtbot.waitUntil(lambda: len(files(autosave_folder)) == 2, timeout=10_000)
+    _other_desk, other_box = open_(opened=dataclasses.replace(case))
+    qtbot.waitUntil(lambda: not other_box.isHidden(), timeout=10_000)
+    assert "in 1 slice (2)" in other_box.label.text()
+
+
+def test_what_is_saved_is_held_while_the_case_is_open_and_left_when_it_is_closed(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    desk, box = open_()
+    paint(lesion_of(desk), 3)
+    path = autosave_of(case).path(case_key(case))
+    qtbot.waitUntil(lambda: path.exists() and not box._saving, timeout=10_000)
+    assert is_held_here(path)
+    with qtbot.waitSignal(box.destroyed):
+        box.deleteLater()
+    assert is_held_here(path), "the layers stay without a panel"
+
+    again = AutosaveBox(desk)
+    qtbot.addWidget(again)
+    desk.viewer.layers.clear()
+    desk.forget_all_but(())
+    desk.set_case(None)
+    assert path.exists()
+    assert not is_held_here(path)
 
 
 def test_a_save_by_the_user_ends_the_autosave(open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot) -> None:
