@@ -85,15 +85,21 @@ class Found:
         Their file.
     edits : Edits
         What it holds.
+    time : datetime
+        When they were saved, local time.
     """
 
     path: Path
     edits: Edits = field(repr=False)
+    time: datetime
 
     @property
-    def time(self) -> datetime:
-        """When they were saved, local time."""
-        return datetime.fromtimestamp(self.path.stat().st_mtime)
+    def is_gone(self) -> bool:
+        """Whether another session has restored or discarded them; where the whole folder is away, it may come back."""
+        try:
+            return not self.path.exists() and self.path.parent.is_dir()
+        except OSError:
+            return False
 
 
 def autosave_folder() -> Path:
@@ -195,11 +201,11 @@ class Autosave:
         """
         problems: list[str] = []
         others = [path for path in self.folder.glob(f"{key}-*.npz") if path not in (self.path(key), *in_use)]
-        for path in sorted(others, key=_modified, reverse=True):
+        for modified, path in sorted(((_modified(path), path) for path in others), reverse=True):
             if is_held_elsewhere(path):
                 continue
             try:
-                return Found(path, read_edits(path, shape)), problems
+                return Found(path, read_edits(path, shape), datetime.fromtimestamp(modified)), problems
             except AutosaveError as error:
                 if isinstance(error.__cause__, FileNotFoundError):  # another session has just removed it
                     continue

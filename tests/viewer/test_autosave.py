@@ -345,6 +345,25 @@ def test_a_kill_in_the_middle_of_a_save_leaves_the_last_whole_one(tmp_path: Path
     np.testing.assert_array_equal(found.edits.written, np.roll(found.edits.mask, 1))
 
 
+def test_edits_are_gone_when_their_file_is_and_not_when_the_disk_fails(
+    store: Autosave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.save(KEY, edits())
+    found, _ = Autosave(store.folder).find(KEY, SHAPE)
+    assert found is not None
+    assert not found.is_gone
+
+    def fail(_path: Path) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", fail)
+        assert not found.is_gone
+    path.unlink()
+    assert found.is_gone
+    assert abs((datetime.now() - found.time).total_seconds()) < 60
+
+
 # Has a case open whose edits are saved, for as long as nothing is said to it.
 _OWNER = """
 import sys

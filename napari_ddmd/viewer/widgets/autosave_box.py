@@ -318,6 +318,9 @@ class AutosaveBox(QWidget):
     def _show(self) -> None:
         case = self._desk.case
         found = None if case is None else self._offers.get(case)
+        if case is not None and found is not None and found.is_gone:
+            del self._offers[case]
+            found = None
         self.setVisible(found is not None)
         if found is not None:
             edited = found.edits.edited_slices

@@ -288,6 +288,45 @@ def test_edits_that_were_left_can_be_discarded_and_are_safe_until_then(
 
 
 @pytest.mark.fault("Viewer")
+def test_an_offer_whose_file_another_session_has_removed_goes_away(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    leave(autosave_folder, case)
+    desk, box = open_()
+    qtbot.waitUntil(lambda: not box.isHidden(), timeout=10_000)
+    files(autosave_folder)[0].unlink()
+    for _ in range(2):
+        desk.set_case(dataclasses.replace(case, images=case.images + 1))
+        desk.set_case(case)
+    assert box.isHidden()
+    assert [note.severity for note in notifications] == ["info"], "of the offer alone"
+
+
+@pytest.mark.fault("Viewer")
+@pytest.mark.parametrize("button", ["restore_button", "discard_button"])
+def test_an_offer_outlasts_the_disk_that_its_file_is_on(
+    open_: Open,
+    case: Case,
+    autosave_folder: Path,
+    qtbot: QtBot,
+    notifications: list[Notification],
+    button: str,
+) -> None:
+    edits = leave(autosave_folder, case)
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    qtbot.waitUntil(lambda: not box.isHidden(), timeout=10_000)
+    autosave_folder.rename(autosave_folder.with_name("away"))
+    desk.set_case(dataclasses.replace(case, images=case.images + 1))
+    desk.set_case(case)
+    assert not box.isHidden()
+    getattr(box, button).click()
+    assert box.isHidden()
+    assert [note.severity for note in notifications] == ["info"], "of the offer alone"
+    if button == "restore_button":
+        np.testing.assert_array_equal(desk.results_of(case).lesion.data, edits.mask)
+
+
+@pytest.mark.fault("Viewer")
 def test_edits_of_a_case_that_was_closed_are_offered_when_it_is_opened_again(
     open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
 ) -> None:
