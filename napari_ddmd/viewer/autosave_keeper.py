@@ -72,11 +72,13 @@ class Keeper:
     def was_saved(self, case: Case, lesion: LesionLayer) -> None:
         """Take the lesion as it stands for saved."""
         self._seen[case] = _mark(lesion)
-        self._due.pop(case, None)
+        for waiting in (self._due, self._taken):
+            waiting.pop(case, None)
 
     def forget(self) -> None:
-        """Take nothing for saved: the latest file could not be written, and is to be tried again."""
-        self._seen.clear()
+        """Take what was taken for saved no longer: it could not be written, and is to be tried again."""
+        for case in self._taken:
+            self._seen.pop(case, None)
         self._due = self._taken | self._due
 
     def write(self, case: Case, edits: Edits, number: int) -> None:
@@ -125,6 +127,7 @@ class Keeper:
             try:
                 self.write(*taken)
             except (AutosaveError, MemoryError) as error:
+                self._seen.pop(taken[0], None)  # for a panel that is opened again
                 show_warning(one_line(error))
         self.let_go()
 

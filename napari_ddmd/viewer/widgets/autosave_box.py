@@ -167,6 +167,8 @@ class AutosaveBox(QWidget):
         if not self._has_failed:
             show_warning(one_line(error))
         self._has_failed = True
+        if self.keeper.is_due:
+            self._rest.start()
         if self._desk.case is not None and self._desk.case not in self._looked:
             self._find(self._desk.case)
 

@@ -16,7 +16,7 @@ from qtpy.QtCore import QThreadPool
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.viewer import autosave
-from napari_ddmd.viewer.autosave import Autosave, Edits, autosave_of, case_key, read_edits
+from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, autosave_of, case_key, read_edits
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.file_hold import is_held_here
 from napari_ddmd.viewer.lesion_layer import LesionLayer
@@ -213,6 +213,8 @@ def test_edits_that_could_not_be_saved_are_tried_again_when_the_window_goes(
     desk, box = open_(latest_ms=60_000)
     paint(lesion_of(desk), 3)
     qtbot.waitUntil(lambda: len(notifications) == 1, timeout=10_000)
+    box._rest.setInterval(60_000)  # by itself, it comes too late
+    qtbot.waitUntil(lambda: not box._saving, timeout=10_000)
     autosave_folder.unlink()
     with qtbot.waitSignal(box.destroyed):
         box.deleteLater()
@@ -435,7 +437,7 @@ def test_a_failure_to_save_is_told_once_and_tried_again(
     notifications: list[Notification],
 ) -> None:
     autosave_folder.write_text("a file in the way")
-    desk, _box = open_()
+    desk, box = open_()
     lesion = lesion_of(desk)
     paint(lesion, 3)
     qtbot.waitUntil(lambda: len(notifications) == 1, timeout=10_000)
@@ -444,6 +446,48 @@ def test_a_failure_to_save_is_told_once_and_tried_again(
     qtbot.wait(500)
     assert len(notifications) == 1
     autosave_folder.unlink()
-    paint(lesion, 5)
     qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
-    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3, 4, 5]
+    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3, 4]
+    qtbot.waitUntil(lambda: not box._saving, timeout=10_000)
+    assert not box._rest.isActive(), "and that is the end of it"
+
+
+def test_edits_that_could_not_be_saved_when_the_panel_went_are_saved_by_the_next(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    autosave_folder.write_text("a file in the way")
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    paint(lesion_of(desk), 3)
+    with qtbot.waitSignal(box.destroyed):
+        box.deleteLater()
+    assert ["cannot be saved" in note.message for note in notifications] == [True]
+    autosave_folder.unlink()
+    qtbot.addWidget(AutosaveBox(desk, rest_ms=50))
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
+    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3]
+
+
+def test_edits_that_the_user_has_saved_are_not_tried_again(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, go_on = Event(), Event()
+
+    def fail(*_: object) -> Path:
+        started.set()
+        assert go_on.wait(10)
+        raise AutosaveError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Autosave, "save", fail)
+        desk, box = open_()
+        lesion = lesion_of(desk)
+        paint(lesion, 3)
+        qtbot.waitUntil(started.is_set, timeout=10_000)
+        box.saved(case, lesion.data.copy())
+        go_on.set()
+        qtbot.waitUntil(lambda: not box._saving, timeout=10_000)
+    other = dataclasses.replace(case, images=case.images + 1)
+    desk.set_case(other)
+    desk.set_case(case)  # looked at again
+    qtbot.wait(300)
+    assert files(autosave_folder) == []
