@@ -29,7 +29,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self._opened: WeakSet[Case] = WeakSet()
-        self.origins: WeakKeyDictionary[Case, Path] = WeakKeyDictionary()
+        self._origins: WeakKeyDictionary[Case, tuple[Path, int]] = WeakKeyDictionary()
         self._seen = _SEEN
         self._due: dict[Case, ResultLayers] = {}
         self._taken: dict[Case, ResultLayers] = {}
@@ -74,6 +74,7 @@ class Keeper:
         self._seen[case] = _mark(lesion)
         for waiting in (self._due, self._taken):
             waiting.pop(case, None)
+        self._drop_origin(case, self._number + 1)
 
     def forget(self) -> None:
         """Take what was taken for saved no longer: it could not be written, and is to be tried again."""
@@ -92,10 +93,18 @@ class Keeper:
             else:
                 store.discard(store.path(key))
             self._written[case] = number
-            # What was restored is in the new file.
-            origin = self.origins.pop(case, None)
-            if origin is not None:
-                store.discard(origin)
+            self._drop_origin(case, number)
+
+    def note_restored(self, case: Case, origin: Path) -> None:
+        """Remember the file that edits were restored from, which goes when they are in another one."""
+        self._origins[case] = origin, self._number
+
+    def _drop_origin(self, case: Case, number: int) -> None:
+        """Remove the file that edits were restored from, unless what was saved had been taken before that."""
+        origin, last_before = self._origins.get(case, (None, 0))
+        if origin is not None and number > last_before:
+            self._origins.pop(case, None)
+            autosave_of(case).discard(origin)
 
     def find(self, case: Case, in_use: Collection[Path]) -> tuple[Case, Found | None, list[str]]:
         """Look for edits of a case that were left; after what is being written, which may be of the same patient."""

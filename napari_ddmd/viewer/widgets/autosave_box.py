@@ -81,7 +81,7 @@ class AutosaveBox(QWidget):
         if case is None or found is None:
             return
         edits, results = found.edits, self._desk.results_of(case)
-        self.keeper.origins[case] = found.path
+        self.keeper.note_restored(case, found.path)
         if results.lesion.layer is not None:
             # What is there may hold newer edits: a step that can be taken back, on the edited slices alone.
             results.lesion.ensure(results.threshold)
@@ -125,9 +125,6 @@ class AutosaveBox(QWidget):
         store.discard(path)
         # A file that is being written now would come back.
         self._obsolete = (store, path) if self._saving else None
-        origin = self.keeper.origins.pop(case, None)
-        if origin is not None:
-            store.discard(origin)
 
     def _on_edited(self) -> None:
         case, results = self._desk.case, self._desk.results

@@ -275,6 +275,36 @@ def test_restoring_onto_newer_work_can_be_taken_back(
     np.testing.assert_array_equal(results.lesion.data, before)
 
 
+@pytest.mark.fault("Viewer")
+def test_edits_that_are_restored_while_others_are_written_stay_where_they_were_until_they_are_saved(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(autosave_folder, case)
+    (left,) = files(autosave_folder)
+    desk, box = open_(latest_ms=60_000)
+    started, go_on = Event(), Event()
+    save = Autosave.save
+
+    def slow(store: Autosave, key: str, edits: Edits) -> Path:
+        started.set()
+        assert go_on.wait(10)
+        return save(store, key, edits)
+
+    monkeypatch.setattr(Autosave, "save", slow)
+    lesion = lesion_of(desk)
+    paint(lesion, 6)
+    qtbot.waitUntil(started.is_set, timeout=10_000)
+    box._rest.setInterval(60_000)
+    box.restore()
+    go_on.set()
+    qtbot.waitUntil(lambda: not box._saving, timeout=10_000)
+    assert left.exists()
+    box.keeper.flush()
+    assert not left.exists()
+    (path,) = files(autosave_folder)
+    np.testing.assert_array_equal(read_edits(path, case.grid.shape).mask, lesion.data)
+
+
 def test_edits_that_were_left_can_be_discarded_and_are_safe_until_then(
     open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
 ) -> None:
