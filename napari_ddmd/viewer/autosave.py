@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
+import os
 import time
 import uuid
 from collections.abc import Collection
@@ -16,11 +18,15 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import platformdirs
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
+from napari_ddmd.viewer.file_hold import Hold, is_held_elsewhere, is_held_here
 from napari_ddmd.whole_files import put_in_place, sweep, workplace
 
 if TYPE_CHECKING:
+    from zipfile import ZipFile, ZipInfo
+
     from napari_ddmd.case import Case
 
 KEPT_DAYS = 30
@@ -39,6 +45,10 @@ class AutosaveError(Exception):
 
 class LaterEditsError(AutosaveError):
     """Edits that a later version saved, and that only it can give back whole."""
+
+
+class UnreadableNowError(AutosaveError):
+    """Edits that may be whole, though neither memory nor disk lets them be read just now."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +85,21 @@ class Found:
         Their file.
     edits : Edits
         What it holds.
+    time : datetime
+        When they were saved, local time.
     """
 
     path: Path
     edits: Edits = field(repr=False)
+    time: datetime
 
     @property
-    def time(self) -> datetime:
-        """When they were saved, local time."""
-        return datetime.fromtimestamp(self.path.stat().st_mtime)
+    def is_gone(self) -> bool:
+        """Whether another session has restored or discarded them; where the whole folder is away, it may come back."""
+        try:
+            return not self.path.exists() and self.path.parent.is_dir()
+        except OSError:
+            return False
 
 
 def autosave_folder() -> Path:
@@ -102,6 +118,7 @@ class Autosave:
     """Files of edits in one folder, one for each case.
 
     Each autosave writes files of its own, so that new edits never replace those of a crash before they are looked at.
+    It holds the latest, so that no other process takes it for one that was left.
 
     Parameters
     ----------
@@ -111,17 +128,28 @@ class Autosave:
     Attributes
     ----------
     is_open : bool
-        Whether its case is open, so that what it has saved is on screen.
+        Whether its case is open in a panel, so that what it has saved is on screen.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.is_open = False
+        self._is_left = False
+        self._hold = Hold()
         self._token = uuid.uuid4().hex[:8]
 
     def path(self, key: str) -> Path:
         """The file that this autosave writes of a case."""
         return self.folder / f"{key}-{self._token}.npz"
+
+    def open(self) -> None:
+        """Keep what is saved from other processes: the case is open in this one."""
+        self.is_open, self._is_left = True, False
+
+    def leave(self) -> None:
+        """Leave what is saved to whoever opens the case next, in whatever process: it is closed in this one."""
+        self.is_open, self._is_left = False, True
+        self._hold.end()
 
     def save(self, key: str, edits: Edits) -> Path:
         """Write edits beside and rename, so that a crash leaves the file before whole.
@@ -141,7 +169,10 @@ class Autosave:
                     np.savez_compressed(
                         file, mask=edits.mask, written=edits.written, threshold=np.float64(edits.threshold)
                     )
-                put_in_place(fresh, path)
+                with self._hold.passing(fresh, path):
+                    put_in_place(fresh, path)
+            if self._is_left:
+                self._hold.end()
         except OSError as error:
             reason = error.strerror or str(error)
             raise AutosaveError(f"{self.folder}: edits cannot be saved in between: {reason}; save the mask.") from error
@@ -149,6 +180,8 @@ class Autosave:
 
     def find(self, key: str, shape: tuple[int, ...], in_use: Collection[Path] = ()) -> tuple[Found | None, list[str]]:
         """Find the newest edits of a case that were left when it was closed, or by a crash.
+
+        Those that another process has open are its own.
 
         Parameters
         ----------
@@ -164,16 +197,20 @@ class Autosave:
         found : Found or None
             None where there are none that are whole.
         problems : list of str
-            A line for each file that is broken; it is put aside and not told of again.
+            A line for each file that cannot be read; one that is broken is put aside and not told of again.
         """
         problems: list[str] = []
         others = [path for path in self.folder.glob(f"{key}-*.npz") if path not in (self.path(key), *in_use)]
-        for path in sorted(others, key=_modified, reverse=True):
+        for modified, path in sorted(((_modified(path), path) for path in others), reverse=True):
+            if is_held_elsewhere(path):
+                continue
             try:
-                return Found(path, read_edits(path, shape)), problems
+                return Found(path, read_edits(path, shape), datetime.fromtimestamp(modified)), problems
             except AutosaveError as error:
+                if isinstance(error.__cause__, FileNotFoundError):  # another session has just removed it
+                    continue
                 problems.append(str(error))
-                if isinstance(error, LaterEditsError):  # not broken: left for the version that can read it
+                if isinstance(error, LaterEditsError | UnreadableNowError):  # not broken: it can be read another time
                     continue
                 with suppress(OSError):  # a disk that takes nothing any more: told of again next time
                     path.replace(path.with_suffix(_BROKEN))
@@ -181,6 +218,8 @@ class Autosave:
 
     def discard(self, path: Path) -> None:
         """Remove a file, where it is still there; one that cannot be removed is offered again."""
+        if self._hold.has(path):
+            self._hold.end()
         with suppress(OSError):
             path.unlink()
 
@@ -190,7 +229,7 @@ class Autosave:
         now = time.time()
         for path in self.folder.glob("*"):
             oldest = _DAY if path.suffix == _PART else KEPT_DAYS * _DAY
-            if path.suffix in (".npz", _PART, _BROKEN) and now - _modified(path) > oldest:
+            if path.suffix in (".npz", _PART, _BROKEN) and now - _modified(path) > oldest and not _is_held(path):
                 self.discard(path)
         return ["A save of edits was cut off; what was saved before it is whole."] if was_cut_off else []
 
@@ -214,7 +253,8 @@ def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
     Raises
     ------
     AutosaveError
-        If it is broken, of another grid, or of a later version (`LaterEditsError`).
+        If it is broken, of another grid, of a later version (`LaterEditsError`), or cannot be read just now
+        (`UnreadableNowError`).
     """
     try:
         # Opened here: numpy leaves a file open that turns out to be broken.
@@ -227,6 +267,8 @@ def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
             most = math.prod(shape) + _LARGEST_HEADER
             if stored.zip is None or any(member.file_size > most for member in stored.zip.infolist()):
                 raise _other_case(path)
+            for member in stored.zip.infolist():
+                _refuse_lie(stored.zip, member)
             mask, written, threshold = arrays = [stored[name] for name in ("mask", "written", "threshold")]
             if not all(isinstance(array, np.ndarray) for array in arrays):
                 raise ValueError("no array")  # but its bytes
@@ -236,6 +278,12 @@ def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
     except AutosaveError:
         raise
     except Exception as error:  # zip files, their headers and numpy's can be damaged in more ways than can be named
+        reason = _reason_of_the_moment(error)
+        if reason:
+            raise UnreadableNowError(
+                f"{path.name}: edits of an earlier session cannot be read just now ({reason}); they are kept, "
+                "and offered when the case is opened again."
+            ) from error
         raise AutosaveError(f"{path.name}: edits of an earlier session cannot be read; they are ignored.") from error
     for volume in (edits.mask, edits.written):
         if volume.shape != shape or volume.dtype != np.uint8:
@@ -243,8 +291,31 @@ def read_edits(path: Path, shape: tuple[int, ...]) -> Edits:
     return edits
 
 
+def _refuse_lie(archive: ZipFile, member: ZipInfo) -> None:
+    """Raise ValueError where a header promises more than its member holds, which looks like a lack of memory."""
+    with archive.open(member) as file:
+        read = read_array_header_1_0 if read_magic(file) == (1, 0) else read_array_header_2_0
+        shape, _, dtype = read(file)
+    if math.prod(shape) * dtype.itemsize > member.file_size:
+        raise ValueError("no such array")
+
+
+def _reason_of_the_moment(error: Exception) -> str:
+    """What keeps a file from being read that may be whole; empty where it is the file itself."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    # Where to read next stands in the file: a wrong place is an argument that the system refuses.
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        return error.strerror or os.strerror(error.errno)
+    return ""
+
+
 def _other_case(path: Path) -> AutosaveError:
     return AutosaveError(f"{path.name}: edits of an earlier session do not fit the case; they are ignored.")
+
+
+def _is_held(path: Path) -> bool:
+    return is_held_here(path) or is_held_elsewhere(path)
 
 
 def _modified(path: Path) -> float:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import stat
 import subprocess
@@ -8,15 +9,18 @@ import sys
 import time
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from napari_ddmd.case import Case, load_case
 from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, case_key, read_edits
+from napari_ddmd.viewer.file_hold import is_held_here
 from tests.conftest import CaseWriter
 
 SHAPE = (4, 6, 5)
@@ -192,6 +196,62 @@ def test_no_memory_is_taken_for_what_is_larger_than_the_case(store: Autosave) ->
     assert peak < 2**20
 
 
+JUST_NOW = {
+    "memory": MemoryError(),
+    "permission": PermissionError(errno.EACCES, "Permission denied"),
+    "disk": OSError(errno.EIO, "Input/output error"),
+    "files": OSError(errno.EMFILE, "Too many open files"),
+}
+
+
+@pytest.mark.fault("Viewer")
+@pytest.mark.parametrize("place", ["opening", "reading"])
+@pytest.mark.parametrize("error", JUST_NOW.values(), ids=list(JUST_NOW))
+def test_edits_that_cannot_be_read_just_now_are_left_and_found_later(
+    store: Autosave, error: Exception, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, path = Autosave(store.folder).save(KEY, edits()), store.save(KEY, edits())
+    age(older, 1)
+    whole = np.load if place == "opening" else np.lib.npyio.NpzFile.__getitem__
+
+    def fail(file: Any, *arguments: Any, **options: Any) -> Any:
+        stored = file if place == "opening" else file.zip.fp
+        if path.name in stored.name:
+            raise error
+        return whole(file, *arguments, **options)
+
+    owner, name = (np, "load") if place == "opening" else (np.lib.npyio.NpzFile, "__getitem__")
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fail)
+        found, problems = Autosave(store.folder).find(KEY, SHAPE)
+    assert found is not None
+    assert found.path == older, "an older one is offered meanwhile"
+    assert ["cannot be read just now" in problem for problem in problems] == [True]
+    found, problems = Autosave(store.folder).find(KEY, SHAPE)
+    assert problems == []
+    assert found is not None
+    assert found.path == path
+
+
+def test_a_seek_to_nowhere_is_damage(store: Autosave, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.save(KEY, edits())
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(np, "load", fail)
+    Autosave(store.folder).find(KEY, SHAPE)
+    assert not path.exists()
+
+
+def test_edits_that_another_session_has_just_removed_are_not_told_of(
+    store: Autosave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.save(KEY, edits())
+    monkeypatch.setattr(np, "load", lambda *_, **__: path.unlink() or path.open("rb"))
+    assert Autosave(store.folder).find(KEY, SHAPE) == (None, [])
+
+
 def test_an_older_whole_file_is_found_behind_a_broken_one(store: Autosave) -> None:
     whole, broken = Autosave(store.folder).save(KEY, edits()), store.save(KEY, edits())
     age(whole, 1)
@@ -283,3 +343,100 @@ def test_a_kill_in_the_middle_of_a_save_leaves_the_last_whole_one(tmp_path: Path
     assert count in (told, told + 1)
     assert (found.edits.mask[0] == count % 200).all()
     np.testing.assert_array_equal(found.edits.written, np.roll(found.edits.mask, 1))
+
+
+def test_edits_are_gone_when_their_file_is_and_not_when_the_disk_fails(
+    store: Autosave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.save(KEY, edits())
+    found, _ = Autosave(store.folder).find(KEY, SHAPE)
+    assert found is not None
+    assert not found.is_gone
+
+    def fail(_path: Path) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", fail)
+        assert not found.is_gone
+    path.unlink()
+    assert found.is_gone
+    assert abs((datetime.now() - found.time).total_seconds()) < 60
+
+
+# Has a case open whose edits are saved, for as long as nothing is said to it.
+_OWNER = """
+import sys
+from pathlib import Path
+import numpy as np
+from napari_ddmd.viewer.autosave import Autosave, Edits
+
+store = Autosave(Path(sys.argv[1]))
+store.open()
+shape = tuple(map(int, sys.argv[3:]))
+for slice in (1, 2):
+    mask = np.zeros(shape, np.uint8)
+    mask[slice, 1, 1] = 1
+    store.save(sys.argv[2], Edits(mask, np.zeros(shape, np.uint8), 0.5))
+print("saved", flush=True)
+for line in sys.stdin:
+    store.leave()
+    print("left", flush=True)
+"""
+
+
+@contextmanager
+def owner(folder: Path, key: str, shape: tuple[int, ...]) -> Iterator[Callable[[], None]]:
+    """Another process that has a case open, slice 2 of which is edited; gives what closes the case in it."""
+    words = [str(folder), key, *map(str, shape)]
+    with subprocess.Popen(
+        [sys.executable, "-c", _OWNER, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "saved\n"
+
+        def leave() -> None:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("leave\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "left\n"
+
+        yield leave
+        process.kill()
+
+
+@pytest.mark.fault("Viewer")
+def test_edits_that_another_process_has_open_are_its_own_until_it_dies(store: Autosave) -> None:
+    with owner(store.folder, KEY, SHAPE):
+        (path,) = store.folder.iterdir()
+        age(path, 40)
+        assert store.sweep() == []
+        assert store.find(KEY, SHAPE) == (None, [])
+        assert path.exists(), "nor are they too old"
+        age(path, 1)
+    found, problems = store.find(KEY, SHAPE)
+    assert problems == []
+    assert found is not None
+    assert found.path == path
+
+
+def test_edits_of_a_case_that_another_process_has_closed_are_found(store: Autosave) -> None:
+    with owner(store.folder, KEY, SHAPE) as leave:
+        assert store.find(KEY, SHAPE) == (None, [])
+        leave()
+        found, _ = store.find(KEY, SHAPE)
+        assert found is not None
+        assert found.edits.edited_slices == [2]
+
+
+def test_edits_that_are_saved_after_their_case_was_closed_are_left(store: Autosave) -> None:
+    store.leave()
+    path = store.save(KEY, edits())
+    assert not is_held_here(path)
+    store.open()
+    store.save(KEY, edits())
+    assert is_held_here(path)
+    store.discard(path)
+    assert not is_held_here(path)

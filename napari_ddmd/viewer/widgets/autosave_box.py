@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -14,10 +12,10 @@ from qtpy.QtCore import QCoreApplication, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_ddmd.one_line import one_line
-from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, Found, autosave_of, case_key, files_in_use
+from napari_ddmd.viewer.autosave import Autosave, Found, autosave_of, case_key, files_in_use
+from napari_ddmd.viewer.autosave_keeper import Keeper
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import is_of
-from napari_ddmd.viewer.measure import fingerprint
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.edited_box import ranges
 
@@ -25,116 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_ddmd.case import Case
-    from napari_ddmd.viewer.lesion_layer import LesionLayer
-    from napari_ddmd.viewer.result_layers import ResultLayers
 
 REST_MS = 5_000
 LATEST_MS = 30_000
-# What is saved of a case's lesion, which outlives the panel.
-_SEEN: WeakKeyDictionary[Case, tuple[int, int]] = WeakKeyDictionary()
-
-
-class Keeper:
-    """What is to be saved of which case; it outlives the panel, to write the last edits when that goes."""
-
-    def __init__(self) -> None:
-        self._opened: WeakSet[Case] = WeakSet()
-        self.origins: WeakKeyDictionary[Case, Path] = WeakKeyDictionary()
-        self._seen = _SEEN
-        self._due: dict[Case, ResultLayers] = {}
-        self._taken: dict[Case, ResultLayers] = {}
-        self._number = 0
-        self._written: WeakKeyDictionary[Case, int] = WeakKeyDictionary()
-        self._one_writer = Lock()
-
-    @property
-    def is_due(self) -> bool:
-        """Whether a lesion may have been edited since it was taken."""
-        return bool(self._due)
-
-    def note(self, case: Case, results: ResultLayers) -> None:
-        """Remember that a lesion may have been edited."""
-        self._due[case] = results
-
-    def take(self) -> tuple[Case, Edits, int] | None:
-        """Return a copy of one case's edits that are to be saved and its number, None where nothing has changed."""
-        self.let_go()
-        while self._due:
-            case, results = self._due.popitem()
-            lesion = results.lesion
-            if lesion.layer is None:
-                continue
-            mark = _mark(lesion)
-            before = self._seen.get(case)
-            edited = bool((lesion.data != lesion.written).any())
-            if mark == before or (before is None and not edited):
-                continue
-            self._seen[case] = mark
-            self._taken[case] = results
-            self._number += 1
-            return case, Edits(lesion.data.copy(), lesion.written.copy(), results.threshold), self._number
-        return None
-
-    def let_go(self) -> None:
-        """Keep what was taken no longer: it is saved."""
-        self._taken.clear()
-
-    def was_saved(self, case: Case, lesion: LesionLayer) -> None:
-        """Take the lesion as it stands for saved."""
-        self._seen[case] = _mark(lesion)
-        self._due.pop(case, None)
-
-    def forget(self) -> None:
-        """Take nothing for saved: the latest file could not be written, and is to be tried again."""
-        self._seen.clear()
-        self._due = self._taken | self._due
-
-    def write(self, case: Case, edits: Edits, number: int) -> None:
-        """Save edits, or remove the file of edits that were all taken back; nothing where later ones were written."""
-        key, store = case_key(case), autosave_of(case)
-        with self._one_writer:
-            if number < self._written.get(case, 0):
-                return
-            if edits.edited_slices:
-                store.save(key, edits)
-            else:
-                store.discard(store.path(key))
-            self._written[case] = number
-            # What was restored is in the new file.
-            origin = self.origins.pop(case, None)
-            if origin is not None:
-                store.discard(origin)
-
-    def find(self, case: Case, in_use: Collection[Path]) -> tuple[Case, Found | None, list[str]]:
-        """Look for edits of a case that were left; after what is being written, which may be of the same patient."""
-        store = autosave_of(case)
-        with self._one_writer:
-            swept = store.sweep()
-            found, problems = store.find(case_key(case), case.grid.shape, in_use)
-        return case, found, [*swept, *problems]
-
-    def note_open(self, case: Case | None, is_open: Callable[[Case], bool]) -> None:
-        """Note that a case is opened, and which of those before are closed: their edits may be offered again."""
-        if case is not None:
-            self._opened.add(case)
-        for one in list(self._opened):
-            autosave_of(one).is_open = one is case or is_open(one)
-
-    def close(self, *_: object) -> None:
-        """Save what is to be saved: there is nobody any more who would save what comes."""
-        self.flush()
-        self.note_open(None, lambda _case: False)
-
-    def flush(self, *_: object) -> None:
-        """Save at once what is to be saved, in this thread, and again what is being saved: that may still fail."""
-        if self._taken:
-            self.forget()
-        while (taken := self.take()) is not None:
-            try:
-                self.write(*taken)
-            except (AutosaveError, MemoryError) as error:
-                show_warning(one_line(error))
-        self.let_go()
 
 
 class AutosaveBox(QWidget):
@@ -190,7 +81,7 @@ class AutosaveBox(QWidget):
         if case is None or found is None:
             return
         edits, results = found.edits, self._desk.results_of(case)
-        self.keeper.origins[case] = found.path
+        self.keeper.note_restored(case, found.path)
         if results.lesion.layer is not None:
             # What is there may hold newer edits: a step that can be taken back, on the edited slices alone.
             results.lesion.ensure(results.threshold)
@@ -234,9 +125,6 @@ class AutosaveBox(QWidget):
         store.discard(path)
         # A file that is being written now would come back.
         self._obsolete = (store, path) if self._saving else None
-        origin = self.keeper.origins.pop(case, None)
-        if origin is not None:
-            store.discard(origin)
 
     def _on_edited(self) -> None:
         case, results = self._desk.case, self._desk.results
@@ -276,6 +164,8 @@ class AutosaveBox(QWidget):
         if not self._has_failed:
             show_warning(one_line(error))
         self._has_failed = True
+        if self.keeper.is_due:
+            self._rest.start()
         if self._desk.case is not None and self._desk.case not in self._looked:
             self._find(self._desk.case)
 
@@ -316,6 +206,9 @@ class AutosaveBox(QWidget):
     def _show(self) -> None:
         case = self._desk.case
         found = None if case is None else self._offers.get(case)
+        if case is not None and found is not None and found.is_gone:
+            del self._offers[case]
+            found = None
         self.setVisible(found is not None)
         if found is not None:
             edited = found.edits.edited_slices
@@ -337,7 +230,3 @@ class AutosaveBox(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.label)
         layout.addLayout(buttons)
-
-
-def _mark(lesion: LesionLayer) -> tuple[int, int]:
-    return fingerprint(lesion.data), fingerprint(lesion.written)

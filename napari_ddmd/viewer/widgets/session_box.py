@@ -240,7 +240,7 @@ class SessionBox(QWidget):
         self._set_busy("")
         snapshot, self._snapshot = self._snapshot, None
         names_study = snapshot is not None and snapshot.case.origin is not None
-        self._say(f"Saved {path.name} ({_size(path)}){_NAMES_STUDY if names_study else ''}")
+        self._say(f"Saved {path.name}{_size(path)}{_NAMES_STUDY if names_study else ''}")
         show_info(f"Saved the session as {path}")
         if self._progress.remark:
             show_warning(self._progress.remark)
@@ -264,8 +264,12 @@ class SessionBox(QWidget):
 
 
 def _size(path: Path) -> str:
-    size = path.stat().st_size
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(round(size / 1e3), 1)} kB"
+    """In brackets; empty where the disk is away again."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return ""
+    return f" ({size / 1e6:.1f} MB)" if size >= 1e6 else f" ({max(round(size / 1e3), 1)} kB)"
 
 
 def _save(snapshot: Snapshot, path: Path, with_images: bool, progress: _Progress) -> Path:

@@ -16,12 +16,14 @@ from qtpy.QtCore import QThreadPool
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.viewer import autosave
-from napari_ddmd.viewer.autosave import Autosave, Edits, autosave_of, case_key, read_edits
+from napari_ddmd.viewer.autosave import Autosave, AutosaveError, Edits, autosave_of, case_key, read_edits
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.file_hold import is_held_here
 from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.run_settings import RunRequest, Sampling
 from napari_ddmd.viewer.widgets.autosave_box import AutosaveBox
 from tests.results import slice_result
+from tests.viewer.test_autosave import owner
 
 Open = Callable[..., tuple[Desk, AutosaveBox]]
 
@@ -211,6 +213,8 @@ def test_edits_that_could_not_be_saved_are_tried_again_when_the_window_goes(
     desk, box = open_(latest_ms=60_000)
     paint(lesion_of(desk), 3)
     qtbot.waitUntil(lambda: len(notifications) == 1, timeout=10_000)
+    box._rest.setInterval(60_000)  # by itself, it comes too late
+    qtbot.waitUntil(lambda: not box._saving, timeout=10_000)
     autosave_folder.unlink()
     with qtbot.waitSignal(box.destroyed):
         box.deleteLater()
@@ -271,6 +275,36 @@ def test_restoring_onto_newer_work_can_be_taken_back(
     np.testing.assert_array_equal(results.lesion.data, before)
 
 
+@pytest.mark.fault("Viewer")
+def test_edits_that_are_restored_while_others_are_written_stay_where_they_were_until_they_are_saved(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(autosave_folder, case)
+    (left,) = files(autosave_folder)
+    desk, box = open_(latest_ms=60_000)
+    started, go_on = Event(), Event()
+    save = Autosave.save
+
+    def slow(store: Autosave, key: str, edits: Edits) -> Path:
+        started.set()
+        assert go_on.wait(10)
+        return save(store, key, edits)
+
+    monkeypatch.setattr(Autosave, "save", slow)
+    lesion = lesion_of(desk)
+    paint(lesion, 6)
+    qtbot.waitUntil(started.is_set, timeout=10_000)
+    box._rest.setInterval(60_000)
+    box.restore()
+    go_on.set()
+    qtbot.waitUntil(lambda: not box._saving, timeout=10_000)
+    assert left.exists()
+    box.keeper.flush()
+    assert not left.exists()
+    (path,) = files(autosave_folder)
+    np.testing.assert_array_equal(read_edits(path, case.grid.shape).mask, lesion.data)
+
+
 def test_edits_that_were_left_can_be_discarded_and_are_safe_until_then(
     open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
 ) -> None:
@@ -283,6 +317,45 @@ def test_edits_that_were_left_can_be_discarded_and_are_safe_until_then(
     assert box.isHidden()
     assert not left.exists()
     assert len(files(autosave_folder)) == 1
+
+
+@pytest.mark.fault("Viewer")
+def test_an_offer_whose_file_another_session_has_removed_goes_away(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    leave(autosave_folder, case)
+    desk, box = open_()
+    qtbot.waitUntil(lambda: not box.isHidden(), timeout=10_000)
+    files(autosave_folder)[0].unlink()
+    for _ in range(2):
+        desk.set_case(dataclasses.replace(case, images=case.images + 1))
+        desk.set_case(case)
+    assert box.isHidden()
+    assert [note.severity for note in notifications] == ["info"], "of the offer alone"
+
+
+@pytest.mark.fault("Viewer")
+@pytest.mark.parametrize("button", ["restore_button", "discard_button"])
+def test_an_offer_outlasts_the_disk_that_its_file_is_on(
+    open_: Open,
+    case: Case,
+    autosave_folder: Path,
+    qtbot: QtBot,
+    notifications: list[Notification],
+    button: str,
+) -> None:
+    edits = leave(autosave_folder, case)
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    qtbot.waitUntil(lambda: not box.isHidden(), timeout=10_000)
+    autosave_folder.rename(autosave_folder.with_name("away"))
+    desk.set_case(dataclasses.replace(case, images=case.images + 1))
+    desk.set_case(case)
+    assert not box.isHidden()
+    getattr(box, button).click()
+    assert box.isHidden()
+    assert [note.severity for note in notifications] == ["info"], "of the offer alone"
+    if button == "restore_button":
+        np.testing.assert_array_equal(desk.results_of(case).lesion.data, edits.mask)
 
 
 @pytest.mark.fault("Viewer")
@@ -323,6 +396,41 @@ def test_edits_that_are_on_screen_are_not_offered(open_: Open, case: Case, autos
     assert box.isHidden()
 
 
+@pytest.mark.fault("Viewer")
+def test_edits_of_a_process_that_lives_are_offered_when_it_has_died(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    with owner(autosave_folder, case_key(case), case.grid.shape):
+        desk, box = open_()
+        assert box.isHidden()
+        paint(lesion_of(desk), 4)
+        qtbot.waitUntil(lambda: len(files(autosave_folder)) == 2, timeout=10_000)
+    _other_desk, other_box = open_(opened=dataclasses.replace(case))
+    qtbot.waitUntil(lambda: not other_box.isHidden(), timeout=10_000)
+    assert "in 1 slice (2)" in other_box.label.text()
+
+
+def test_what_is_saved_is_held_while_the_case_is_open_and_left_when_it_is_closed(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    desk, box = open_()
+    paint(lesion_of(desk), 3)
+    path = autosave_of(case).path(case_key(case))
+    qtbot.waitUntil(lambda: path.exists() and not box._saving, timeout=10_000)
+    assert is_held_here(path)
+    with qtbot.waitSignal(box.destroyed):
+        box.deleteLater()
+    assert is_held_here(path), "the layers stay without a panel"
+
+    again = AutosaveBox(desk)
+    qtbot.addWidget(again)
+    desk.viewer.layers.clear()
+    desk.forget_all_but(())
+    desk.set_case(None)
+    assert path.exists()
+    assert not is_held_here(path)
+
+
 def test_a_save_by_the_user_ends_the_autosave(open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot) -> None:
     desk, box = open_()
     lesion = lesion_of(desk)
@@ -359,7 +467,7 @@ def test_a_failure_to_save_is_told_once_and_tried_again(
     notifications: list[Notification],
 ) -> None:
     autosave_folder.write_text("a file in the way")
-    desk, _box = open_()
+    desk, box = open_()
     lesion = lesion_of(desk)
     paint(lesion, 3)
     qtbot.waitUntil(lambda: len(notifications) == 1, timeout=10_000)
@@ -368,6 +476,48 @@ def test_a_failure_to_save_is_told_once_and_tried_again(
     qtbot.wait(500)
     assert len(notifications) == 1
     autosave_folder.unlink()
-    paint(lesion, 5)
     qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
-    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3, 4, 5]
+    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3, 4]
+    qtbot.waitUntil(lambda: not box._saving, timeout=10_000)
+    assert not box._rest.isActive(), "and that is the end of it"
+
+
+def test_edits_that_could_not_be_saved_when_the_panel_went_are_saved_by_the_next(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    autosave_folder.write_text("a file in the way")
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    paint(lesion_of(desk), 3)
+    with qtbot.waitSignal(box.destroyed):
+        box.deleteLater()
+    assert ["cannot be saved" in note.message for note in notifications] == [True]
+    autosave_folder.unlink()
+    qtbot.addWidget(AutosaveBox(desk, rest_ms=50))
+    qtbot.waitUntil(lambda: len(files(autosave_folder)) == 1, timeout=10_000)
+    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3]
+
+
+def test_edits_that_the_user_has_saved_are_not_tried_again(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, go_on = Event(), Event()
+
+    def fail(*_: object) -> Path:
+        started.set()
+        assert go_on.wait(10)
+        raise AutosaveError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Autosave, "save", fail)
+        desk, box = open_()
+        lesion = lesion_of(desk)
+        paint(lesion, 3)
+        qtbot.waitUntil(started.is_set, timeout=10_000)
+        box.saved(case, lesion.data.copy())
+        go_on.set()
+        qtbot.waitUntil(lambda: not box._saving, timeout=10_000)
+    other = dataclasses.replace(case, images=case.images + 1)
+    desk.set_case(other)
+    desk.set_case(case)  # looked at again
+    qtbot.wait(300)
+    assert files(autosave_folder) == []

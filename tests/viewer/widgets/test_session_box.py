@@ -409,6 +409,36 @@ def test_a_case_is_closed_for_its_session_when_nothing_can_be_cancelled_any_more
     assert [layer.name for layer in viewer.layers if layer.visible] == ["flair [1]", "lesion"]
 
 
+@pytest.mark.fault("Viewer")
+def test_a_session_is_saved_though_its_disk_is_away_right_after(
+    window: Window,
+    gated: GatedSegment,
+    qtbot: QtBot,
+    tmp_path: Path,
+    notifications: list[Notification],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _viewer, panel = window
+    gated.allow(10)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        panel.run()
+    box = session_box_of(panel)
+    original, told_saved = session_box.save, []
+
+    def save(*arguments: Any, **more: Any) -> Path:
+        path = original(*arguments, **more)
+        path.unlink()
+        return path
+
+    monkeypatch.setattr(session_box, "save", save)
+    box.mask_saved.connect(lambda *told: told_saved.append(told))
+    box.save(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    assert box.status.text() == "Saved s.ddmd"
+    assert [told[0] for told in told_saved] == [panel.desk.case]
+    assert [note.message for note in notifications] == [f"Saved the session as {tmp_path / 's.ddmd'}"]
+
+
 def test_saving_can_be_cancelled(
     window: Window, qtbot: QtBot, tmp_path: Path, notifications: list[Notification], monkeypatch: pytest.MonkeyPatch
 ) -> None:
