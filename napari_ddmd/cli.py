@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from napari_ddmd import __version__
 from napari_ddmd.import_dicom import add_import_command
 from napari_ddmd.one_line import one_line, print_any_name
+from napari_ddmd.without_values import hide_values, without_values
 
 DONE, BROKEN, AT_FAULT, INTERRUPTED = 0, 1, 2, 130
 _DEMO_FOLDER = Path("napari-ddmd-demo")
@@ -219,8 +220,8 @@ def _predict(options: argparse.Namespace) -> int:
             failed.append(str(short))
             continue
         except Exception as error:  # a defect must not cost the cases after it
-            traceback.print_exc()
-            failed.append(f"{files.name}: {one_line(error)}")
+            traceback.print_exception(without_values(error))
+            failed.append(f"{files.name}: {one_line(hide_values(str(error)))}")
             status = BROKEN
             continue
         if options.json:
