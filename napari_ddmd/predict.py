@@ -25,7 +25,7 @@ from napari_ddmd.earlier import Kept, images_hash, same_results
 from napari_ddmd.export import file_names, prediction_folder, save_prediction
 from napari_ddmd.missing import missing_modalities
 from napari_ddmd.volumes import Volumes
-from napari_ddmd.whole_files import refuse_unwritable
+from napari_ddmd.whole_files import nearest_folder, refuse_unwritable
 from napari_ddmd.without_values import hide_values
 
 if TYPE_CHECKING:
@@ -108,6 +108,25 @@ def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[Ca
                     CaseError(f"{first}: has the same name as {second}; run them with different --out folders")
                 )
     return usable, faults
+
+
+def saving_places(out: Path, names: Iterable[str]) -> list[Path]:
+    """Tell where a run that was killed may have left something.
+
+    Parameters
+    ----------
+    out
+        Holds the results, and the hidden folder that they are written in.
+    names
+        Of the cases. Before a run it is tried whether results can be written: in the folder of the case or, while there
+        is none, in the nearest one above it.
+
+    Returns
+    -------
+    list of Path
+        Folders; not all have to be there.
+    """
+    return list(dict.fromkeys((out, nearest_folder(out.absolute().parent), *(out / name for name in names))))
 
 
 def predict_case(
