@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from napari_ddmd import __version__
 from napari_ddmd.import_dicom import add_import_command
 from napari_ddmd.one_line import one_line, print_any_name
+from napari_ddmd.without_values import hide_values, without_values
 
 DONE, BROKEN, AT_FAULT, INTERRUPTED = 0, 1, 2, 130
 _DEMO_FOLDER = Path("napari-ddmd-demo")
@@ -169,7 +170,7 @@ def _slice_range(text: str) -> tuple[int | None, int | None]:
 def _predict(options: argparse.Namespace) -> int:
     from napari_ddmd.cohort import do_case
     from napari_ddmd.launcher import device_name, rank, share, wait_for_all, world_size
-    from napari_ddmd.predict import PredictError, PredictSettings, collect_cases
+    from napari_ddmd.predict import PredictError, PredictSettings, collect_cases, saving_places
 
     found, faults = collect_cases(options.cases)
     if rank() > 0:
@@ -179,7 +180,7 @@ def _predict(options: argparse.Namespace) -> int:
     if not found:
         return AT_FAULT
     if rank() == 0:
-        _sweep(options.out)
+        _sweep(*saving_places(options.out, (files.name for files in found)))
     cases = share(found)
     from napari_ddmd.model import load_bundle
 
@@ -219,8 +220,8 @@ def _predict(options: argparse.Namespace) -> int:
             failed.append(str(short))
             continue
         except Exception as error:  # a defect must not cost the cases after it
-            traceback.print_exc()
-            failed.append(f"{files.name}: {one_line(error)}")
+            traceback.print_exception(without_values(error))
+            failed.append(f"{files.name}: {one_line(hide_values(str(error)))}")
             status = BROKEN
             continue
         if options.json:
@@ -249,9 +250,11 @@ def _demo(options: argparse.Namespace) -> int:
         return DONE
     from napari_ddmd.cohort import result_line
     from napari_ddmd.demo import run_demo
+    from napari_ddmd.predict import saving_places
     from napari_ddmd.progress_line import ProgressLine
 
     _sweep(options.out, deep=True)
+    _sweep(*saving_places(options.out, ()))
     with ProgressLine("demo") as line:
         picture, done = run_demo(options.out, progress=line.update)
     print(result_line(done))
@@ -307,13 +310,14 @@ def _sample_case(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _sweep(folder: Path, *, deep: bool = False) -> None:
+def _sweep(*folders: Path, deep: bool = False) -> None:
     """Say what a command that was killed has left, and remove it."""
     from napari_ddmd.whole_files import sweep
 
-    left = sweep(folder, deep=deep)
-    if left:
-        print(f"napari-ddmd: {left}", file=sys.stderr)
+    for folder in folders:
+        left = sweep(folder, deep=deep)
+        if left:
+            print(f"napari-ddmd: {left}", file=sys.stderr)
 
 
 def _user_errors() -> tuple[type[Exception], ...]:

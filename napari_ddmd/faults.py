@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import torch
+
+from napari_ddmd.without_values import hide_values
 
 _OUT_OF_MEMORY = (
     *("out of memory", "can't allocate memory", "not enough memory", "alloc_failed"),
@@ -35,8 +35,6 @@ _MEANINGS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("cudnn", "cublas"), "a library of the GPU failed; close what else uses the GPU, or choose device cpu"),
     (("mps backend", "metal"), "the Mac's GPU cannot compute this; choose device cpu"),
 )
-# Arrays in a library's words: a message must hold nothing of the images.
-_VALUES = re.compile(r"(?:array|tensor)\(\s*\[[^)]*\)?|\[[\s\d.,eE+\-\[\]…naif]{40,}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -49,7 +47,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def plain_reason(error: BaseException) -> str:
     """The error in one line: what it means and what to do where that is known, and in any case what was said."""
-    said = " ".join(_VALUES.sub("[…]", str(error)).split())[:300] or type(error).__name__
+    said = " ".join(hide_values(str(error)).split())[:300] or type(error).__name__
     for parts, meaning in _MEANINGS:
         if any(part in said.lower() for part in parts):
             return f"{meaning} ({said[:120]})"

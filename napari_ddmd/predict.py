@@ -6,6 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,8 @@ from napari_ddmd.earlier import Kept, images_hash, same_results
 from napari_ddmd.export import file_names, prediction_folder, save_prediction
 from napari_ddmd.missing import missing_modalities
 from napari_ddmd.volumes import Volumes
-from napari_ddmd.whole_files import refuse_unwritable
+from napari_ddmd.whole_files import nearest_folder, refuse_unwritable
+from napari_ddmd.without_values import hide_values
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
@@ -108,6 +110,25 @@ def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[Ca
     return usable, faults
 
 
+def saving_places(out: Path, names: Iterable[str]) -> list[Path]:
+    """Tell where a run that was killed may have left something.
+
+    Parameters
+    ----------
+    out
+        Holds the results, and the hidden folder that they are written in.
+    names
+        Of the cases. Before a run it is tried whether results can be written: in the folder of the case or, while there
+        is none, in the nearest one above it.
+
+    Returns
+    -------
+    list of Path
+        Folders; not all have to be there.
+    """
+    return list(dict.fromkeys((out, nearest_folder(out.absolute().parent), *(out / name for name in names))))
+
+
 def predict_case(
     files: CaseFiles,
     bundle: Bundle,
@@ -184,7 +205,7 @@ def predict_case(
             remark=remark,
         )
     except ValueError as error:
-        raise PredictError(f"{case.name}: {error}") from error
+        raise PredictError(f"{case.name}: {hide_values(str(error))}") from error
     has_maps = not missing_modalities(case)
     volumes = Volumes(
         case,
@@ -261,9 +282,13 @@ def _find(path: Path) -> tuple[list[CaseFiles], list[CaseError]]:
 
 
 def _stamps(files: CaseFiles) -> list[tuple[int, int, int]]:
-    """What changes with the content of a case's images; nothing of one that is not there, which reading tells."""
-    found = [path.stat() for path in files.images.values() if path.exists()]
-    return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
+    """What changes with the content of a case's images; nothing of one that is lost, which reading tells."""
+    stamps: list[tuple[int, int, int]] = []
+    for path in files.images.values():
+        with suppress(OSError):
+            found = path.stat()
+            stamps.append((found.st_ino, found.st_size, found.st_mtime_ns))
+    return stamps
 
 
 def _axial_slices(case: Case, wanted: tuple[int | None, int | None] | None) -> list[int] | None:

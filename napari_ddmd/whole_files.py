@@ -86,12 +86,15 @@ def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
     ExportError
         If they cannot: said before the work whose results they would hold.
     """
-    with one_line_errors(folder):
-        there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
-        with workplace(there) as place:
-            inside = place / folder.name
-            inside.mkdir()
-            (inside / max(names, key=len)).touch()
+    with one_line_errors(folder), workplace(nearest_folder(folder)) as place:
+        inside = place / folder.name
+        inside.mkdir()
+        (inside / max(names, key=len)).touch()
+
+
+def nearest_folder(path: Path) -> Path:
+    """Tell the folder that a path is or, while it is not there, the nearest one above it."""
+    return next(place for place in (path, *path.absolute().parents) if place.is_dir())
 
 
 @contextmanager

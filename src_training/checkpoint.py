@@ -20,7 +20,6 @@ from src_training.files import replacing, telling_of
 from src_training.recipe import RecipeError
 
 STATE, PREVIOUS, DAMAGED = "state.pt", "state.previous.pt", "state.damaged.pt"
-_NOT_THE_FILES_FAULT = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM)
 
 
 @dataclass(frozen=True)
@@ -66,17 +65,22 @@ class Checkpoint:
         ------
         RecipeError
             If there is a state, but none that is whole and of this network.
+        OSError
+            If a state cannot be read just now; it stays where it is.
         """
         previous = self.path.with_name(PREVIOUS)
         fault: Exception | None = None
         for path in (self.path, previous):
-            if not path.exists():
-                continue
             try:
                 reached = self._read(path)
+            except FileNotFoundError:
+                continue
             except Exception as error:  # garbage makes an unpickler raise anything
-                if is_out_of_memory(error) or (isinstance(error, OSError) and error.errno in _NOT_THE_FILES_FAULT):
-                    raise  # the state may be whole, and must not be put aside
+                # Here the state may be whole, and must not be put aside.
+                if is_out_of_memory(error):
+                    raise
+                if isinstance(error, OSError) and _is_the_systems(error):
+                    raise OSError(error.errno, error.strerror, str(path)) from error
                 fault = fault or error
                 continue
             if fault is not None:
@@ -123,6 +127,14 @@ def forget_states(folder: Path) -> None:
     """Remove the states of a training that is done."""
     for name in (STATE, PREVIOUS, DAMAGED):
         (folder / name).unlink(missing_ok=True)
+
+
+def _is_the_systems(error: OSError) -> bool:
+    """Whether the system could not read a file just now: too many are open, a mount is stale, there is no permission.
+
+    Not so where a library that unpacks raises one without a number, or a damaged file leads to a place that cannot be.
+    """
+    return error.errno not in (None, errno.EINVAL)
 
 
 def _cause(error: Exception) -> str:

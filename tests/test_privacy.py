@@ -229,18 +229,36 @@ def test_a_case_in_a_traceback_shows_no_voxel(case: Case) -> None:
 
 
 @pytest.mark.fault("Privacy")
+@pytest.mark.parametrize("is_chained", [False, True])
 def test_a_crash_of_the_command_line_prints_no_voxel(
-    planted: Path, tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    is_chained: bool,
+    planted: Path,
+    tiny_model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
 ) -> None:
     def crash(place: Path, held: Case, *rest: object, **more: object) -> Path:
-        raise KeyError(held.name)
+        images = np.full_like(held.images, 31337)
+        if is_chained:
+            try:
+                raise ValueError(f"bad {images[0, 2]}")
+            except ValueError as error:
+                raise KeyError(str(images[0, 2])) from error
+        raise ValueError(f"bad {images[0, 2]}")
 
     monkeypatch.setattr("napari_ddmd.predict.save_prediction", crash)
-    words = ("--model", str(tiny_model_folder), "--out", str(tmp_path / "out"), "--samples", "2")
-    assert main(["predict", str(planted), *words]) == 1
+    words = ("--model", str(tiny_model_folder), "--out", str(tmp_path / "out"), "--samples", "2", "--json")
+    nowhere = str(tmp_path / "nowhere")
+    assert main(["predict", nowhere, str(planted), *words]) == 1
 
-    printed = capsys.readouterr().err
-    assert "KeyError" in printed
+    told = capsys.readouterr()
+    (_, failed) = json.loads(told.out)["failed"]
+    assert failed.startswith(f"{NAME}: ")
+    printed = told.err + told.out
+    assert "ValueError: bad […]" in printed
+    assert ("KeyError" in printed) == is_chained
+    assert "31337." not in printed
     assert "array(" not in printed
     assert "tensor(" not in printed
     assert not tells(printed.replace(str(planted), "").replace(f"{WORD}_file", "").encode())

@@ -68,7 +68,7 @@ def find_case_files(path: str | os.PathLike[str], *, assignment: Mapping[str, Pa
     """
     location = _existing(path)
     folder, listing = location, _Listing()
-    if location.is_dir():
+    if is_folder(location):
         listing = _list_case(location)
     else:
         if is_foreign(location.name):
@@ -77,7 +77,7 @@ def find_case_files(path: str | os.PathLike[str], *, assignment: Mapping[str, Pa
             raise CaseError(f"{location}: not a NIfTI file; choose a .nii or .nii.gz file or a case's folder")
         folder, listing = _list_around(location)
     name = folder.name
-    if location.is_file() and listing.has_duplicates:
+    if is_file(location) and listing.has_duplicates:
         listing = listing.sharing_name_with(location)
         name = name_without_modality(location.name) or name
     return _pick(name, location, listing, assignment or {})
@@ -123,7 +123,7 @@ def case_places(path: str | os.PathLike[str]) -> list[Path]:
         If there is no such path.
     """
     location = _existing(path)
-    if not location.is_dir():
+    if not is_folder(location):
         return [location]
     # Links can lead to one case by several ways, and back to where they are.
     places = {(os.path.realpath(place), place.name): place for place in reversed(_case_folders(location, 0, {}))}
@@ -138,6 +138,22 @@ def is_nifti(name: str) -> bool:
 def is_foreign(name: str) -> bool:
     """Tell whether a file name ends as that of another image format that the challenge, or its users, had."""
     return name.lower().endswith(_FOREIGN)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is that of a folder, and one that can be looked at."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a path is that of a file, and one that can be looked at."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -183,11 +199,12 @@ class _Listing:
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
-    # Not resolved: a link's own name is the case's name.
-    location = Path(os.path.abspath(path))  # noqa: PTH100
+    location = Path(path)
     try:
+        # Not resolved: a link's own name is the case's name.
+        location = Path(os.path.abspath(path))  # noqa: PTH100
         is_there = location.exists()
-    except OSError as error:  # a name that is too long, a folder that may not be entered
+    except OSError as error:  # a name that is too long, a folder that may not be entered, or is gone from under us
         raise CaseError(f"{location}: cannot be opened ({error.strerror}); check the path") from error
     if not is_there:
         raise CaseError(f"{location}: no such file or folder; check the path")
@@ -197,9 +214,22 @@ def _existing(path: str | os.PathLike[str]) -> Path:
 def _entries(folder: Path) -> list[Path]:
     try:
         # Names that start with a dot are the shadow files that macOS leaves in archives ("._t1.nii.gz").
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        for entry in entries[:1]:
+            _see_to_entry(entry)
     except OSError as error:
         raise CaseError(f"{folder}: cannot be opened ({error.strerror}); check the permissions") from error
+    return entries
+
+
+def _see_to_entry(entry: Path) -> None:
+    """Fail where a folder tells its names and may not be entered: then nothing in it can be read."""
+    try:
+        entry.lstat()
+    except PermissionError:
+        raise
+    except OSError:
+        return  # of this entry alone
 
 
 def _images(entries: Iterable[Path]) -> list[Path]:
@@ -216,20 +246,6 @@ def _may_be_read(entry: Path) -> bool:
     return not stat.S_ISDIR(mode)
 
 
-def _is_folder(entry: Path) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _is_file(entry: Path) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:
-        return False
-
-
 def _list_case(folder: Path) -> _Listing:
     """List a case's folder: its images, and those of sub-folders that are named after a modality."""
     entries = _entries(folder)
@@ -237,7 +253,7 @@ def _list_case(folder: Path) -> _Listing:
     listing.add(_images(entries), case=folder.name)
     for entry in entries:
         modality = guess_modality(entry.name)
-        if modality is not None and _is_folder(entry):
+        if modality is not None and is_folder(entry):
             listing.add(_images(_entries(entry)), modality)
     return listing
 
@@ -266,11 +282,11 @@ def _case_folders(folder: Path, depth: int, searched: dict[str, int]) -> list[Pa
     searched[own] = depth
     below: list[Path] = []
     if depth < _DEEPEST:
-        # What may not be opened (a drive's "lost+found") is no reason to give up on the rest.
-        below = [e for e in _entries(folder) if _is_folder(e) and os.access(e, os.R_OK | os.X_OK)]
+        # What may not be listed (a drive's "lost+found") is no reason to give up on the rest.
+        below = [e for e in _entries(folder) if is_folder(e) and os.access(e, os.R_OK)]
     cases = [case for entry in below for case in _case_folders(entry, depth + 1, searched)]
     # Images beside case folders (an atlas) are no case; images alone are a patient whose files have other names.
-    if not cases and listing.unnamed and not (folder / _SUMMARY).is_file():
+    if not cases and listing.unnamed and not is_file(folder / _SUMMARY):
         return [folder]
     return cases
 
@@ -283,7 +299,7 @@ def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str,
     for kind in (*MODALITIES, MASK):
         files = [Path(assignment[kind]).absolute()] if kind in assignment else listing.found.get(kind, [])
         if len(files) > 1:
-            files = [file for file in files if _is_file(file)] or files[:1]  # links that lead nowhere do not count
+            files = [file for file in files if is_file(file)] or files[:1]  # links that lead nowhere do not count
         if len(files) > 1:
             names = " and ".join(file.name for file in files[:2]) + (" and others" if len(files) > 2 else "")
             raise CaseError(f"{location}: {len(files)} files for {kind} ({names}); keep one of them")
@@ -308,7 +324,7 @@ def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str,
 
 def _are_results(files: Sequence[Path]) -> bool:
     """Tell whether files without a modality's name are what was saved of a case."""
-    return (files[0].parent / _SUMMARY).is_file() or all(_RESULT.search(file.name.lower()) for file in files)
+    return is_file(files[0].parent / _SUMMARY) or all(_RESULT.search(file.name.lower()) for file in files)
 
 
 def _refuse_shared_file(chosen: Mapping[str, Path]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_files, load_case, load_mask
-from napari_ddmd.case.files import is_nifti
+from napari_ddmd.case.files import is_file, is_folder, is_nifti
 from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.dicom_reader import open_study
@@ -51,7 +51,7 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     if files is None and len(paths) == 1 and _is_ours_to_refuse(paths[0]):
         # Searched once more, so that the reader raises what is wrong with the folder.
         return lambda _path: open_case(find_case_files(paths[0])) or _NOTHING
-    if files is None and len(paths) == 1 and is_study(paths[0]):
+    if files is None and len(paths) == 1 and is_folder(paths[0]) and is_study(paths[0]):
         return lambda _path: open_study(paths[0]) or _NOTHING
     if files is None or any(other != files for other in found):
         return None
@@ -62,21 +62,32 @@ def _find_case(path: Path) -> CaseFiles | None:
     """Return the case of a path; None for a file that is no part of a whole case."""
     try:
         files = find_case_files(path)
-    except CaseError:
+    except (CaseError, OSError):
         return None
-    if path.is_dir():
+    if is_folder(path):
         return files
     is_complete = set(files.images) == set(MODALITIES)
-    is_part = any(path.samefile(file) for file in (*files.images.values(), files.mask) if file is not None)
+    is_part = any(_is_same(path, file) for file in (*files.images.values(), files.mask) if file is not None)
     return files if is_complete and is_part else None
 
 
+def _is_same(path: Path, file: Path) -> bool:
+    """Tell whether two paths are of one file; one that is lost, as the end of a dead link, is no other's."""
+    try:
+        return path.samefile(file)
+    except OSError:
+        return False
+
+
 def _is_ours_to_refuse(path: Path) -> bool:
-    """Tell whether a path is a folder with images in it, as the challenge has or had them, or with nothing at all."""
+    """Tell whether a path is a folder with images in it, as the challenge has or had them, or with nothing at all.
+
+    Images that are lost, or may not be looked at, count: the reader says what is wrong with them.
+    """
     try:
         entries = [entry for entry in path.iterdir() if entry.name != ".DS_Store"]
-        names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
-    except OSError:
+        names = [entry.name for entry in entries if not entry.name.startswith(".") and not is_folder(entry)]
+    except (OSError, ValueError):  # ValueError: a path that the system knows none like
         return False
     return not entries or any(is_nifti(name) or name.lower().endswith(".mha") for name in names)
 
@@ -121,7 +132,7 @@ def _open_layers() -> Sequence[Layer]:
 
 def _case_of_saved_mask(path: Path) -> Case | None:
     """Return the open case that a mask was saved for, by the name that it was saved under."""
-    if not path.is_file():
+    if not is_file(path):
         return None
     namesakes = [case for case in _tagged_layers() if path.name.startswith(f"{case.name}_mask.nii")]
     if len(namesakes) < 2:

@@ -10,6 +10,8 @@ from enum import StrEnum
 from threading import Event
 from typing import TYPE_CHECKING
 
+from napari_ddmd.without_values import hide_values
+
 if TYPE_CHECKING:
     from napari_ddmd.segment import Progress, SliceResult
     from napari_ddmd.viewer.run_settings import RunRequest
@@ -49,7 +51,7 @@ class RunOutcome:
         """The failure in one line; empty for a run that did not fail."""
         if self.error is None:
             return ""
-        text = " ".join(str(self.error).split())
+        text = " ".join(hide_values(str(self.error)).split())
         return text or type(self.error).__name__
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,6 +75,15 @@ def _case(path: str, data: NDArray[Any], attributes: dict[str, Any]) -> Case:
 
 
 def _save(path: str, data: NDArray[Any], case: Case, dtype: np.dtype[Any]) -> str:
-    from napari_ddmd.export import save_volume
+    from napari.utils.notifications import show_info
 
-    return str(save_volume(path, data, case, dtype=dtype))
+    from napari_ddmd.export import save_volume
+    from napari_ddmd.whole_files import one_line_errors, sweep
+
+    target = Path(path)
+    with one_line_errors(target):
+        left = sweep(target.parent)
+    saved = str(save_volume(target, data, case, dtype=dtype))
+    if left:
+        show_info(left)
+    return saved

@@ -104,7 +104,7 @@ def test_a_folder_that_vanishes_after_it_was_found(tmp_path: Path) -> None:
 @pytest.fixture
 def as_nobody() -> Iterator[Path]:
     """A folder that is another user's, read by a user who has no rights of his own: to root all files are open."""
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or not hasattr(os, "setresuid"):
         pytest.skip("only root can become another user; to others the modes below are real as they are")
     with tempfile.TemporaryDirectory() as name:
         os.chown(name, _NOBODY, _NOBODY)
@@ -113,9 +113,9 @@ def as_nobody() -> Iterator[Path]:
 
 @pytest.fixture
 def without_rights() -> Iterator[Callable[[], None]]:
-    """Become nobody until the test is over."""
-    yield lambda: os.seteuid(_NOBODY)
-    os.seteuid(0)
+    """Become nobody until the test is over; the real user, too, whose rights `os.access` tells."""
+    yield lambda: os.setresuid(_NOBODY, _NOBODY, 0)
+    os.setresuid(0, 0, 0)
 
 
 @pytest.mark.fault("Bad input")
@@ -144,6 +144,43 @@ def test_what_may_not_be_read_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert re.search("Permission denied|holds no image", line), line
     assert sorted(entry.name for entry in as_nobody.iterdir()) == ["cohort"]
+
+
+@pytest.mark.fault("Bad input")
+@pytest.mark.parametrize(
+    "names",
+    [
+        (f"{NAME}_t1.nii.gz", f"{NAME}_t2.nii.gz"),
+        ("scan.nii.gz",),
+        ("scan.nii.gz", "summary.json"),
+        (f"{NAME}_mask.nii.gz", "summary.json"),
+    ],
+)
+@pytest.mark.parametrize("given", ["among others", "beside others", "alone"])
+def test_a_folder_that_may_be_listed_and_not_entered_is_one_line_and_costs_no_other_case(
+    given: str,
+    names: tuple[str, ...],
+    as_nobody: Path,
+    without_rights: Callable[[], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda name: None)
+    monkeypatch.setattr("napari_ddmd.cohort.do_case", lambda files, *_rest, **_more: (done.append(files.name), "done"))
+    cohort = write_healthy(as_nobody / "cohort").parent
+    locked = cohort / "Locked_001"
+    locked.mkdir()
+    for name in names:
+        (locked / name).write_bytes(b"")
+    locked.chmod(0o444)
+    places = {"among others": [cohort], "beside others": [locked, cohort / NAME], "alone": [locked]}[given]
+    without_rights()
+
+    assert main(["predict", *map(str, places), "--out", str(as_nobody / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"napari-ddmd: {locked}: cannot be opened (Permission denied); check the permissions"
+    assert done == ([] if given == "alone" else [NAME])
 
 
 @pytest.mark.fault("Bad input")

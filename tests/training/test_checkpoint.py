@@ -272,10 +272,18 @@ def test_kills_leave_no_trace_in_the_autoencoders(tiny_copy: Path) -> None:
     assert {path.relative_to(ensembles): path.read_bytes() for path in ensembles.rglob("*.safetensors")} == whole
 
 
+PASSING = (
+    *(errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.EINTR, errno.EHOSTDOWN, errno.ENOTCONN, errno.ENODEV),
+)
+"""What the system says of a file that is whole: of a user, a disk, a limit, a network."""
+
+
 @pytest.mark.fault("Output whole or absent")
 @pytest.mark.parametrize(
     "error",
-    [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), PermissionError(errno.EACCES, "Permission denied")],
+    [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), *(OSError(n, os.strerror(n)) for n in PASSING)],
+    ids=["no memory on the GPU", "no memory", *(errno.errorcode[number] for number in PASSING)],
 )
 def test_a_state_that_cannot_be_read_just_now_is_not_taken_for_damaged(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -290,7 +298,46 @@ def test_a_state_that_cannot_be_read_just_now_is_not_taken_for_damaged(
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "load", fail)
-        with pytest.raises(type(error)):
+        with pytest.raises(type(error)) as told:
             checkpoint_of(tmp_path).load()
+    if isinstance(error, OSError):
+        assert told.value.filename == str(one.path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert checkpoint_of(tmp_path).load() == (8, 2.0)
+
+
+@pytest.mark.fault("Output whole or absent")
+@pytest.mark.parametrize("error", [OSError(errno.EINVAL, "Invalid argument"), OSError("Invalid data stream")])
+def test_what_is_said_of_a_states_content_is_taken_for_damage(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place in the file that cannot be, and a library's word on what it unpacks."""
+    one = checkpoint_of(tmp_path)
+    one.save(4, 1.0)
+    one.save(8, 2.0)
+    load, failed = torch.load, []
+
+    def fail_once(*arguments: Any, **more: Any) -> Any:
+        if not failed:
+            failed.append(error)
+            raise error
+        return load(*arguments, **more)
+
+    monkeypatch.setattr(torch, "load", fail_once)
+    assert checkpoint_of(tmp_path).load() == (4, 1.0)
+    assert (tmp_path / "state.damaged.pt").exists()
+
+
+@pytest.mark.fault("Output whole or absent")
+def test_no_training_begins_anew_where_too_many_files_are_open(tmp_path: Path) -> None:
+    one = checkpoint_of(tmp_path)
+    one.save(8, 2.0)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            one.load()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state.pt"]
+    assert one.load() == (8, 2.0)

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import errno
+import os
+import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,10 @@ from napari_ddmd.case import MODALITIES, CaseError, CaseWarning, find_case_files
 from napari_ddmd.viewer import reader
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.reader import get_reader
+from tests.case.broken import CORPUS, Broken, links, modalities, names
+
+SAMPLE = (*links.CASES, *modalities.CASES[::3], *names.CASES[::5], *CORPUS[::40])
+"""What lies in a folder in a strange way, some of that all, and some of every other fault."""
 
 
 def read(path: Any) -> list[Any]:
@@ -214,3 +222,61 @@ def test_a_case_that_lacks_one_image_opens_with_the_others(
     assert missing not in names
     assert len(names) == 4
     assert [layer[1]["name"] for layer in layers if layer[1].get("visible")] == [seen]
+
+
+def refusal(path: Path) -> str:
+    """Why a path is not opened; empty where it is, or is left to other plugins."""
+    function = get_reader(str(path))  # napari shows what this raises as a crash of the plugin
+    if function is None:
+        return ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CaseWarning)
+        try:
+            function(str(path))
+        except CaseError as error:
+            return str(error)
+    return ""
+
+
+@pytest.mark.fault("Bad input")
+@pytest.mark.parametrize("broken", [pytest.param(case, id=re.sub(r"[^\w.=,-]+", "-", case.name)) for case in SAMPLE])
+def test_a_broken_case_is_refused_or_opened_or_says_in_one_line_why(broken: Broken, tmp_path: Path) -> None:
+    case = broken.write(tmp_path)
+    for path in (case, *sorted(tmp_path.rglob("*"))):
+        why = refusal(path)
+        assert len(why.splitlines()) <= 1
+        assert not why or str(tmp_path) in why
+
+
+@pytest.mark.fault("Bad input")
+@pytest.mark.parametrize("kind", ["t1", "t2"])
+def test_a_case_whose_t1_is_a_dead_link_says_so_whatever_file_is_dropped(
+    kind: str, tmp_path: Path, write_small_case: Callable[..., Path]
+) -> None:
+    folder = write_small_case(tmp_path / "Case_1", skip=("t1",))
+    (folder / "Case_1_t1.nii.gz").symlink_to(".git/annex/objects/lost")
+    function = get_reader(str(folder / f"Case_1_{kind}.nii.gz"))
+    assert (function is None) == (kind == "t1")  # the link itself is no file
+    if function is not None:
+        with pytest.raises(CaseError, match=r"Case_1_t1\.nii\.gz: no such file; check the path"):
+            function("")
+
+
+@pytest.mark.fault("Bad input")
+@pytest.mark.parametrize("method", ["samefile", "is_dir", "is_file", "exists", "iterdir", "lstat"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ENAMETOOLONG])
+def test_whatever_the_system_says_of_a_path_it_is_refused_or_told_in_one_line(
+    number: int, method: str, small_case_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, *_rest: Any, **_more: Any) -> Any:
+        raise OSError(number, os.strerror(number), str(path))
+
+    paths = (small_case_folder, next(small_case_folder.glob("*_t2.nii.gz")))
+    monkeypatch.setattr(Path, method, fail)
+    for path in paths:
+        assert len(refusal(path).splitlines()) <= 1
+
+
+def test_a_name_that_can_be_none_is_refused() -> None:
+    for name in ("x" * 5000, "/tmp/\0_t1.nii.gz", "/tmp/\ud800_t1.nii.gz"):
+        assert get_reader(name) is None

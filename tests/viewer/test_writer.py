@@ -6,10 +6,12 @@ import nibabel
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from napari.utils.notifications import Notification
 
 from napari_ddmd.case import Case, load_case
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.writer import WriterError, write_image, write_labels
+from napari_ddmd.whole_files import PREFIX
 
 
 def file_of(case: Case, modality: str) -> nibabel.Nifti1Image:
@@ -79,3 +81,18 @@ def test_negative_labels_are_refused(case: Case, tmp_path: Path) -> None:
     mask = np.full(case.grid.shape, -1)
     with pytest.raises(WriterError, match="negative"):
         write_labels(str(tmp_path / "m.nii.gz"), mask, grid_arguments(case, Role.LESION))
+
+
+@pytest.mark.fault("Output whole or absent")
+def test_what_a_killed_save_left_beside_the_file_is_told_and_removed(
+    case: Case, tmp_path: Path, notifications: list[Notification]
+) -> None:
+    left = tmp_path / f"{PREFIX}killed"
+    left.mkdir()
+    for name in (".owner", "earlier.nii.gz"):
+        (left / name).touch()
+    write_labels(str(tmp_path / "m.nii.gz"), np.zeros(case.grid.shape, int), grid_arguments(case, Role.LESION))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.nii.gz"]
+    (told,) = notifications
+    assert told.message.startswith(f"{tmp_path}: a save was cut off here; ")
+    assert "(earlier.nii.gz)" in told.message

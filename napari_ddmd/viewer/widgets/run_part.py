@@ -18,6 +18,7 @@ from napari_ddmd.viewer.run_settings import RunRequest, Sampling
 from napari_ddmd.viewer.run_stream import RunOutcome, RunState
 from napari_ddmd.viewer.widgets.run_bar import RunBar
 from napari_ddmd.viewer.widgets.run_controller import RunController
+from napari_ddmd.without_values import without_values
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
@@ -135,7 +136,9 @@ class RunPart(QObject):
             if self._desk.knows(request.case):
                 self._desk.results_of(request.case).settle()
         except Exception as error:
-            notification_manager.receive_error(type(error), error, error.__traceback__)
+            outcome = RunOutcome(RunState.FAILED, error)
+            outcome.let_go()
+            self._report_failure(outcome)
 
     def stop_if_closed(self) -> None:
         """Cancel a run whose case was closed: nobody could see what it finds."""
@@ -245,7 +248,8 @@ class RunPart(QObject):
         if outcome.is_expected or error is None:
             show_error(outcome.reason)
         else:
-            notification_manager.receive_error(type(error), error, error.__traceback__)
+            told = without_values(error)
+            notification_manager.receive_error(type(told), told, told.__traceback__)
 
 
 def _put_aside(number: int, can_undo: bool) -> str:
