@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from napari_ddmd import __version__
+from napari_ddmd.closed_pipe import ending_quietly
 from napari_ddmd.import_dicom import add_import_command
 from napari_ddmd.one_line import one_line, print_any_name
-from napari_ddmd.without_values import hide_values, without_values
+from napari_ddmd.without_values import reason, without_values
 
 DONE, BROKEN, AT_FAULT, INTERRUPTED = 0, 1, 2, 130
 _DEMO_FOLDER = Path("napari-ddmd-demo")
@@ -38,9 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         Exit status: 0 done, 1 a defect of the program, 2 the input is at fault (one line on standard error says why),
-        130 interrupted.
+        130 interrupted, 141 whoever read the output has gone.
     """
     print_any_name()
+    return ending_quietly(lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         options = build_parser().parse_args(arguments)
     except SystemExit as exit_request:
@@ -50,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nnapari-ddmd: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        raise
     except _user_errors() as error:
         return _fault(error)
     return status
@@ -221,7 +228,7 @@ def _predict(options: argparse.Namespace) -> int:
             continue
         except Exception as error:  # a defect must not cost the cases after it
             traceback.print_exception(without_values(error))
-            failed.append(f"{files.name}: {one_line(hide_values(str(error)))}")
+            failed.append(f"{files.name}: {reason(error)}")
             status = BROKEN
             continue
         if options.json:

@@ -68,7 +68,8 @@ def _import(options: argparse.Namespace) -> int:
     chosen = choose_by_number(proposal, dict(options.series))
     from napari_ddmd.dicom.load import load_study
 
-    case = load_study(chosen, brain_mask=options.brain_mask, tell=_tell)
+    name = options.folder.absolute().name
+    case = load_study(chosen, brain_mask=options.brain_mask, tell=lambda text: _tell(text, name))
     # What both say, as of a skull, is said once.
     for remark in dict.fromkeys((*case.warnings, *map(str, case.findings))):
         _tell(f"warning: {remark}")
@@ -76,5 +77,5 @@ def _import(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tell(text: str) -> None:
-    print(f"napari-ddmd: {one_line(text)}", file=sys.stderr, flush=True)
+def _tell(text: str, who: str = "napari-ddmd") -> None:
+    print(one_line(f"{who}: {text}"), file=sys.stderr, flush=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import traceback
 
+from napari_ddmd.one_line import one_line
+
 # An array or a number as numpy or torch writes it for programmers, and a long row of numbers in brackets. Between them
 # may stand what a traceback or a string in a string puts there.
 _VALUES = re.compile(
@@ -23,6 +25,17 @@ def hide_values(text: str) -> str:
     'cannot index […] of shape (2, 2)'
     """
     return _VALUES.sub("[…]", text)
+
+
+def reason(error: BaseException) -> str:
+    r"""Word an error in one line for whoever looks at the window; its name where it says nothing.
+
+    Examples
+    --------
+    >>> reason(ValueError("cannot index\narray([1., 2.])")), reason(KeyError())
+    ('cannot index […]', 'KeyError')
+    """
+    return one_line(hide_values(str(error))) or type(error).__name__
 
 
 def without_values(error: BaseException) -> BaseException:

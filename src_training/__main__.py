@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
     raise SystemExit(2) from None
 
 from napari_ddmd.case import CaseError
+from napari_ddmd.closed_pipe import ending_quietly
 from napari_ddmd.device import DeviceError
 from napari_ddmd.faults import is_out_of_memory
 from napari_ddmd.model.bundle import BundleError
@@ -69,6 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the stages that the command line asks for; the exit status."""
     print_any_name()
     allow_many_files()
+    return ending_quietly(lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         stage, system, words = read_stage(words)
@@ -91,6 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (RecipeError, CaseError, BundleError, DeviceError, InferenceError) as error:
         print(f"src_training: {one_line(error)}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(one_line(f"src_training: {error.filename or ''}: {error.strerror or error}"), file=sys.stderr)
         return 2
@@ -132,6 +139,8 @@ def read_stage(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
     if stage != "baseline":
         return stage, None, rest
     system = leading()
+    if system is None and {"-h", "--help"} & set(rest):
+        return stage, None, rest
     if system not in SYSTEMS:
         problem = "'baseline' needs the name of a system" if system is None else f"system {system!r} does not exist"
         raise RecipeError(f"{problem}; choose one of {', '.join(SYSTEMS)}")

@@ -46,7 +46,7 @@ class DataRecipe:
     folds: int = 5
     """Number of folds, by patient."""
     fold_file: Path | None = None
-    """JSON file ``{case name: fold}``; without it the packaged folds are used where they fit, else a seeded draw."""
+    """JSON file {case name: fold}; without it the packaged folds are used where they fit, else a seeded draw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,15 +126,15 @@ class DiffusionRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineRecipe:
-    """Training of the segmentation networks that the paper compares with: ``unet``, ``segnet`` and ``deeplabv3plus``.
+    """Training of the segmentation networks that the paper compares with: unet, segnet and deeplabv3plus.
 
-    ``cimd`` and ``unet-tuned`` are trained as the denoiser is.
+    cimd and unet-tuned are trained as the denoiser is.
     """
 
     encoder: str = "resnet34"
-    """Encoder of ``unet`` and ``deeplabv3plus``, a name of segmentation-models-pytorch; never pre-trained."""
+    """Encoder of unet and deeplabv3plus, a name of segmentation-models-pytorch; never pre-trained."""
     epochs: int = 50
-    """Passes over the training set; does not count where ``iterations`` is given."""
+    """Passes over the training set; does not count where iterations is given."""
     iterations: int = 0
     """Optimiser steps; 0 makes as many as the epochs need."""
     batch_size: int = 32
@@ -159,9 +159,9 @@ class Recipe:
     """Folder of the run. Call again with the same folder to go on after an interruption."""
     preset: Preset = "compact"
     """Settings to start from: compact (two CPU cores), paper (a GPU), small (the paper's comparison on two CPU cores)
-    or smoke (a trial of the plumbing that takes seconds a system)."""
+    or smoke (a trial of the plumbing, of minutes)."""
     fold: str = "final"
-    """``final`` trains on every patient, ``0`` to ``4`` hold that fold out and evaluate on it, ``cv`` does all."""
+    """final trains on every patient, 0 to 4 hold that fold out and evaluate on it, cv does all."""
     name: str = "compact"
     """Name of the published model."""
     version: str = "1"
@@ -185,13 +185,13 @@ class Recipe:
     dry_run: bool = False
     """Print counts, parameters, FLOPs, memory and expected hours; nothing is trained or written."""
     bundle: Path | None = None
-    """Published model (its folder, or its name) for the stage ``evaluate`` to judge, instead of what was trained."""
+    """Published model (its folder, or its name) for the stage evaluate to judge, instead of what was trained."""
     record: bool = False
-    """Put the figures that ``evaluate --bundle`` finds into the model and its card."""
+    """Put the figures that evaluate --bundle finds into the model and its card."""
     pictures: bool = False
     """Put a picture of the worst slices on that card, too: only of patients whose images may be published."""
     systems: tuple[str, ...] = SYSTEMS
-    """What the stages ``table`` and ``figures`` compare."""
+    """What the stages table and figures compare."""
     slices: DataRecipe = field(default_factory=DataRecipe)
     model: ModelSettings = field(default_factory=ModelSettings)
     autoencoders: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
@@ -222,7 +222,7 @@ def preset(name: Preset) -> Recipe:
 
 
 def _paper() -> Recipe:
-    """Sections 4.1 and 4.3 of the paper; ``docs/paper.md`` goes through them point by point."""
+    """Sections 4.1 and 4.3 of the paper; docs/paper.md goes through them point by point."""
     diffusion = DiffusionSettings(prediction="epsilon", learned_variance=True)
     model = ModelSettings(
         variant="light",

@@ -83,7 +83,9 @@ def test_lost_is_what_was_tried_and_not_survived() -> None:
 def test_faults_are_counted_by_part_in_every_process(workers: str, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SUITE)
     pytester.makeini("[pytest]\nmarkers =\n    fault: a fault")
-    done = pytester.runpytest_subprocess("-p", "tests.fault_table", "-n", workers)
+    done = pytester.runpytest_subprocess(
+        "-p", "tests.fault_table", "-p", "no:xvfb", "-p", "no:pytest-qt", "-n", workers
+    )
     done.stdout.fnmatch_lines(
         [
             "| Bad input |    12 |       12 |    0 |         0 |",
@@ -107,5 +109,5 @@ def test_a_process_that_ends_is_a_fault_that_is_lost(pytester: pytest.Pytester) 
             pass
     """)
     pytester.makeini("[pytest]\nmarkers =\n    fault: a fault")
-    done = pytester.runpytest_subprocess("-p", "tests.fault_table", "-n", "2")
+    done = pytester.runpytest_subprocess("-p", "tests.fault_table", "-p", "no:xvfb", "-p", "no:pytest-qt", "-n", "2")
     done.stdout.fnmatch_lines(["| all * |     2 |        1 |    1 |         0 |"])

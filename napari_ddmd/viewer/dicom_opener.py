@@ -18,6 +18,7 @@ from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.dicom_reader import study_case
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.dicom_dialog import choose_series
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -107,7 +108,7 @@ def open_in_window(viewer: Viewer, folder: Path) -> DicomOpener:
         viewer.status = text
 
     opener.opened.connect(show)
-    opener.failed.connect(lambda error: show_error(" ".join(str(error).split())))
+    opener.failed.connect(lambda error: show_error(reason(error)))
     opener.told.connect(tell)
     for ended in (opener.opened, opener.failed, opener.left):
         ended.connect(lambda *_outcome: opener.deleteLater())

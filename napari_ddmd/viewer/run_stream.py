@@ -10,7 +10,7 @@ from enum import StrEnum
 from threading import Event
 from typing import TYPE_CHECKING
 
-from napari_ddmd.without_values import hide_values
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari_ddmd.segment import Progress, SliceResult
@@ -51,8 +51,7 @@ class RunOutcome:
         """The failure in one line; empty for a run that did not fail."""
         if self.error is None:
             return ""
-        text = " ".join(hide_values(str(self.error)).split())
-        return text or type(self.error).__name__
+        return reason(self.error)
 
     @property
     def is_expected(self) -> bool:

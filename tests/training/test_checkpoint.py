@@ -258,6 +258,7 @@ def test_kills_leave_no_trace_in_the_denoiser(tiny_copy: Path) -> None:
     assert not (folder / "state.pt").exists()
 
 
+@pytest.mark.torture
 def test_kills_leave_no_trace_in_the_autoencoders(tiny_copy: Path) -> None:
     words = ("autoencoders", "--autoencoders.epochs", "16", "--out", str(tiny_copy))
     ensembles = tiny_copy / "ensembles"

@@ -173,6 +173,8 @@ def _opened(path: Path) -> Iterator[ZipFile]:
             yield archive
     except SessionError:
         raise
+    except FileNotFoundError as error:
+        raise SessionError(f"{path}: no such file; check the path") from error
     except OSError as error:
         raise SessionError(f"{path}: {error.strerror or _DAMAGED}") from error
     except MemoryError as error:

@@ -33,6 +33,7 @@ from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.reader import open_case
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -308,7 +309,7 @@ class CaseBox(QWidget):
 
     def _on_not_read(self, error: Exception) -> None:
         self._open_next()
-        show_error(" ".join(str(error).split()))
+        show_error(reason(error))
 
     def _ask_for_case(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose the folder of a case")

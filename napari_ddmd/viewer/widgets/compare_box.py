@@ -18,6 +18,7 @@ from napari_ddmd.viewer.measure import millilitres
 from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
@@ -169,7 +170,7 @@ class CompareBox(QWidget):
         self._comparing = False
         for label in self.values:
             label.setText(_NONE)
-        self.values[0].setText(f"failed: {' '.join(str(error).split()) or type(error).__name__}")
+        self.values[0].setText(f"failed: {reason(error)}")
 
     def _show_slice(self, _event: Any = None) -> None:
         if self._agreement is not None and self._desk.case is not None:

@@ -16,6 +16,7 @@ from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.mask_tools import Mask, Sheet, Tool, ToolError, drawn_slices, is_expert, lesion_in_hand
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -166,7 +167,7 @@ class CorrectBox(QWidget):
     def _on_failed(self, error: Exception) -> None:
         _layer, name, _prefix, _sheet = self._job if self._job is not None else (None, "", "", None)
         self._job = None
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = reason(error)
         self.message.setText(text if isinstance(error, ToolError) else f"{name} failed, nothing was changed: {text}")
         self._show()
 

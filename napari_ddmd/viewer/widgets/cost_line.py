@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_ddmd.viewer.run_settings import Sampling
 from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
@@ -145,7 +146,7 @@ class CostLine(QLabel):
             self._ask(measure=True)
 
     def _on_failed(self, error: Exception) -> None:
-        self._show(f"What a run will cost cannot be told: {' '.join(str(error).split())}", "")
+        self._show(f"What a run will cost cannot be told: {reason(error)}", "")
 
     def _show(self, text: str, tooltip: str) -> None:
         self.setText(text)

@@ -26,6 +26,7 @@ from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.run_settings import Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
@@ -257,7 +258,7 @@ class DenoisingBox(QWidget):
         self._stop.job = None
         self._say("")
         self._show_controls()
-        show_error(f"The denoising could not be computed: {' '.join(str(error).split()) or type(error).__name__}")
+        show_error(f"The denoising could not be computed: {reason(error)}")
 
     def _show_step(self, *_: object) -> None:
         if self.shown is not None:

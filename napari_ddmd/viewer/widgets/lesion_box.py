@@ -21,6 +21,7 @@ from napari_ddmd.viewer.measure import Measurement, fingerprint, measure
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.lesion_table import LesionTable
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -292,7 +293,7 @@ class LesionBox(QWidget):
         self._show(None)
         # Told once, not again at each stroke of the brush.
         if not self._has_failed:
-            show_error(f"The lesions could not be measured: {' '.join(str(error).split()) or type(error).__name__}")
+            show_error(f"The lesions could not be measured: {reason(error)}")
         self._has_failed = True
 
     def _rest(self) -> None:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QPushBut
 
 from napari_ddmd.viewer.torch_guard import keep_triton_out
 from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
@@ -135,7 +136,7 @@ class ModelBox(QWidget):
 
     def _on_failed(self, error: Exception) -> None:
         self.bundle = None
-        self._say(escape(" ".join(str(error).split()), quote=False))
+        self._say(escape(reason(error), quote=False))
         self.changed.emit()
 
     def _say(self, text: str, *tips: str) -> None:

@@ -15,6 +15,7 @@ from napari_ddmd.viewer.saving import save_results
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
 from napari_ddmd.whole_files import sweep
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari_ddmd.saveable import Saveable
@@ -117,7 +118,7 @@ class SaveButton(QPushButton):
 
     def _on_failed(self, error: Exception) -> None:
         self._set_saving(False)
-        show_error(" ".join(str(error).split()))
+        show_error(reason(error))
 
 
 def _save(folder: Path, kinds: Collection[str], content: Saveable) -> tuple[list[Path], str]:

@@ -25,6 +25,7 @@ from napari_ddmd.viewer.session.capture import Snapshot, capture, is_on_disk, sa
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.session_opener import SessionOpener
 from napari_ddmd.whole_files import sweep
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari_ddmd.viewer.widgets.panel import SegmentationPanel
@@ -260,7 +261,7 @@ class SessionBox(QWidget):
         if self._progress.is_cancelled:
             self._say("Cancelled; no session was saved")
             return
-        show_error(" ".join(str(error).split()))
+        show_error(reason(error))
 
 
 def _size(path: Path) -> str:

@@ -18,6 +18,7 @@ from napari_ddmd.viewer.session.restore import make_layers, replace_twin, steps_
 from napari_ddmd.viewer.session.settings import PanelSettings
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.steps import Steps
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -201,7 +202,7 @@ class SessionOpener(QObject):
     def _on_failed(self, error: Exception) -> None:
         self._loaded = None
         self._end("")
-        show_error(" ".join(str(error).split()))
+        show_error(reason(error))
 
 
 def _read(

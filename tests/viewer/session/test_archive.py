@@ -188,7 +188,7 @@ write_session(path, session, slowly())
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SessionError, match=r"none\.ddmd: No such file"):
+    with pytest.raises(SessionError, match=r"none\.ddmd: no such file; check the path"):
         read_session(tmp_path / "none.ddmd")
     with pytest.raises(SessionError, match=f"{tmp_path.name}: "):
         read_session(tmp_path)
