@@ -13,11 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QEventLoop, QPoint, QTimer
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QApplication
+from scipy import ndimage
 
+from napari_ddmd.agreement import ONLY_SECOND
 from napari_ddmd.case import load_case
+from napari_ddmd.lesions import bounding_box
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.launch import largest_slice, open_window
 from napari_ddmd.viewer.layer_tag import Role
@@ -29,6 +34,14 @@ from napari_ddmd.viewer.widgets.save_dialog import SaveChoice
 IMAGES = Path(__file__).parent / "images"
 WINDOW = (1500, 940)
 FIND, LOOK, LESIONS, SAVE = range(4)
+PATIENCE_MS = 60_000
+# Of the canvas, where the picture is about the lesion alone.
+LESION_FILLS = 0.7
+BRUSH = 5
+# Of the canvas's width and height: where the mouse is on the lesion, in the axial plane.
+ON_LESION = (0.64, 0.62)
+
+Voxel = tuple[int, int, int]
 
 
 def wait(milliseconds: int) -> None:
@@ -36,6 +49,26 @@ def wait(milliseconds: int) -> None:
     loop = QEventLoop()
     QTimer.singleShot(milliseconds, loop.quit)
     loop.exec_()
+
+
+def wait_until(done: Callable[[], bool], what: str) -> None:
+    """Let the window live until something is so: a picture of a state in between would mislead."""
+    for _ in range(PATIENCE_MS // 100):
+        if done():
+            return
+        wait(100)
+    raise SystemExit(f"waited for {what} in vain")
+
+
+def wait_for_cost(panel: Any, *, of_slices: bool) -> None:
+    """Wait until the line says what a run takes; how long, where there are slices left to run."""
+    line = panel.sampling_box.cost
+
+    def is_settled() -> bool:
+        text = line.text()
+        return bool(text) and "measuring" not in text and (" slices" in text) == of_slices
+
+    wait_until(is_settled, "the cost of a run")
 
 
 def run(panel: Any) -> None:
@@ -67,19 +100,26 @@ def explain(panel: Any) -> None:
     panel.arrange(Arrangement.EXPLAIN)
 
 
-def sure(panel: Any) -> None:
-    """The samples' agreement as contours, in the coronal plane."""
+def sure(panel: Any) -> Voxel:
+    """The samples' agreement as contours, in the coronal plane, where the samples differ most."""
     panel.arrange(Arrangement.SINGLE)
     panel.show_plane(Plane.CORONAL)
-    panel.lesion_box.step(1)
+    undecided = differing(panel.results)
+    row = int(undecided.sum(axis=(0, 2)).argmax())
+    panel.desk.go_to_voxel((panel.desk.current_slice, row, 0))
+    zoom_to_lesion(panel, row)
     ticks = panel.look_tab.overlay_box.ticks
     ticks[Role.LESION].setChecked(False)
     ticks[Role.AGREEMENT].setChecked(True)
+    # Amid the most voxels on which the samples differ.
+    many = ndimage.uniform_filter(undecided[:, row].astype(float), 5) * undecided[:, row]
+    slice_, column = np.unravel_index(many.argmax(), many.shape)
+    return int(slice_), row, int(column)
 
 
 def watch(panel: Any) -> None:
     """A step of the denoising."""
-    panel.show_plane(Plane.AXIAL)
+    panel.desk.go_to(largest_slice(panel.desk.case))
     ticks = panel.look_tab.overlay_box.ticks
     ticks[Role.AGREEMENT].setChecked(False)
     box = panel.look_tab.denoising_box
@@ -98,10 +138,22 @@ def lesions(panel: Any) -> None:
     panel.tabs.setCurrentIndex(LESIONS)
 
 
-def compare(panel: Any) -> None:
-    """A slice corrected by hand, and the mask against the expert's."""
-    panel.lesion_tab.correct_box.tools["smooth"].click()
-    panel.lesion_tab.compare_box.tick.setChecked(True)
+def compare(panel: Any) -> Voxel:
+    """A stroke of the brush over the largest part that the mask misses, and the mask against the expert's."""
+    box, layer = panel.lesion_tab.compare_box, panel.lesion_box.layer
+    box.tick.setChecked(True)
+    wait_until(lambda: box.overlay is not None, "the comparison")
+    parts = [(largest_part(missed), index) for index, missed in enumerate(box.overlay.data == ONLY_SECOND)]
+    missed, index = max(((part, index) for part, index in parts if layer.data[index].any()), key=lambda it: it[0].sum())
+    panel.desk.go_to(index)
+    dice = box.values[1].text()
+    depth = ndimage.distance_transform_edt(missed)
+    layer.brush_size = BRUSH
+    with layer.block_history():
+        for row, column in np.argwhere(depth > depth.max() / 2):
+            layer.paint((index, row, column), 1)
+    wait_until(lambda: box.values[1].text() != dice, "the figures of the stroke")
+    return (index, *(int(place) for place in np.unravel_index(depth.argmax(), depth.shape)))
 
 
 def save(panel: Any) -> None:
@@ -124,13 +176,54 @@ def photograph_save_dialog(panel: Any, picture: Path) -> None:
     panel.save_button.click()
 
 
-def point_at_lesion(viewer: Any) -> None:
-    """Put the mouse where the lesion is, for the status bar to tell its values."""
+def differing(results: Any) -> NDArray[np.bool_]:
+    """Where some of the samples find lesion and others do not, ``(S, H, W)``."""
+    agreement: NDArray[Any] = results.volumes.agreement
+    differ: NDArray[np.bool_] = (agreement > 0) & (agreement < results.samples)
+    return differ
+
+
+def largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest connected part of a mask ``(H, W)``; nothing of an empty one."""
+    parts, _count = ndimage.label(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    part: NDArray[np.bool_] = mask & (parts == sizes.argmax())
+    return part
+
+
+def zoom_to_lesion(panel: Any, row: int) -> None:
+    """Let the lesion fill the canvas, in the coronal plane of a row."""
+    viewer, case = panel.desk.viewer, panel.desk.case
+    box = bounding_box(panel.results.volumes.agreement[:, row : row + 1] > 0)[::2]
+    ends = [
+        (start + (edge.start - 0.5) * size, start + (edge.stop - 0.5) * size)
+        for start, size, edge in zip(case.grid.translate[::2], case.spacing[::2], box, strict=True)
+    ]
+    room = viewer.canvas.viewbox_size(viewer.layers)
+    camera = viewer.scene.camera
+    camera.center = (0.0, *((low + high) / 2 for low, high in ends))
+    camera.zoom = LESION_FILLS * min(length / (high - low) for length, (low, high) in zip(room, ends, strict=True))
+
+
+def point_at(viewer: Any, x: float, y: float) -> None:
+    """Put the mouse on the canvas, for the status bar to tell the values there; both from 0 to 1."""
     canvas = viewer.window._qt_viewer.canvas.native
-    QCursor.setPos(canvas.mapToGlobal(QPoint(int(0.64 * canvas.width()), int(0.62 * canvas.height()))))
+    QCursor.setPos(canvas.mapToGlobal(QPoint(round(x * canvas.width()), round(y * canvas.height()))))
 
 
-STATES: dict[str, Callable[[Any], None]] = {
+def point_at_voxel(panel: Any, voxel: Voxel) -> None:
+    """Put the mouse on a voxel of what is shown."""
+    viewer, case = panel.desk.viewer, panel.desk.case
+    world = np.array(case.grid.translate) + np.array(voxel) * case.spacing
+    down, right = (world[list(viewer.dims.displayed)] - viewer.scene.camera.center[1:]) * viewer.scene.camera.zoom
+    height, width = viewer.canvas.viewbox_size(viewer.layers)
+    if panel.desk.planes.plane is not Plane.AXIAL:
+        down = -down
+    point_at(viewer, 0.5 + right / width, 0.5 + down / height)
+
+
+STATES: dict[str, Callable[[Any], Voxel | None]] = {
     "panel": single,
     "modalities": modalities,
     "explain": explain,
@@ -158,18 +251,27 @@ def main() -> None:
     viewer.theme = options.theme
     viewer.window.resize(*options.size)
     go_to_slice(viewer, case, largest_slice(case))
-    run(panel)
-    while "measuring" in panel.sampling_box.cost.text():
-        wait(200)
-    viewer.layers.selection.active = panel.lesion_box.layer
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, arrange in STATES.items():
-        arrange(panel)
-        point_at_lesion(viewer)
+
+    def photograph(name: str) -> None:
         wait(2500)
         picture = options.out / f"{name}.png"
         viewer.screenshot(picture, canvas_only=False, flash=False)
         print(picture)
+
+    wait_for_cost(panel, of_slices=True)
+    point_at(viewer, *ON_LESION)
+    photograph("before")
+    run(panel)
+    wait_for_cost(panel, of_slices=False)
+    viewer.layers.selection.active = panel.lesion_box.layer
+    for name, arrange in STATES.items():
+        voxel = arrange(panel)
+        if voxel is None:
+            point_at(viewer, *ON_LESION)
+        else:
+            point_at_voxel(panel, voxel)
+        photograph(name)
     picture = options.out / "save-dialog.png"
     photograph_save_dialog(panel, picture)
     print(picture)

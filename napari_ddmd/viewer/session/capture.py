@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 _MASKS = mask_key(0).rstrip("0")
 _INTEGERS = get_args(Integers)
 # Made anew whenever they are wanted.
-_PASSING = (Role.MIRROR, Role.DENOISING)
+_PASSING = (Role.MIRROR, Role.DENOISING, Role.COMPARISON)
 
 
 @dataclass(frozen=True)
@@ -274,9 +274,10 @@ def _is_mask(layer: Layer, case: Case) -> bool:
 def _looks(panel: SegmentationPanel, keys: Mapping[Layer | None, str]) -> Iterator[StoredLook]:
     # As without the arrangement, which is made again from there.
     shown = panel.four_panels.shown_in_single()
+    away = panel.lesion_tab.compare_box.away  # hidden for a comparison, which is not kept
     for layer, key in keys.items():
         if layer is not None:
-            yield look_of(layer, key, visible=shown.get(layer, layer.visible))
+            yield look_of(layer, key, visible=layer in away or shown.get(layer, layer.visible))
 
 
 def _accepted(keys: Mapping[Layer | None, str]) -> Iterator[StoredAcceptance]:

@@ -12,9 +12,10 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_ddmd.agreement import BOTH, ONLY_FIRST, ONLY_SECOND, Agreement, compare
 from napari_ddmd.viewer.desk import Desk
-from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments, is_of
 from napari_ddmd.viewer.mask_tools import is_expert
 from napari_ddmd.viewer.measure import millilitres
+from napari_ddmd.viewer.outlines_away import OutlinesAway
 from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
@@ -42,7 +43,8 @@ _NONE = "–"
 class CompareBox(QWidget):
     """Figures and an overlay of the mask in hand against the expert's mask.
 
-    Nothing of the expert's mask is shown before it is asked for: it would bias the reader.
+    Nothing of the expert's mask is shown before it is asked for: it would bias the reader. While the overlay is shown,
+    the outlines of the two masks are hidden: they would mix with its colours.
 
     Parameters
     ----------
@@ -50,6 +52,11 @@ class CompareBox(QWidget):
         The case and the mask.
     links : ViewerLinks
         Undoes the connections to the viewer.
+
+    Attributes
+    ----------
+    away : OutlinesAway
+        The outlines that are hidden for the overlay.
     """
 
     def __init__(self, desk: Desk, links: ViewerLinks, parent: QWidget | None = None) -> None:
@@ -59,6 +66,7 @@ class CompareBox(QWidget):
         self._overlay: Labels | None = None
         self._overlay_case: Case | None = None
         self._comparing = False
+        self.away = away = OutlinesAway()
         self.tick = QCheckBox("Compare with the expert's mask")
         self.tick.setToolTip("Shows figures, and where the two masks differ")
         self.overlay_tick = QCheckBox("Overlay on the image")
@@ -87,6 +95,9 @@ class CompareBox(QWidget):
         for signal in (desk.mask_changed, desk.mask_edited, desk.history_changed):
             signal.connect(self._soon)
         links.connect(desk.viewer.dims.events.current_step, self._show_slice)
+        links.connect(desk.viewer.layers.events.removed, self._on_removed)
+        # Not its method: Qt would not keep it alive until then.
+        self.destroyed.connect(lambda: away.show_again())
         self._on_case()
 
     @property
@@ -177,6 +188,18 @@ class CompareBox(QWidget):
             figure = self._agreement.slice_dice[self._desk.current_slice]
             self.values[1].setText(_NONE if math.isnan(figure) else f"{figure:.3f}")
 
+    def _on_removed(self, event: Any) -> None:
+        """Show the outlines again if the user deletes the overlay in napari's list."""
+        if event.value is self._overlay:
+            self.away.show_again()
+
+    def _hide_outlines(self) -> None:
+        layers = [layer for layer in self._desk.viewer.layers if isinstance(layer, Labels)]
+        case, mask = self._desk.case, self._desk.mask
+        self.away.hide(
+            layer for layer in layers if layer is mask or (case is not None and is_of(layer, case) and is_expert(layer))
+        )
+
     def _show_overlay(self, _on: bool = True) -> None:
         case, agreement = self._desk.case, self._agreement
         if case is None or agreement is None or not self.overlay_tick.isChecked():
@@ -191,6 +214,7 @@ class CompareBox(QWidget):
         if layer is not None and self._overlay_case is case:
             layer.data[:] = agreement.overlap
             layer.refresh(extent=False)
+            self._hide_outlines()
             return
         viewer = self._desk.viewer
         layer = Labels(
@@ -204,11 +228,13 @@ class CompareBox(QWidget):
         self._overlay, self._overlay_case = layer, case
         with selection_kept(viewer.layers):
             viewer.layers.append(layer)
+        self._hide_outlines()
 
     def _remove_overlay(self) -> None:
         layer, self._overlay, self._overlay_case = self.overlay, None, None
         if layer is not None:
             self._desk.viewer.layers.remove(layer)
+        self.away.show_again()
 
     def _make_details(self) -> QWidget:
         details = QWidget()

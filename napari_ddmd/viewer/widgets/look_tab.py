@@ -108,4 +108,4 @@ def agreement_legend(samples: int) -> str:
     colors = agreement_colors(samples)
     counts = sorted({round(count) for count in np.linspace(1, max(samples, 1), min(max(samples, 1), _MOST_COLORS))})
     marks = [f'<span style="color: {to_hex(colors[count])}">■</span> {count}' for count in counts]
-    return f"agreement: {'&nbsp; '.join(marks)} of {samples} samples"
+    return f"agreement: {'&nbsp; '.join(marks)} samples"

@@ -49,6 +49,21 @@ def test_what_belongs_to_the_case_is_taken(window: tuple[Any, SegmentationPanel]
     assert "elsewhere" not in str(read_session(path))
 
 
+def test_a_comparison_is_passed_over_and_the_outline_that_it_hides_is_kept(
+    window: tuple[Any, SegmentationPanel], qtbot: QtBot
+) -> None:
+    viewer, panel = window
+    panel.desk.results_of(panel.desk.case).lesion.ensure(0.5)  # type: ignore[arg-type]
+    viewer.layers["lesion"].paint((4, 2, 2), 1)
+    panel.lesion_tab.compare_box.tick.click()
+    qtbot.waitUntil(lambda: panel.lesion_tab.compare_box.overlay is not None, timeout=10_000)
+    assert not viewer.layers["lesion"].visible
+    looks = {look.name: look for look in capture(panel).parts["looks"]}
+    assert Role.COMPARISON.value not in looks
+    assert looks["lesion"].visible
+    assert not looks["expert mask"].visible
+
+
 def test_runs_that_come_after_it_are_not_in_it(
     window: tuple[Any, SegmentationPanel], gated: GatedSegment, qtbot: QtBot, tmp_path: Path
 ) -> None:

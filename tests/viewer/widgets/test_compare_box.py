@@ -116,6 +116,53 @@ def test_the_overlay_can_go_alone_or_with_the_figures(
     assert box.overlay is None
 
 
+def test_outlines_are_hidden_while_the_overlay_is_shown(
+    desk: Desk, box: CompareBox, lesion: LesionLayer, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    outline, expert = lesion.layer, viewer.layers["expert mask"]
+    assert outline is not None
+    expert.visible = True
+    box.tick.setChecked(True)
+    qtbot.waitUntil(lambda: OVERLAY in viewer.layers, timeout=10_000)
+    assert not outline.visible
+    assert not expert.visible
+    assert outline in box.away
+    with lesion.editing("brush") as data:
+        data[4] = 0
+    qtbot.waitUntil(lambda: texts(box)[0] != "1.000", timeout=10_000)
+    box.overlay_tick.setChecked(False)
+    assert outline.visible
+    assert expert.visible
+    expert.visible = False
+    box.overlay_tick.setChecked(True)
+    assert not outline.visible
+    viewer.layers.remove(OVERLAY)
+    assert outline.visible
+    assert not expert.visible
+    box.overlay_tick.setChecked(False)
+    box.overlay_tick.setChecked(True)
+    assert not outline.visible
+    desk.set_case(None)
+    assert outline.visible
+
+
+def test_an_outline_that_the_user_shows_is_left_to_the_user(
+    box: CompareBox, lesion: LesionLayer, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    outline = lesion.layer
+    assert outline is not None
+    box.tick.setChecked(True)
+    qtbot.waitUntil(lambda: OVERLAY in viewer.layers, timeout=10_000)
+    outline.visible = True
+    with lesion.editing("brush") as data:
+        data[4] = 0
+    qtbot.waitUntil(lambda: texts(box)[0] != "1.000", timeout=10_000)
+    assert outline.visible
+    outline.visible = False
+    box.tick.setChecked(False)
+    assert not outline.visible
+
+
 def test_an_overlay_that_is_deleted_stays_away(
     box: CompareBox, lesion: LesionLayer, viewer: ViewerModel, qtbot: QtBot
 ) -> None:

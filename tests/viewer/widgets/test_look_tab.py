@@ -100,7 +100,7 @@ def test_the_legend_names_each_number_of_samples_in_its_colour() -> None:
     legend = agreement_legend(5)
     assert re.findall(r"</span> (\d+)", legend) == ["1", "2", "3", "4", "5"]
     assert len(set(re.findall(r"#\w+", legend))) == 5
-    assert legend.endswith("5 of 5 samples")
+    assert legend.endswith("5 samples")
     # Of many samples, some: the line has to fit.
     assert re.findall(r"</span> (\d+)", agreement_legend(100))[::6] == ["1", "100"]
 
