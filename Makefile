@@ -48,8 +48,9 @@ format: setup
 typecheck: setup
 	$(BIN)/mypy
 
+# Several tests at once, each of which computes in one thread.
 pytest: setup
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 audit: setup
 	@scripts/audit.sh $(VENV)
@@ -57,7 +58,7 @@ audit: setup
 torture: setup
 	$(BIN)/bandit -q -c pyproject.toml -r napari_ddmd src_training benchmarks docs
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[fuzz]"
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 -m "fault or torture"
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 -m "fault or torture"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --where-it-can
 
 clean:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from napari_ddmd import __version__
+from napari_ddmd.argument_types import portion, positive, slice_range, whole
 from napari_ddmd.closed_pipe import ending_quietly
 from napari_ddmd.import_dicom import add_import_command
 from napari_ddmd.one_line import one_line, print_any_name
@@ -115,7 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     sample = commands.add_parser("sample-case", help="write a synthetic case in BRATS form")
     sample.add_argument("folder", type=Path, metavar="DIR", help="folder of the case; must not hold anything")
-    sample.add_argument("--seed", type=_whole, default=0, help="another seed gives another head (default: 0)")
+    sample.add_argument("--seed", type=whole, default=0, help="another seed gives another head (default: 0)")
     sample.set_defaults(run=_sample_case)
     add_import_command(commands)
     return parser
@@ -129,49 +130,16 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--slices",
-        type=_slice_range,
+        type=slice_range,
         metavar="A:B",
         help="slices A to B-1, counted from 0 along the files' inferior-superior axis (default: all that hold brain)",
     )
-    parser.add_argument("--samples", type=_positive, default=5, help="masks a slice (default: 5)")
-    parser.add_argument("--steps", type=_positive, metavar="N", help="denoiser evaluations a mask")
+    parser.add_argument("--samples", type=positive, default=5, help="masks a slice (default: 5)")
+    parser.add_argument("--steps", type=positive, metavar="N", help="denoiser evaluations a mask")
     parser.add_argument("--sampler", metavar="NAME", help="ddim, dpm-solver++ or ddpm")
     parser.add_argument("--seed", type=int, default=0, help="of the sampled noise (default: 0)")
-    parser.add_argument("--threshold", type=_share, default=0.5, help="the lesion's probability (default: 0.5)")
+    parser.add_argument("--threshold", type=portion, default=0.5, help="the lesion's probability (default: 0.5)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
-def _share(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number in [0, 1)")
-    return number
-
-
-def _slice_range(text: str) -> tuple[int | None, int | None]:
-    start, colon, stop = text.partition(":")
-    ends = [part.strip() for part in (start, stop)]
-    if not colon or not all(part.isdecimal() or not part for part in ends):
-        raise argparse.ArgumentTypeError(f"{text!r} is not A:B with whole numbers from 0, such as 60:100")
-    first, last = (int(part) if part else None for part in ends)
-    if first is not None and last is not None and first >= last:
-        raise argparse.ArgumentTypeError(f"{text!r} holds no slice: give the first and the one after the last")
-    return first, last
 
 
 def _predict(options: argparse.Namespace) -> int:

@@ -53,7 +53,7 @@ def test_training_commands_are_understood(
     monkeypatch.chdir(tmp_path)
     _, _, options = read_stage(arguments)
 
-    assert parse(options).data in (Path("brats"), Path("cohort"), Path("data"))
+    assert parse(options).data in (Path("brats"), Path("cohort"), Path("data"), Path("smoke-cases"))
 
 
 def test_promises_name_tests_that_exist() -> None:

@@ -66,10 +66,10 @@ def test_the_shipped_model_gives_one_mask_whatever_the_batch_and_threads(
     for user in ("masks", "workers"):
         monkeypatch.setattr(f"napari_ddmd.{user}.inference_dtype", lambda device: dtype)
     shipped = load_bundle("compact")
-    wanted = brain_slices(small_case)[:5]
+    wanted = brain_slices(small_case)[:4]
 
     def run(batch_size: int, slices: list[int]) -> list[SliceResult]:
-        return list(segment(small_case, shipped, slices=slices, samples=6, seed=3, batch_size=batch_size))
+        return list(segment(small_case, shipped, slices=slices, samples=4, seed=3, batch_size=batch_size))
 
     together = {result.index: result for result in run(4, wanted)}
     before = torch.get_num_threads()

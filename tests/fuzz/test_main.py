@@ -69,20 +69,7 @@ def test_without_the_fuzzer_the_table_of_faults_says_not_tried(
     monkeypatch.setenv("PYTHONPATH", str(pytester.path / "without"))
     (pytester.path / "without").mkdir()
     (pytester.path / "without" / "sitecustomize.py").write_text("import sys\nsys.modules['atheris'] = None\n")
-    options = (
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xvfb",
-        "-n",
-        "0",
-        "-m",
-        "torture",
-        "-k",
-        "nothing_crashes",
-        "--rootdir",
-        str(root),
-    )
+    options = ("-p", "no:cacheprovider", "-n", "0", "-m", "torture", "-k", "nothing_crashes", "--rootdir", str(root))
     done = pytester.runpytest_subprocess(*options, "-c", str(root / "pyproject.toml"), str(Path(__file__)))
     done.stdout.fnmatch_lines([f"| Fuzzing |     0 |        0 |    0 | {len(TARGETS):9} |"])
     done.stdout.fnmatch_lines(["*pip install -e '.[[]fuzz]'*"])

@@ -8,6 +8,11 @@ import pytest
 from napari_ddmd.viewer.collector import old_objects_spared
 
 
+@pytest.fixture(scope="module", autouse=True)
+def imports_are_spared() -> None:
+    """Nothing is spared before these tests do it."""
+
+
 class Knot:
     """Garbage that only the collector finds."""
 

@@ -8,6 +8,11 @@ from napari.components import ViewerModel
 from napari_ddmd.viewer.one_redraw import one_redraw
 
 
+@pytest.fixture(scope="module", autouse=True)
+def imports_are_spared() -> None:
+    """Nothing is spared before these tests do it."""
+
+
 @pytest.mark.parametrize(("removes", "is_kept_out"), [(False, True), (True, False)])
 def test_what_is_there_is_kept_out_of_the_search_only_where_no_layer_goes(
     viewer: ViewerModel, removes: bool, is_kept_out: bool

@@ -403,7 +403,7 @@ def test_steps_that_are_stopped_leave_the_window_as_it_was(saved: tuple[Path, Sn
     close_case(panel, loaded.case)
     viewer.layers.remove("drawn")
     loaded = load(saved[0], session, find_images(saved[0], session.case))
-    for count in range(1, len(everything), 3):
+    for count in range(1, len(everything), 5):
         steps = steps_into_window(loaded, panel, make_layers(loaded))
         for _ in range(count):
             next(steps)
