@@ -26,7 +26,7 @@ def test_the_comparison_runs_end_to_end_on_synthetic_patients(tmp_path: Path) ->
 
     assert done.returncode == 0, done.stderr[-4000:]
     patients = {folder.name for folder in (tmp_path / "patients").iterdir()}
-    assert len(patients) == 4
+    assert len(patients) == 3
     assert not list(tmp_path.glob(".*"))
     page = (tmp_path / "run" / "table.md").read_text()
     assert done.stdout.strip() == page.strip()
