@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from napari_ddmd import __version__
 from napari_ddmd.argument_types import portion, positive, slice_range, whole
-from napari_ddmd.closed_pipe import ending_quietly
+from napari_ddmd.closed_pipe import ending_quietly, write_out
 from napari_ddmd.import_dicom import add_import_command
 from napari_ddmd.one_line import one_line, print_any_name
 from napari_ddmd.without_values import reason, without_values
@@ -53,6 +53,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         return int(exit_request.code or 0)
     try:
         status: int = options.run(options)
+        write_out()
     except KeyboardInterrupt:
         print("\nnapari-ddmd: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -60,6 +61,9 @@ def _main(arguments: Sequence[str] | None) -> int:
         raise
     except _user_errors() as error:
         return _fault(error)
+    except Exception as error:
+        traceback.print_exception(without_values(error))
+        return BROKEN
     return status
 
 

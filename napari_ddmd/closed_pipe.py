@@ -17,7 +17,7 @@ def ending_quietly(run: Callable[[], int]) -> int:
     Parameters
     ----------
     run
-        The command, which lets a BrokenPipeError through.
+        The command, which calls `write_out` at its end and lets a BrokenPipeError through.
 
     Returns
     -------
@@ -25,11 +25,7 @@ def ending_quietly(run: Callable[[], int]) -> int:
         The command's exit status, or `CLOSED`.
     """
     try:
-        try:
-            return run()
-        finally:
-            if sys.stdout is not None:  # a window that was started from no terminal has none
-                sys.stdout.flush()
+        return run()
     except BrokenPipeError:
         if not _is_closed():
             raise
@@ -38,10 +34,16 @@ def ending_quietly(run: Callable[[], int]) -> int:
         return CLOSED
 
 
+def write_out() -> None:
+    """Write out what is still to be printed, while whatever fails can still be told of."""
+    if sys.stdout is not None:  # a window that was started from no terminal has none
+        sys.stdout.flush()
+
+
 def _is_closed() -> bool:
     """Whether nobody reads the standard output: another pipe may be what broke."""
     if not hasattr(select, "poll"):
         return True
     poll = select.poll()
     poll.register(sys.stdout.fileno(), select.POLLOUT)
-    return any(event & select.POLLERR for _file, event in poll.poll(0))
+    return any(event & (select.POLLERR | select.POLLHUP) for _file, event in poll.poll(0))

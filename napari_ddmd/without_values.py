@@ -7,12 +7,14 @@ import traceback
 
 from napari_ddmd.one_line import one_line
 
-# An array or a number as numpy or torch writes it for programmers, and a long row of numbers in brackets. Between them
-# may stand what a traceback or a string in a string puts there.
+# An array or a number as numpy or torch writes it for programmers; a long row of numbers in brackets; and numbers
+# in brackets that no comma parts, as numpy writes an array for readers (a shape has commas). Between them may stand
+# what a traceback or a string in a string puts there.
 _VALUES = re.compile(
-    r"(?:array|tensor)\(\s*[\[\d.+-][^)]*\)?"
+    r"(?:array|tensor|memmap)\(\s*(?:data=\s*)?[\[\d.+-][^)]*\)?"
     r"|np\.(?:float|u?int|complex)\d+\([^)]*\)"
     r"|\[[\s\d.,eE+\-\[\]…naif|\\]{40,}"
+    r"|\[[\s\[]*[-+]?\d[\d.eE+-]*(?:[\s\[\]\\n|]+[-+]?[\d.][\d.eE+-]*)+[\s\]]*"
 )
 
 

@@ -17,7 +17,7 @@ except ModuleNotFoundError as error:
     raise SystemExit(2) from None
 
 from napari_ddmd.case import CaseError
-from napari_ddmd.closed_pipe import ending_quietly
+from napari_ddmd.closed_pipe import ending_quietly, write_out
 from napari_ddmd.device import DeviceError
 from napari_ddmd.faults import is_out_of_memory
 from napari_ddmd.model.bundle import BundleError
@@ -85,6 +85,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             from src_training.dry_run import dry_run
 
             print(dry_run(recipe))
+            write_out()
             return 0
         if recipe.bundle is not None and stage not in JUDGES_BUNDLES:
             raise RecipeError("--bundle is for the stage 'evaluate', which judges a published model; name it first")
@@ -93,6 +94,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             run = Run(recipe) if system is None else Run(recipe).for_system(system)
             for name in STAGES if stage == "all" else (stage,):
                 _stage(name)(run)
+        write_out()
     except (RecipeError, CaseError, BundleError, DeviceError, InferenceError) as error:
         print(f"src_training: {one_line(error)}", file=sys.stderr)
         return 2

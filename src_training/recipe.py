@@ -159,7 +159,7 @@ class Recipe:
     """Folder of the run. Call again with the same folder to go on after an interruption."""
     preset: Preset = "compact"
     """Settings to start from: compact (two CPU cores), paper (a GPU), small (the paper's comparison on two CPU cores)
-    or smoke (a trial of the plumbing, of minutes)."""
+    or smoke (whether everything runs, in minutes)."""
     fold: str = "final"
     """final trains on every patient, 0 to 4 hold that fold out and evaluate on it, cv does all."""
     name: str = "compact"

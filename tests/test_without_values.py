@@ -27,6 +27,11 @@ IMAGE = np.full((6, 7), VALUE, np.float32)
         repr(np.array(VALUE)),
         str(torch.from_numpy(IMAGE)),
         repr(torch.tensor(VALUE)),
+        str(IMAGE[0, :2]),
+        str(IMAGE[:2, :2].astype(int)),
+        repr(np.ma.masked_array(IMAGE[0, :3].astype(int))),
+        repr(IMAGE[0, :3]).replace("array", "memmap"),
+        repr(str(IMAGE[0, :2])),
         repr(str(IMAGE)),  # as a KeyError shows its text
     ],
 )

@@ -215,8 +215,8 @@ def _entries(folder: Path) -> list[Path]:
     try:
         # Names that start with a dot are the shadow files that macOS leaves in archives ("._t1.nii.gz").
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-        for entry in entries[:1]:
-            _see_to_entry(entry)
+        if entries:
+            _see_to_entry(entries[0])
     except OSError as error:
         raise CaseError(f"{folder}: cannot be opened ({error.strerror}); check the permissions") from error
     return entries

@@ -97,9 +97,12 @@ class Found:
     def is_gone(self) -> bool:
         """Whether another session has restored or discarded them; where the whole folder is away, it may come back."""
         try:
-            return not self.path.exists() and self.path.parent.is_dir()
+            self.path.stat()
+        except FileNotFoundError:
+            return self.path.parent.is_dir()
         except OSError:
             return False
+        return False
 
 
 def autosave_folder() -> Path:
@@ -136,6 +139,7 @@ class Autosave:
         self.is_open = False
         self._is_left = False
         self._hold = Hold()
+        self._latest: Path | None = None
         self._token = uuid.uuid4().hex[:8]
 
     def path(self, key: str) -> Path:
@@ -145,11 +149,20 @@ class Autosave:
     def open(self) -> None:
         """Keep what is saved from other processes: the case is open in this one."""
         self.is_open, self._is_left = True, False
+        if self._latest is not None and not self._hold.has(self._latest):
+            self._hold.begin(self._latest)
 
-    def leave(self) -> None:
-        """Leave what is saved to whoever opens the case next, in whatever process: it is closed in this one."""
+    def leave(self, *, is_pending: bool) -> None:
+        """Leave what is saved to whoever opens the case next, in whatever process: it is closed in this one.
+
+        Parameters
+        ----------
+        is_pending : bool
+            Whether later edits are still to be written: then those are left, once they are.
+        """
         self.is_open, self._is_left = False, True
-        self._hold.end()
+        if not is_pending:
+            self._hold.end()
 
     def save(self, key: str, edits: Edits) -> Path:
         """Write edits beside and rename, so that a crash leaves the file before whole.
@@ -171,6 +184,7 @@ class Autosave:
                     )
                 with self._hold.passing(fresh, path):
                     put_in_place(fresh, path)
+                self._latest = path
             if self._is_left:
                 self._hold.end()
         except OSError as error:
@@ -229,8 +243,10 @@ class Autosave:
         now = time.time()
         for path in self.folder.glob("*"):
             oldest = _DAY if path.suffix == _PART else KEPT_DAYS * _DAY
-            if path.suffix in (".npz", _PART, _BROKEN) and now - _modified(path) > oldest and not _is_held(path):
-                self.discard(path)
+            with suppress(OSError):  # one whose age cannot be told stays
+                age = now - path.stat().st_mtime
+                if path.suffix in (".npz", _PART, _BROKEN) and age > oldest and not _is_held(path):
+                    self.discard(path)
         return ["A save of edits was cut off; what was saved before it is whole."] if was_cut_off else []
 
 
@@ -304,8 +320,9 @@ def _reason_of_the_moment(error: Exception) -> str:
     """What keeps a file from being read that may be whole; empty where it is the file itself."""
     if isinstance(error, MemoryError):
         return "not enough memory"
-    # Where to read next stands in the file: a wrong place is an argument that the system refuses.
-    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+    # Where to read next stands in the file: a wrong place is an argument that the system refuses. A folder or a ring of
+    # links in its place will be no file later on, either.
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL, errno.EISDIR, errno.ELOOP):
         return error.strerror or os.strerror(error.errno)
     return ""
 

@@ -9,9 +9,9 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from napari.utils.notifications import show_warning
 
-from napari_ddmd.one_line import one_line
 from napari_ddmd.viewer.autosave import AutosaveError, Edits, Found, autosave_of, case_key
 from napari_ddmd.viewer.measure import fingerprint
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,10 +59,15 @@ class Keeper:
             edited = bool((lesion.data != lesion.written).any())
             if mark == before or (before is None and not edited):
                 continue
+            try:
+                edits = Edits(lesion.data.copy(), lesion.written.copy(), results.threshold)
+            except MemoryError:
+                self._due[case] = results  # to be tried again
+                raise
             self._seen[case] = mark
             self._taken[case] = results
             self._number += 1
-            return case, Edits(lesion.data.copy(), lesion.written.copy(), results.threshold), self._number
+            return case, edits, self._number
         return None
 
     def let_go(self) -> None:
@@ -119,8 +124,10 @@ class Keeper:
         if case is not None:
             self._opened.add(case)
         for one in list(self._opened):
-            store = autosave_of(one)
-            (store.open if one is case or is_open(one) else store.leave)()
+            if one is case or is_open(one):
+                autosave_of(one).open()
+            else:
+                autosave_of(one).leave(is_pending=one in self._due or one in self._taken)
 
     def close(self, *_: object) -> None:
         """Save what is to be saved: there is nobody any more who would save what comes."""
@@ -132,12 +139,18 @@ class Keeper:
         """Save at once what is to be saved, in this thread, and again what is being saved: that may still fail."""
         if self._taken:
             self.forget()
-        while (taken := self.take()) is not None:
-            try:
-                self.write(*taken)
-            except (AutosaveError, MemoryError) as error:
-                self._seen.pop(taken[0], None)  # for a panel that is opened again
-                show_warning(one_line(error))
+        taken = None
+        try:
+            while (taken := self.take()) is not None:
+                try:
+                    self.write(*taken)
+                except AutosaveError as error:
+                    self._seen.pop(taken[0], None)  # for a panel that is opened again
+                    show_warning(reason(error))
+        except MemoryError:
+            if taken is not None:
+                self._seen.pop(taken[0], None)
+            show_warning("There is not enough memory to save edits in between: save the mask.")
         self.let_go()
 
 

@@ -49,6 +49,10 @@ class Hold:
         """Whether this is the file that is held."""
         return any(_HERE.get(handle) == path for handle in list(self._handles))
 
+    def begin(self, path: Path) -> None:
+        """Hold a file that is there; none where that cannot be, or another process holds it."""
+        self._begin(path, _open(path))
+
     def end(self) -> None:
         """Hold nothing any more."""
         _close(self._handles)

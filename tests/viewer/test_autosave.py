@@ -380,7 +380,7 @@ for slice in (1, 2):
     store.save(sys.argv[2], Edits(mask, np.zeros(shape, np.uint8), 0.5))
 print("saved", flush=True)
 for line in sys.stdin:
-    store.leave()
+    store.leave(is_pending=False)
     print("left", flush=True)
 """
 
@@ -432,7 +432,7 @@ def test_edits_of_a_case_that_another_process_has_closed_are_found(store: Autosa
 
 
 def test_edits_that_are_saved_after_their_case_was_closed_are_left(store: Autosave) -> None:
-    store.leave()
+    store.leave(is_pending=False)
     path = store.save(KEY, edits())
     assert not is_held_here(path)
     store.open()
@@ -440,3 +440,20 @@ def test_edits_that_are_saved_after_their_case_was_closed_are_left(store: Autosa
     assert is_held_here(path)
     store.discard(path)
     assert not is_held_here(path)
+
+
+@pytest.mark.fault("Output whole or absent")
+def test_a_file_whose_age_cannot_be_told_stays(store: Autosave, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.save(KEY, edits())
+    look = Path.stat
+
+    def stat(self: Path, **options: bool) -> os.stat_result:
+        if self == path:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return look(self, **options)
+
+    other = Autosave(store.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", stat)
+        other.sweep()
+    assert path.is_file()

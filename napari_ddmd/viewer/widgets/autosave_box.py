@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_ddmd.one_line import one_line
 from napari_ddmd.viewer.autosave import Autosave, Found, autosave_of, case_key, files_in_use
 from napari_ddmd.viewer.autosave_keeper import Keeper
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import is_of
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.edited_box import ranges
+from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ class AutosaveBox(QWidget):
         self._worker.done.connect(self._on_saved)
         self._worker.failed.connect(self._on_failed)
         self._finder.done.connect(self._on_found)
-        self._finder.failed.connect(lambda error: show_warning(f"Edits of earlier sessions: {one_line(error)}"))
+        self._finder.failed.connect(lambda error: show_warning(f"Edits of earlier sessions: {reason(error)}"))
         self.restore_button.clicked.connect(self.restore)
         self.discard_button.clicked.connect(self.discard)
         desk.mask_edited.connect(self._on_edited)
@@ -142,7 +142,11 @@ class AutosaveBox(QWidget):
             return
         self._rest.stop()
         self._latest.stop()
-        taken = self.keeper.take()
+        try:
+            taken = self.keeper.take()
+        except MemoryError:
+            self._on_failed(MemoryError("not enough memory to save edits in between; save the mask"))
+            return
         if taken is not None:
             self._saving = True
             self._worker.start(self.keeper.write, *taken)
@@ -162,7 +166,7 @@ class AutosaveBox(QWidget):
         self._saving, self._obsolete = False, None
         self.keeper.forget()
         if not self._has_failed:
-            show_warning(one_line(error))
+            show_warning(reason(error))
         self._has_failed = True
         if self.keeper.is_due:
             self._rest.start()

@@ -92,7 +92,9 @@ class CompareBox(QWidget):
         self.tick.toggled.connect(self._on_tick)
         self.overlay_tick.toggled.connect(self._show_overlay)
         desk.case_changed.connect(self._on_case)
-        for signal in (desk.mask_changed, desk.mask_edited, desk.history_changed):
+        desk.mask_changed.connect(self.away.show_again)
+        # The lesion is hidden under the overlay, and a hidden layer is not drawn while slices come in.
+        for signal in (desk.mask_changed, desk.mask_edited, desk.history_changed, desk.results_changed):
             signal.connect(self._soon)
         links.connect(desk.viewer.dims.events.current_step, self._show_slice)
         links.connect(desk.viewer.layers.events.removed, self._on_removed)

@@ -521,3 +521,22 @@ def test_edits_that_the_user_has_saved_are_not_tried_again(
     desk.set_case(case)  # looked at again
     qtbot.wait(300)
     assert files(autosave_folder) == []
+
+
+@pytest.mark.fault("Viewer")
+def test_edits_that_there_is_no_memory_to_copy_stay_due(
+    open_: Open, case: Case, autosave_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    lesion = lesion_of(desk)
+    paint(lesion, 3)
+
+    def no_room(*_: object) -> Edits:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_ddmd.viewer.autosave_keeper.Edits", no_room)
+        with pytest.raises(MemoryError):
+            box.keeper.take()
+    box.keeper.flush()
+    assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3]

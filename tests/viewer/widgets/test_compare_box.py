@@ -221,3 +221,28 @@ def test_an_answer_that_comes_too_late_is_dropped(
     gate.set()
     qtbot.wait(500)
     assert OVERLAY not in viewer.layers
+
+
+def test_figures_follow_a_run_though_the_outline_is_hidden(
+    desk: Desk, box: CompareBox, lesion: LesionLayer, case: Case, qtbot: QtBot
+) -> None:
+    assert lesion.layer is not None
+    go_to_slice(desk.viewer, case, 4)
+    box.tick.setChecked(True)
+    qtbot.waitUntil(lambda: texts(box)[1] == "1.000", timeout=10_000)
+    assert not lesion.layer.visible
+    lesion.layer.data[4] = 0  # as slices that come in, of which a hidden layer tells nothing
+    desk.results_changed.emit()
+    qtbot.waitUntil(lambda: texts(box)[1] == "0.000", timeout=10_000)
+    assert not lesion.layer.visible
+
+
+def test_another_mask_in_hand_gives_the_outline_of_the_one_before_back(
+    desk: Desk, box: CompareBox, lesion: LesionLayer, case: Case, qtbot: QtBot
+) -> None:
+    assert lesion.layer is not None
+    box.tick.setChecked(True)
+    qtbot.waitUntil(lambda: not lesion.layer.visible, timeout=10_000)
+    other = desk.viewer.add_labels(np.ones(case.grid.shape, np.uint8), name="drawn")
+    desk.set_mask(other)
+    qtbot.waitUntil(lambda: not other.visible and lesion.layer.visible, timeout=10_000)
