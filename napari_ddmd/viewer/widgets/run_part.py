@@ -230,7 +230,7 @@ class RunPart(QObject):
         if request is None:
             return
         outcome.let_go()
-        if self._come_in and self._put_aside:
+        if self._come_in and self._put_aside and self._desk.knows(request.case):
             results = self._desk.results_of(request.case)
             can_undo = results.lesion.next_undo is not None
             outcome = replace(outcome, remarks=(*outcome.remarks, _put_aside(self._put_aside, can_undo)))

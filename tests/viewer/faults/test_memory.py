@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from tests.viewer.faults.conftest import (
     assert_next_run_works,
     begin,
     choose,
+    outcome,
     run_to_end,
     wait_for_end,
 )
@@ -53,7 +55,7 @@ def test_a_gpu_that_is_too_small_is_left_for_the_cpu_and_the_panel_says_so(
     assert fake_gpu.batches[-1][0] == "cpu"
     fallback = "Memory was short: the mps GPU has too little for one slice, went on with the CPU, "
     assert said[-1].startswith(f"Done: {len(SLICES)} slices. {fallback}")
-    assert any(text.startswith("0 of 5 slices done. " + fallback) for text in said), "while it still ran"
+    assert any(re.match(r"\d of 5 slices done\. " + re.escape(fallback), text) for text in said), "while it still ran"
     assert notifications == []
     assert_idle(panel)
     assert_consistent(panel, SLICES)
@@ -62,7 +64,7 @@ def test_a_gpu_that_is_too_small_is_left_for_the_cpu_and_the_panel_says_so(
     another_seed(panel)
     fake_gpu.most_slices, fake_gpu.holds_networks = 100, True
     press(panel, qtbot)
-    assert said[-1] == f"Done: {len(SLICES)} slices.", "the GPU is tried again"
+    assert outcome(panel) == f"Done: {len(SLICES)} slices.", "the GPU is tried again"
 
 
 @pytest.mark.torture
@@ -100,7 +102,7 @@ def test_a_run_goes_on_with_smaller_batches_and_where_even_one_slice_does_not_fi
 
     most = 100
     press(panel, qtbot)
-    assert panel.run_bar.status.text() == "Done: 5 slices."
+    assert outcome(panel) == "Done: 5 slices."
     case, bundle = panel.desk.case, panel.desk.bundle
     seed = panel.sampling_box.seed.value()
     for result in segment(case, bundle, slices=sorted(SLICES), samples=2, seed=seed):
@@ -129,7 +131,7 @@ def test_no_memory_for_the_results_stops_the_run_with_one_line(
         with monkeypatch.context() as patch:
             patch.setattr(place, name, fail)
             run_to_end(panel, gated, qtbot)
-        assert panel.run_bar.status.text() == f"Failed: {reason}", name
+        assert outcome(panel) == f"Failed: {reason}", name
         assert [note.message for note in notifications] == [reason], name
         assert_idle(panel)
         # The same settings once more: nothing that was there before passes for results of these.
