@@ -17,7 +17,7 @@ def ending_quietly(run: Callable[[], int]) -> int:
     Parameters
     ----------
     run
-        The command, which calls `write_out` at its end and lets a BrokenPipeError through.
+        The command, which lets a BrokenPipeError through; it calls `write_out` while it can tell of what fails.
 
     Returns
     -------
@@ -25,19 +25,36 @@ def ending_quietly(run: Callable[[], int]) -> int:
         The command's exit status, or `CLOSED`.
     """
     try:
-        return run()
+        try:
+            status = run()
+        except SystemExit:  # of a parser that has printed its help
+            write_out()
+            raise
+        write_out()
     except BrokenPipeError:
         if not _is_closed():
             raise
-        # What is still to be printed goes nowhere, when Python ends, too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_nowhere()
         return CLOSED
+    return status
 
 
 def write_out() -> None:
     """Write out what is still to be printed, while whatever fails can still be told of."""
-    if sys.stdout is not None:  # a window that was started from no terminal has none
+    if sys.stdout is None:  # a window that was started from no terminal has none
+        return
+    try:
         sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:  # a full disk
+        _print_nowhere()
+        raise
+
+
+def _print_nowhere() -> None:
+    """Drop what is still to be printed, which Python would try once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_closed() -> bool:
