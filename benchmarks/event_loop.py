@@ -1,8 +1,23 @@
-"""Let a window live while a benchmark waits."""
+"""A real window for benchmarks: opened with a case, and let live while they wait."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+from napari_ddmd.case import Case
+
+
+def open_ready(case: Case, size: tuple[int, int]) -> tuple[Any, Any]:
+    """Open a window of so many pixels at the largest slice, and wait for its model; gives the viewer and the panel."""
+    from napari_ddmd.viewer.launch import largest_slice, open_window
+    from napari_ddmd.viewer.navigation import go_to_slice
+
+    viewer, panel = open_window(case)
+    viewer.window.resize(*size)
+    go_to_slice(viewer, case, largest_slice(case))
+    wait_until(lambda: panel.model_box.bundle is not None)
+    return viewer, panel
 
 
 def wait(milliseconds: int) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.event_loop import wait, wait_until
+from benchmarks.event_loop import open_ready, wait, wait_until
 from benchmarks.lookout import Lookout
 from benchmarks.shared import USER_ERRORS, Row, add_case, count, fault, finish, machine, model_line, open_case, parser
 from benchmarks.window_states import STATES, States
@@ -123,13 +123,7 @@ def main() -> int:
 def _measure(arguments: argparse.Namespace, case: Case) -> int:
     from qtpy.QtCore import Qt, QTimer
 
-    from napari_ddmd.viewer.launch import largest_slice, open_window
-    from napari_ddmd.viewer.navigation import go_to_slice
-
-    viewer, panel = open_window(case)
-    viewer.window.resize(*arguments.size)
-    go_to_slice(viewer, case, largest_slice(case))
-    wait_until(lambda: panel.model_box.bundle is not None)
+    viewer, panel = open_ready(case, tuple(arguments.size))
     panel.sampling_box.samples.setValue(arguments.samples)
     panel.sampling_box.steps.setValue(arguments.steps)
     panel.sampling_box.device.setCurrentText(arguments.device)

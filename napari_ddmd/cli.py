@@ -229,11 +229,11 @@ def _demo(options: argparse.Namespace) -> int:
         return DONE
     from napari_ddmd.cohort import result_line
     from napari_ddmd.demo import run_demo
-    from napari_ddmd.predict import saving_places
     from napari_ddmd.progress_line import ProgressLine
+    from napari_ddmd.whole_files import nearest_folder
 
     _sweep(options.out, deep=True)
-    _sweep(*saving_places(options.out, ()))
+    _sweep(nearest_folder(options.out.absolute().parent))
     with ProgressLine("demo") as line:
         picture, done = run_demo(options.out, progress=line.update)
     print(result_line(done))

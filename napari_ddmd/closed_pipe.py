@@ -59,6 +59,8 @@ def _print_nowhere() -> None:
 
 def _is_closed() -> bool:
     """Whether nobody reads the standard output: another pipe may be what broke."""
+    if sys.stdout is None:
+        return False
     if not hasattr(select, "poll"):
         return True
     poll = select.poll()
