@@ -9,6 +9,8 @@ from typing import Any
 from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import create_worker
 
+from napari_ddmd.viewer.widgets.handed_over import HandedOver
+
 
 class Background(QObject):
     """Jobs of one kind: when a new one is started, the answer of the one before is dropped.
@@ -31,7 +33,7 @@ class Background(QObject):
     def start(self, job: Callable[..., Any], *arguments: Any) -> None:
         """Run ``job(*arguments)`` in another thread."""
         self._latest += 1
-        worker = create_worker(_answer, self._latest, job, arguments, _start_thread=False)
+        worker = create_worker(_answer, self._latest, HandedOver(job, *arguments), _start_thread=False)
         worker.returned.connect(self._take)
         worker.start()
 
@@ -49,8 +51,9 @@ class Background(QObject):
             self.failed.emit(error)
 
 
-def _answer(number: int, job: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[int, Any, Exception | None]:
+def _answer(number: int, given: HandedOver) -> tuple[int, Any, Exception | None]:
     try:
+        job, *arguments = given.take()
         return number, job(*arguments), None
     except Exception as error:
         return number, None, error

@@ -13,6 +13,7 @@ from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from napari_ddmd.viewer.run_stream import RunOutcome, RunState, stream
+from napari_ddmd.viewer.widgets.handed_over import HandedOver
 
 if TYPE_CHECKING:
     from napari_ddmd.segment import Progress, SliceResult
@@ -44,27 +45,15 @@ class _RunWorker(GeneratorWorker):  # type: ignore[misc]
             self._gen.close()
 
 
-class _Job:
-    """What a run is given, until it takes it: napari keeps all workers of a window, and with them what they hold."""
-
-    def __init__(self, request: RunRequest, *others: Any) -> None:
-        self.name = request.case.name
-        self._given: tuple[Any, ...] = (request, *others)
-
-    def take(self) -> tuple[Any, ...]:
-        given, self._given = self._given, ()
-        return given
-
-
-def _run(job: _Job) -> Generator[SliceResult, None, RunOutcome]:
-    return (yield from stream(*job.take()))
+def _run(_name: str, given: HandedOver) -> Generator[SliceResult, None, RunOutcome]:
+    return (yield from stream(*given.take()))
 
 
 class _Segmentation(partial[Any]):
     """The run's function, under the name that napari shows when its window is closed in mid-run."""
 
     def __str__(self) -> str:
-        return f"segmentation of {self.args[0].name}"
+        return f"segmentation of {self.args[0]}"
 
 
 class _Stop:
@@ -127,7 +116,7 @@ class RunController(QObject):
         self.progress, self.remarks, self.devices, self._outcome = None, (), (), None
         self._cancel, self._is_over = Event(), False
         worker = create_worker(
-            _Segmentation(_run, _Job(request, self._cancel, self._note, self._tell)),
+            _Segmentation(_run, request.case.name, HandedOver(request, self._cancel, self._note, self._tell)),
             _start_thread=False,
             _worker_class=_RunWorker,
         )

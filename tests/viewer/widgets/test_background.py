@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import threading
+import warnings
+import weakref
 
+import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QObject
 
@@ -52,3 +55,33 @@ def test_a_job_can_be_forgotten(qtbot: QtBot) -> None:
     background.forget()
     qtbot.wait(100)
     assert heard == []
+
+
+class Large:
+    """What nobody wants to keep."""
+
+
+def test_nothing_of_jobs_that_overlapped_is_kept(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The second worker takes the first one's for the way in which warnings are shown, and puts that back.
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    owner = QObject()
+    one, other = Background(owner), Background(owner)
+    begun, first_gate, second_gate = threading.Event(), threading.Event(), threading.Event()
+    large = Large()
+    gone = weakref.ref(large)
+
+    def wait(_large: Large) -> None:
+        begun.set()
+        first_gate.wait(5)
+
+    one.start(wait, large)
+    del large
+    qtbot.waitUntil(begun.is_set, timeout=5000)
+    began_too = threading.Event()
+    other.start(lambda: (began_too.set(), second_gate.wait(5)))
+    qtbot.waitUntil(began_too.is_set, timeout=5000)
+    with qtbot.waitSignal(one.done, timeout=5000):
+        first_gate.set()
+    with qtbot.waitSignal(other.done, timeout=5000):
+        second_gate.set()
+    qtbot.waitUntil(lambda: gone() is None, timeout=5000)
