@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -54,9 +56,11 @@ def denoising_sequence(
     CancelledError
         If it was cancelled.
     """
+    # A copy: a run that begins meanwhile may take the networks themselves to another device.
+    own = replace(bundle, networks=copy.deepcopy(bundle.networks))
     run = CaseSampler(
         case=case,
-        bundle=bundle,
+        bundle=own,
         device=pick_device(device),
         samples=number + 1,
         steps=steps,

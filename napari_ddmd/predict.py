@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from napari_ddmd.case import (
     Case,
     CaseError,
     CaseFiles,
-    CaseWarning,
     case_places,
     find_case_files,
     load_case,
@@ -168,16 +166,13 @@ def predict_case(
     device = pick_device(settings.device)
     started = time.perf_counter()
     stamps = _stamps(files)
-    with warnings.catch_warnings():
-        # They are passed on through `remark`, without the code lines that Python would print.
-        warnings.simplefilter("ignore", CaseWarning)
-        case = load_case(files, allow_missing=settings.allow_missing)
-    if remark is not None:
-        for text in (*case.warnings, *(f"{case.name}: {finding}" for finding in case.findings)):
-            remark(text)
+    tell = remark or (lambda _text: None)
+    case = load_case(files, allow_missing=settings.allow_missing, remark=tell)
+    for finding in case.findings:
+        tell(f"{case.name}: {finding}")
     estimate = estimate_memory(bundle, samples=settings.samples, device=settings.device, shape=case.grid.shape)
-    if not estimate.fits and remark is not None:
-        remark(f"{case.name}: {estimate}")
+    if not estimate.fits:
+        tell(f"{case.name}: {estimate}")
     asked = _run_settings(settings, bundle)
     images_sha256 = images_hash(files)
     if _stamps(files) != stamps:

@@ -4,9 +4,10 @@ from threading import Event
 
 import numpy as np
 import pytest
+import torch
 
 from napari_ddmd.case import Case
-from napari_ddmd.case_sampler import CancelledError
+from napari_ddmd.case_sampler import CancelledError, CaseSampler
 from napari_ddmd.denoising import denoising_sequence
 from napari_ddmd.model.bundle import untrained_bundle
 from napari_ddmd.results import Progress
@@ -66,3 +67,17 @@ def test_it_stops_between_steps(small_case: Case) -> None:
     with pytest.raises(CancelledError):
         denoising_sequence(small_case, BUNDLE, brain_slices(small_case)[2], steps=5, cancel=cancel, progress=stop)
     assert len(heard) == 1
+
+
+def test_the_networks_of_a_run_stay_where_they_are(small_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[object] = []
+    move_to = CaseSampler.move_to
+
+    def note(run: CaseSampler, device: torch.device) -> None:
+        moved.append(run.bundle.networks)
+        move_to(run, device)
+
+    monkeypatch.setattr(CaseSampler, "move_to", note)
+    denoising_sequence(small_case, BUNDLE, brain_slices(small_case)[2], steps=2)
+    assert len(moved) == 1
+    assert moved[0] is not BUNDLE.networks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
@@ -33,6 +33,7 @@ def load_case(
     *,
     assignment: Mapping[str, Path] | None = None,
     allow_missing: bool = False,
+    remark: Callable[[str], None] | None = None,
 ) -> Case:
     """Load one patient.
 
@@ -46,6 +47,8 @@ def load_case(
         Files that are known already, by modality (or ``"seg"``); they win over what the names say.
     allow_missing : bool
         Take a case that lacks one modality, which is then 0 everywhere; a remark says so.
+    remark : callable, optional
+        Is told what would be warned of otherwise; `Case.warnings` has it in any case.
 
     Returns
     -------
@@ -85,8 +88,8 @@ def load_case(
         raise CaseError(f"{reference.path}: does not fit into memory; close other programs or crop it") from error
     _refuse_copies(volumes, images)
 
-    for remark in remarks:
-        warnings.warn(CaseWarning(remark), stacklevel=2)
+    for text in remarks:
+        (remark or _warn)(text)
     return Case(files.name, volumes, grid, files, plain_header(reference.header), mask, tuple(remarks))
 
 
@@ -113,7 +116,9 @@ def _read_all(
             raise
 
 
-def load_mask(path: str | os.PathLike[str], grid: AxialGrid) -> NDArray[np.uint8]:
+def load_mask(
+    path: str | os.PathLike[str], grid: AxialGrid, *, remark: Callable[[str], None] | None = None
+) -> NDArray[np.uint8]:
     """Load a mask onto the grid of a case.
 
     Parameters
@@ -122,6 +127,8 @@ def load_mask(path: str | os.PathLike[str], grid: AxialGrid) -> NDArray[np.uint8
         A NIfTI file with labels 0 to 4, of any number type.
     grid : AxialGrid
         The case's grid. A mask that covers the same voxels in another axis order is put in order.
+    remark : callable, optional
+        Is told what would be warned of otherwise.
 
     Returns
     -------
@@ -142,9 +149,13 @@ def load_mask(path: str | os.PathLike[str], grid: AxialGrid) -> NDArray[np.uint8
     mask_grid, remarks = _place_mask(mask_file, grid)
     remarks += mask_file.remarks
     labels: NDArray[np.uint8] = mask_grid.to_axial(mask_file.read_labels())
-    for remark in remarks:
-        warnings.warn(CaseWarning(remark), stacklevel=2)
+    for text in remarks:
+        (remark or _warn)(text)
     return labels
+
+
+def _warn(text: str) -> None:
+    warnings.warn(CaseWarning(text), stacklevel=3)
 
 
 def _missing(files: CaseFiles, most: int) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterator, MutableSequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 
 from napari_ddmd.dicom.errors import require_libraries
 from napari_ddmd.dicom.files import all_files, is_dicom, looks_like_dicom
+from napari_ddmd.dicom.hushed import hushed
 from napari_ddmd.dicom.lengths import is_bomb
 
 if TYPE_CHECKING:
@@ -174,11 +174,9 @@ def read_headers(folder: Path) -> Headers:
     import pydicom  # here, so that no thread imports it
 
     files = list(all_files(folder))
-    with warnings.catch_warnings(), pydicom.config.disable_value_validation():
-        # Scanners break the standard in a thousand harmless ways.
-        warnings.simplefilter("ignore")
-        with ThreadPoolExecutor(_WORKERS, "headers") as pool:
-            found = list(pool.map(_read_file, files))
+    # Scanners break the standard in a thousand harmless ways.
+    with hushed(), pydicom.config.disable_value_validation(), ThreadPoolExecutor(_WORKERS, "headers") as pool:
+        found = list(pool.map(_read_file, files))
     slices = tuple(header for headers in found for header in headers or ())
     return Headers(slices, tuple(file for file, headers in zip(files, found, strict=True) if headers is None))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -12,6 +11,7 @@ from scipy import ndimage
 
 from napari_ddmd.case import Case
 from napari_ddmd.dicom.errors import DicomError, require_libraries
+from napari_ddmd.dicom.hushed import hushed
 from napari_ddmd.dicom.origin import origin_of
 from napari_ddmd.dicom.study import Series
 from napari_ddmd.whole_files import one_line_errors, put_in_place, workplace
@@ -157,9 +157,8 @@ def _segmentation(sources: list[Dataset], pixels: NDArray[np.bool_], made: str) 
         algorithm_identification=None if made == "MANUAL" else algorithm,
         anatomic_regions=[codes.SCT.Brain],
     )
-    with warnings.catch_warnings():
-        # What scanners and anonymisers left in the names of people is not ours to remark on.
-        warnings.simplefilter("ignore")
+    # What scanners and anonymisers left in the names of people is not ours to remark on.
+    with hushed():
         return hd.seg.Segmentation(
             source_images=sources,
             pixel_array=pixels,

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_ddmd.case import MODALITY_LABELS, Case
-from napari_ddmd.case.errors import CaseWarning
 from napari_ddmd.dicom import Assignment, Study, accepted, find_study, propose
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
-
-if TYPE_CHECKING:
-    from napari import Viewer
+from napari_ddmd.viewer.remarks import open_window, tell
 
 
 def guessed_case(folder: Path, tell: Callable[[str], None] | None = None) -> Case:
@@ -61,12 +56,12 @@ def open_study(folder: Path) -> list[LayerData]:
         If the study cannot be used.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    viewer = _window() if is_main else None
+    viewer = open_window() if is_main else None
     if viewer is None:
         case = guessed_case(folder)
         if is_main:  # who reads in another thread shows the case's warnings by itself
             for remark in case.warnings:
-                warnings.warn(CaseWarning(remark), stacklevel=2)
+                tell(remark)
         return case_layers(case)
     from napari_ddmd.viewer.dicom_opener import open_in_window
 
@@ -79,10 +74,3 @@ def _series_of(case: Case) -> dict[str, Any]:
 
     origin = origin_of(case)
     return {} if origin is None else dict(origin.series)
-
-
-def _window() -> Viewer | None:
-    """Return the viewer whose window is open; where nobody has loaded napari's viewer there is none."""
-    module = sys.modules.get("napari.viewer")
-    viewer = None if module is None else module.current_viewer()
-    return viewer if hasattr(viewer, "window") else None

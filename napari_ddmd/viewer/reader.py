@@ -13,8 +13,10 @@ from napari_ddmd.case.files import is_file, is_folder, is_nifti
 from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.dicom_reader import open_study
+from napari_ddmd.viewer.freed import free_frames
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
 from napari_ddmd.viewer.lesion_layer import SAVED_COLOR, one_color
+from napari_ddmd.viewer.remarks import tell
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -45,17 +47,30 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     if not paths:
         return None
     if len(paths) == 1 and (case := _case_of_saved_mask(paths[0])) is not None:
-        return lambda _path: [_saved_mask_layer(paths[0], case)]
+        return _reader(lambda: [_saved_mask_layer(paths[0], case)])
     found = [_find_case(entry) for entry in paths]
     files = found[0]
     if files is None and len(paths) == 1 and _is_ours_to_refuse(paths[0]):
         # Searched once more, so that the reader raises what is wrong with the folder.
-        return lambda _path: open_case(find_case_files(paths[0])) or _NOTHING
+        return _reader(lambda: open_case(find_case_files(paths[0]), tell))
     if files is None and len(paths) == 1 and is_folder(paths[0]) and is_study(paths[0]):
-        return lambda _path: open_study(paths[0]) or _NOTHING
+        return _reader(lambda: open_study(paths[0]))
     if files is None or any(other != files for other in found):
         return None
-    return lambda _path: open_case(files) or _NOTHING
+    return _reader(lambda: open_case(files, tell))
+
+
+def _reader(read: Callable[[], list[LayerData]]) -> ReaderFunction:
+    """Give what napari calls, with the path that is known already."""
+
+    def layers(_path: Any) -> list[LayerData]:
+        try:
+            return read() or _NOTHING
+        except CaseError as error:
+            free_frames(error)
+            raise
+
+    return layers
 
 
 def _find_case(path: Path) -> CaseFiles | None:
@@ -92,8 +107,15 @@ def _is_ours_to_refuse(path: Path) -> bool:
     return not entries or any(is_nifti(name) or name.lower().endswith(".mha") for name in names)
 
 
-def open_case(files: CaseFiles) -> list[LayerData]:
+def open_case(files: CaseFiles, remark: Callable[[str], None]) -> list[LayerData]:
     """Return the layers of a case, less those that are open already.
+
+    Parameters
+    ----------
+    files : CaseFiles
+        The case.
+    remark : callable
+        Is told what the user should know of its files.
 
     Raises
     ------
@@ -104,7 +126,7 @@ def open_case(files: CaseFiles) -> list[LayerData]:
     case = next((case for case in open_layers if case.files == files), None)
     if case is None:
         # The panel asks before it goes on without an image; what is there can be looked at.
-        return case_layers(load_case(files, allow_missing=True))
+        return case_layers(load_case(files, allow_missing=True, remark=remark))
     shown = open_layers[case]
     return [layer for layer in case_layers(case) if _role(layer) not in shown]
 
@@ -149,7 +171,7 @@ def _is_shown(case: Case) -> bool:
 
 
 def _saved_mask_layer(path: Path, case: Case) -> LayerData:
-    mask = load_mask(path, case.grid)
+    mask = load_mask(path, case.grid, remark=tell)
     name = path.name.split(".nii")[0]
     looks = {"name": name, "opacity": 0.5, "colormap": one_color(SAVED_COLOR)}
     return mask, {**looks, **grid_arguments(case, Role.LESION)}, "labels"

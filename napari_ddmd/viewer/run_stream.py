@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event
 from typing import TYPE_CHECKING
 
+from napari_ddmd.viewer.freed import free_frames
 from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
@@ -69,12 +69,7 @@ class RunOutcome:
 
         Where it happened can still be told.
         """
-        error: BaseException | None = self.error
-        seen: list[BaseException] = []
-        while error is not None and error not in seen:
-            seen.append(error)
-            traceback.clear_frames(error.__traceback__)
-            error = error.__cause__ or error.__context__
+        free_frames(self.error)
 
 
 def stream(

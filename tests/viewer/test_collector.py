@@ -41,8 +41,20 @@ def test_all_are_looked_at_again_after_a_failure() -> None:
 
 
 def test_what_somebody_else_spares_stays_spared() -> None:
-    with old_objects_spared():
+    gc.freeze()
+    try:
         with old_objects_spared():
             pass
         assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+
+
+def test_blocks_may_overlap() -> None:
+    one, other = old_objects_spared(), old_objects_spared()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert gc.get_freeze_count() > 0
+    other.__exit__(None, None, None)
     assert gc.get_freeze_count() == 0

@@ -13,7 +13,7 @@ from napari_ddmd.case import MODALITIES, Case, CaseError
 from napari_ddmd.case.errors import CaseWarning
 from napari_ddmd.dicom import Series, Study, accepted, propose
 from napari_ddmd.dicom.origin import origin_of
-from napari_ddmd.viewer import dicom_opener, dicom_reader
+from napari_ddmd.viewer import dicom_opener, dicom_reader, remarks
 from napari_ddmd.viewer.dicom_reader import guessed_case, open_study
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.reader import get_reader
@@ -30,7 +30,8 @@ def study(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dicom_reader, "_window", lambda: None)
+    for module in (dicom_reader, remarks):
+        monkeypatch.setattr(module, "open_window", lambda: None)
 
 
 def test_the_case_tells_what_was_guessed(study: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_study_without_a_modality_says_which(tmp_path: Path) -> None:
 
 def test_without_the_libraries_the_reader_says_what_to_install(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "SimpleITK", None)
-    monkeypatch.setattr(dicom_reader, "_window", lambda: None)
+    monkeypatch.setattr(dicom_reader, "open_window", lambda: None)
     reader = get_reader(str(study))
     assert reader is not None
     with pytest.raises(CaseError, match=r'pip install "napari-ddmd\[dicom\]"'):

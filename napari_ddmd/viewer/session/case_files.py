@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, CaseWarning, load_case
+from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, load_case
 from napari_ddmd.case.files import is_nifti
 from napari_ddmd.viewer.session.archive import SessionError
 from napari_ddmd.viewer.session.stored_case import StoredCase, StoredImage
@@ -110,10 +109,8 @@ def embedded_case(stored: StoredCase, images: NDArray[Any], expert: Any) -> Case
 
 
 def _load(files: CaseFiles, *, is_whole: bool) -> Case:
-    with warnings.catch_warnings():
-        # They were told when the session was saved, and are told again with the case.
-        warnings.simplefilter("ignore", CaseWarning)
-        return load_case(files, allow_missing=not is_whole)
+    # Remarks were told when the session was saved, and are told again with the case.
+    return load_case(files, allow_missing=not is_whole, remark=lambda _text: None)
 
 
 def _changed(case: Case, stored: StoredCase) -> Path | None:

@@ -44,7 +44,8 @@ _OTHER = "other layers"
 def _read(path: Path) -> list[LayerData]:
     if is_study(path):
         return open_study(path)
-    return open_case(find_case_files(path))
+    # Who adds the layers tells the remarks, in the window's own thread.
+    return open_case(find_case_files(path), lambda _remark: None)
 
 
 def _title(case: Case, cases: Sequence[Case | None]) -> str:
@@ -110,7 +111,8 @@ class CaseBox(QWidget):
         self.dicom_button.clicked.connect(self.dicom_opener.ask)
         self.missing_box.toggled.connect(self._on_layer_chosen)
         self.dicom_opener.opened.connect(self._add)
-        self.dicom_opener.failed.connect(self._on_not_read)
+        # Not what follows a case that could not be read: another one may be on its way.
+        self.dicom_opener.failed.connect(lambda error: show_error(reason(error)))
         self.dicom_opener.told.connect(self._tell_dicom)
         for modality, combo in self.modalities.items():
             combo.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

@@ -161,6 +161,8 @@ class LesionBox(QWidget):
         is_other, is_other_evidence = case is not self._case, not evidence.is_same_as(self._evidence)
         self._case, self._evidence = case, evidence
         if is_other:
+            self._forget()  # the same labels measure something else in another case
+            self._numbering = None
             self._fill()
         if is_other_evidence:
             self.evidence_changed()

@@ -125,6 +125,8 @@ class SegmentationPanel(QWidget):
         if event is not None and event.type() == QEvent.Type.ParentChange:
             if self.parent() is None and self._was_docked:
                 self.run_part.leave()
+                if self.save_tab.session_box.is_opening:
+                    self.save_tab.session_box.cancel()  # what has come in of it would go at any time after this
                 self.look_tab.denoising_box.close_sequence()
                 self.deleteLater()
                 # The buttons that would put the layers back go with the panel.

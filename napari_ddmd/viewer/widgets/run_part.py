@@ -96,12 +96,12 @@ class RunPart(QObject):
             self._desk.results_changed.emit()
             self.bar.say(_ALL_DONE if slices else _NO_BRAIN)
             return
-        self._spared.enter_context(old_objects_spared())
         self._before = len(slices) - len(request.slices)
         self._put_aside = 0 if goes_on else len(results.done)
         results.begin()
         self._request, self._come_in, self._drawn, self._fault = request, 0, 0, None
         self._is_tagged = self._has_layers(case)
+        self._spared.enter_context(old_objects_spared())
         self._set_running(True)
         self.controller.start(request)
         self._clock.start()

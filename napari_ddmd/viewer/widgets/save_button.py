@@ -118,6 +118,7 @@ class SaveButton(QPushButton):
 
     def _on_failed(self, error: Exception) -> None:
         self._set_saving(False)
+        self._kept = None
         show_error(reason(error))
 
 

@@ -258,6 +258,7 @@ class SessionBox(QWidget):
 
     def _on_failed(self, error: Exception) -> None:
         self._set_busy("")
+        self._snapshot = None
         if self._progress.is_cancelled:
             self._say("Cancelled; no session was saved")
             return

@@ -14,7 +14,8 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QMimeData, QPoint, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
-from napari_ddmd.case import MODALITIES, Case, CaseWarning
+from napari_ddmd.case import MODALITIES, Case, CaseError, CaseWarning
+from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
 from tests.viewer.conftest import add_case
@@ -200,3 +201,18 @@ def test_a_case_without_one_image_opens_and_waits_for_a_tick(
     assert box.problem() is None
     # The very case that was opened, so that what is saved lies on its files' grid.
     assert box.case() is box.tagged_case
+
+
+def test_a_study_that_fails_leaves_the_cases_that_are_on_their_way(
+    empty: tuple[ViewerModel, CaseBox],
+    tmp_path: Path,
+    write_small_case: Callable[..., Path],
+    notifications: list[Notification],
+    qtbot: QtBot,
+) -> None:
+    viewer, box = empty
+    for name in ("Case_1", "Case_2"):
+        box.open_case(write_small_case(tmp_path / name))
+    box.dicom_opener.failed.emit(CaseError("holds no DICOM images"))
+    qtbot.waitUntil(lambda: len(open_cases(viewer.layers)) == 2, timeout=10_000)
+    assert [note.message for note in notifications] == ["holds no DICOM images"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import Any
 
@@ -307,3 +308,19 @@ def test_the_numbers_of_the_table_outlast_layers_that_come_and_go(
     labels = find_lesions(layer.data, case.spacing)[0]
     numbers = numbering.number(labels)[labels]
     assert (numbers[2, 5, 5], numbers[6, 20, 20]) == (1, 2)
+
+
+def test_the_same_labels_measure_something_else_in_another_case(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    drawn = np.zeros(case.grid.shape, np.uint8)
+    drawn[2:4, 5:9, 5:9] = 1
+    viewer.add_labels(drawn)
+    qtbot.waitUntil(lambda: box.measurement is not None, timeout=10_000)
+    before = box.measurement.total_ml  # type: ignore[union-attr]
+    affine = case.grid.affine.copy()
+    affine[:3, :3] *= 2
+    larger = dataclasses.replace(case, grid=dataclasses.replace(case.grid, affine=affine))
+    assert larger.spacing == tuple(2 * edge for edge in case.spacing)
+    box.set_case(larger, Evidence())
+    qtbot.waitUntil(lambda: box.measurement.total_ml == pytest.approx(8 * before), timeout=10_000)  # type: ignore[union-attr]

@@ -145,6 +145,7 @@ def test_a_failure_is_told_once(
     qtbot.waitUntil(lambda: bool(notifications), timeout=10_000)
     assert [note.severity for note in notifications] == ["error"]
     assert button.isEnabled()
+    assert button._kept is None, "a case that is closed next would stay in memory"
 
 
 def test_a_second_save_waits_for_the_first(

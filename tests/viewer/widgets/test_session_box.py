@@ -221,6 +221,7 @@ def test_a_failing_save_is_told(
     done(box, qtbot)
     assert "cannot be written" in notifications[-1].message
     assert box.save_button.isEnabled()
+    assert box._snapshot is None, "a case that is closed next would stay in memory"
 
 
 def test_without_a_case_nothing_can_be_saved(open_panel: OpenPanel) -> None:
@@ -332,6 +333,22 @@ def test_opening_can_be_cancelled_between_two_layers(
     assert list(viewer.layers) == []
     assert panel.desk.case is None
     assert box.open_button.isEnabled()
+
+
+def test_a_panel_that_is_closed_between_two_layers_takes_back_what_has_come(
+    window: Window, open_panel: OpenPanel, qtbot: QtBot, tmp_path: Path
+) -> None:
+    box = session_box_of(window[1])
+    box.save(tmp_path / "s.ddmd")
+    done(box, qtbot)
+    viewer, panel = open_panel()
+    dock = panel.parent()
+    viewer.layers.events.inserted.connect(
+        lambda _event: QTimer.singleShot(0, dock.destroyOnClose) if len(viewer.layers) == 3 else None
+    )
+    with qtbot.waitSignal(panel.destroyed, timeout=20_000):
+        session_box_of(panel).open(tmp_path / "s.ddmd")
+    assert list(viewer.layers) == []
 
 
 def test_a_window_that_is_closed_meanwhile_is_not_put_back(window: Window, qtbot: QtBot) -> None:
