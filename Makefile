@@ -2,7 +2,8 @@
 #
 # Variables: VENV (.venv), PYTHON (found), QT (pyqt6 or pyside6), DEMO (folder of the demo's results),
 #            FUZZ_SECONDS (of `make torture`, for each reader),
-#            NAPARI_DDMD_DATA (folder that holds `brats/`, for the tests on real cases; skipped without it).
+#            NAPARI_DDMD_DATA (../shared/data; folder that holds `brats/`, for the tests on real cases; skipped
+#            without it).
 
 SHELL := /bin/bash
 VENV ?= .venv

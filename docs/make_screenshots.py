@@ -209,7 +209,10 @@ def zoom_to_lesion(panel: Any, row: int) -> None:
 def point_at(viewer: Any, x: float, y: float) -> None:
     """Put the mouse on the canvas, for the status bar to tell the values there; both from 0 to 1."""
     canvas = viewer.window._qt_viewer.canvas.native
-    QCursor.setPos(canvas.mapToGlobal(QPoint(round(x * canvas.width()), round(y * canvas.height()))))
+    # Where the mouse is there already, napari would go on with what it told of the layers before.
+    for place in ((0.01, 0.01), (x, y)):
+        QCursor.setPos(canvas.mapToGlobal(QPoint(round(place[0] * canvas.width()), round(place[1] * canvas.height()))))
+        QApplication.processEvents()
 
 
 def point_at_voxel(panel: Any, voxel: Voxel) -> None:

@@ -86,7 +86,14 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device(devices[0])
     if name.split(":")[0] not in devices:
         raise DeviceError(f"device {name!r} is not available here; choose one of auto, {', '.join(devices)}")
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(f"device {name!r} is not a device; choose one of auto, {', '.join(devices)}") from None
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if device.index not in (None, *range(count)):
+        raise DeviceError(f"device {name!r} is not available here; the last one is {device.type}:{count - 1}")
+    return device
 
 
 @dataclass(frozen=True)

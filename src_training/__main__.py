@@ -51,7 +51,7 @@ COMPARISON = {
     "figures": "figures:figures",
 }
 _OUT_OF_MEMORY = (
-    "not enough memory; take each batch in more parts (--accumulate 2 or more, with the same result) or choose another "
+    "not enough memory; take each batch in more parts (--accumulate 2 or more) or choose another "
     "device; the same command goes on from the last saved state"
 )
 USAGE = f"""python -m src_training [STAGE] --data DIR --out RUN [--preset {"|".join(PRESETS)}] [--fold final|0..|cv] ...
@@ -78,7 +78,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         stage, system, words = read_stage(words)
         recipe = parse(words)
-        check_recipe(recipe)
+        check_recipe(recipe, stage)
         if recipe.dry_run:
             if stage in COMPARISON or stage in JUDGEMENTS or recipe.bundle is not None:
                 raise RecipeError("--dry-run counts the training of the recipe's own variant; leave the stage out")

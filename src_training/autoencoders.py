@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from napari_ddmd.model.autoencoder import Ensemble, reconstruction_loss
 from napari_ddmd.model.discrepancy import resize_for_autoencoders
+from napari_ddmd.model.settings import ModelSettings
 from src_training import distributed
 from src_training.checkpoint import forget_states
 from src_training.dataset import Slices, draw_epochs
@@ -87,8 +88,10 @@ def has_ensembles(split: Split, cases: Sequence[str]) -> bool:
 
 def _folder(split: Split, cases: Sequence[str]) -> Path:
     """Where the ensembles of a set of patients are kept: its name is a digest of all that they depend on."""
-    settings = split.run.recipe.to_dict()
-    fingerprint = {
+    settings, usual = split.run.recipe.to_dict(), ModelSettings().to_dict()
+    # What is as usual is left out: it was, in runs of earlier versions.
+    window = {key: settings["model"][key] for key in ("frame", "normalisation")}
+    fingerprint = {key: value for key, value in window.items() if value != usual[key]} | {
         "cases": sorted(cases),
         "autoencoder": settings["model"]["autoencoder"],
         "training": settings["autoencoders"],

@@ -17,15 +17,22 @@ from src_training.recipe import Recipe, RecipeError, synthetic_slices
 from src_training.run import anatomy_files
 
 
-def check_recipe(recipe: Recipe) -> None:
+def check_recipe(recipe: Recipe, stage: str = "all") -> None:
     """Refuse settings that cannot be trained, or that would be found out only hours later.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The settings.
+    stage : str
+        What is to be done; where no denoiser is trained, the number of processes need not suit its batches.
 
     Raises
     ------
     RecipeError
         One line: which setting, and what to give instead.
     """
-    problem = next(_problems(recipe), None)
+    problem = next(_problems(recipe, trains=stage in _TRAIN_DENOISERS), None)
     if problem:
         raise RecipeError(problem)
     anatomy_files(recipe.pretraining)
@@ -42,6 +49,7 @@ def check_recipe(recipe: Recipe) -> None:
         raise RecipeError(f"model: {' '.join(str(error).split())}") from error
 
 
+_TRAIN_DENOISERS = ("all", "pretrain", "diffusion", "baseline", "table")
 SIDES = {"unet": 32, "segnet": 32, "deeplabv3plus": 16}
 """The window's side must be a multiple of this, since each pooling halves it."""
 
@@ -67,7 +75,7 @@ def check_system(recipe: Recipe, name: str) -> None:
         raise RecipeError("ddmd needs model.autoencoder.members of at least 2: the intra map is their spread")
 
 
-def _problems(recipe: Recipe) -> Iterator[str]:
+def _problems(recipe: Recipe, *, trains: bool) -> Iterator[str]:
     slices, model, diffusion = recipe.slices, recipe.model, recipe.diffusion
     if not (recipe.fold in ("final", "cv") or (recipe.fold.isascii() and recipe.fold.isdigit())):
         yield f"fold {recipe.fold!r} does not exist; choose final, cv or a fold's number"
@@ -99,11 +107,17 @@ def _problems(recipe: Recipe) -> Iterator[str]:
             yield f"{name} must be at least 1, not {value}"
     yield from _problems_of_training(recipe)
     processes = world_size()
-    if diffusion.batch_size % (processes * recipe.accumulate):
+    if trains and diffusion.batch_size % (processes * recipe.accumulate):
         yield (
             f"diffusion.batch-size {diffusion.batch_size} cannot be divided into {recipe.accumulate} equal parts "
             f"(accumulate) on each of {processes} processes; choose a multiple of {processes * recipe.accumulate}"
         )
+    for name, scale in (("inter", model.diffusion.inter_scale), ("intra", model.diffusion.intra_scale)):
+        if scale != 1:
+            yield (
+                f"model.diffusion.{name}-scale is measured on the training patients' maps; leave it out "
+                "(--discrepancies.no-scale-maps leaves the maps as they are)"
+            )
     if recipe.baselines.iterations < 0:
         yield f"baselines.iterations must be 0 (as many as the epochs need) or more, not {recipe.baselines.iterations}"
     if recipe.baselines.batch_size < 2:

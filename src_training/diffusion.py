@@ -95,7 +95,7 @@ def train_diffusion(run: Run) -> None:
     for split in run.splits():
         folder = split.work / "diffusion"
         settings = model_settings(split)
-        fingerprint = _fingerprint(run, settings)
+        fingerprint = _learned_with(run, settings)
         done = folder / "denoiser.safetensors"
         marker = folder / "recipe.json"
         if marker.exists():
@@ -158,7 +158,7 @@ def load_denoiser(split: Split) -> Denoiser:
     if not path.exists():
         raise RecipeError(f"{split.folder}: has no trained denoiser; run the stage 'diffusion' first")
     settings = model_settings(split)
-    split.check_marker(path.with_name("recipe.json"), _fingerprint(split.run, settings))
+    split.check_marker(path.with_name("recipe.json"), _learned_with(split.run, settings))
     denoiser = Denoiser(settings)
     denoiser.load_state_dict(read_tensors(path))
     return denoiser.eval()
@@ -277,6 +277,12 @@ def draw_timesteps(count: int, timesteps: int, power: float, generator: torch.Ge
 def training_fingerprint(run: Run) -> dict[str, Any]:
     """What must be equal of two splits whose figures are said to be of the same recipe."""
     return {"denoiser": _fingerprint(run, run.recipe.model), "maps": run.maps_fingerprint}
+
+
+def _learned_with(run: Run, settings: ModelSettings) -> dict[str, Any]:
+    """What must be equal of a denoiser that is kept: also how the maps were made that it has learned from."""
+    maps = {"maps": run.maps_fingerprint} if settings.uses_inter else {}
+    return _fingerprint(run, settings) | maps
 
 
 def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:

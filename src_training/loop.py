@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +26,9 @@ from src_training.files import write_tensors
 from src_training.journal import Journal
 from src_training.recipe import Recipe, RecipeError
 from src_training.run_card import write_card
+
+_ODD = 0x9E3779B1
+"""Spreads seeds over 32 bits: the golden ratio of 2³², as in Fibonacci hashing."""
 
 PREVIEWS = 10
 """Pictures are shown at the start and after every tenth of a training."""
@@ -127,8 +130,12 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     if fabric.world_size > 1 and fabric.device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    scaler = getattr(fabric.strategy.precision, "scaler", None)
     optimizer: Any = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        model.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=scaler is None,  # it would divide by the scale itself, after the gradients are clipped
     )
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate(step, settings))
     net, optimizer = fabric.setup(_compiled(model, fabric) if settings.compile else model, optimizer)
@@ -143,7 +150,6 @@ def train(
             inv_gamma=1.0,
             power=0.75,
         )
-    scaler = getattr(fabric.strategy.precision, "scaler", None)
     checkpoint = Checkpoint(folder / STATE, model, optimizer, scheduler, ema, scaler)
     start, earlier = checkpoint.load()
     began = time.perf_counter() - earlier
@@ -151,9 +157,12 @@ def train(
     on_device: Any = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
     latest: deque[dict[str, Tensor]] = deque(maxlen=settings.log_every)
     net.train()
-    with Journal(folder, name, start, settings.steps) if fabric.is_global_zero else nullcontext() as journal:
+    with (
+        _dead_readers_told(folder),
+        Journal(folder, name, start, settings.steps) if fabric.is_global_zero else nullcontext() as journal,
+    ):
         for step, batch in zip(range(start, settings.steps), on_device, strict=True):
-            number = (seed << 32) + step
+            number = _step_seed(seed, step)
             torch.manual_seed(number + (fabric.global_rank << 24))  # of dropout, which takes no generator
             drawn = task.draw(batch, torch.Generator(device=fabric.device).manual_seed(number))
             if fabric.world_size > 1 and len(drawn[0]) % (fabric.world_size * settings.accumulate):
@@ -216,6 +225,25 @@ def keep_weights(path: Path, model: nn.Module) -> None:
         write_tensors(path, model.state_dict())
         forget_states(path.parent)
     distributed.barrier()
+
+
+def _step_seed(seed: int, step: int) -> int:
+    """Seed of what is random in one step. Torch's generator on a CPU heeds its lower 32 bits alone."""
+    return seed << 32 | (step + seed * _ODD) % 2**32
+
+
+@contextmanager
+def _dead_readers_told(folder: Path) -> Iterator[None]:
+    """Say in one line that a process that reads slices ahead was killed, which torch words in several ways."""
+    try:
+        yield
+    except (RuntimeError, ConnectionError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+            raise
+        raise RecipeError(
+            f"{folder}: a process that read slices ahead died, most likely for want of memory; the same command with "
+            "fewer --workers goes on from the last saved state"
+        ) from error
 
 
 def _backward(net: Any, drawn: tuple[Tensor, ...], task: Task, accumulate: int, fabric: Fabric) -> dict[str, Tensor]:

@@ -173,7 +173,8 @@ class Recipe:
     precision: Literal["auto", "bf16-mixed", "16-mixed", "32-true"] = "auto"
     """Of the training; auto is bfloat16 where the hardware multiplies it. 16-mixed is for GPUs only."""
     accumulate: int = 1
-    """Parts in which a process takes its rows of a batch, one after another: less memory, the same gradient."""
+    """Parts in which a process takes its rows of a batch, one after another: less memory and, but for
+    batch normalisation (autoencoders, baselines), the same gradient."""
     compile: bool = False
     """Compile the networks with torch.compile, which needs a C++ compiler (CPU) or Triton (GPU)."""
     log_every: int = 10

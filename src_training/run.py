@@ -166,11 +166,16 @@ class Run:
         """Refuse to build on a result that was made with other settings."""
         made = read_json(path, remedy=_again(path))["fingerprint"]
         wanted = json.loads(json.dumps(wanted))
+        wanted = {key: value for key, value in wanted.items() if key in made or key not in _NOT_ALWAYS_KEPT}
         if made != wanted:
             changed = sorted(key for key in made.keys() | wanted.keys() if made.get(key) != wanted.get(key))
             raise RecipeError(
                 f"{path}: was made with other settings ({', '.join(changed)}); choose another --out or the old settings"
             )
+
+
+_NOT_ALWAYS_KEPT = ("maps",)
+"""What the markers of earlier versions do not tell."""
 
 
 @dataclass(frozen=True)

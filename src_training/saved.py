@@ -28,6 +28,7 @@ def kept_recipe(recipe: Recipe) -> Iterator[None]:
         return
     path = recipe.out / RECIPE_FILE
     is_new = not recipe.out.exists()
+    was_empty = is_new or not any(recipe.out.iterdir())
     before = path.read_bytes() if path.exists() else None
     write_json(path, recipe.to_dict())
     try:
@@ -35,9 +36,10 @@ def kept_recipe(recipe: Recipe) -> Iterator[None]:
     except ValueError:
         if before is not None:
             write_bytes(path, before)
-        elif is_new and set(recipe.out.iterdir()) == {path}:
+        elif was_empty and set(recipe.out.iterdir()) == {path}:
             path.unlink()
-            recipe.out.rmdir()
+            if is_new:
+                recipe.out.rmdir()
         raise
 
 

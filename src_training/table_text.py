@@ -95,6 +95,10 @@ def _row(summary: Figures, name: str) -> list[str]:
         digits = 1 if key in ("hd95", "seconds") else 3
         per_fold = figures[key].get("per_fold", {}).values()
         cells.append(_spread(per_fold, lambda value, digits=digits: f"{value:.{digits}f}"))  # type: ignore[misc]
+        patients = figures[key].get("per_patient", {}).values()
+        known = sum(value is not None for value in patients)
+        if 0 < known < len(patients):
+            cells[-1] += f" ({known} of {len(patients)} patients)"
     return [name, *cells]
 
 

@@ -33,6 +33,22 @@ def test_a_missing_device_is_named_with_those_that_are_there(monkeypatch: pytest
         pick_device("cuda")
 
 
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("cuda:2", "'cuda:2' is not available here; the last one is cuda:1"),
+        ("cuda:x", "'cuda:x' is not a device; choose one of auto, cuda, cpu"),
+        ("cpu:1", "'cpu:1' is not available here; the last one is cpu:0"),
+    ],
+)
+def test_a_number_that_no_device_has_is_named(name: str, complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_ddmd.device.available_devices", lambda: ["cuda", "cpu"])
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(DeviceError, match=complaint):
+        pick_device(name)
+
+
 def test_the_estimate_grows_with_samples_and_batch(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     # How many masks an evaluation takes depends on the processor.
     monkeypatch.setattr("napari_ddmd.workers.rows_at_once", lambda _device: 8)

@@ -178,7 +178,7 @@ def _made_with(bundle: Bundle, samples: int, every: int, run: Run) -> dict[str, 
     """What must be equal for an outcome to hold."""
     return {
         "sha256": bundle.sha256,
-        "threshold": bundle.settings.sampling.threshold,
+        "sampling": asdict(bundle.settings.sampling),
         "samples": samples,
         "every": every,
         "seed": run.recipe.seed,

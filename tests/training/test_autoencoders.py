@@ -93,7 +93,10 @@ def test_trained_ensembles_are_loaded(tiny_run: Run, monkeypatch: pytest.MonkeyP
     assert not torch.equal(one.members[0].encoder[0].weight, one.members[1].encoder[0].weight)
 
 
-@pytest.mark.parametrize("option", [("--seed", "1"), ("--autoencoders.epochs", "3")])
+@pytest.mark.parametrize(
+    "option",
+    [("--seed", "1"), ("--autoencoders.epochs", "3"), ("--model.normalisation.upper-percentile", "98")],
+)
 def test_other_settings_have_other_ensembles(
     option: tuple[str, str], cohort: Path, tiny_out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

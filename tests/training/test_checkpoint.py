@@ -199,7 +199,7 @@ def test_a_limit_on_the_size_of_files_leaves_the_last_state(tiny_copy: Path) -> 
     assert f"src_training: {folder / 'state.pt'}: cannot be written (" in full.stderr.splitlines()[-1]
     assert "Traceback" not in full.stderr
     assert (folder / "state.pt").read_bytes() == before
-    assert not list(folder.glob(".*.part"))
+    assert not list(folder.glob(".saving-*"))
 
 
 # Forks after the slow imports, which start no threads; each child is a training that is killed some time after it has

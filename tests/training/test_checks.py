@@ -80,6 +80,7 @@ def test_learned_variance_goes_with_epsilon_only(prediction: str) -> None:
         ("--model.autoencoder.members 0", "model.autoencoder.members must be at least 1"),
         ("--model.autoencoder.members 1", "model.variant full needs model.autoencoder.members of at least 2"),
         ("--model.normalisation.lower-percentile 100", "model.normalisation needs"),
+        ("--model.diffusion.inter-scale 2", "model.diffusion.inter-scale is measured on the training patients' maps"),
         ("--model.frame.size 100", "model: frame size 100 is not a multiple of 16"),
         ("--model.autoencoder.size 40", "model: autoencoder size 40 is not a multiple of 16"),
         ("--model.denoiser.channels 30 64", "model: num_channels"),
@@ -91,6 +92,16 @@ def test_each_fault_is_named_in_one_line(options: str, complaint: str) -> None:
         check_recipe(parse(options.split()))
 
     assert "\n" not in str(caught.value)
+
+
+def test_batches_need_to_suit_the_processes_only_where_a_denoiser_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src_training.checks.world_size", lambda: 3)
+    recipe = parse(["--diffusion.batch-size", "16"])
+    for stage in ("all", "pretrain", "diffusion", "baseline", "table"):
+        with pytest.raises(RecipeError, match="on each of 3 processes"):
+            check_recipe(recipe, stage)
+    for stage in ("prepare", "discrepancies", "evaluate", "robustness", "publish", "figures"):
+        check_recipe(recipe, stage)
 
 
 def test_one_autoencoder_is_enough_where_no_spread_is_asked_for() -> None:

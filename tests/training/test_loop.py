@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +15,12 @@ from typing import BinaryIO
 import pytest
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.plugins import MixedPrecision
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from src_training.loop import LoopSettings, Task, make_fabric, train
+from src_training.loop import LoopSettings, Task, _step_seed, make_fabric, train
 from src_training.recipe import Recipe, RecipeError
 
 STEPS = 14
@@ -81,12 +84,23 @@ def interrupt(losses: dict[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
     raise KeyboardInterrupt
 
 
-def run(folder: Path, task: Task = REGRESSION, settings: LoopSettings = SETTINGS, *, dropout: float = 0.2) -> nn.Module:
+def run(
+    folder: Path,
+    task: Task = REGRESSION,
+    settings: LoopSettings = SETTINGS,
+    *,
+    dropout: float = 0.2,
+    seed: int = 5,
+    fabric: Fabric | None = None,
+    batches: Dataset[tuple[Tensor, ...]] | None = None,
+    workers: int = 0,
+) -> nn.Module:
     torch.manual_seed(1)
     model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 1))
     torch.manual_seed(time.perf_counter_ns())  # what the process did before must not matter
-    fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
-    return train(folder, model, Numbered(), task, settings, fabric=fabric, seed=5, workers=0, name="test")
+    fabric = fabric or Fabric(accelerator="cpu", devices=1, precision="32-true")
+    data = batches or Numbered()
+    return train(folder, model, data, task, settings, fabric=fabric, seed=seed, workers=workers, name="test")
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -153,7 +167,43 @@ def test_a_torn_checkpoint_is_none(whole: nn.Module, tmp_path: Path, monkeypatch
 
 
 def test_the_seed_and_the_average_count(whole: nn.Module, tmp_path: Path) -> None:
-    assert not same(run(tmp_path, settings=replace(SETTINGS, ema_decay=None)), whole)
+    assert not same(run(tmp_path / "average", settings=replace(SETTINGS, ema_decay=None)), whole)
+    assert not same(run(tmp_path / "seed", seed=6), whole)
+
+
+def test_steps_of_other_seeds_draw_other_numbers() -> None:
+    drawn = {
+        (seed, step): float(torch.rand(1, generator=torch.Generator().manual_seed(_step_seed(seed, step))))
+        for seed in (0, 1, 2, 2**31 - 1)
+        for step in (0, 1, 2, 10**6)
+    }
+    assert len(set(drawn.values())) == len(drawn)
+    assert _step_seed(0, 7) == 7, "as in earlier versions"
+
+
+def test_scaled_gradients_of_16_bits_are_clipped_and_learned_from(whole: nn.Module, tmp_path: Path) -> None:
+    # As on a GPU with --precision 16-mixed, whose scaler torch has for the CPU, too.
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu")])
+    trained = run(tmp_path, settings=replace(SETTINGS, steps=60), fabric=fabric)
+    entries = log_of(tmp_path)
+    assert sum(e["loss"] for e in entries[-10:]) < 0.5 * sum(e["loss"] for e in entries[:10])
+    assert all(value.isfinite().all() for value in trained.parameters())
+
+
+class KilledReader(Numbered):
+    """The process that reads the fourth batch is killed, as the system does where memory is short."""
+
+    def __getitem__(self, step: int) -> tuple[Tensor, ...]:
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(step)
+
+
+@pytest.mark.fault("Output whole or absent")
+@pytest.mark.skipif(os.name != "posix", reason="kills a process the POSIX way")
+def test_a_reader_that_is_killed_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"a process that read slices ahead died, .* fewer --workers [^\n]*$"):
+        run(tmp_path, batches=KilledReader(), workers=1)
 
 
 def test_it_learns_and_returns_a_model_in_evaluation_mode(whole: nn.Module, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_all_stages_in_one_go(tiny_out: Path) -> None:
             "weights.safetensors",
         }
     assert json.loads((tiny_out / "metrics.json").read_text())["patients"] == len(PATIENTS)
-    assert not list(tiny_out.rglob("*.part"))
+    assert not list(tiny_out.rglob(".saving-*"))
     assert not list(tiny_out.rglob("state.pt"))
 
 

@@ -77,6 +77,13 @@ def test_a_refused_first_recipe_leaves_nothing(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+def test_nor_in_a_folder_that_was_there_and_empty(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="refused"), kept_recipe(Recipe(out=tmp_path)):
+        raise RecipeError("refused")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_recipe_stays_with_what_was_made_with_it(tmp_path: Path) -> None:
     out = tmp_path / "run"
 

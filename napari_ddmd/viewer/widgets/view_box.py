@@ -15,7 +15,8 @@ VIEWS = {
     ),
     Arrangement.EXPLAIN: (
         "Explain",
-        "FLAIR, both maps and the probability side by side. The bundled model's maps tell slices, not places",
+        "FLAIR, both maps and the probability side by side. The bundled model's maps are a weak hint at slices, "
+        "none at places",
     ),
 }
 
