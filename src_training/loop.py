@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -158,9 +159,12 @@ def train(
     latest: deque[dict[str, Tensor]] = deque(maxlen=settings.log_every)
     net.train()
     with (
-        _dead_readers_told(folder),
+        warnings.catch_warnings(),
+        _dead_readers_told(folder, workers),
         Journal(folder, name, start, settings.steps) if fabric.is_global_zero else nullcontext() as journal,
     ):
+        # A scaler leaves steps out that overflow, often the first; the rate goes by the step all the same.
+        warnings.filterwarnings("ignore", "Detected call of .lr_scheduler.step")
         for step, batch in zip(range(start, settings.steps), on_device, strict=True):
             number = _step_seed(seed, step)
             torch.manual_seed(number + (fabric.global_rank << 24))  # of dropout, which takes no generator
@@ -233,12 +237,12 @@ def _step_seed(seed: int, step: int) -> int:
 
 
 @contextmanager
-def _dead_readers_told(folder: Path) -> Iterator[None]:
+def _dead_readers_told(folder: Path, workers: int) -> Iterator[None]:
     """Say in one line that a process that reads slices ahead was killed, which torch words in several ways."""
     try:
         yield
-    except (RuntimeError, ConnectionError) as error:
-        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if not workers or (isinstance(error, RuntimeError) and "DataLoader worker" not in str(error)):
             raise
         raise RecipeError(
             f"{folder}: a process that read slices ahead died, most likely for want of memory; the same command with "

@@ -93,10 +93,7 @@ def test_trained_ensembles_are_loaded(tiny_run: Run, monkeypatch: pytest.MonkeyP
     assert not torch.equal(one.members[0].encoder[0].weight, one.members[1].encoder[0].weight)
 
 
-@pytest.mark.parametrize(
-    "option",
-    [("--seed", "1"), ("--autoencoders.epochs", "3"), ("--model.normalisation.upper-percentile", "98")],
-)
+@pytest.mark.parametrize("option", [("--seed", "1"), ("--autoencoders.epochs", "3")])
 def test_other_settings_have_other_ensembles(
     option: tuple[str, str], cohort: Path, tiny_out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +103,14 @@ def test_other_settings_have_other_ensembles(
     monkeypatch.setattr(autoencoders, "train", refuse)
     with pytest.raises(AssertionError, match="would be trained"):
         train_autoencoders(Run(tiny_recipe(cohort, tiny_out, *option, "--fold", "final")))
+
+
+@pytest.mark.parametrize("option", [("--model.normalisation.upper-percentile", "98"), ("--model.frame.size", "32")])
+def test_another_window_has_other_ensembles(option: tuple[str, str], cohort: Path, tiny_run: Run) -> None:
+    other = Run(tiny_recipe(cohort, tiny_run.root, *option))
+    split, *_ = tiny_run.splits()
+    moved = Split(other, split.name, split.held_out, split.folds)
+    assert autoencoders._folder(moved, split.training_cases) != autoencoders._folder(split, split.training_cases)
 
 
 def batches_of(monkeypatch: pytest.MonkeyPatch, split: Split, out: Path) -> dict[str, tuple[Tensor, Tensor]]:
