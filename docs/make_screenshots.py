@@ -212,7 +212,7 @@ def point_at(viewer: Any, x: float, y: float) -> None:
     # Where the mouse is there already, napari would go on with what it told of the layers before.
     for place in ((0.01, 0.01), (x, y)):
         QCursor.setPos(canvas.mapToGlobal(QPoint(round(place[0] * canvas.width()), round(place[1] * canvas.height()))))
-        QApplication.processEvents()
+        wait(400)
 
 
 def point_at_voxel(panel: Any, voxel: Voxel) -> None:
