@@ -11,7 +11,8 @@ from typing import Any
 from napari_ddmd.case import MODALITY_LABELS, Case
 from napari_ddmd.dicom import Assignment, Study, accepted, find_study, propose
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
-from napari_ddmd.viewer.remarks import open_window, tell
+from napari_ddmd.viewer.current_viewer import viewer_in_window
+from napari_ddmd.viewer.remarks import tell
 
 
 def guessed_case(folder: Path, tell: Callable[[str], None] | None = None) -> Case:
@@ -56,7 +57,7 @@ def open_study(folder: Path) -> list[LayerData]:
         If the study cannot be used.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    viewer = open_window() if is_main else None
+    viewer = viewer_in_window() if is_main else None
     if viewer is None:
         case = guessed_case(folder)
         if is_main:  # who reads in another thread shows the case's warnings by itself

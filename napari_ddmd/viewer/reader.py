@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_f
 from napari_ddmd.case.files import is_file, is_folder, is_nifti
 from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
+from napari_ddmd.viewer.current_viewer import current_viewer
 from napari_ddmd.viewer.dicom_reader import open_study
 from napari_ddmd.viewer.freed import free_frames
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
@@ -146,9 +146,7 @@ def _tagged_layers() -> dict[Case, set[str]]:
 
 
 def _open_layers() -> Sequence[Layer]:
-    # Where nobody has loaded napari's viewer there is none, and reading a file should not load Qt.
-    module = sys.modules.get("napari.viewer")
-    viewer = None if module is None else module.current_viewer()
+    viewer = current_viewer()
     return () if viewer is None else viewer.layers
 
 

@@ -31,7 +31,7 @@ def study(tmp_path: Path) -> Path:
 @pytest.fixture
 def no_window(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (dicom_reader, remarks):
-        monkeypatch.setattr(module, "open_window", lambda: None)
+        monkeypatch.setattr(module, "viewer_in_window", lambda: None)
 
 
 def test_the_case_tells_what_was_guessed(study: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_study_without_a_modality_says_which(tmp_path: Path) -> None:
 
 def test_without_the_libraries_the_reader_says_what_to_install(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "SimpleITK", None)
-    monkeypatch.setattr(dicom_reader, "open_window", lambda: None)
+    monkeypatch.setattr(dicom_reader, "viewer_in_window", lambda: None)
     reader = get_reader(str(study))
     assert reader is not None
     with pytest.raises(CaseError, match=r'pip install "napari-ddmd\[dicom\]"'):

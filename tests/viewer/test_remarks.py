@@ -15,7 +15,7 @@ from napari_ddmd.viewer.remarks import tell
 
 @pytest.fixture
 def in_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remarks, "open_window", object)
+    monkeypatch.setattr(remarks, "viewer_in_window", object)
 
 
 def test_without_a_window_python_warns() -> None:

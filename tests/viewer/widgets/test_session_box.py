@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,11 @@ def test_opening_can_be_cancelled_while_it_reads(
     assert notifications == []
 
 
+def at_the_third_layer(viewer: Any, act: Callable[[], object]) -> None:
+    """Do something as soon as the third layer of a session is there."""
+    viewer.layers.events.inserted.connect(lambda _event: QTimer.singleShot(0, act) if len(viewer.layers) == 3 else None)
+
+
 def test_opening_can_be_cancelled_between_two_layers(
     window: Window, open_panel: OpenPanel, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -325,9 +331,7 @@ def test_opening_can_be_cancelled_between_two_layers(
     done(box, qtbot)
     viewer, panel = open_panel()
     box = session_box_of(panel)
-    viewer.layers.events.inserted.connect(
-        lambda _event: QTimer.singleShot(0, box.cancel) if len(viewer.layers) == 3 else None
-    )
+    at_the_third_layer(viewer, box.cancel)
     box.open(tmp_path / "s.ddmd")
     done(box, qtbot)
     assert list(viewer.layers) == []
@@ -342,10 +346,7 @@ def test_a_panel_that_is_closed_between_two_layers_takes_back_what_has_come(
     box.save(tmp_path / "s.ddmd")
     done(box, qtbot)
     viewer, panel = open_panel()
-    dock = panel.parent()
-    viewer.layers.events.inserted.connect(
-        lambda _event: QTimer.singleShot(0, dock.destroyOnClose) if len(viewer.layers) == 3 else None
-    )
+    at_the_third_layer(viewer, panel.parent().destroyOnClose)
     with qtbot.waitSignal(panel.destroyed, timeout=20_000):
         session_box_of(panel).open(tmp_path / "s.ddmd")
     assert list(viewer.layers) == []
