@@ -113,7 +113,8 @@ class CaseSampler:
         """Bring the networks to a device, in the order in which convolutions are fastest; no thread may use them."""
         self.device = device
         self.networks: DdmdNetworks = self.bundle.networks.to(device)
-        self.networks.denoiser.to(memory_format=torch.channels_last)
+        for denoiser in self.networks.denoisers:
+            denoiser.to(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def results(self, indices: list[int]) -> dict[int, SliceResult]:
@@ -181,23 +182,29 @@ class CaseSampler:
         return masks.reshape(len(indices), self.samples, *masks.shape[1:])
 
     def _denoiser(self, conditioning: Tensor) -> Denoise:
-        """The denoiser of all masks of some slices; few steps share their first guess where the model says so."""
-        settings = self.bundle.settings
+        """The denoisers of all masks of some slices; few steps share their first guess where the model says so."""
+        settings, denoisers = self.bundle.settings, self.networks.denoisers
         most = rows_at_once(self.device)
 
-        def network(x_t: Tensor, t: Tensor, slices: Tensor) -> tuple[Tensor, Tensor | None]:
-            groups = zip(*(torch.split(whole, most or len(x_t)) for whole in (x_t, t, slices)), strict=True)
-            # Each group's conditioning is made when it is its turn: that of all masks at once is most of the memory.
-            found = [self.networks.denoiser(noisy, times, conditioning[which]) for noisy, times, which in groups]
+        def network(x_t: Tensor, t: Tensor, masks: Tensor) -> tuple[Tensor, Tensor | None]:
+            turns = masks % self.samples % len(denoisers)
+            found, places = [], []
+            for turn, denoiser in enumerate(denoisers):
+                own = torch.nonzero(turns == turn)[:, 0]
+                for rows in torch.split(own, most or len(own)) if len(own) else ():
+                    # A group's conditioning is made when it is its turn: that of all masks is most of the memory.
+                    found.append(denoiser(x_t[rows], t[rows], conditioning[masks[rows] // self.samples]))
+                    places.append(rows)
             outputs, variances = zip(*found, strict=True)
+            back = torch.argsort(torch.cat(places))
             with self._counting:
                 self.computed += len(x_t)
-            return torch.cat(outputs), None if variances[0] is None else torch.cat(variances)
+            return torch.cat(outputs)[back], None if variances[0] is None else torch.cat(variances)[back]
 
         if is_shared(settings, self.sampler, self.steps):
-            return FirstGuess(network, len(conditioning), self.samples, settings.sampling.healthy_below)
-        slices = torch.arange(len(conditioning), device=conditioning.device).repeat_interleave(self.samples)
-        return lambda x_t, t: network(x_t, t, slices)
+            return FirstGuess(network, len(conditioning), self.samples, settings.sampling.healthy_below, len(denoisers))
+        masks = torch.arange(len(conditioning) * self.samples, device=conditioning.device)
+        return lambda x_t, t: network(x_t, t, masks)
 
     def empty(self, index: int) -> SliceResult:
         """A slice without brain has no lesion, no discrepancy and no doubt."""

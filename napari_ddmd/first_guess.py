@@ -10,9 +10,10 @@ from torch import Tensor
 from napari_ddmd.model.settings import ModelSettings
 
 Network = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
-"""``network(x_t, t, slices)`` gives the logits of the clean mask, and a learned variance or None.
+"""``network(x_t, t, masks)`` gives the logits of the clean mask, and a learned variance or None.
 
-``slices`` says of which of the slices each mask is: their conditioning need not be repeated for every mask at once.
+``masks`` says which of the masks of all slices each row is, counted slice by slice: what a network needs of a mask
+beside its noise (conditioning, whose turn it is) need not be repeated for every mask at once.
 """
 
 
@@ -27,7 +28,8 @@ class FirstGuess:
 
     At the noisiest timestep the noisy mask tells nothing of the lesion (√ᾱ_T is 0.006 with the linear schedule): the
     first estimates of a slice's masks differ by chance alone. They share that of the first mask here, and each goes on
-    from it with its own noise. Slices in which that estimate stays below `healthy_below` everywhere keep it.
+    from it with its own noise; where several denoisers take turns, each makes one, for the masks that it draws. Slices
+    in which these estimates stay below `healthy_below` everywhere keep them.
 
     Parameters
     ----------
@@ -39,11 +41,14 @@ class FirstGuess:
         K, masks a slice.
     healthy_below
         Probability; 0 lets no slice end early.
+    turns
+        Denoisers that take turns: the first estimates of a slice, as far as it has as many masks.
     """
 
-    def __init__(self, network: Network, slices: int, samples: int, healthy_below: float) -> None:
-        self.network, self.slices, self.samples = network, slices, samples
-        self.healthy_below = healthy_below
+    def __init__(self, network: Network, slices: int, samples: int, healthy_below: float, turns: int = 1) -> None:
+        self.network, self.healthy_below = network, healthy_below
+        self.masks = torch.arange(slices * samples).view(slices, samples)
+        self.guesses = min(turns, samples)
         self._estimate: Tensor | None = None
         self._doubtful = torch.zeros(0)
 
@@ -55,16 +60,16 @@ class FirstGuess:
         x_t, t
             ``(B K, 1, h, w)`` and ``(B K,)``; the first call is that of the noisiest timestep.
         """
+        masks = self.masks.to(x_t.device)
         if self._estimate is None:
-            each = torch.arange(self.slices, device=x_t.device)
-            guess, _ = self.network(x_t[:: self.samples], t[:: self.samples], each)
+            rows = masks[:, : self.guesses].flatten()
+            found, _ = self.network(x_t[rows], t[rows], rows)
+            guess = found.view(len(masks), self.guesses, *found.shape[1:])
             surest = guess.float().sigmoid().flatten(1).amax(dim=1)
             self._doubtful = torch.nonzero(surest >= self.healthy_below)[:, 0]
-            self._estimate = guess.repeat_interleave(self.samples, dim=0)
+            self._estimate = guess[:, masks[0] % self.guesses].flatten(0, 1)
         elif len(self._doubtful):
-            masks = torch.arange(self.samples, device=x_t.device)
-            rows = (self._doubtful[:, None] * self.samples + masks).flatten()
-            slices = self._doubtful.repeat_interleave(self.samples)
+            rows = masks[self._doubtful].flatten()
             self._estimate = self._estimate.clone()
-            self._estimate[rows] = self.network(x_t[rows], t[rows], slices)[0]
+            self._estimate[rows] = self.network(x_t[rows], t[rows], rows)[0]
         return self._estimate, None

@@ -69,6 +69,10 @@ def model_card(bundle: Bundle) -> str:
         if pretraining["patients"]
         else "none"
     )
+    members = settings.denoiser.members
+    denoisers = (
+        f"{members} denoisers, trained apart and taking turns in drawing the masks, each" if members > 1 else "denoiser"
+    )
     missing = " (one may be, at a cost)" if recipe["diffusion"]["augment"] else ""
     apart = f", {settings.context.step_mm:g} mm apart" if settings.context.slices else ""
     sampling = settings.sampling
@@ -105,7 +109,7 @@ are to be looked for in every case.
   ({", ".join(provenance["training_cases"])})
 - variant {settings.variant}: {settings.autoencoder.members} + {settings.autoencoder.members} autoencoders at
   {settings.autoencoder.size} pixels, {recipe["autoencoders"]["epochs"]} epochs
-- denoiser at {settings.frame.size} pixels over {settings.frame.extent_mm:.0f} mm,
+- {denoisers} at {settings.frame.size} pixels over {settings.frame.extent_mm:.0f} mm,
   channels {settings.denoiser.channels},
   {2 * settings.context.slices} neighbouring slices shown{apart},
   prediction {settings.diffusion.prediction}, {recipe["diffusion"]["iterations"]} iterations of

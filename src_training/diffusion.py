@@ -26,6 +26,10 @@ from src_training.preview import flair, side_by_side
 from src_training.recipe import DiffusionRecipe, Recipe, RecipeError, own_system, synthetic_slices
 from src_training.run import Run, Split
 
+WEIGHTS = "denoiser.safetensors"
+SEEDS_APART = 1000
+"""Between the seeds of denoisers that take turns."""
+
 
 @dataclass(frozen=True)
 class ConditionedSlices:
@@ -60,11 +64,13 @@ class ConditionedSlices:
 class ConditionedBatches(Dataset[tuple[Tensor, ...]]):
     """Batches of images, maps and masks, the share of the recipe from synthetic patients; an index is a step.
 
-    Images and masks are those of a slice and of its neighbours, as `Slices.with_neighbours` gives them.
+    Images and masks are those of a slice and of its neighbours, as `Slices.with_neighbours` gives them. The seed is the
+    recipe's unless another is given.
     """
 
-    def __init__(self, split: Split, *, with_maps: bool = True) -> None:
+    def __init__(self, split: Split, *, with_maps: bool = True, seed: int | None = None) -> None:
         self.recipe = split.run.recipe
+        self.seed = self.recipe.seed if seed is None else seed
         self.real = ConditionedSlices.of(split, with_maps=with_maps)
         self.synthetic = None
         if synthetic_slices(self.recipe) > 0:
@@ -74,7 +80,7 @@ class ConditionedBatches(Dataset[tuple[Tensor, ...]]):
         return self.recipe.diffusion.iterations
 
     def __getitem__(self, step: int) -> tuple[Tensor, ...]:
-        size, seed = self.recipe.diffusion.batch_size, self.recipe.seed
+        size, seed = self.recipe.diffusion.batch_size, self.seed
         if self.synthetic is None:
             return self._draw(self.real, size, (seed, step))
         count = synthetic_slices(self.recipe)
@@ -91,36 +97,57 @@ class ConditionedBatches(Dataset[tuple[Tensor, ...]]):
 
 
 def train_diffusion(run: Run) -> None:
-    """Train the denoiser of every split that the run asks for; ``<split>/diffusion/denoiser.safetensors``."""
+    """Train the denoisers of every split that the run asks for; ``<split>/diffusion/denoiser.safetensors``.
+
+    Further ones, which take turns with the first, are trained apart, each from a pre-training of its own and with other
+    batches and noise; they lie in ``<split>/diffusion-2`` and so on.
+    """
     for split in run.splits():
-        folder = split.work / "diffusion"
-        settings = model_settings(split)
-        fingerprint = _learned_with(run, settings)
-        done = folder / "denoiser.safetensors"
-        marker = folder / "recipe.json"
-        if marker.exists():
-            split.check_marker(marker, fingerprint)
-        if distributed.on_main(done.exists):
-            continue
-        recipe = run.recipe.diffusion
-        torch.manual_seed(run.recipe.seed)
-        denoiser = Denoiser(settings)
-        if run.recipe.pretraining.patients:
-            denoiser.load_state_dict(_pretrained(run))
-        if distributed.is_main() and not marker.exists():
-            write_json(marker, split.marker(fingerprint))  # after all that can be refused
-        train(
-            folder,
-            denoiser,
-            ConditionedBatches(split),
-            DiffusionTask(settings, recipe),
-            loop_settings(run.recipe),
-            fabric=make_fabric(run.recipe),
-            seed=run.recipe.seed,
-            workers=run.recipe.workers,
-            name=f"{own_system(run.recipe)} {split.name}",
-        )
-        keep_weights(done, denoiser)
+        for member in range(run.recipe.model.denoiser.members):
+            _train_member(split, member)
+
+
+def _train_member(split: Split, member: int) -> None:
+    run, folder = split.run, denoiser_folder(split, member)
+    settings = model_settings(split)
+    fingerprint = _learned_with(run, settings)
+    done = folder / WEIGHTS
+    marker = folder / "recipe.json"
+    if marker.exists():
+        split.check_marker(marker, fingerprint)
+    if distributed.on_main(done.exists):
+        return
+    recipe = run.recipe.diffusion
+    seed = run.recipe.seed + member * SEEDS_APART
+    torch.manual_seed(seed)
+    denoiser = Denoiser(settings)
+    if run.recipe.pretraining.patients:
+        denoiser.load_state_dict(_pretrained(run, member))
+    if distributed.is_main() and not marker.exists():
+        write_json(marker, split.marker(fingerprint))  # after all that can be refused
+    train(
+        folder,
+        denoiser,
+        ConditionedBatches(split, seed=seed),
+        DiffusionTask(settings, recipe),
+        loop_settings(run.recipe),
+        fabric=make_fabric(run.recipe),
+        seed=seed,
+        workers=run.recipe.workers,
+        name=f"{own_system(run.recipe)} {split.name}" + (f" ({member + 1})" if member else ""),
+    )
+    keep_weights(done, denoiser)
+
+
+def denoiser_folder(split: Split, member: int = 0) -> Path:
+    """Where one of the denoisers of a split is trained; they are counted from 0."""
+    return split.work / ("diffusion" if member == 0 else f"diffusion-{member + 1}")
+
+
+def has_denoisers(split: Split) -> bool:
+    """Whether all denoisers of a split have been trained."""
+    members = split.run.recipe.model.denoiser.members
+    return all((denoiser_folder(split, member) / WEIGHTS).exists() for member in range(members))
 
 
 def loop_settings(recipe: Recipe) -> LoopSettings:
@@ -152,11 +179,12 @@ def model_settings(split: Split) -> ModelSettings:
     return replace(settings, diffusion=diffusion)
 
 
-def load_denoiser(split: Split) -> Denoiser:
-    """The trained denoiser of a split; refuses settings and cases that it was not trained with."""
-    path: Path = split.work / "diffusion" / "denoiser.safetensors"
+def load_denoiser(split: Split, member: int = 0) -> Denoiser:
+    """A trained denoiser of a split; refuses settings and cases that it was not trained with."""
+    path = denoiser_folder(split, member) / WEIGHTS
     if not path.exists():
-        raise RecipeError(f"{split.folder}: has no trained denoiser; run the stage 'diffusion' first")
+        which = f"denoiser {member + 1}" if member else "denoiser"
+        raise RecipeError(f"{split.folder}: has no trained {which}; run the stage 'diffusion' first")
     settings = model_settings(split)
     split.check_marker(path.with_name("recipe.json"), _learned_with(split.run, settings))
     denoiser = Denoiser(settings)
@@ -164,11 +192,16 @@ def load_denoiser(split: Split) -> Denoiser:
     return denoiser.eval()
 
 
-def _pretrained(run: Run) -> dict[str, Tensor]:
-    """The weights that the stage ``pretrain`` left; refuses those of other settings."""
+def load_denoisers(split: Split) -> list[Denoiser]:
+    """All denoisers of a split, in the order of their turns."""
+    return [load_denoiser(split, member) for member in range(split.run.recipe.model.denoiser.members)]
+
+
+def _pretrained(run: Run, member: int) -> dict[str, Tensor]:
+    """The weights that the stage ``pretrain`` left for a denoiser; refuses those of other settings."""
     try:
         run.check_patients()
-        return load_denoiser(run.synthetic().split("final")).state_dict()
+        return load_denoiser(run.synthetic().split("final"), member).state_dict()
     except RecipeError as error:
         raise RecipeError(f"{error}; the stage 'pretrain' makes what is missing") from error
 
@@ -276,7 +309,9 @@ def draw_timesteps(count: int, timesteps: int, power: float, generator: torch.Ge
 
 def training_fingerprint(run: Run) -> dict[str, Any]:
     """What must be equal of two splits whose figures are said to be of the same recipe."""
-    return {"denoiser": _fingerprint(run, run.recipe.model), "maps": run.maps_fingerprint}
+    members = run.recipe.model.denoiser.members
+    several = {"denoisers": members} if members > 1 else {}
+    return {"denoiser": _fingerprint(run, run.recipe.model), "maps": run.maps_fingerprint} | several
 
 
 def _learned_with(run: Run, settings: ModelSettings) -> dict[str, Any]:
@@ -287,8 +322,10 @@ def _learned_with(run: Run, settings: ModelSettings) -> dict[str, Any]:
 
 def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
     recipe = run.recipe.to_dict()
+    model = settings.to_dict()
+    del model["sampling"], model["denoiser"]["members"]  # each is trained as if it were alone
     return {
-        "model": {key: value for key, value in settings.to_dict().items() if key != "sampling"},
+        "model": model,
         "diffusion": {key: value for key, value in recipe["diffusion"].items() if key != "checkpoint_every"},
         "pretraining": run.pretraining_fingerprint,
         "slices": recipe["slices"],

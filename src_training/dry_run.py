@@ -97,7 +97,8 @@ def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], co
             own = recipe.autoencoders.epochs * max(1, count // size) if size else 0
             learned, steps = learned + own * size, steps + own
     mapped = sum(sum(census.kinds(split.training_cases)) for split in splits)
-    iterations = len(splits) * recipe.diffusion.iterations
+    members = recipe.model.denoiser.members
+    iterations = len(splits) * members * recipe.diffusion.iterations
     denoised = iterations * recipe.diffusion.batch_size
     times = f" for each of {len(splits)} splits" if len(splits) > 1 else ""
     return [
@@ -115,7 +116,8 @@ def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], co
         ),
         Stage(
             "diffusion",
-            f"{recipe.diffusion.iterations:,} iterations of {recipe.diffusion.batch_size} slices{times}",
+            f"{recipe.diffusion.iterations:,} iterations of {recipe.diffusion.batch_size} slices"
+            f"{_each(members)}{times}",
             denoised * costs.flops["denoiser step"],
             costs.seconds("denoiser step", denoised, iterations),
         ),
@@ -131,13 +133,20 @@ def _pretraining_stage(run: Run, costs: Costs) -> Stage:
         flops, seconds = sum(stage.flops for stage in stages), sum(stage.seconds for stage in stages)
         return Stage("pretrain", f"{patients} synthetic patients, once made", flops, seconds)
     recipe = synthetic.recipe.diffusion
-    slices = recipe.iterations * recipe.batch_size
+    members = run.recipe.model.denoiser.members
+    iterations = recipe.iterations * members
+    slices = iterations * recipe.batch_size
     return Stage(
         "pretrain",
-        f"{recipe.iterations:,} iterations; without making {patients} synthetic patients and their autoencoders",
+        f"{recipe.iterations:,} iterations{_each(members)}; without making {patients} synthetic patients and their "
+        "autoencoders",
         slices * costs.flops["denoiser step"],
-        costs.seconds("denoiser step", slices, recipe.iterations),
+        costs.seconds("denoiser step", slices, iterations),
     )
+
+
+def _each(members: int) -> str:
+    return f" for each of {members} denoisers" if members > 1 else ""
 
 
 def _slice_rows(recipe: Recipe, census: Census, splits: Sequence[Split]) -> Rows:
@@ -164,10 +173,11 @@ def _network_rows(recipe: Recipe, costs: Costs) -> Rows:
     model, batch = recipe.model, recipe.diffusion.batch_size
     members, small, size = model.autoencoder.members, model.autoencoder.size, model.frame.size
     one = costs.parameters["ensemble"] / members
+    turns = f" each, {model.denoiser.members} take turns" if model.denoiser.members > 1 else ""
     return [
         ("autoencoder", f"{one / 1e6:.2f} M parameters, {members} + {members} for each set of patients"),
         ("  one evaluation", f"{_flop(costs.flops['ensemble'] / members)} for a slice of {small} × {small}"),
-        (f"denoiser ({model.variant})", f"{costs.parameters['denoiser'] / 1e6:.2f} M parameters"),
+        (f"denoiser ({model.variant})", f"{costs.parameters['denoiser'] / 1e6:.2f} M parameters{turns}"),
         ("  one evaluation", f"{_flop(costs.flops['denoiser'])} for a slice of {size} × {size}"),
         ("  one training step", f"{_flop(batch * costs.flops['denoiser step'])} for {batch} slices"),
     ]

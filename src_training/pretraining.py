@@ -17,7 +17,7 @@ from tqdm import tqdm
 from napari_ddmd.synthetic import write_case
 from napari_ddmd.whole_files import sweep
 from src_training import distributed
-from src_training.diffusion import load_denoiser, train_diffusion
+from src_training.diffusion import has_denoisers, load_denoisers, train_diffusion
 from src_training.discrepancies import make_discrepancies
 from src_training.files import write_json
 from src_training.prepare import prepare
@@ -40,8 +40,8 @@ def pretrain(run: Run) -> None:
     if run.patients_path.exists() and synthetic.index_path.exists():
         run.check_patients()
         split = synthetic.split("final")
-        if (split.work / "diffusion" / "denoiser.safetensors").exists():
-            load_denoiser(split)  # refuses one of other settings
+        if has_denoisers(split):
+            load_denoisers(split)  # refuses those of other settings
             return
     prepare_synthetic(run)
     # The autoencoders that the maps need are trained where the maps are made.

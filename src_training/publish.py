@@ -12,7 +12,7 @@ from napari_ddmd.model.settings import ModelSettings
 from src_training import distributed
 from src_training.autoencoders import load_ensembles, train_sets
 from src_training.card import model_card, recorded, summary_line
-from src_training.diffusion import load_denoiser, model_settings
+from src_training.diffusion import load_denoisers, model_settings
 from src_training.files import read_json, write_bytes
 from src_training.recipe import Recipe, RecipeError, own_system
 from src_training.run import Run, Split
@@ -41,7 +41,7 @@ def published_settings(split: Split) -> ModelSettings:
     if split.run.system != "cimd":
         return settings
     own_guesses = replace(settings.sampling, shared_guess=False)  # each mask is its own opinion
-    return replace(settings, variant="mini", sampling=own_guesses)
+    return replace(settings, variant="mini", sampling=own_guesses, denoiser=replace(settings.denoiser, members=1))
 
 
 def published(split: Split) -> Bundle:
@@ -66,15 +66,16 @@ def make_bundle(split: Split) -> Bundle:
     if split.run.system == "cimd":
         from src_training.baselines.training import load_cimd_denoiser
 
-        denoiser = load_cimd_denoiser(split)
+        denoisers = [load_cimd_denoiser(split)]
     else:
-        denoiser = load_denoiser(split)
+        denoisers = load_denoisers(split)
     networks = DdmdNetworks(settings)
     train_sets([(split, split.training_cases)])  # maps out of fold do without these
     ae_1, ae_2 = load_ensembles(split, split.training_cases)
     networks.ae_1.load_state_dict(ae_1.state_dict())
     networks.ae_2.load_state_dict(ae_2.state_dict())
-    networks.denoiser.load_state_dict(denoiser.state_dict())
+    for network, trained in zip(networks.denoisers, denoisers, strict=True):
+        network.load_state_dict(trained.state_dict())
     provenance = {
         "package_version": version("napari-ddmd"),
         "split": split.name,

@@ -13,6 +13,7 @@ from safetensors import safe_open
 
 from src_training import distributed
 from src_training.checks import SIDES, check_system
+from src_training.diffusion import denoiser_folder
 from src_training.evaluate import evaluate_split, write_summary
 from src_training.files import read_json, write_bytes, write_json
 from src_training.prepare import prepare
@@ -22,6 +23,7 @@ from src_training.run import Run, Split
 from src_training.systems import for_system, train_system
 from src_training.table_text import csv_table, markdown_pages
 
+_TIMING = "timing.json"
 TRIAL_PATIENTS = 3
 """Synthetic patients of the preset smoke, one for each of its folds."""
 
@@ -71,25 +73,31 @@ def _make_trial(run: Run) -> None:
 def budget(run: Run) -> dict[str, Any]:
     """What the trainings of a system were given: slices, resolution, parameters, and minutes in each fold."""
     every = replace(run, recipe=replace(run.recipe, fold="cv")).splits()
-    folders = [folder for folder in map(network_folder, every) if (folder / "timing.json").exists()]
     remedy = "delete it: the table leaves these minutes out then"
-    timings = [read_json(folder / "timing.json", remedy=remedy) for folder in folders]
+    trained = [folders for folders in map(network_folders, every) if all(map(_is_timed, folders))]
+    timings = [[read_json(folder / _TIMING, remedy=remedy) for folder in folders] for folders in trained]
     recipe = run.recipe.baselines if run.system in SIDES else run.recipe.diffusion
-    weights = [path for folder in folders for path in folder.glob("*.safetensors")]
+    weights = [path for folder in (trained[0] if trained else ()) for path in folder.glob("*.safetensors")]
     return {
-        "iterations": timings[0]["steps"] if timings else None,
+        "iterations": timings[0][0]["steps"] if timings else None,
         "batch_size": recipe.batch_size,
         "learning_rate": recipe.learning_rate,
         "size": run.recipe.model.frame.size,
-        "parameters": _parameters(weights[0]) if weights else None,
-        "minutes": [timing["seconds"] / 60 for timing in timings],
+        "parameters": sum(map(_parameters, weights)) if weights else None,
+        "minutes": [sum(timing["seconds"] for timing in networks) / 60 for networks in timings],
     }
 
 
-def network_folder(split: Split) -> Path:
-    """Where the network of a split's system was trained."""
+def network_folders(split: Split) -> list[Path]:
+    """Where the networks of a split's system were trained: one, or as many as there are denoisers that take turns."""
     name = split.run.system
-    return split.work / ("diffusion" if name is None or name in DDMD_VARIANTS else "training")
+    if name is None or name in DDMD_VARIANTS:
+        return [denoiser_folder(split, member) for member in range(split.run.recipe.model.denoiser.members)]
+    return [split.work / "training"]
+
+
+def _is_timed(folder: Path) -> bool:
+    return (folder / _TIMING).exists()
 
 
 def _parameters(path: Path) -> int:

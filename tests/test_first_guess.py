@@ -24,9 +24,9 @@ class Recorder:
         self.conditioning = torch.stack(conditioning)
         self.asked: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def __call__(self, x_t: Tensor, t: Tensor, slices: Tensor) -> tuple[Tensor, Tensor]:
-        self.asked.append((x_t, t, slices))
-        return x_t + self.conditioning[slices], torch.ones_like(x_t)
+    def __call__(self, x_t: Tensor, t: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        self.asked.append((x_t, t, masks))
+        return x_t + self.conditioning[masks // SAMPLES], torch.ones_like(x_t)
 
 
 @pytest.fixture
@@ -61,7 +61,38 @@ def test_every_mask_then_goes_on_by_itself(noise: Tensor) -> None:
     torch.testing.assert_close(output[:SAMPLES], 2 * noise[:SAMPLES] + HEALTHY)
     torch.testing.assert_close(output[SAMPLES:], 2 * noise[SAMPLES:] + LESION)
     assert torch.equal(network.asked[1][1], times(499))
-    assert network.asked[1][2].tolist() == [0] * SAMPLES + [1] * SAMPLES
+    assert network.asked[1][2].tolist() == list(range(2 * SAMPLES))
+
+
+def test_each_of_two_denoisers_makes_a_first_estimate_for_its_own_masks(noise: Tensor) -> None:
+    network = Recorder(HEALTHY, LESION)
+    guess = FirstGuess(network, 2, SAMPLES, 0.0, turns=2)
+    output, _ = guess(noise, times(999))
+
+    (asked,) = network.asked
+    assert asked[2].tolist() == [0, 1, SAMPLES, SAMPLES + 1]
+    for number in range(SAMPLES):
+        torch.testing.assert_close(output[number], noise[number % 2] + HEALTHY)
+        torch.testing.assert_close(output[SAMPLES + number], noise[SAMPLES + number % 2] + LESION)
+
+
+def test_a_slice_goes_on_where_one_of_two_denoisers_doubts(noise: Tensor) -> None:
+    def network(x_t: Tensor, t: Tensor, masks: Tensor) -> tuple[Tensor, None]:
+        sick = (masks // SAMPLES == 1) & (masks % SAMPLES % 2 == 1)  # the second denoiser sees it in the second slice
+        return torch.where(sick, 0.0, -9.0).view(-1, 1, 1, 1).expand_as(x_t), None
+
+    guess = FirstGuess(network, 2, SAMPLES, 0.05, turns=2)
+    guess(noise, times(999))
+    asked: list[Tensor] = []
+    guess.network = lambda x_t, t, masks: (asked.append(masks), network(x_t, t, masks))[1]
+    guess(noise, times(499))
+    assert [masks.tolist() for masks in asked] == [list(range(SAMPLES, 2 * SAMPLES))]
+
+
+def test_there_are_no_more_first_estimates_than_masks(noise: Tensor) -> None:
+    network = Recorder(HEALTHY, LESION)
+    FirstGuess(network, 2, SAMPLES, 0.0, turns=SAMPLES + 4)(noise, times(999))
+    assert network.asked[0][2].tolist() == list(range(2 * SAMPLES))
 
 
 def test_a_slice_without_a_trace_of_lesion_keeps_its_first_estimate(noise: Tensor) -> None:

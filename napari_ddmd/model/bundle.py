@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from torch import nn
@@ -50,13 +50,19 @@ class BundleError(ValueError):
 
 
 class DdmdNetworks(nn.Module):
-    """All that is learned: AE-1, AE-2 and the denoiser."""
+    """All that is learned: AE-1, AE-2, the denoiser, and its partners where several take turns."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.ae_1 = Ensemble(settings.autoencoder)
         self.ae_2 = Ensemble(settings.autoencoder)
         self.denoiser = Denoiser(settings)
+        self.partners = nn.ModuleList(Denoiser(settings) for _ in range(settings.denoiser.members - 1))
+
+    @property
+    def denoisers(self) -> list[Denoiser]:
+        """All of them, in the order of their turns: mask n of a slice is drawn by denoiser n modulo their number."""
+        return [self.denoiser, *(cast(Denoiser, partner) for partner in self.partners)]
 
 
 @dataclass(frozen=True)

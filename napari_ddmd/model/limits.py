@@ -26,6 +26,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "denoiser.patch": (1, 16),
     "denoiser.norm_groups": (1, 4096),
     "denoiser.dropout": (0, 0.99),
+    "denoiser.members": (1, 64),
     "diffusion.timesteps": (1, 100_000),
     "diffusion.beta_start": (1e-9, 0.999),
     "diffusion.beta_end": (1e-9, 0.999),

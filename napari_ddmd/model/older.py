@@ -13,7 +13,11 @@ UNSHARED: Final[dict[str, Any]] = {"shared_guess": False, "healthy_below": 0.0}
 """How models and runs sample that are older than these settings."""
 
 _NO_CONTEXT: Final[dict[str, Any]] = {"slices": 0, "step_mm": 3.0}
-_PLAIN_SAMPLING: Final[dict[str, Any]] = {"min_part": 0.0} | UNSHARED
+_EARLIER: Final[dict[str, dict[str, Any]]] = {
+    "sampling": {"min_part": 0.0} | UNSHARED,
+    "denoiser": {"members": 1},
+}
+"""What settings mean that do not say it, by group."""
 
 _NO_MORE: Final[dict[tuple[str, str], str]] = {
     ("sampling", "mirror"): "draws every second mask from the mirrored slice",
@@ -31,8 +35,9 @@ def brought_up_to_date(settings: dict[str, Any]) -> dict[str, Any]:
         If the model does what no version does any more.
     """
     current = {"context": _NO_CONTEXT} | settings
-    if isinstance(current.get("sampling"), dict):
-        current["sampling"] = _PLAIN_SAMPLING | current["sampling"]
+    for group, unsaid in _EARLIER.items():
+        if isinstance(current.get(group), dict):
+            current[group] = unsaid | current[group]
     for (group, key), what in _NO_MORE.items():
         entries = current.get(group)
         if isinstance(entries, dict) and key in entries:

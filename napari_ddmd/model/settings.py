@@ -87,6 +87,8 @@ class DenoiserSettings:
     """Groups of the group normalisation."""
     dropout: float = 0.0
     """Dropout inside the residual blocks."""
+    members: int = 1
+    """Denoisers that were trained apart and take turns in drawing the masks of a slice; one in the paper."""
 
 
 @dataclass(frozen=True, kw_only=True)

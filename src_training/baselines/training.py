@@ -117,6 +117,7 @@ def fingerprint(run: Run) -> dict[str, Any]:
     """The settings that a baseline's weights depend on."""
     recipe, name = run.recipe.to_dict(), _name(run)
     model = recipe["model"]
+    del model["denoiser"]["members"]  # one network is trained
     made = {key: model[key] for key in ("normalisation", "frame")} | {"system": name}
     if name in TRAINED_AS_DENOISER:
         made["context"] = model["context"]

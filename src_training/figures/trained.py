@@ -12,7 +12,7 @@ from napari_ddmd.case import Case, CaseFiles, load_case
 from napari_ddmd.model.bundle import SETTINGS_FILE, Bundle
 from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
-from src_training.diffusion import load_denoiser
+from src_training.diffusion import load_denoisers
 from src_training.judged import case_files
 from src_training.publish import published
 from src_training.recipe import RecipeError
@@ -99,7 +99,7 @@ def _is_trained(split: Split, name: str) -> bool:
     if name in DIFFUSION_SYSTEMS and not (split.work / "bundle" / SETTINGS_FILE).exists():
         return False
     if name in DIFFUSION_SYSTEMS and name != "cimd":
-        load_denoiser(split)
+        load_denoisers(split)
     elif (training_folder(split) / WEIGHTS).exists():
         load_baseline(split)
     else:

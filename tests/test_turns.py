@@ -1,0 +1,128 @@
+"""Denoisers that take turns: each mask of a slice is the work of one of them, and of no other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_ddmd.case import Case
+from napari_ddmd.denoising import denoising_sequence
+from napari_ddmd.model import Bundle, BundleError, read_bundle, save_bundle, untrained_bundle
+from napari_ddmd.model.bundle import DdmdNetworks, new_bundle
+from napari_ddmd.segment import SliceResult, brain_slices, segment
+
+SAMPLES = 3
+
+
+@pytest.fixture(scope="module")
+def alone() -> tuple[Bundle, Bundle]:
+    """Two models with the same autoencoders and other denoisers."""
+    first, second = untrained_bundle(), untrained_bundle(seed=1)
+    networks = DdmdNetworks(first.settings)
+    networks.load_state_dict(first.networks.state_dict())
+    networks.denoiser.load_state_dict(second.networks.denoiser.state_dict())
+    return first, made(first, networks)
+
+
+@pytest.fixture(scope="module")
+def together(alone: tuple[Bundle, Bundle]) -> Bundle:
+    """The model in which the two denoisers take turns."""
+    first, second = alone
+    settings = replace(first.settings, denoiser=replace(first.settings.denoiser, members=2))
+    networks = DdmdNetworks(settings)
+    networks.load_state_dict(first.networks.state_dict(), strict=False)
+    networks.denoisers[1].load_state_dict(second.networks.denoiser.state_dict())
+    return made(replace(first, settings=settings), networks)
+
+
+def made(like: Bundle, networks: DdmdNetworks) -> Bundle:
+    return new_bundle(like.settings, networks, name=like.name, version="0", provenance={}, card="Random weights.")
+
+
+def sampled(bundle: Bundle, *, shared_guess: bool) -> Bundle:
+    settings = bundle.settings
+    return replace(bundle, settings=replace(settings, sampling=replace(settings.sampling, shared_guess=shared_guess)))
+
+
+def run(case: Case, bundle: Bundle, **options: object) -> list[SliceResult]:
+    wanted = {"slices": brain_slices(case)[:2], "samples": SAMPLES} | options
+    return list(segment(case, bundle, **wanted))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"steps": 2, "sampler": "ddim"}, {"steps": 3, "sampler": "ddpm"}])
+def test_every_mask_is_drawn_by_the_denoiser_whose_turn_it_is(
+    options: dict[str, object], small_case: Case, alone: tuple[Bundle, Bundle], together: Bundle
+) -> None:
+    results = run(small_case, sampled(together, shared_guess=False), **options)
+    by_one = [run(small_case, sampled(bundle, shared_guess=False), **options) for bundle in alone]
+    for place, result in enumerate(results):
+        for number in range(SAMPLES):
+            np.testing.assert_array_equal(result.samples[number], by_one[number % 2][place].samples[number])
+            assert not np.array_equal(result.samples[number], by_one[1 - number % 2][place].samples[number])
+
+
+def test_a_first_estimate_is_shared_by_the_masks_of_one_denoiser(
+    small_case: Case, alone: tuple[Bundle, Bundle], together: Bundle
+) -> None:
+    (result, *_), (first, *_) = run(small_case, together), run(small_case, alone[0])
+    for number in (0, 2):
+        np.testing.assert_array_equal(result.samples[number], first.samples[number])
+
+
+def test_one_mask_is_that_of_the_first_denoiser(
+    small_case: Case, alone: tuple[Bundle, Bundle], together: Bundle
+) -> None:
+    for result, first in zip(run(small_case, together, samples=1), run(small_case, alone[0], samples=1), strict=True):
+        np.testing.assert_array_equal(result.samples, first.samples)
+
+
+def test_the_batch_changes_no_mask(small_case: Case, together: Bundle) -> None:
+    one, two = (run(small_case, together, batch_size=size) for size in (1, 2))
+    for left, right in zip(one, two, strict=True):
+        np.testing.assert_array_equal(left.samples, right.samples)
+
+
+def test_a_mask_is_watched_in_the_hands_of_its_own_denoiser(small_case: Case, together: Bundle) -> None:
+    index = brain_slices(small_case)[0]
+    (result,) = run(small_case, together, slices=[index])
+    for number in range(2):
+        watched = denoising_sequence(small_case, together, index, number=number)
+        np.testing.assert_allclose(watched.estimates[-1], result.samples[number], atol=1e-6)
+
+
+def test_the_model_comes_back_from_its_file(tmp_path: Path, together: Bundle) -> None:
+    read = read_bundle(save_bundle(tmp_path / "model", together))
+    assert read.settings.denoiser.members == len(read.networks.denoisers) == 2
+    for one, two in zip(together.networks.denoisers, read.networks.denoisers, strict=True):
+        for key, value in one.state_dict().items():
+            assert torch.equal(value, two.state_dict()[key])
+
+
+def test_a_model_that_says_nothing_of_turns_has_one_denoiser(tmp_path: Path, alone: tuple[Bundle, Bundle]) -> None:
+    folder = save_bundle(tmp_path / "model", alone[0])
+    description = json.loads((folder / "model.json").read_text())
+    del description["settings"]["denoiser"]["members"]
+    description["settings_sha256"] = hash_of(description["settings"])
+    (folder / "model.json").write_text(json.dumps(description))
+    assert read_bundle(folder).settings.denoiser.members == 1
+
+
+def test_a_denoiser_that_is_missing_from_the_file_is_named(
+    tmp_path: Path, alone: tuple[Bundle, Bundle], together: Bundle
+) -> None:
+    folder = save_bundle(tmp_path / "one", alone[0])
+    several = json.loads((save_bundle(tmp_path / "two", together) / "model.json").read_text())
+    several["weights_sha256"] = alone[0].sha256
+    (folder / "model.json").write_text(json.dumps(several))
+    with pytest.raises(BundleError, match=r"lacks tensor partners\.0\."):
+        read_bundle(folder)
+
+
+def hash_of(settings: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
