@@ -96,14 +96,15 @@ def _judge(case: Case, bundle: Bundle, device: torch.device, seed: int) -> dict[
         with lock:
             evaluated += len(inputs[0])
 
-    hook = bundle.networks.denoiser.register_forward_pre_hook(add)
+    hooks = [denoiser.register_forward_pre_hook(add) for denoiser in bundle.networks.denoisers]
     try:
         slices = brain_slices(case)
         started = time.perf_counter()
         results = list(segment(case, bundle, slices=slices, seed=seed, device=str(device)))
         seconds = time.perf_counter() - started
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
     sampling = bundle.settings.sampling
     figures = patient_figures(case, results, slices, sampling, samples=sampling.samples, has_maps=bundle.has_inter)
     return {"evaluations": evaluated, "seconds": seconds} | {name: figures["values"][name] for name in SHOWN}

@@ -120,11 +120,12 @@ class _Counter:
     """Counts the masks that the denoiser evaluates, and the operations that they take, without those of the maps."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self.denoiser = bundle.networks.denoiser
-        channels = self.denoiser.unet.config["in_channels"] // self.denoiser.patch**2 - 1
+        self.denoisers = bundle.networks.denoisers
+        one = self.denoisers[0]
+        channels = one.unet.config["in_channels"] // one.patch**2 - 1
         side = bundle.settings.frame.size
         with FlopCounterMode(display=False) as found, torch.no_grad():
-            self.denoiser(torch.zeros(1, 1, side, side), torch.zeros(1).long(), torch.zeros(1, channels, side, side))
+            one(torch.zeros(1, 1, side, side), torch.zeros(1).long(), torch.zeros(1, channels, side, side))
         self.each, self.rows, self._lock = int(found.get_total_flops()), 0, Lock()
 
     @property
@@ -137,10 +138,11 @@ class _Counter:
             with self._lock:
                 self.rows += len(inputs[0])
 
-        self._hook = self.denoiser.register_forward_pre_hook(add)
+        self._hooks = [denoiser.register_forward_pre_hook(add) for denoiser in self.denoisers]
 
     def __exit__(self, *_: object) -> None:
-        self._hook.remove()
+        for hook in self._hooks:
+            hook.remove()
 
 
 @torch.no_grad()

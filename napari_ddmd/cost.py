@@ -17,7 +17,7 @@ from torch import Tensor
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.case_sampler import CaseSampler
 from napari_ddmd.device import default_batch_size, device_line, pick_device
-from napari_ddmd.first_guess import is_shared
+from napari_ddmd.first_guess import guesses, is_shared
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.run_history import Pace, PastRun, RunHistory
 from napari_ddmd.workers import rows_at_once, worker_count, workers
@@ -205,12 +205,15 @@ def _seconds(pace: Pace, bundle: Bundle, device: torch.device, work: Work | Past
     size = max(1, min(default_batch_size(device), math.ceil(work.slices / threads)))
     voxels = work.voxels if isinstance(work, PastRun) else math.prod(work.shape)
 
+    first = guesses(bundle.settings, work.samples)
+
     def call(rows: float) -> float:
-        return pace.call_s * math.ceil(rows / (most or max(rows, 1))) + pace.row_s * rows
+        each = rows / first  # denoisers that take turns are called apart
+        return pace.call_s * first * math.ceil(each / (most or max(each, 1))) + pace.row_s * rows
 
     masks = size * work.samples
     if is_shared(bundle.settings, work.sampler, work.steps):
-        evaluations = call(size) + (work.steps - 1) * call(masks * doubtful)
+        evaluations = call(size * first) + (work.steps - 1) * call(masks * doubtful)
     else:
         evaluations = work.steps * call(masks)
     turns = max(1.0, work.slices / size / threads)
@@ -223,7 +226,8 @@ def _doubtful(bundle: Bundle, run: PastRun) -> float | None:
     most = run.slices * run.samples * (run.steps - 1)
     if most == 0 or not is_shared(bundle.settings, run.sampler, run.steps):
         return None
-    return min(1.0, max(0.0, (run.computed - run.slices) / most))
+    first = run.slices * guesses(bundle.settings, run.samples)
+    return min(1.0, max(0.0, (run.computed - first) / most))
 
 
 def _most_similar(

@@ -23,6 +23,11 @@ def is_shared(settings: ModelSettings, sampler: str, steps: int) -> bool:
     return few_steps and settings.sampling.shared_guess and settings.diffusion.prediction == "x0"
 
 
+def guesses(settings: ModelSettings, samples: int) -> int:
+    """First estimates of a slice: one of each denoiser that has a turn."""
+    return min(settings.denoiser.members, samples)
+
+
 class FirstGuess:
     """The denoiser of all masks of some slices in one few-step sampling.
 

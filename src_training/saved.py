@@ -52,8 +52,9 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
         saved = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(saved.get("model"), dict):
             saved["model"].setdefault("context", {"slices": 0})  # runs from before there was any of these
-            if isinstance(saved["model"].get("sampling"), dict):
-                saved["model"]["sampling"] = UNSHARED | saved["model"]["sampling"]
+            for group, unsaid in (("sampling", UNSHARED), ("denoiser", {"members": 1})):
+                if isinstance(saved["model"].get(group), dict):
+                    saved["model"][group] = unsaid | saved["model"][group]
         recipe: Recipe = _restore(base, saved)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}); delete it and give the options again") from error

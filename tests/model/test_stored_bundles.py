@@ -8,17 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from napari_ddmd.model import BundleError, ModelSettings, read_bundle
 from napari_ddmd.model.bundle import FORMAT
-from tests.model.bundles.make import RUNS, results, stored_case
+from tests.model.bundles.make import RUNS, float32, results, stored_case
 
 BUNDLES = Path(__file__).parent / "bundles"
 
@@ -29,6 +28,7 @@ READ = {
     "compact-4": "e2ce90b",  # with neighbouring slices
     "compact-4.1": "be62cf3",  # a first guess is shared
     "compact-4.1-other": "be62cf3",  # the same code, and every setting that compact does not use
+    "compact-6-turns": "24ec7c4",  # two denoisers take turns
 }
 REFUSED = {
     "compact-2": ("5cca8b2", "draws every second mask from the mirrored slice"),
@@ -42,10 +42,10 @@ TOLERANCE = 2e-5
 
 
 @pytest.fixture(autouse=True)
-def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when they were made, whatever this processor multiplies."""
-    for user in ("masks", "workers"):
-        monkeypatch.setattr(f"napari_ddmd.{user}.inference_dtype", lambda device: torch.float32)
+def as_when_they_were_made() -> Iterator[None]:
+    """In single precision, whatever this processor multiplies."""
+    with float32():
+        yield
 
 
 def test_every_stored_model_is_tested() -> None:
@@ -83,7 +83,7 @@ def test_a_model_that_does_what_is_done_no_more_says_so(name: str) -> None:
 
 def test_what_is_written_today_is_stored() -> None:
     """Who adds a setting stores a model without it first: it is what tells whether older ones are still read."""
-    newest = json.loads((BUNDLES / "compact-4.1" / "model.json").read_text())
+    newest = json.loads((BUNDLES / "compact-6-turns" / "model.json").read_text())
     assert newest["format"] == FORMAT
     today = ModelSettings().to_dict()
     assert {group: sorted(entries) for group, entries in today.items() if isinstance(entries, dict)} == {
