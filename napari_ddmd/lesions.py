@@ -275,7 +275,9 @@ def _ends(filled: ArrayLike) -> tuple[int, int]:
 
 def lesion_volume_ml(mask: ArrayLike, spacing: Sequence[float]) -> float:
     """Volume in millilitres of all voxels of `mask` above 0; `spacing` in millimetres."""
-    return float(np.count_nonzero(np.asarray(mask) > 0) * _voxel_ml(spacing))
+    labels = np.asarray(mask)
+    is_lesion = labels if labels.dtype.kind in "bu" else labels > 0  # a comparison takes longer than the counting
+    return float(np.count_nonzero(is_lesion) * _voxel_ml(spacing))
 
 
 def _voxel_ml(spacing: Sequence[float]) -> float:

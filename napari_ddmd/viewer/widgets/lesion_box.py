@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.editing import Numbering
+from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.mask_tools import is_expert
 from napari_ddmd.viewer.measure import Measurement, fingerprint, measure
@@ -29,38 +29,10 @@ if TYPE_CHECKING:
 
     from napari_ddmd.case import Case
     from napari_ddmd.lesions import Lesion
-    from napari_ddmd.model.discrepancy import DiscrepancyScores
-    from napari_ddmd.volumes import Volumes
 
 _MOST_MS = 400
-_REST = 4
+_REST = 1
 """How many times as long as it has measured a mask it waits before it measures one again: the interpreter is shared."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What runs have said of a case, to be averaged over each lesion; filled in place.
-
-    Attributes
-    ----------
-    probability, uncertainty : (S, H, W) ndarray of float32, or None
-        See `Volumes`.
-    scores : mapping of int to DiscrepancyScores, or None
-        By axial slice.
-    """
-
-    probability: NDArray[np.float32] | None = None
-    uncertainty: NDArray[np.float32] | None = None
-    scores: Mapping[int, DiscrepancyScores] | None = None
-
-    @classmethod
-    def of(cls, volumes: Volumes | None) -> Evidence:
-        """What the volumes hold; nothing before a run."""
-        return cls() if volumes is None else cls(volumes.probability, volumes.uncertainty, volumes.scores)
-
-    def is_same_as(self, other: Evidence) -> bool:
-        """Tell whether both are the very same arrays."""
-        return self.probability is other.probability and self.uncertainty is other.uncertainty
 
 
 class LesionBox(QWidget):
@@ -72,6 +44,8 @@ class LesionBox(QWidget):
         The voxel ``(s, h, w)`` to go to.
     measured
         A `Measurement` is on show, or none any more.
+    volume_changed
+        The volume in `summary` is that of a mask whose lesions are still to be measured.
     mask_changed
         Another mask is measured, or none.
     mask_edited
@@ -82,6 +56,7 @@ class LesionBox(QWidget):
 
     lesion_chosen = Signal(object)
     measured = Signal()
+    volume_changed = Signal()
     mask_changed = Signal()
     mask_edited = Signal()
     delete_wanted = Signal(object, int)
@@ -101,6 +76,7 @@ class LesionBox(QWidget):
         self._seen: tuple[int, int, int] | None = None
         self._heard: Labels | None = None
         self.measurement: Measurement | None = None
+        self._volume_ml: float | None = None
         self.mask_list = QComboBox()
         self.mask_list.setAccessibleName("Mask in hand")
         self.mask_list.setToolTip("The mask that is measured and saved")
@@ -146,7 +122,7 @@ class LesionBox(QWidget):
     @property
     def summary(self) -> str:
         """Number of lesions, volume and what it covers in words; empty where there is no mask."""
-        return "" if self.measurement is None else f"{self.measurement.summary}{self._coverage}"
+        return "" if self.measurement is None else f"{self._now(self.measurement).summary}{self._coverage}"
 
     def set_case(self, case: Case | None, evidence: Evidence) -> None:
         """Measure the masks of another case.
@@ -241,7 +217,7 @@ class LesionBox(QWidget):
         layer = self.layer
         if layer is not self._heard:
             # Figures of another mask must not pass for this one's, nor its voxels be deleted here.
-            self._heard, self.measurement, self._numbering = layer, None, None
+            self._heard, self.measurement, self._numbering, self._volume_ml = layer, None, None, None
             self._forget()
         if layer is not None:
             # Painting, filling and undo all end in one of these.
@@ -252,8 +228,24 @@ class LesionBox(QWidget):
         self.mask_changed.emit()
 
     def _on_painted(self, _event: Any = None) -> None:
+        self._show_volume()
         self.remeasure()
         self.mask_edited.emit()
+
+    def _show_volume(self) -> None:
+        """Tell the volume at once: counting voxels takes a few milliseconds, measuring the lesions ten times that."""
+        layer, case = self.layer, self._case
+        if self.measurement is None or layer is None or case is None:
+            return
+        from napari_ddmd.lesions import lesion_volume_ml
+
+        self._volume_ml = lesion_volume_ml(layer.data, case.spacing)
+        self._show_total()
+        self.volume_changed.emit()
+
+    def _now(self, measurement: Measurement) -> Measurement:
+        """The measurement with the volume that the mask has by now."""
+        return measurement if self._volume_ml is None else replace(measurement, total_ml=self._volume_ml)
 
     def _measure(self) -> None:
         layer = self.layer
@@ -306,6 +298,8 @@ class LesionBox(QWidget):
 
     def _show(self, measurement: Measurement | None) -> None:
         self.measurement = measurement
+        if not self._is_stale:
+            self._volume_ml = None
         self._show_total()
         self.table.show_lesions([] if measurement is None else measurement.lesions)
         self._show_delete()
@@ -314,7 +308,7 @@ class LesionBox(QWidget):
     def _show_total(self) -> None:
         self.total.setVisible(self.measurement is not None)
         if self.measurement is not None:
-            self.total.setText(f"<b>{self.measurement.summary}</b>{self._coverage}")
+            self.total.setText(f"<b>{self._now(self.measurement).summary}</b>{self._coverage}")
 
     def _show_delete(self) -> None:
         layer = self.layer
