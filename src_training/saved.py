@@ -70,6 +70,7 @@ def _restore(base: Any, data: dict[str, Any]) -> Any:
         if entry.name not in data:
             continue
         old, value = getattr(base, entry.name), data[entry.name]
+        _check_kind(entry.name, value, old)
         if is_dataclass(old):
             value = _restore(old, value)
         elif isinstance(old, tuple):
@@ -78,3 +79,17 @@ def _restore(base: Any, data: dict[str, Any]) -> Any:
             value = None if value in (None, "None") else Path(value)
         changes[entry.name] = value
     return replace(base, **changes)
+
+
+_KINDS: dict[type, tuple[type, ...]] = {tuple: (list,), bool: (bool,), int: (int,), float: (int, float)}
+"""What JSON has in the place of each type of setting; of all others, text."""
+_MAY_BE_NONE = ("fold_file", "anatomy", "bundle")
+
+
+def _check_kind(name: str, value: Any, like: Any) -> None:
+    """Refuse a value of another type than the setting has."""
+    if like is None or (value is None and name in _MAY_BE_NONE):
+        return
+    wanted = (dict,) if is_dataclass(like) else _KINDS.get(type(like), (str,))
+    if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(like, bool):
+        raise TypeError(f"{name} is {value!r}")

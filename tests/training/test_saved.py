@@ -53,7 +53,21 @@ def test_printing_json_is_asked_for_in_each_call(tmp_path: Path) -> None:
     assert not read_recipe(tmp_path, Recipe()).json
 
 
-@pytest.mark.parametrize("content", ["{", '{"slices": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        '{"slices": 3}',
+        '{"seed": "zero"}',
+        '{"seed": true}',
+        '{"seed": 0.5}',
+        '{"seed": null}',
+        '{"compile": 1}',
+        '{"fold": 0}',
+        '{"diffusion": {"learning_rate": "fast"}}',
+        '{"model": {"denoiser": {"channels": 32}}}',
+    ],
+)
 def test_a_damaged_recipe_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / RECIPE_FILE).write_text(content)
 
@@ -114,3 +128,14 @@ def test_the_recipe_of_a_run_from_before_neighbouring_slices_is_read_without_the
     path.write_text(json.dumps(saved))
 
     assert read_recipe(tmp_path, Recipe()).model.context == ContextSettings(slices=0)
+
+
+def test_the_recipe_of_a_run_from_before_denoisers_took_turns_has_one(tmp_path: Path) -> None:
+    keep(Recipe(out=tmp_path))
+    path = tmp_path / RECIPE_FILE
+    saved = json.loads(path.read_text())
+    del saved["model"]["denoiser"]["members"]
+    path.write_text(json.dumps(saved))
+    model = Recipe().model
+    several = replace(model, denoiser=replace(model.denoiser, members=2))
+    assert read_recipe(tmp_path, Recipe(model=several)).model.denoiser.members == 1
