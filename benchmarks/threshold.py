@@ -16,6 +16,7 @@ from benchmarks.event_loop import open_ready, wait, wait_until
 from benchmarks.shared import USER_ERRORS, Row, add_case, count, fault, finish, machine, model_line, open_case, parser
 from napari_ddmd.case import Case
 from napari_ddmd.device import pick_device
+from napari_ddmd.lesions import lesion_volume_ml
 
 _WINDOW = (1500, 940)
 _CALM_MS = 600
@@ -42,7 +43,8 @@ def _measure(arguments: argparse.Namespace, case: Case) -> int:
     panel.sampling_box.device.setCurrentText(arguments.device)
     panel.run()
     wait_until(lambda: not panel.controller.is_running)
-    watch = _Watch(viewer, panel)
+    wait_until(lambda: panel.lesion_box.measurement is not None)
+    watch = _Watch(viewer, panel, case)
     thresholds = np.random.default_rng(arguments.seed).permutation(np.linspace(0.1, 0.9, arguments.times))
     rows: list[Row] = []
     for what, dragged in (("set", 0), ("dragged", _DRAGGED)):
@@ -69,21 +71,22 @@ def _measure(arguments: argparse.Namespace, case: Case) -> int:
 class _Watch:
     """Notes when what the reader sees has followed the threshold."""
 
-    def __init__(self, viewer: Any, panel: Any) -> None:
-        self.panel, self.box = panel, panel.lesion_box
+    def __init__(self, viewer: Any, panel: Any, case: Case) -> None:
+        self.panel, self.box, self.case = panel, panel.lesion_box, case
         self.largest_ml = 0.0
         self._seen: dict[str, float] = {}
         self.box.mask_edited.connect(lambda: self._note("mask"))
         self.box.volume_changed.connect(lambda: self._note("volume"))
         self.box.measured.connect(self._on_measured)
         canvas = viewer.window._qt_viewer.canvas._scene_canvas
-        canvas.events.draw.connect(lambda _: self._note("canvas drawn"), position="last")
+        canvas.events.draw.connect(lambda _: self._note("canvas drawn", after="mask"), position="last")
 
     def follow(self, threshold: float) -> dict[str, float]:
         """Milliseconds from a threshold until each has followed it."""
         before = self.panel.result_box.threshold.value()
         if abs(before - threshold) < 0.005:  # the slider has hundredths
             threshold += 0.01
+        wait(0)  # what is still to come of the threshold before
         self._seen.clear()
         started = time.perf_counter()
         self.panel.result_box.threshold.setValue(threshold)
@@ -91,15 +94,17 @@ class _Watch:
         wait(_CALM_MS)
         return {name: 1000 * (self._seen[name] - started) for name in ("mask", "volume", "table", "canvas drawn")}
 
-    def _note(self, name: str) -> None:
-        self._seen.setdefault(name, time.perf_counter())
+    def _note(self, name: str, after: str = "") -> None:
+        if not after or after in self._seen:
+            self._seen.setdefault(name, time.perf_counter())
 
     def _on_measured(self) -> None:
-        measurement = self.box.measurement
-        if "volume" in self._seen and measurement is not None:
-            self.largest_ml = max(self.largest_ml, measurement.total_ml)
-            if self.box.summary == measurement.summary:  # of this very mask, not of one before
-                self._note("table")
+        measurement, mask = self.box.measurement, self.box.layer
+        if measurement is None or mask is None:
+            return
+        self.largest_ml = max(self.largest_ml, measurement.total_ml)
+        if measurement.total_ml == lesion_volume_ml(mask.data, self.case.spacing):  # of this mask, not of one before
+            self._note("table", after="volume")
 
 
 def _row(what: str, name: str, took: list[float]) -> Row:

@@ -187,10 +187,11 @@ class CaseSampler:
         most = rows_at_once(self.device)
 
         def network(x_t: Tensor, t: Tensor, masks: Tensor) -> tuple[Tensor, Tensor | None]:
+            each = torch.arange(len(masks), device=masks.device)
             turns = masks % self.samples % len(denoisers)
             found, places = [], []
             for turn, denoiser in enumerate(denoisers):
-                own = torch.nonzero(turns == turn)[:, 0]
+                own = each[turns == turn] if len(denoisers) > 1 else each
                 for rows in torch.split(own, most or len(own)) if len(own) else ():
                     # A group's conditioning is made when it is its turn: that of all masks is most of the memory.
                     found.append(denoiser(x_t[rows], t[rows], conditioning[masks[rows] // self.samples]))

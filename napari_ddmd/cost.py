@@ -137,8 +137,11 @@ def measure_pace(bundle: Bundle, device: torch.device) -> Pace:
     brain = ((rows - 120) / 90) ** 2 + ((columns - 120) / 70) ** 2 < 1
     noise = np.random.default_rng(0).uniform(1, 500, (len(MODALITIES), depth, _SIDE, _SIDE))
     case = Case.from_arrays("calibration", (noise * brain).astype(np.float32))
-    # A copy: the networks themselves may be on another device, in the hands of a run.
-    own = replace(bundle, networks=copy.deepcopy(bundle.networks))
+    # A copy: the networks themselves may be on another device, in the hands of a run. Of several denoisers, one.
+    networks = copy.deepcopy(bundle.networks)
+    del networks.partners[:]
+    alone = replace(bundle.settings, denoiser=replace(bundle.settings.denoiser, members=1))
+    own = replace(bundle, settings=alone, networks=networks)
     batches = [list(range(first, first + size)) for first in range(0, depth, size)]
 
     def sampler(kind: type[CaseSampler], samples: int) -> CaseSampler:

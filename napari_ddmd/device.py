@@ -195,7 +195,8 @@ def estimate_memory(
     normalised = 0 if apart else 16 * math.prod(shape)
 
     def needed(slices: int, threads: int) -> float:
-        rows = min(samples * slices, rows_at_once(chosen) or samples * slices)
+        at_once = slices * math.ceil(samples / bundle.settings.denoiser.members)  # of one denoiser
+        rows = min(at_once, rows_at_once(chosen) or at_once)
         batches = threads * (per_image * rows + per_slice * slices)
         return (0.0 if apart else _FIXED_MB) + (weights + normalised + batches) / _MIB
 

@@ -33,8 +33,9 @@ class FirstGuess:
 
     At the noisiest timestep the noisy mask tells nothing of the lesion (√ᾱ_T is 0.006 with the linear schedule): the
     first estimates of a slice's masks differ by chance alone. They share that of the first mask here, and each goes on
-    from it with its own noise; where several denoisers take turns, each makes one, for the masks that it draws. Slices
-    in which these estimates stay below `healthy_below` everywhere keep them.
+    from it with its own noise. Those that stay below `healthy_below` everywhere are kept to the end. Where several
+    denoisers take turns, each makes one for the masks that it draws, so that a mask does not depend on how many others
+    are drawn.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ class FirstGuess:
     samples
         K, masks a slice.
     healthy_below
-        Probability; 0 lets no slice end early.
+        Probability; 0 lets no mask end early.
     turns
         Denoisers that take turns: the first estimates of a slice, as far as it has as many masks.
     """
@@ -55,7 +56,7 @@ class FirstGuess:
         self.masks = torch.arange(slices * samples).view(slices, samples)
         self.guesses = min(turns, samples)
         self._estimate: Tensor | None = None
-        self._doubtful = torch.zeros(0)
+        self._doubtful = torch.zeros(0, dtype=torch.long)
 
     def __call__(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, None]:
         """Logits ``(B K, 1, h, w)`` of the clean masks, slice by slice; a learned variance is left out.
@@ -70,11 +71,11 @@ class FirstGuess:
             rows = masks[:, : self.guesses].flatten()
             found, _ = self.network(x_t[rows], t[rows], rows)
             guess = found.view(len(masks), self.guesses, *found.shape[1:])
-            surest = guess.float().sigmoid().flatten(1).amax(dim=1)
-            self._doubtful = torch.nonzero(surest >= self.healthy_below)[:, 0]
-            self._estimate = guess[:, masks[0] % self.guesses].flatten(0, 1)
-        elif len(self._doubtful):
-            rows = masks[self._doubtful].flatten()
+            whose = masks[0] % self.guesses
+            surest = guess.float().sigmoid().flatten(2).amax(dim=2)
+            self._doubtful = masks[(surest >= self.healthy_below)[:, whose]]
+            self._estimate = guess[:, whose].flatten(0, 1)
+        elif len(rows := self._doubtful):
             self._estimate = self._estimate.clone()
             self._estimate[rows] = self.network(x_t[rows], t[rows], rows)[0]
         return self._estimate, None

@@ -76,7 +76,8 @@ def model_card(bundle: Bundle) -> str:
     missing = " (one may be, at a cost)" if recipe["diffusion"]["augment"] else ""
     apart = f", {settings.context.step_mm:g} mm apart" if settings.context.slices else ""
     sampling = settings.sampling
-    guess = f", one first guess a slice (kept where it stays below {sampling.healthy_below:g})"
+    whose = " and denoiser" if members > 1 else ""
+    guess = f", one first guess a slice{whose} (kept where it stays below {sampling.healthy_below:g})"
     shared = guess if sampling.shared_guess else ""
     remark = f"{provenance['remark']}\n\n" if "remark" in provenance else ""
     results = remark + (

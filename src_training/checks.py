@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import torch
-
-from napari_ddmd.model.autoencoder import Ensemble
-from napari_ddmd.model.bundle import refuse_odd_name
-from napari_ddmd.model.denoiser import Denoiser
+from napari_ddmd.model.bundle import DdmdNetworks, refuse_odd_name
 from napari_ddmd.model.limits import refuse_impossible
 from napari_ddmd.model.schedule import NoiseSchedule
+from napari_ddmd.model.weights import without_memory
 from src_training.distributed import world_size
 from src_training.recipe import Recipe, RecipeError, synthetic_slices
 from src_training.run import anatomy_files
@@ -42,9 +39,7 @@ def check_recipe(recipe: Recipe, stage: str = "all") -> None:
         refuse_odd_name(recipe.name)
         refuse_impossible(model)
         NoiseSchedule.linear(model.diffusion.timesteps, model.diffusion.beta_start, model.diffusion.beta_end)
-        with torch.device("meta"):  # the shapes are checked, nothing is allocated
-            Ensemble(model.autoencoder)
-            Denoiser(model)
+        without_memory(lambda: DdmdNetworks(model))  # the shapes are checked, and that they are not too many
     except ValueError as error:
         raise RecipeError(f"model: {' '.join(str(error).split())}") from error
 
@@ -152,6 +147,11 @@ def _problems(recipe: Recipe, *, trains: bool) -> Iterator[str]:
         yield f"model.sampling.min-part must be 0 to 1, not {model.sampling.min_part}"
     if not 0 <= model.normalisation.lower_percentile < model.normalisation.upper_percentile <= 100:
         yield "model.normalisation needs 0 <= lower-percentile < upper-percentile <= 100"
+    if not 1 <= model.denoiser.members <= model.sampling.samples:
+        yield (
+            f"model.denoiser.members must be 1 to {model.sampling.samples} (model.sampling.samples), "
+            f"not {model.denoiser.members}: each draws a mask of every slice"
+        )
     if model.variant == "full" and model.autoencoder.members < 2:
         yield "model.variant full needs model.autoencoder.members of at least 2: the intra map is their spread"
     if model.diffusion.learned_variance and model.diffusion.prediction != "epsilon":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from napari_ddmd.model.older import UNSHARED
 from src_training.distributed import is_main
@@ -66,11 +66,15 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
 def _restore(base: Any, data: dict[str, Any]) -> Any:
     """Lay saved values over a dataclass, keeping the types of its fields."""
     changes: dict[str, Any] = {}
+    hints = get_type_hints(type(base))
     for entry in fields(base):
         if entry.name not in data:
             continue
         old, value = getattr(base, entry.name), data[entry.name]
         _check_kind(entry.name, value, old)
+        choices = get_args(hints[entry.name]) if get_origin(hints[entry.name]) is Literal else (value,)
+        if value not in choices:
+            raise ValueError(f"{entry.name} is {value!r}")
         if is_dataclass(old):
             value = _restore(old, value)
         elif isinstance(old, tuple):
@@ -93,3 +97,6 @@ def _check_kind(name: str, value: Any, like: Any) -> None:
     wanted = (dict,) if is_dataclass(like) else _KINDS.get(type(like), (str,))
     if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(like, bool):
         raise TypeError(f"{name} is {value!r}")
+    if isinstance(value, list) and like:
+        for item in value:
+            _check_kind(name, item, like[0])

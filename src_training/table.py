@@ -79,7 +79,7 @@ def budget(run: Run) -> dict[str, Any]:
     recipe = run.recipe.baselines if run.system in SIDES else run.recipe.diffusion
     weights = [path for folder in (trained[0] if trained else ()) for path in folder.glob("*.safetensors")]
     return {
-        "iterations": timings[0][0]["steps"] if timings else None,
+        "iterations": sum(timing["steps"] for timing in timings[0]) if timings else None,
         "batch_size": recipe.batch_size,
         "learning_rate": recipe.learning_rate,
         "size": run.recipe.model.frame.size,

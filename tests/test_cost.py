@@ -67,6 +67,20 @@ def test_the_pace_gives_the_seconds(tiny_bundle: Bundle, history: RunHistory) ->
     assert estimate_seconds(tiny_bundle, CPU, ancestral, history).seconds == pytest.approx(20 * (0.3 + 2 * 0.15))
 
 
+def test_each_of_two_denoisers_makes_first_guesses_and_is_called_apart(
+    tiny_bundle: Bundle, history: RunHistory
+) -> None:
+    settings = tiny_bundle.settings
+    two = replace(tiny_bundle, settings=replace(settings, denoiser=replace(settings.denoiser, members=2)))
+    assert estimate_seconds(two, CPU, WORK, history).seconds == pytest.approx(20 * (0.3 + 0.06 + 0.075))
+    one_mask = replace(WORK, samples=1)
+    assert estimate_seconds(two, CPU, one_mask, history).seconds == pytest.approx(20 * (0.3 + 0.03 + 0.015))
+    history.keep_pace(pace_key(two, CPU), replace(PACE, call_s=1.0))
+    ancestral = replace(WORK, sampler="ddpm", slices=1, samples=2)
+    calls = estimate_seconds(two, CPU, ancestral, history).seconds - 0.1 - 2 * 2 * 0.01
+    assert calls == pytest.approx(2 * 2 * 1.0), "both masks at each of two steps"
+
+
 def test_few_slices_are_taken_to_show_a_lesion(tiny_bundle: Bundle, history: RunHistory) -> None:
     one = replace(WORK, slices=1)
     assert estimate_seconds(tiny_bundle, CPU, one, history).seconds == pytest.approx(0.1 + 0.01 + 0.05)

@@ -82,6 +82,23 @@ def test_one_mask_is_that_of_the_first_denoiser(
         np.testing.assert_array_equal(result.samples, first.samples)
 
 
+@pytest.mark.parametrize("shared_guess", [True, False])
+def test_a_mask_does_not_depend_on_how_many_are_drawn(shared_guess: bool, small_case: Case, together: Bundle) -> None:
+    bundle = sampled(together, shared_guess=shared_guess)
+    # Some slices end with the estimate of one denoiser, and go on with that of the other.
+    guesses = [result.samples.reshape(2, -1).max(axis=1) for result in run(small_case, bundle, samples=2, steps=1)]
+    between = float(np.mean(guesses[0]))
+    assert 0 < between < 1
+    assert not np.isclose(*guesses[0])
+    bundle = replace(
+        bundle,
+        settings=replace(bundle.settings, sampling=replace(bundle.settings.sampling, healthy_below=between)),
+    )
+    few, many = (run(small_case, bundle, samples=samples) for samples in (1, 4))
+    for one, all_of_them in zip(few, many, strict=True):
+        np.testing.assert_array_equal(one.samples[0], all_of_them.samples[0])
+
+
 def test_the_batch_changes_no_mask(small_case: Case, together: Bundle) -> None:
     one, two = (run(small_case, together, batch_size=size) for size in (1, 2))
     for left, right in zip(one, two, strict=True):

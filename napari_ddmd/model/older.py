@@ -48,7 +48,7 @@ def brought_up_to_date(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def refuse_partners(provenance: dict[str, Any]) -> None:
-    """Refuse a model of several denoisers, which there were for a while.
+    """Refuse a model of several runs' denoisers, as there were for a while; those of one run are settings.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def refuse_partners(provenance: dict[str, Any]) -> None:
         If it is one.
     """
     if provenance.get("partners"):
-        _refuse("has several denoisers that take turns (provenance.partners)")
+        _refuse("has the denoisers of several runs (provenance.partners)")
 
 
 def refuse_later(what: str) -> None:

@@ -33,7 +33,7 @@ READ = {
 REFUSED = {
     "compact-2": ("5cca8b2", "draws every second mask from the mirrored slice"),
     "mirror-image": ("4b1361b", "looks at the mirror image of each slice"),
-    "turns": ("9e9ede2", "has several denoisers that take turns"),
+    "turns": ("9e9ede2", "has the denoisers of several runs"),
 }
 
 # Sums are made in another order by other processors and versions of torch: 4e-7 was measured between the instruction

@@ -77,6 +77,7 @@ class LesionBox(QWidget):
         self._heard: Labels | None = None
         self.measurement: Measurement | None = None
         self._volume_ml: float | None = None
+        self._is_recounted = False
         self.mask_list = QComboBox()
         self.mask_list.setAccessibleName("Mask in hand")
         self.mask_list.setToolTip("The mask that is measured and saved")
@@ -239,13 +240,16 @@ class LesionBox(QWidget):
             return
         from napari_ddmd.lesions import lesion_volume_ml
 
-        self._volume_ml = lesion_volume_ml(layer.data, case.spacing)
+        self._volume_ml, self._is_recounted = lesion_volume_ml(layer.data, case.spacing), True
         self._show_total()
         self.volume_changed.emit()
 
     def _now(self, measurement: Measurement) -> Measurement:
-        """The measurement with the volume that the mask has by now."""
-        return measurement if self._volume_ml is None else replace(measurement, total_ml=self._volume_ml)
+        """The measurement with the volume that the mask has by now; its lesions are told apart a little later."""
+        if self._volume_ml is None:
+            return measurement
+        count = max(1, measurement.count) if self._volume_ml else 0
+        return replace(measurement, total_ml=self._volume_ml, count=count)
 
     def _measure(self) -> None:
         layer = self.layer
@@ -260,7 +264,7 @@ class LesionBox(QWidget):
             self.measured.emit()
             return
         self._seen, self._began = seen, time.monotonic()
-        self._measuring, self._is_stale = True, False
+        self._measuring, self._is_stale, self._is_recounted = True, False, False
         # A copy: the user may go on painting while it is measured.
         if self._numbering is None:
             self._numbering = Numbering(mask.shape)
@@ -298,8 +302,8 @@ class LesionBox(QWidget):
 
     def _show(self, measurement: Measurement | None) -> None:
         self.measurement = measurement
-        if not self._is_stale:
-            self._volume_ml = None
+        if measurement is None or not self._is_recounted:
+            self._volume_ml = None  # that of the measurement is as new
         self._show_total()
         self.table.show_lesions([] if measurement is None else measurement.lesions)
         self._show_delete()

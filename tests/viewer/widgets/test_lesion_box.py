@@ -84,6 +84,28 @@ def test_the_volume_is_told_before_the_lesions_are_measured(
     qtbot.waitUntil(lambda: box.summary == "3 lesions, 0.78 mL", timeout=10_000)
 
 
+def test_a_volume_that_was_told_gives_way_to_one_that_was_measured_later(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    gate, measured = threading.Event(), lesion_box.measure
+
+    def slow(*arguments: Any, **more: Any) -> Measurement:
+        gate.wait(10)
+        return measured(*arguments, **more)
+
+    monkeypatch.setattr(lesion_box, "measure", slow)
+    layer.data[2:4, 15:19, 15:19] = 1
+    layer.events.labels_update(data=layer.data, offset=None)
+    qtbot.waitUntil(lambda: box._measuring, timeout=5000)
+    # A run writes slices that nobody looks at: no event tells of them, and what was measured is out of date.
+    layer.data[4, 15:19, 15:19] = 1
+    box.evidence_changed()
+    gate.set()
+    qtbot.waitUntil(lambda: box.summary == "3 lesions, 0.97 mL", timeout=10_000)
+
+
 def test_redrawing_alone_measures_nothing(
     viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
