@@ -66,6 +66,9 @@ def test_printing_json_is_asked_for_in_each_call(tmp_path: Path) -> None:
         '{"fold": 0}',
         '{"diffusion": {"learning_rate": "fast"}}',
         '{"model": {"denoiser": {"channels": 32}}}',
+        '{"model": {"denoiser": {"channels": [32, "wide"]}}}',
+        '{"precision": "half"}',
+        '{"model": {"sampling": {"sampler": "guess"}}}',
     ],
 )
 def test_a_damaged_recipe_is_named(content: str, tmp_path: Path) -> None:
@@ -137,5 +140,5 @@ def test_the_recipe_of_a_run_from_before_denoisers_took_turns_has_one(tmp_path: 
     del saved["model"]["denoiser"]["members"]
     path.write_text(json.dumps(saved))
     model = Recipe().model
-    several = replace(model, denoiser=replace(model.denoiser, members=2))
-    assert read_recipe(tmp_path, Recipe(model=several)).model.denoiser.members == 1
+    several = Recipe(model=replace(model, denoiser=replace(model.denoiser, members=2)))
+    assert read_recipe(tmp_path, several).model.denoiser.members == 1
