@@ -20,6 +20,9 @@ def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
         f"({provenance['recipe']['diffusion']['iterations']} iterations at {settings['frame']['size']} pixels)"
         + (f" after {beside}{synthetic} synthetic ones. " if synthetic else ". ")
     )
+    members = settings["denoiser"]["members"]
+    if members > 1:
+        text += f"{members} denoisers, trained apart, take turns in drawing the masks. "
     system = next(iter(provenance["cross_validation"].values()), None)
     if system:
         dice = system["dice_volume"]

@@ -46,6 +46,7 @@ def test_a_further_denoiser_is_trained_apart_and_the_first_one_stays(cohort: Pat
     bundle = load_bundle(tiny_copy / "final" / "bundle")
     for network, weights in zip(bundle.networks.denoisers, (one, two), strict=True):
         assert all(torch.equal(value, weights[key].half().float()) for key, value in network.state_dict().items())
+    assert "2 denoisers, trained apart, take turns in drawing the masks. " in bundle.card
     card = (tiny_copy / "final" / "bundle" / "README.md").read_text()
     assert "- 2 denoisers, trained apart and taking turns in drawing the masks, each at 16 pixels" in card
 
