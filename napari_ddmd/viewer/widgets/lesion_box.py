@@ -17,7 +17,7 @@ from napari_ddmd.editing import Numbering
 from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.mask_tools import is_expert
-from napari_ddmd.viewer.measure import Measurement, fingerprint, measure
+from napari_ddmd.viewer.measure import Measurement, fingerprint, measure, millilitres
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.lesion_table import LesionTable
@@ -123,7 +123,7 @@ class LesionBox(QWidget):
     @property
     def summary(self) -> str:
         """Number of lesions, volume and what it covers in words; empty where there is no mask."""
-        return "" if self.measurement is None else f"{self._now(self.measurement).summary}{self._coverage}"
+        return "" if self.measurement is None else f"{self._words(self.measurement)}{self._coverage}"
 
     def set_case(self, case: Case | None, evidence: Evidence) -> None:
         """Measure the masks of another case.
@@ -244,12 +244,12 @@ class LesionBox(QWidget):
         self._show_total()
         self.volume_changed.emit()
 
-    def _now(self, measurement: Measurement) -> Measurement:
-        """The measurement with the volume that the mask has by now; its lesions are told apart a little later."""
-        if self._volume_ml is None:
-            return measurement
-        count = max(1, measurement.count) if self._volume_ml else 0
-        return replace(measurement, total_ml=self._volume_ml, count=count)
+    def _words(self, measurement: Measurement) -> str:
+        """Lesions and volume; of a mask that has changed the volume alone, until its lesions are told apart."""
+        volume = self._volume_ml
+        if volume is None:
+            return measurement.summary
+        return f"{millilitres(volume)} mL" if volume else "No lesion"
 
     def _measure(self) -> None:
         layer = self.layer
@@ -261,6 +261,8 @@ class LesionBox(QWidget):
         seen = (id(layer), fingerprint(mask), self._revision)
         if seen == self._seen:
             # Who has shown something else meanwhile shall show this again.
+            self._volume_ml = None
+            self._show_total()
             self.measured.emit()
             return
         self._seen, self._began = seen, time.monotonic()
@@ -312,7 +314,7 @@ class LesionBox(QWidget):
     def _show_total(self) -> None:
         self.total.setVisible(self.measurement is not None)
         if self.measurement is not None:
-            self.total.setText(f"<b>{self._now(self.measurement).summary}</b>{self._coverage}")
+            self.total.setText(f"<b>{self._words(self.measurement)}</b>{self._coverage}")
 
     def _show_delete(self) -> None:
         layer = self.layer

@@ -78,8 +78,8 @@ def test_the_volume_is_told_before_the_lesions_are_measured(
     monkeypatch.setattr(lesion_box, "measure", slow)
     layer.data[2:4, 15:19, 15:19] = 1
     layer.events.labels_update(data=layer.data, offset=None)
-    assert told == ["2 lesions, 0.78 mL"], "the lesions are still to be counted"
-    assert "2 lesions, 0.78 mL" in box.total.text()
+    assert told == ["0.78 mL"], "the lesions are still to be counted"
+    assert "<b>0.78 mL</b>" in box.total.text()
     gate.set()
     qtbot.waitUntil(lambda: box.summary == "3 lesions, 0.78 mL", timeout=10_000)
 
