@@ -58,7 +58,7 @@ class LesionTab(QWidget):
         self.lesion_box.mask_changed.connect(self._on_mask)
         self.lesion_box.mask_edited.connect(desk.mask_edited)
         self.lesion_box.measured.connect(self._show_coverage)
-        self.lesion_box.volume_changed.connect(lambda: self.summary_changed.emit(self.lesion_box.summary))
+        self.lesion_box.volume_changed.connect(self._tell_summary)
         desk.case_changed.connect(self._show)
         desk.results_changed.connect(self._show_results)
         self.destroyed.connect(self.correct_box.layer_links.disconnect)
@@ -97,4 +97,7 @@ class LesionTab(QWidget):
         else:
             brain = case.brain_slices
             self.lesion_box.set_coverage(len(results.done.intersection(brain)), len(brain))
+        self._tell_summary()
+
+    def _tell_summary(self) -> None:
         self.summary_changed.emit(self.lesion_box.summary)
