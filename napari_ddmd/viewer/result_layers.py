@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
+from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.viewer.kept_run import KeptRun
 from napari_ddmd.viewer.layer_tag import Role, is_of
 from napari_ddmd.viewer.lesion_layer import LesionLayer
@@ -170,6 +171,11 @@ class ResultLayers:
             self._dirty.add(index)
         self.lesion.end_run()
         self.refresh()
+
+    @property
+    def lesion_ml(self) -> float:
+        """Volume of the lesion layer in millilitres, at once: a count of voxels, without the lesions apart."""
+        return lesion_volume_ml(self.lesion.data, self._case.spacing)
 
     def draw_thumbnails(self) -> None:
         """Bring the pictures in napari's list of layers up to date, which no other call does: they take long."""

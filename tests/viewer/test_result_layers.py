@@ -345,6 +345,15 @@ def test_agreement_has_a_colour_for_each_number_of_samples(
     np.testing.assert_allclose(layer.colormap.map(np.array([0, 3])), [[0, 0, 0, 0], colors[3]], atol=0.01)
 
 
+def test_the_volume_is_known_at_once(results: ResultLayers, case: Case, recipe: Recipe) -> None:
+    assert results.lesion_ml == 0
+    results.add(recipe, slice_result(case, 4))
+    # Voxels of 2 mm × 2 mm × 3 mm.
+    assert results.lesion_ml == pytest.approx(np.count_nonzero(slice_result(case, 4).mask()) * 12 / 1000)
+    results.set_threshold(0.85)
+    assert results.lesion_ml == 0
+
+
 def test_layers_come_one_by_one_while_a_run_is_on(viewer: ViewerModel, case: Case, recipe: Recipe) -> None:
     results = ResultLayers(viewer, case)
     results.begin()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +15,9 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.editing import Numbering
-from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.mask_tools import is_expert
-from napari_ddmd.viewer.measure import Measurement, fingerprint, measure, millilitres
+from napari_ddmd.viewer.measure import Measurement, fingerprint, measure
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.lesion_table import LesionTable
@@ -29,10 +29,38 @@ if TYPE_CHECKING:
 
     from napari_ddmd.case import Case
     from napari_ddmd.lesions import Lesion
+    from napari_ddmd.model.discrepancy import DiscrepancyScores
+    from napari_ddmd.volumes import Volumes
 
 _MOST_MS = 400
-_REST = 1
+_REST = 4
 """How many times as long as it has measured a mask it waits before it measures one again: the interpreter is shared."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What runs have said of a case, to be averaged over each lesion; filled in place.
+
+    Attributes
+    ----------
+    probability, uncertainty : (S, H, W) ndarray of float32, or None
+        See `Volumes`.
+    scores : mapping of int to DiscrepancyScores, or None
+        By axial slice.
+    """
+
+    probability: NDArray[np.float32] | None = None
+    uncertainty: NDArray[np.float32] | None = None
+    scores: Mapping[int, DiscrepancyScores] | None = None
+
+    @classmethod
+    def of(cls, volumes: Volumes | None) -> Evidence:
+        """What the volumes hold; nothing before a run."""
+        return cls() if volumes is None else cls(volumes.probability, volumes.uncertainty, volumes.scores)
+
+    def is_same_as(self, other: Evidence) -> bool:
+        """Tell whether both are the very same arrays."""
+        return self.probability is other.probability and self.uncertainty is other.uncertainty
 
 
 class LesionBox(QWidget):
@@ -44,8 +72,6 @@ class LesionBox(QWidget):
         The voxel ``(s, h, w)`` to go to.
     measured
         A `Measurement` is on show, or none any more.
-    volume_changed
-        The volume in `summary` is that of a mask whose lesions are still to be measured.
     mask_changed
         Another mask is measured, or none.
     mask_edited
@@ -56,7 +82,6 @@ class LesionBox(QWidget):
 
     lesion_chosen = Signal(object)
     measured = Signal()
-    volume_changed = Signal()
     mask_changed = Signal()
     mask_edited = Signal()
     delete_wanted = Signal(object, int)
@@ -76,8 +101,6 @@ class LesionBox(QWidget):
         self._seen: tuple[int, int, int] | None = None
         self._heard: Labels | None = None
         self.measurement: Measurement | None = None
-        self._volume_ml: float | None = None
-        self._is_recounted = False
         self.mask_list = QComboBox()
         self.mask_list.setAccessibleName("Mask in hand")
         self.mask_list.setToolTip("The mask that is measured and saved")
@@ -123,7 +146,7 @@ class LesionBox(QWidget):
     @property
     def summary(self) -> str:
         """Number of lesions, volume and what it covers in words; empty where there is no mask."""
-        return "" if self.measurement is None else f"{self._words(self.measurement)}{self._coverage}"
+        return "" if self.measurement is None else f"{self.measurement.summary}{self._coverage}"
 
     def set_case(self, case: Case | None, evidence: Evidence) -> None:
         """Measure the masks of another case.
@@ -218,7 +241,7 @@ class LesionBox(QWidget):
         layer = self.layer
         if layer is not self._heard:
             # Figures of another mask must not pass for this one's, nor its voxels be deleted here.
-            self._heard, self.measurement, self._numbering, self._volume_ml = layer, None, None, None
+            self._heard, self.measurement, self._numbering = layer, None, None
             self._forget()
         if layer is not None:
             # Painting, filling and undo all end in one of these.
@@ -229,27 +252,8 @@ class LesionBox(QWidget):
         self.mask_changed.emit()
 
     def _on_painted(self, _event: Any = None) -> None:
-        self._show_volume()
         self.remeasure()
         self.mask_edited.emit()
-
-    def _show_volume(self) -> None:
-        """Tell the volume at once: counting voxels takes a few milliseconds, measuring the lesions ten times that."""
-        layer, case = self.layer, self._case
-        if self.measurement is None or layer is None or case is None:
-            return
-        from napari_ddmd.lesions import lesion_volume_ml
-
-        self._volume_ml, self._is_recounted = lesion_volume_ml(layer.data, case.spacing), True
-        self._show_total()
-        self.volume_changed.emit()
-
-    def _words(self, measurement: Measurement) -> str:
-        """Lesions and volume; of a mask that has changed the volume alone, until its lesions are told apart."""
-        volume = self._volume_ml
-        if volume is None:
-            return measurement.summary
-        return f"{millilitres(volume)} mL" if volume else "No lesion"
 
     def _measure(self) -> None:
         layer = self.layer
@@ -261,12 +265,10 @@ class LesionBox(QWidget):
         seen = (id(layer), fingerprint(mask), self._revision)
         if seen == self._seen:
             # Who has shown something else meanwhile shall show this again.
-            self._volume_ml = None
-            self._show_total()
             self.measured.emit()
             return
         self._seen, self._began = seen, time.monotonic()
-        self._measuring, self._is_stale, self._is_recounted = True, False, False
+        self._measuring, self._is_stale = True, False
         # A copy: the user may go on painting while it is measured.
         if self._numbering is None:
             self._numbering = Numbering(mask.shape)
@@ -304,8 +306,6 @@ class LesionBox(QWidget):
 
     def _show(self, measurement: Measurement | None) -> None:
         self.measurement = measurement
-        if measurement is None or not self._is_recounted:
-            self._volume_ml = None  # that of the measurement is as new
         self._show_total()
         self.table.show_lesions([] if measurement is None else measurement.lesions)
         self._show_delete()
@@ -314,7 +314,7 @@ class LesionBox(QWidget):
     def _show_total(self) -> None:
         self.total.setVisible(self.measurement is not None)
         if self.measurement is not None:
-            self.total.setText(f"<b>{self._words(self.measurement)}</b>{self._coverage}")
+            self.total.setText(f"<b>{self.measurement.summary}</b>{self._coverage}")
 
     def _show_delete(self) -> None:
         layer = self.layer

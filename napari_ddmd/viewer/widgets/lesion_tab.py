@@ -6,7 +6,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.desk import Desk
-from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.mask_tools import is_expert, lesion_in_hand
 from napari_ddmd.viewer.sight import bring_into_sight
 from napari_ddmd.viewer.viewer_links import ViewerLinks
@@ -14,7 +13,7 @@ from napari_ddmd.viewer.widgets.autosave_box import AutosaveBox
 from napari_ddmd.viewer.widgets.compare_box import CompareBox
 from napari_ddmd.viewer.widgets.correct_box import CorrectBox
 from napari_ddmd.viewer.widgets.edited_box import EditedBox
-from napari_ddmd.viewer.widgets.lesion_box import LesionBox
+from napari_ddmd.viewer.widgets.lesion_box import Evidence, LesionBox
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 
 
@@ -58,7 +57,6 @@ class LesionTab(QWidget):
         self.lesion_box.mask_changed.connect(self._on_mask)
         self.lesion_box.mask_edited.connect(desk.mask_edited)
         self.lesion_box.measured.connect(self._show_coverage)
-        self.lesion_box.volume_changed.connect(self._tell_summary)
         desk.case_changed.connect(self._show)
         desk.results_changed.connect(self._show_results)
         self.destroyed.connect(self.correct_box.layer_links.disconnect)
@@ -97,7 +95,4 @@ class LesionTab(QWidget):
         else:
             brain = case.brain_slices
             self.lesion_box.set_coverage(len(results.done.intersection(brain)), len(brain))
-        self._tell_summary()
-
-    def _tell_summary(self) -> None:
         self.summary_changed.emit(self.lesion_box.summary)

@@ -11,6 +11,7 @@ from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.hover import Hover
+from napari_ddmd.viewer.measure import millilitres
 from napari_ddmd.viewer.navigation import real_viewer
 from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.result_layers import ResultLayers
@@ -181,6 +182,7 @@ class SegmentationPanel(QWidget):
         self.run_part.running_changed.connect(self._on_running)
         self.run_part.running_changed.connect(self.look_tab.denoising_box.set_running)
         self.lesion_tab.summary_changed.connect(self.summary_bar.say)
+        self.desk.threshold_changed.connect(self._show_volume)
         # Not methods of the panel: those are disconnected before it tells that it is destroyed.
         self.destroyed.connect(links.disconnect)
         self.destroyed.connect(self.lesion_box.layer_links.disconnect)
@@ -193,6 +195,12 @@ class SegmentationPanel(QWidget):
         if problem is None and self.model_box.bundle is None:
             return "Choose a model."
         return problem
+
+    def _show_volume(self) -> None:
+        """Say the volume while the threshold is dragged: telling the lesions apart takes longer."""
+        results = self.desk.results
+        if results is not None and self.desk.mask is not None and self.desk.mask is results.lesion.layer:
+            self.summary_bar.say(f"{millilitres(results.lesion_ml)} mL")
 
     def _show_cost(self) -> None:
         case, choice = self.desk.case, self.slice_box.choice

@@ -73,22 +73,17 @@ def test_who_browses_the_samples_sees_them(tab: LookTab, desk: Desk, case: Case,
     np.testing.assert_array_equal(layer.data, desk.volumes.samples[1])
 
 
-def voxels(desk: Desk) -> int:
-    assert desk.results is not None
-    return int(np.count_nonzero(desk.results.lesion.data))
-
-
 def test_the_threshold_cuts_and_follows(tab: LookTab, desk: Desk, case: Case, qtbot: QtBot) -> None:
     add_results(desk, case)
     assert desk.results is not None
-    before = voxels(desk)
+    before = desk.results.lesion_ml
     assert before > 0
     with qtbot.waitSignal(desk.threshold_changed):
         tab.result_box.threshold.setValue(0.9)
-    assert voxels(desk) == 0
+    assert desk.results.lesion_ml == 0
     desk.set_threshold(0.3)
     assert tab.result_box.threshold.value() == pytest.approx(0.3)
-    assert voxels(desk) == before
+    assert desk.results.lesion_ml == before
 
 
 def test_the_plot_follows_the_theme(tab: LookTab, desk: Desk, case: Case, viewer: ViewerModel) -> None:
@@ -114,8 +109,11 @@ def test_the_volume_is_said_while_the_threshold_is_dragged(open_panel: OpenPanel
     _viewer, panel = open_panel(case)
     add_results(panel.desk, case)
     qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
+    assert panel.results is not None
+    before = panel.results.lesion_ml
     panel.desk.set_threshold(0.9)
-    assert panel.summary.text().startswith("No lesion"), "at once, before the lesions are measured"
+    assert panel.summary.text() == "0.00 mL"
     panel.desk.set_threshold(0.5)
-    assert "mL" in panel.summary.text()
+    assert panel.summary.text() == f"{before:.2f} mL"
+    # The mask is the same again, and so are the words.
     qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
