@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 REST_MS = 5_000
 LATEST_MS = 30_000
+_CONNECTED = "napari-ddmd saves edits at the end"
+_keepers: WeakSet[Keeper] = WeakSet()
 
 
 class AutosaveBox(QWidget):
@@ -66,12 +69,8 @@ class AutosaveBox(QWidget):
         desk.mask_edited.connect(self._on_edited)
         desk.history_changed.connect(self._on_edited)
         desk.case_changed.connect(self._on_case)
-        flush = self.keeper.flush
-        self.destroyed.connect(self.keeper.close)
-        application = QCoreApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(flush)
-            self.destroyed.connect(lambda *_: application.aboutToQuit.disconnect(flush))
+        self.destroyed.connect(partial(Keeper.close, self.keeper))  # which holds the keeper until then
+        _flush_at_quit(self.keeper)
         self._on_case()
 
     def restore(self) -> None:
@@ -234,3 +233,17 @@ class AutosaveBox(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.label)
         layout.addLayout(buttons)
+
+
+def _flush_at_quit(keeper: Keeper) -> None:
+    """Let a keeper save when the application ends: by one connection for all, which no panel that goes must undo."""
+    _keepers.add(keeper)
+    application = QCoreApplication.instance()
+    if application is not None and not application.property(_CONNECTED):
+        application.setProperty(_CONNECTED, True)
+        application.aboutToQuit.connect(_flush_all)
+
+
+def _flush_all() -> None:
+    for keeper in list(_keepers):
+        keeper.flush()
