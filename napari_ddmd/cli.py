@@ -305,9 +305,12 @@ def _user_errors() -> tuple[type[Exception], ...]:
     from napari_ddmd.device import DeviceError
     from napari_ddmd.display import DisplayError
     from napari_ddmd.export import ExportError
+    from napari_ddmd.launcher import LauncherError
     from napari_ddmd.predict import PredictError
 
-    errors: list[type[Exception]] = [CaseError, DeviceError, DisplayError, ExportError, PredictError, OSError]
+    errors: list[type[Exception]] = [
+        *(CaseError, DeviceError, DisplayError, ExportError, LauncherError, PredictError, OSError)
+    ]
     # Of modules that are large; where one has not been loaded, its error cannot have been raised.
     for module, name in (
         ("napari_ddmd.segment", "InferenceError"),

@@ -16,19 +16,42 @@ PATIENCE = timedelta(days=30)
 """A process may wait hours for another's work; one that has died is noticed by the launcher, not by this."""
 
 
+class LauncherError(ValueError):
+    """What the launcher says makes no sense; the message is one line."""
+
+
 def world_size() -> int:
     """Number of processes."""
-    return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE"} <= os.environ.keys() else 1
+    return number("WORLD_SIZE", least=1) if {"RANK", "WORLD_SIZE"} <= os.environ.keys() else 1
 
 
 def rank() -> int:
     """Number of this process, from 0."""
-    return int(os.environ["RANK"]) if world_size() > 1 else 0
+    return number("RANK") if world_size() > 1 else 0
 
 
 def local_rank() -> int:
     """Number of this process among those of its machine, from 0."""
-    return int(os.environ.get("LOCAL_RANK", 0)) if world_size() > 1 else 0
+    return number("LOCAL_RANK", "0") if world_size() > 1 else 0
+
+
+def number(name: str, unset: str = "", *, least: int = 0) -> int:
+    """Whole number in an environment variable of the launcher.
+
+    Raises
+    ------
+    LauncherError
+        If it is none.
+    """
+    text = os.environ.get(name, unset)
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < least:
+        problem = f"{name} is {text!r} in the environment, which cannot be"
+        raise LauncherError(f"{problem}; start with torchrun, or unset RANK")
+    return value
 
 
 def share(items: Sequence[Item]) -> list[Item]:

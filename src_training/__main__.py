@@ -20,6 +20,7 @@ from napari_ddmd.case import CaseError
 from napari_ddmd.closed_pipe import ending_quietly, write_out
 from napari_ddmd.device import DeviceError
 from napari_ddmd.faults import is_out_of_memory
+from napari_ddmd.launcher import LauncherError
 from napari_ddmd.model.bundle import BundleError
 from napari_ddmd.one_line import one_line, print_any_name
 from napari_ddmd.segment import InferenceError
@@ -95,7 +96,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             for name in STAGES if stage == "all" else (stage,):
                 _stage(name)(run)
         write_out()
-    except (RecipeError, CaseError, BundleError, DeviceError, InferenceError) as error:
+    except (RecipeError, CaseError, BundleError, DeviceError, InferenceError, LauncherError) as error:
         print(f"src_training: {one_line(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from napari_ddmd import launcher
+from napari_ddmd import cli, launcher
+from src_training.__main__ import main as train
 
 from .conftest import CaseWriter
 
@@ -41,6 +42,29 @@ def test_shares_are_all_items_once(monkeypatch: pytest.MonkeyPatch) -> None:
         shares.append(launcher.share("abcde"))
 
     assert shares == [["a", "d"], ["b", "e"], ["c"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("WORLD_SIZE", "two"), ("WORLD_SIZE", "0"), ("RANK", ""), ("RANK", "-1"), ("RANK", "1.5")]
+)
+def test_what_is_no_number_of_processes_is_named_in_one_line(
+    name: str,
+    value: str,
+    tmp_path: Path,
+    write_small_case: CaseWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    be_process(monkeypatch, 1, 2)
+    monkeypatch.setenv(name, value)
+    case = write_small_case(tmp_path / "a")
+    told = f"{name} is {value!r} in the environment, which cannot be; start with torchrun, or unset RANK"
+
+    assert cli.main(["predict", str(case), "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == f"napari-ddmd: {told}\n"
+    assert train(["--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err == f"src_training: {told}\n"
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
