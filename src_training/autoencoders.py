@@ -1,10 +1,16 @@
-"""Stage ``autoencoders``: AE-1 on all slices, AE-2 on healthy slices, for each set of patients that is needed."""
+"""Stage ``autoencoders``: AE-1 on all slices, AE-2 on healthy slices, for each set of patients that is needed.
+
+A dozen patients show AE-2 few healthy slices from the height of a lesion, and both ensembles learn a blurred average
+brain. Where the recipe has synthetic patients, the ensembles therefore start from those that have learned from them,
+and go on with batches of both.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +29,9 @@ from src_training.dataset import Slices, draw_epochs
 from src_training.files import read_tensors, write_tensors
 from src_training.loop import LoopSettings, make_fabric, train
 from src_training.preview import flair, side_by_side
-from src_training.recipe import RecipeError
+from src_training.recipe import RecipeError, synthetic_autoencoder_slices
 from src_training.run import Run, Split
+from src_training.synthetic_patients import prepare_synthetic
 
 KINDS = ("ae_1", "ae_2")
 CHECKPOINT_EVERY = 500
@@ -70,9 +77,25 @@ def train_sets(sets: Sequence[tuple[Split, Sequence[str]]]) -> None:
         paths = {_folder(*one) / f"{kind}.safetensors": (i, kind) for i, one in enumerate(sets) for kind in KINDS}
         return [work for path, work in paths.items() if not path.exists()]
 
-    for number, kind in distributed.share(distributed.on_main(missing)):
+    work = distributed.on_main(missing)
+    if work:
+        _train_start(sets[0][0].run)
+    for number, kind in distributed.share(work):
         _ensemble(*sets[number], kind)
     distributed.barrier()
+
+
+def _train_start(run: Run) -> None:
+    """Make the synthetic patients and train their ensembles, where those of the run's patients start from them."""
+    if run.autoencoders_meet_synthetic:
+        prepare_synthetic(run)
+        train_sets([_starting_set(run)])
+
+
+def _starting_set(run: Run) -> tuple[Split, list[str]]:
+    """All synthetic patients."""
+    split = run.synthetic().split("final")
+    return split, split.training_cases
 
 
 def load_ensembles(split: Split, cases: Sequence[str]) -> tuple[Ensemble, Ensemble]:
@@ -91,13 +114,17 @@ def _folder(split: Split, cases: Sequence[str]) -> Path:
     settings, usual = split.run.recipe.to_dict(), ModelSettings().to_dict()
     # What is as usual is left out: it was, in runs of earlier versions.
     window = {key: settings["model"][key] for key in ("frame", "normalisation")}
-    fingerprint = {key: value for key, value in window.items() if value != usual[key]} | {
-        "cases": sorted(cases),
-        "autoencoder": settings["model"]["autoencoder"],
-        "training": settings["autoencoders"],
-        "slices": settings["slices"],
-        "seed": split.run.recipe.seed,
-    }
+    fingerprint = (
+        {key: value for key, value in window.items() if value != usual[key]}
+        | {
+            "cases": sorted(cases),
+            "autoencoder": settings["model"]["autoencoder"],
+            "training": settings["autoencoders"],
+            "slices": settings["slices"],
+            "seed": split.run.recipe.seed,
+        }
+        | split.run.synthetic_fingerprint
+    )
     return split.run.ensembles / hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -108,6 +135,8 @@ def _ensemble(split: Split, cases: Sequence[str], kind: str) -> Ensemble:
     ensemble = Ensemble(recipe.model.autoencoder)
     path = folder / f"{kind}.safetensors"
     if not path.exists():
+        if run.autoencoders_meet_synthetic:
+            ensemble.load_state_dict(_ensemble(*_starting_set(run), kind).state_dict())
         _train(folder, kind, ensemble, Slices.learned_from(split, sorted(cases)), run, make_fabric(recipe, alone=True))
         write_tensors(path, ensemble.state_dict())
         forget_states(folder / kind)
@@ -148,11 +177,12 @@ class ReconstructionTask:
 
 def _train(folder: Path, kind: str, ensemble: Ensemble, slices: Slices, run: Run, fabric: Fabric) -> None:
     recipe = run.recipe.autoencoders
-    rows = np.arange(len(slices.rows)) if kind == "ae_1" else np.flatnonzero(~slices.unhealthy)
+    rows = _rows(slices, kind)
     if rows.size == 0:
         raise RecipeError("no healthy slice in the training patients; AE-2 cannot be trained (widen the slice band)")
     small = _small_slices(slices, rows, run.recipe.model.autoencoder.size).to(fabric.device)
-    size = min(recipe.batch_size, len(rows))
+    synthetic = _Synthetic.of(run, kind)
+    size = min(recipe.batch_size - (synthetic.count if synthetic else 0), len(rows))
     steps = recipe.epochs * max(1, len(rows) // size)
 
     class EpochBatches(torch.utils.data.Dataset[tuple[Tensor, ...]]):
@@ -160,7 +190,10 @@ def _train(folder: Path, kind: str, ensemble: Ensemble, slices: Slices, run: Run
             return steps
 
         def __getitem__(self, step: int) -> tuple[Tensor, ...]:
-            return (small[draw_epochs(len(rows), size, step, run.recipe.seed)],)
+            real = small[draw_epochs(len(rows), size, step, run.recipe.seed)]
+            if synthetic is None:
+                return (real,)
+            return (torch.cat([real, synthetic.draw(step).to(real)]),)
 
     settings = LoopSettings.of(
         run.recipe,
@@ -181,6 +214,37 @@ def _train(folder: Path, kind: str, ensemble: Ensemble, slices: Slices, run: Run
         name=f"{kind} {folder.name}",
         facts={"Patients": len(slices.cases), "Slices learned from": len(rows)},
     )
+
+
+@dataclass(frozen=True)
+class _Synthetic:
+    """The synthetic slices of a batch; they are read one batch at a time, because there are ten times as many."""
+
+    slices: Slices
+    rows: NDArray[np.int64]
+    count: int
+    size: int
+    seed: int
+
+    @classmethod
+    def of(cls, run: Run, kind: str) -> _Synthetic | None:
+        """Those of which AE-1 or AE-2 learns beside real ones; None where it learns from real ones alone."""
+        count = synthetic_autoencoder_slices(run.recipe)
+        if not run.autoencoders_meet_synthetic or not count:
+            return None
+        slices = Slices.learned_from(*_starting_set(run))
+        rows = _rows(slices, kind)
+        return cls(slices, rows, count, run.recipe.model.autoencoder.size, run.recipe.seed) if rows.size else None
+
+    def draw(self, step: int) -> Tensor:
+        """Slices ``(count, C, size, size)`` of one step."""
+        drawn = np.random.default_rng([self.seed, step, 1]).choice(self.rows, self.count)
+        return resize_for_autoencoders(self.slices.image(drawn), self.size)
+
+
+def _rows(slices: Slices, kind: str) -> NDArray[np.int64]:
+    """What AE-1 or AE-2 learns from: all slices, or the healthy ones."""
+    return np.arange(len(slices.rows)) if kind == "ae_1" else np.flatnonzero(~slices.unhealthy)
 
 
 def _small_slices(slices: Slices, rows: NDArray[np.int64], size: int) -> Tensor:

@@ -72,6 +72,8 @@ def model_card(bundle: Bundle) -> str:
         if pretraining["patients"]
         else "none"
     )
+    meets = pretraining["patients"] and pretraining.get("autoencoders", False)
+    beside = ", after and beside synthetic patients" if meets else ""
     members = settings.denoiser.members
     denoisers = (
         f"{members} denoisers, trained apart and taking turns in drawing the masks, each" if members > 1 else "denoiser"
@@ -112,7 +114,7 @@ are to be looked for in every case.
 - data: {len(provenance["training_cases"])} labelled patients of the BRATS challenges
   ({", ".join(provenance["training_cases"])})
 - variant {settings.variant}: {settings.autoencoder.members} + {settings.autoencoder.members} autoencoders at
-  {settings.autoencoder.size} pixels, {recipe["autoencoders"]["epochs"]} epochs
+  {settings.autoencoder.size} pixels, {recipe["autoencoders"]["epochs"]} epochs{beside}
 - {denoisers} at {settings.frame.size} pixels over {settings.frame.extent_mm:.0f} mm,
   channels {settings.denoiser.channels},
   {2 * settings.context.slices} neighbouring slices shown{apart},

@@ -10,7 +10,7 @@ from napari_ddmd.model.limits import refuse_impossible
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.weights import without_memory
 from src_training.distributed import world_size
-from src_training.recipe import Recipe, RecipeError, synthetic_slices
+from src_training.recipe import Recipe, RecipeError, synthetic_autoencoder_slices, synthetic_slices
 from src_training.run import anatomy_files
 
 
@@ -126,12 +126,16 @@ def _problems(recipe: Recipe, *, trains: bool) -> Iterator[str]:
     if not 0 <= recipe.pretraining.share < 1:
         yield f"pretraining.share must be 0 or more and less than 1, not {recipe.pretraining.share}"
     elif recipe.pretraining.patients and recipe.pretraining.share:
-        mixed = synthetic_slices(recipe)
-        if mixed in (0, diffusion.batch_size):
-            yield (
-                f"pretraining.share {recipe.pretraining.share} makes {mixed} of diffusion.batch-size "
-                f"{diffusion.batch_size} slices synthetic; choose a share that leaves some of both kinds, or 0"
-            )
+        batches = [("diffusion", diffusion.batch_size, synthetic_slices(recipe))]
+        if recipe.pretraining.autoencoders:
+            size = recipe.autoencoders.batch_size
+            batches.append(("autoencoders", size, synthetic_autoencoder_slices(recipe)))
+        for name, size, mixed in batches:
+            if mixed in (0, size):
+                yield (
+                    f"pretraining.share {recipe.pretraining.share} makes {mixed} of {name}.batch-size {size} slices "
+                    "synthetic; choose a share that leaves some of both kinds, or 0"
+                )
     if not 1 <= model.sampling.steps <= model.diffusion.timesteps:
         yield f"model.sampling.steps must be 1 to {model.diffusion.timesteps}, not {model.sampling.steps}"
     if model.context.slices < 0:

@@ -11,7 +11,7 @@ from napari_ddmd.device import MemoryEstimate, free_memory_mb
 from src_training.autoencoders import needed_sets
 from src_training.census import Census
 from src_training.costs import Costs, activation_bytes, micro_batch
-from src_training.recipe import Recipe
+from src_training.recipe import Recipe, synthetic_autoencoder_slices
 from src_training.run import Run, Split
 
 Rows = list[tuple[str, str]]
@@ -90,12 +90,13 @@ def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], co
     """Autoencoders, maps and denoiser of some splits."""
     sets = {tuple(sorted(cases)) for split in splits for cases in needed_sets(split)}
     learned = steps = 0
+    synthetic = synthetic_autoencoder_slices(recipe)
     for cases in sets:
         healthy, unhealthy = census.learned_from(cases, recipe)
         for count in (healthy + unhealthy, healthy):  # AE-1 and AE-2
-            size = min(recipe.autoencoders.batch_size, count)
+            size = min(recipe.autoencoders.batch_size - synthetic, count)
             own = recipe.autoencoders.epochs * max(1, count // size) if size else 0
-            learned, steps = learned + own * size, steps + own
+            learned, steps = learned + own * (size + synthetic), steps + own
     mapped = sum(sum(census.kinds(split.training_cases)) for split in splits)
     members = recipe.model.denoiser.members
     iterations = len(splits) * members * recipe.diffusion.iterations

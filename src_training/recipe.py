@@ -53,7 +53,7 @@ class DataRecipe:
 class AutoencoderRecipe:
     """Training of AE-1 (all slices) and AE-2 (healthy slices), Eq 9 and Eq 10."""
 
-    epochs: int = 8
+    epochs: int = 12
     """Passes over the slices of the set."""
     batch_size: int = 32
     """Slices a batch."""
@@ -77,18 +77,21 @@ class DiscrepancyRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainingRecipe:
-    """What the denoiser learns from synthetic patients, before and beside the real ones; not in the paper."""
+    """What the networks learn from synthetic patients, before and beside the real ones; not in the paper."""
 
     patients: int = 160
     """Synthetic patients to make; 0 leaves the pre-training out."""
     autoencoder_epochs: int = 2
     """Passes of the synthetic patients' own autoencoders over their slices."""
+    autoencoders: bool = True
+    """Let the autoencoders of real patients learn from the synthetic ones, too: they start from theirs, and as large a
+    share of each batch stays synthetic."""
     iterations: int = 3000
     """Optimiser steps; all else is as in the training of the denoiser."""
     learning_rate: float = 1e-3
     """Peak of the learning rate."""
     share: float = 0.5
-    """Share of synthetic slices in the batches of the training that follows."""
+    """Share of synthetic slices in the batches of the trainings on real patients."""
     anatomy: Path | None = None
     """Folder of tissue label maps of healthy brains (FreeSurfer codes, .nii or .nii.gz); every second synthetic patient
     takes its anatomy from one of them."""
@@ -210,6 +213,14 @@ class Recipe:
 def synthetic_slices(recipe: Recipe) -> int:
     """Number of synthetic slices in a batch of the denoiser's training on real patients."""
     return round(recipe.diffusion.batch_size * recipe.pretraining.share) if recipe.pretraining.patients else 0
+
+
+def synthetic_autoencoder_slices(recipe: Recipe) -> int:
+    """Number of synthetic slices in a batch of the autoencoders' training on real patients."""
+    settings = recipe.pretraining
+    if not settings.patients or not settings.autoencoders:
+        return 0
+    return round(recipe.autoencoders.batch_size * settings.share)
 
 
 def own_system(recipe: Recipe) -> str:

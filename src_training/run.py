@@ -102,7 +102,22 @@ class Run:
     def pretraining_fingerprint(self) -> dict[str, Any]:
         """The settings of the pre-training, with the names of its label maps in place of their folder."""
         settings = self.recipe.to_dict()["pretraining"]
-        return {key: value for key, value in settings.items() if key != "anatomy"} | self._anatomy
+        told = ("anatomy", "autoencoders")  # the second goes into the maps' fingerprint
+        return {key: value for key, value in settings.items() if key not in told} | self._anatomy
+
+    @property
+    def autoencoders_meet_synthetic(self) -> bool:
+        """Whether the ensembles of the run's patients learn from its synthetic patients, too."""
+        return self.recipe.pretraining.patients > 0 and self.recipe.pretraining.autoencoders
+
+    @property
+    def synthetic_fingerprint(self) -> dict[str, Any]:
+        """What the ensembles of the run's patients depend on that is synthetic, if anything."""
+        if not self.autoencoders_meet_synthetic:
+            return {}
+        settings = self.recipe.pretraining
+        learned = {"epochs": settings.autoencoder_epochs, "share": settings.share}
+        return {"synthetic": self.patients_fingerprint | learned}
 
     @property
     def _anatomy(self) -> dict[str, Any]:
@@ -131,7 +146,7 @@ class Run:
         """The settings that the discrepancy maps depend on, beside the slice store."""
         recipe = self.recipe.to_dict()
         kept = {key: recipe[key] for key in ("discrepancies", "autoencoders", "slices", "seed")}
-        return kept | {"autoencoder": recipe["model"]["autoencoder"]}
+        return kept | {"autoencoder": recipe["model"]["autoencoder"]} | self.synthetic_fingerprint
 
     def index(self) -> dict[str, Any]:
         """What the slice store says of each case."""

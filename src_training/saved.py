@@ -55,6 +55,8 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
             for group, unsaid in (("sampling", UNSHARED), ("denoiser", {"members": 1})):
                 if isinstance(saved["model"].get(group), dict):
                     saved["model"][group] = unsaid | saved["model"][group]
+        if isinstance(saved.get("pretraining"), dict):
+            saved["pretraining"].setdefault("autoencoders", False)
         recipe: Recipe = _restore(base, saved)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}); delete it and give the options again") from error

@@ -17,9 +17,9 @@ from src_training.diffusion import denoiser_folder
 from src_training.evaluate import evaluate_split, write_summary
 from src_training.files import read_json, write_bytes, write_json
 from src_training.prepare import prepare
-from src_training.pretraining import make_patients
 from src_training.recipe import DDMD_VARIANTS
 from src_training.run import Run, Split
+from src_training.synthetic_patients import make_patients
 from src_training.systems import for_system, train_system
 from src_training.table_text import csv_table, markdown_pages
 

@@ -68,6 +68,10 @@ def test_synthetic_patients_are_owned_up_to(bundle: Bundle) -> None:
     assert "after 80 synthetic ones" in summary_line(alone, bundle.settings.to_dict())
     page = model_card(replace(bundle, provenance=provenance))
     assert "3000 iterations on 80 synthetic patients, who fill 25 % of each later batch" in page
+    assert "epochs, after and beside synthetic patients\n" in page
+    apart = {key: value for key, value in pretraining.items() if key != "autoencoders"}  # cards of earlier versions
+    earlier = model_card(replace(bundle, provenance=provenance | {"recipe": recipe | {"pretraining": apart}}))
+    assert "epochs\n- denoiser" in earlier
     real = bundle.provenance | {"recipe": recipe | {"pretraining": pretraining | {"anatomy": True}}}
     told = model_card(replace(bundle, provenance=real))
     assert "80 synthetic patients, every second of them with the anatomy of a real brain, who fill 25 %" in told

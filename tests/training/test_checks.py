@@ -47,6 +47,10 @@ def test_learned_variance_goes_with_epsilon_only(prediction: str) -> None:
         ("--autoencoders.batch-size 0", "autoencoders.batch-size must be at least 1"),
         ("--pretraining.patients 1", "pretraining.patients must be 0 .none. or at least 2, not 1"),
         ("--pretraining.share 1", "pretraining.share must be 0 or more and less than 1, not 1.0"),
+        (
+            "--pretraining.patients 2 --autoencoders.batch-size 1 --diffusion.batch-size 4",
+            "pretraining.share 0.5 makes 0 of autoencoders.batch-size 1 slices synthetic; choose a share",
+        ),
         ("--pretraining.iterations 0", "pretraining.iterations must be at least 1"),
         ("--diffusion.iterations 0", "diffusion.iterations must be at least 1"),
         ("--diffusion.batch-size 0", "diffusion.batch-size must be at least 1"),

@@ -62,6 +62,15 @@ def test_balanced_sets_are_announced(cohort: Path, tmp_path: Path) -> None:
     assert "balanced" not in row(page, "fold1, held out")
 
 
+def test_synthetic_slices_double_the_steps_of_the_autoencoders(cohort: Path, tmp_path: Path) -> None:
+    def work(*more: str) -> float:
+        page = run_dry(cohort, tmp_path, "--pretraining.patients", "2", "--autoencoders.batch-size", "4", *more)
+        value, unit = row(page, "autoencoders").split()[:2]
+        return float(value) * {"MFLOP": 1e6, "GFLOP": 1e9}[unit]
+
+    assert work() == pytest.approx(2 * work("--pretraining.no-autoencoders"), rel=0.1)
+
+
 def test_the_stages_add_up(cohort: Path, tmp_path: Path) -> None:
     page = run_dry(cohort, tmp_path, "--fold", "cv")
 

@@ -22,20 +22,23 @@ from torch import Tensor
 
 from napari_ddmd.synthetic import case as room
 from napari_ddmd.synthetic import make_small_case
-from src_training import diffusion, loop, pretraining, processes
+from src_training import diffusion, loop, pretraining, processes, synthetic_patients
 from src_training.__main__ import main
 from src_training.autoencoders import train_autoencoders
 from src_training.checkpoint import Checkpoint
 from src_training.diffusion import ConditionedBatches, ConditionedSlices, load_denoiser, train_diffusion
 from src_training.discrepancies import make_discrepancies
 from src_training.prepare import prepare
-from src_training.pretraining import make_patients, pretrain
+from src_training.pretraining import pretrain
 from src_training.recipe import PretrainingRecipe, Recipe, RecipeError, preset
 from src_training.run import Run, anatomy_files
+from src_training.synthetic_patients import make_patients
 from tests.synthetic.heads import head, write_head
 
 from .conftest import tiny_recipe, tiny_words
 
+REAL_ALONE = ("--pretraining.no-autoencoders",)
+"""The autoencoders learn from real patients alone."""
 FAST = ("--pretraining.patients", "2", "--pretraining.iterations", "3", "--pretraining.autoencoder-epochs", "1")
 
 
@@ -82,7 +85,7 @@ def test_every_second_patient_has_the_anatomy_of_the_next_map(
     def remember(folder: Path, *_: object, anatomy: Path | None, **__: object) -> None:
         made[folder.name] = anatomy
 
-    monkeypatch.setattr(pretraining, "write_case", remember)
+    monkeypatch.setattr(synthetic_patients, "write_case", remember)
     files = anatomy_files(PretrainingRecipe(anatomy=brains))
     make_patients(tmp_path / "patients", 7, seed=0, workers=0, maps=files)
 
@@ -175,7 +178,7 @@ def test_every_split_starts_from_the_same_pretrained_weights(
 
 
 def test_half_of_a_batch_stays_synthetic(cohort: Path, tmp_path: Path) -> None:
-    run = Run(recipe_of(cohort, tmp_path / "run"))
+    run = Run(recipe_of(cohort, tmp_path / "run", *REAL_ALONE))
     for stage in (prepare, train_autoencoders, make_discrepancies, pretrain):
         stage(run)
     split = run.split("final")
@@ -225,7 +228,7 @@ def test_an_interrupted_pretraining_goes_on_to_the_same_weights(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for where in ((pretraining, "prepare"), (pretraining, "make_discrepancies"), (loop, "_learning_rate")):
+    for where in ((synthetic_patients, "prepare"), (pretraining, "make_discrepancies"), (loop, "_learning_rate")):
         with monkeypatch.context() as patch:
             patch.setattr(*where, stopped)
             with pytest.raises(KeyboardInterrupt):
@@ -332,7 +335,7 @@ def test_all_stages_run_with_a_pretraining(cohort: Path, tmp_path: Path) -> None
 
 
 def test_a_missing_pretraining_is_named(cohort: Path, tmp_path: Path) -> None:
-    run = Run(recipe_of(cohort, tmp_path / "run"))
+    run = Run(recipe_of(cohort, tmp_path / "run", *REAL_ALONE))
     for stage in (prepare, train_autoencoders, make_discrepancies):
         stage(run)
 

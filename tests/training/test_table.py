@@ -240,7 +240,7 @@ def test_smoke_goes_on_with_patients_that_were_not_finished(tmp_path: Path, monk
             raise KeyboardInterrupt
         write_patient(folder / f"Synthetic_{seed:06d}", seed)
 
-    monkeypatch.setattr("src_training.pretraining._make_patient", make)
+    monkeypatch.setattr("src_training.synthetic_patients._make_patient", make)
     call = ["table", *SMOKE, *words(tmp_path / "data", tmp_path / "run"), "--systems", "unet-tuned"]
 
     assert main(call) == 130
@@ -259,7 +259,7 @@ def test_a_run_for_the_final_model_is_compared_over_all_folds(copied: Path) -> N
 
 def test_pretraining_serves_the_tuned_u_net_too(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "src_training.pretraining._make_patient",
+        "src_training.synthetic_patients._make_patient",
         lambda folder, made: write_patient(folder / f"Made_{made[0]}", made[0]),
     )
     trained = counting(monkeypatch)

@@ -1,0 +1,95 @@
+"""Synthetic patients: any number of them, with every size, place and contrast of a tumour that few real ones show."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from napari_ddmd.synthetic import write_case
+from napari_ddmd.whole_files import sweep
+from src_training import distributed
+from src_training.files import write_json
+from src_training.prepare import prepare
+from src_training.processes import each
+from src_training.run import Run, anatomy_files
+
+Patient = tuple[int, Path | None]
+"""Seed of a synthetic patient and the label map that its anatomy comes from, if any."""
+
+
+def prepare_synthetic(run: Run) -> None:
+    """Make the synthetic patients that the recipe asks for and their slice store, unless they are there."""
+    synthetic = run.synthetic()
+    if run.patients_path.exists():
+        run.check_patients()
+    elif distributed.is_main():
+        write_json(run.patients_path, {"fingerprint": run.patients_fingerprint})
+    print("synthetic patients are made and prepared first", file=sys.stderr)
+    if synthetic.index_path.exists():
+        return
+    recipe = run.recipe
+    maps = anatomy_files(recipe.pretraining)
+    make_patients(synthetic.recipe.data, recipe.pretraining.patients, recipe.seed, recipe.workers, maps)
+    prepare(synthetic)
+
+
+def make_patients(folder: Path, count: int, seed: int, workers: int, maps: Sequence[Path] = ()) -> None:
+    """Write BRATS folders of widely varied synthetic patients, those that are missing; each process its share.
+
+    Parameters
+    ----------
+    folder
+        Where the patients' folders lie.
+    count
+        Number of patients.
+    seed
+        Patient n is made with the seed ``1000 (seed + 1) + n``, away from those that one gives a sample case.
+    workers
+        Processes to make them in, of about 1.7 GB each; 0 takes this one.
+    maps
+        Tissue label maps, which every second patient's anatomy comes from, one map after another.
+
+    Raises
+    ------
+    CaseError
+        If a label map cannot be used.
+    RecipeError
+        If a process dies, most likely for want of memory.
+    """
+    missing = distributed.share(distributed.on_main(lambda: _missing(folder, count, seed, maps)))
+    task = f"{folder}: a process that made synthetic patients"
+    done = each(partial(_make_patient, folder), missing, workers, task=task)
+    if missing:
+        # Closed before an error is told, which would stand in the bar's own line.
+        with tqdm(done, total=len(missing), desc="synthetic patients", unit="case") as bar:
+            list(bar)
+    distributed.barrier()
+
+
+def _missing(folder: Path, count: int, seed: int, maps: Sequence[Path]) -> list[Patient]:
+    """The patients that are not there, those of one map in a row; what was left half-written is deleted."""
+    sweep(folder)
+    for unfinished in folder.glob(".*.part"):  # of earlier versions
+        shutil.rmtree(unfinished, ignore_errors=True)
+    patients: list[Patient] = [
+        (1000 * (seed + 1) + n, maps[n // 2 % len(maps)] if maps and n % 2 else None) for n in range(count)
+    ]
+    # A map takes seconds to read, and the last one is kept.
+    return sorted(
+        (patient for patient in patients if not (folder / _name(patient[0])).exists()),
+        key=lambda patient: str(patient[1] or ""),
+    )
+
+
+def _make_patient(folder: Path, patient: Patient) -> None:
+    seed, anatomy = patient
+    write_case(folder / _name(seed), seed, _name(seed), wide=True, anatomy=anatomy)
+
+
+def _name(seed: int) -> str:
+    return f"Synthetic_{seed:06d}"
