@@ -65,8 +65,10 @@ def model_card(bundle: Bundle) -> str:
     recipe = provenance["recipe"]
     cross_validation: dict[str, Any] = provenance["cross_validation"]
     pretraining = recipe["pretraining"]
+    members = settings.denoiser.members
+    each = " of each denoiser" if members > 1 else ""
     synthetic = (
-        f"{pretraining['iterations']} iterations on {pretraining['patients']} synthetic patients, "
+        f"{pretraining['iterations']} iterations{each} on {pretraining['patients']} synthetic patients, "
         + ("every second of them with the anatomy of a real brain, " if pretraining.get("anatomy") else "")
         + f"who fill {100 * pretraining['share']:.0f} % of each later batch"
         if pretraining["patients"]
@@ -74,7 +76,6 @@ def model_card(bundle: Bundle) -> str:
     )
     meets = pretraining["patients"] and pretraining.get("autoencoders", False)
     beside = ", after and beside synthetic patients" if meets else ""
-    members = settings.denoiser.members
     denoisers = (
         f"{members} denoisers, trained apart and taking turns in drawing the masks, each" if members > 1 else "denoiser"
     )

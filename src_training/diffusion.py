@@ -184,7 +184,8 @@ def load_denoiser(split: Split, member: int = 0) -> Denoiser:
     path = denoiser_folder(split, member) / WEIGHTS
     if not path.exists():
         which = f"denoiser {member + 1}" if member else "denoiser"
-        raise RecipeError(f"{split.folder}: has no trained {which}; run the stage 'diffusion' first")
+        stage = f"'baseline {split.run.system}'" if split.run.system else "the stage 'diffusion'"
+        raise RecipeError(f"{split.work}: has no trained {which}; run {stage} first")
     settings = model_settings(split)
     split.check_marker(path.with_name("recipe.json"), _learned_with(split.run, settings))
     denoiser = Denoiser(settings)
