@@ -5,6 +5,7 @@ The launcher tells each process its number in environment variables. A process t
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -22,33 +23,33 @@ class LauncherError(ValueError):
 
 def world_size() -> int:
     """Number of processes."""
-    return number("WORLD_SIZE", least=1) if {"RANK", "WORLD_SIZE"} <= os.environ.keys() else 1
+    return environment_number("WORLD_SIZE", least=1) if {"RANK", "WORLD_SIZE"} <= os.environ.keys() else 1
 
 
 def rank() -> int:
     """Number of this process, from 0."""
-    return number("RANK") if world_size() > 1 else 0
+    return environment_number("RANK", below=world_size()) if world_size() > 1 else 0
 
 
 def local_rank() -> int:
     """Number of this process among those of its machine, from 0."""
-    return number("LOCAL_RANK", "0") if world_size() > 1 else 0
+    return environment_number("LOCAL_RANK", "0", below=world_size()) if world_size() > 1 else 0
 
 
-def number(name: str, unset: str = "", *, least: int = 0) -> int:
-    """Whole number in an environment variable of the launcher.
+def environment_number(name: str, unset: str = "", *, least: int = 0, below: float = math.inf) -> int:
+    """Whole number in an environment variable of the launcher, from ``least`` to ``below``.
 
     Raises
     ------
     LauncherError
-        If it is none.
+        If it is none, or another one.
     """
     text = os.environ.get(name, unset)
     try:
         value = int(text)
     except ValueError:
         value = -1
-    if value < least:
+    if not least <= value < below:
         problem = f"{name} is {text!r} in the environment, which cannot be"
         raise LauncherError(f"{problem}; start with torchrun, or unset RANK")
     return value

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import torch
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from napari_ddmd.model.autoencoder import Ensemble, reconstruction_loss
 from napari_ddmd.model.discrepancy import resize_for_autoencoders
@@ -79,7 +81,11 @@ def train_sets(sets: Sequence[tuple[Split, Sequence[str]]]) -> None:
 
     work = distributed.on_main(missing)
     if work:
-        _train_start(sets[0][0].run)
+        run = sets[0][0].run
+        make_fabric(run.recipe, alone=True)  # what is to be refused is refused before hours of work
+        for number, kind in work:
+            _learned_rows(Slices.learned_from(*sets[number]), kind)
+        _train_start(run)
     for number, kind in distributed.share(work):
         _ensemble(*sets[number], kind)
     distributed.barrier()
@@ -89,6 +95,8 @@ def _train_start(run: Run) -> None:
     """Make the synthetic patients and train their ensembles, where those of the run's patients start from them."""
     if run.autoencoders_meet_synthetic:
         prepare_synthetic(run)
+        if distributed.is_main():
+            print("autoencoders: those of the synthetic patients come first, if they are not there", file=sys.stderr)
         train_sets([_starting_set(run)])
 
 
@@ -177,27 +185,17 @@ class ReconstructionTask:
 
 def _train(folder: Path, kind: str, ensemble: Ensemble, slices: Slices, run: Run, fabric: Fabric) -> None:
     recipe = run.recipe.autoencoders
-    rows = _rows(slices, kind)
-    if rows.size == 0:
-        raise RecipeError("no healthy slice in the training patients; AE-2 cannot be trained (widen the slice band)")
-    small = _small_slices(slices, rows, run.recipe.model.autoencoder.size).to(fabric.device)
-    synthetic = _Synthetic.of(run, kind)
-    size = min(recipe.batch_size - (synthetic.count if synthetic else 0), len(rows))
-    steps = recipe.epochs * max(1, len(rows) // size)
-
-    class EpochBatches(torch.utils.data.Dataset[tuple[Tensor, ...]]):
-        def __len__(self) -> int:
-            return steps
-
-        def __getitem__(self, step: int) -> tuple[Tensor, ...]:
-            real = small[draw_epochs(len(rows), size, step, run.recipe.seed)]
-            if synthetic is None:
-                return (real,)
-            return (torch.cat([real, synthetic.draw(step).to(real)]),)
-
+    rows = _learned_rows(slices, kind)
+    batches = ReconstructionBatches(
+        _small_slices(slices, rows, run.recipe.model.autoencoder.size).to(fabric.device),
+        _Synthetic.of(run, kind),
+        epochs=recipe.epochs,
+        size=recipe.batch_size,
+        seed=run.recipe.seed,
+    )
     settings = LoopSettings.of(
         run.recipe,
-        steps=steps,
+        steps=len(batches),
         learning_rate=recipe.learning_rate,
         cosine=recipe.cosine,
         checkpoint_every=CHECKPOINT_EVERY,
@@ -205,7 +203,7 @@ def _train(folder: Path, kind: str, ensemble: Ensemble, slices: Slices, run: Run
     train(
         folder / kind,
         ensemble.to(memory_format=torch.channels_last),  # a fifth faster on a CPU
-        EpochBatches(),
+        batches,
         ReconstructionTask(mirror=recipe.mirror),
         settings,
         fabric=fabric,
@@ -230,11 +228,10 @@ class _Synthetic:
     def of(cls, run: Run, kind: str) -> _Synthetic | None:
         """Those of which AE-1 or AE-2 learns beside real ones; None where it learns from real ones alone."""
         count = synthetic_autoencoder_slices(run.recipe)
-        if not run.autoencoders_meet_synthetic or not count:
+        if not count:
             return None
         slices = Slices.learned_from(*_starting_set(run))
-        rows = _rows(slices, kind)
-        return cls(slices, rows, count, run.recipe.model.autoencoder.size, run.recipe.seed) if rows.size else None
+        return cls(slices, _learned_rows(slices, kind), count, run.recipe.model.autoencoder.size, run.recipe.seed)
 
     def draw(self, step: int) -> Tensor:
         """Slices ``(count, C, size, size)`` of one step."""
@@ -242,9 +239,50 @@ class _Synthetic:
         return resize_for_autoencoders(self.slices.image(drawn), self.size)
 
 
-def _rows(slices: Slices, kind: str) -> NDArray[np.int64]:
-    """What AE-1 or AE-2 learns from: all slices, or the healthy ones."""
-    return np.arange(len(slices.rows)) if kind == "ae_1" else np.flatnonzero(~slices.unhealthy)
+class ReconstructionBatches(Dataset[tuple[Tensor, ...]]):
+    """Batches of slices, all passed through in a new order each epoch, and synthetic ones; an index is a step.
+
+    Parameters
+    ----------
+    small
+        ``(N, C, h, w)``: the slices of the set.
+    synthetic
+        What fills the rest of each batch, if anything.
+    epochs
+        Passes over the slices of the set.
+    size
+        Slices a batch, synthetic ones included.
+    seed
+        Of the order.
+    """
+
+    def __init__(self, small: Tensor, synthetic: _Synthetic | None, *, epochs: int, size: int, seed: int) -> None:
+        self.small, self.synthetic, self.seed = small, synthetic, seed
+        self.size = min(size - (synthetic.count if synthetic else 0), len(small))
+        self.steps = epochs * max(1, len(small) // self.size)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> tuple[Tensor, ...]:
+        real = self.small[draw_epochs(len(self.small), self.size, step, self.seed)]
+        if self.synthetic is None:
+            return (real,)
+        return (torch.cat([real, self.synthetic.draw(step).to(real)]),)
+
+
+def _learned_rows(slices: Slices, kind: str) -> NDArray[np.int64]:
+    """What AE-1 or AE-2 learns from: all slices, or the healthy ones.
+
+    Raises
+    ------
+    RecipeError
+        If there are none.
+    """
+    rows = np.arange(len(slices.rows)) if kind == "ae_1" else np.flatnonzero(~slices.unhealthy)
+    if rows.size == 0:
+        raise RecipeError("no healthy slice in the training patients; AE-2 cannot be trained (widen the slice band)")
+    return rows
 
 
 def _small_slices(slices: Slices, rows: NDArray[np.int64], size: int) -> Tensor:

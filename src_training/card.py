@@ -75,7 +75,7 @@ def model_card(bundle: Bundle) -> str:
         else "none"
     )
     meets = pretraining["patients"] and pretraining.get("autoencoders", False)
-    beside = ", after and beside synthetic patients" if meets else ""
+    beside = f", after {'and beside ' if pretraining['share'] else ''}synthetic patients" if meets else ""
     denoisers = (
         f"{members} denoisers, trained apart and taking turns in drawing the masks, each" if members > 1 else "denoiser"
     )

@@ -135,6 +135,7 @@ def _problems(recipe: Recipe, *, trains: bool) -> Iterator[str]:
                 yield (
                     f"pretraining.share {recipe.pretraining.share} makes {mixed} of {name}.batch-size {size} slices "
                     "synthetic; choose a share that leaves some of both kinds, or 0"
+                    + (", or --pretraining.no-autoencoders" if name == "autoencoders" else "")
                 )
     if not 1 <= model.sampling.steps <= model.diffusion.timesteps:
         yield f"model.sampling.steps must be 1 to {model.diffusion.timesteps}, not {model.sampling.steps}"

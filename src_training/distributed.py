@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 
 from napari_ddmd.device import pick_device
-from napari_ddmd.launcher import PATIENCE, local_rank, number, rank, share, world_size
+from napari_ddmd.launcher import PATIENCE, environment_number, local_rank, rank, share, world_size
 from src_training.recipe import RecipeError
 
 __all__ = [
@@ -39,7 +39,8 @@ Item = TypeVar("Item")
 
 def local_world_size() -> int:
     """Number of processes on this machine; as many on each."""
-    return number("LOCAL_WORLD_SIZE", str(world_size()), least=1) if world_size() > 1 else 1
+    size = world_size()
+    return environment_number("LOCAL_WORLD_SIZE", str(size), least=1, below=size + 1) if size > 1 else 1
 
 
 def is_main() -> bool:
@@ -82,7 +83,7 @@ def join() -> None:
         raise RecipeError(
             f"RANK and WORLD_SIZE are set, but not {', '.join(sorted(missing))}; start with torchrun, or unset them"
         )
-    number("MASTER_PORT")
+    environment_number("MASTER_PORT", below=2**16)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     dist.init_process_group(backend, timeout=PATIENCE)
     atexit.register(_leave)

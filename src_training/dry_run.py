@@ -105,7 +105,8 @@ def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], co
     return [
         Stage(
             "autoencoders",
-            f"{len(sets)} set{'s' * (len(sets) > 1)} of patients, {recipe.autoencoders.epochs} epochs",
+            f"{len(sets)} set{'s' * (len(sets) > 1)} of patients, {recipe.autoencoders.epochs} epochs"
+            + (", beside synthetic ones" if synthetic else ""),
             learned * costs.flops["ensemble step"],
             costs.seconds("ensemble step", learned, steps),
         ),

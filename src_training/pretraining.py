@@ -6,6 +6,9 @@ real images show is learned after that. No fold is involved, so that all splits 
 
 from __future__ import annotations
 
+import sys
+
+from src_training import distributed
 from src_training.diffusion import has_denoisers, load_denoisers, train_diffusion
 from src_training.discrepancies import make_discrepancies
 from src_training.run import Run
@@ -28,6 +31,8 @@ def pretrain(run: Run) -> None:
             load_denoisers(split)  # refuses those of other settings
             return
     prepare_synthetic(run)
+    if distributed.is_main():
+        print("pretrain: these stages run over synthetic patients", file=sys.stderr)
     # The autoencoders that the maps need are trained where the maps are made.
     for stage in (make_discrepancies, train_diffusion):
         stage(synthetic)

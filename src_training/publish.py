@@ -103,6 +103,8 @@ def told_recipe(recipe: Recipe) -> dict[str, Any]:
     described["slices"].pop("fold_file")  # the folds themselves are told
     if described["pretraining"].pop("anatomy") is not None:
         described["pretraining"]["anatomy"] = True  # whose, and where they lie, is nobody's business
+    if not (described["pretraining"]["patients"] and described["pretraining"]["autoencoders"]):
+        del described["pretraining"]["autoencoders"]  # as models of earlier versions tell it
     told = ("preset", "seed", "slices", "autoencoders", "discrepancies", "pretraining", "diffusion")
     return {key: described[key] for key in told}
 

@@ -102,8 +102,8 @@ class Run:
     def pretraining_fingerprint(self) -> dict[str, Any]:
         """The settings of the pre-training, with the names of its label maps in place of their folder."""
         settings = self.recipe.to_dict()["pretraining"]
-        told = ("anatomy", "autoencoders")  # the second goes into the maps' fingerprint
-        return {key: value for key, value in settings.items() if key not in told} | self._anatomy
+        apart = ("anatomy", "autoencoders")  # the second stands in the fingerprints of ensembles and maps
+        return {key: value for key, value in settings.items() if key not in apart} | self._anatomy
 
     @property
     def autoencoders_meet_synthetic(self) -> bool:

@@ -29,9 +29,10 @@ def prepare_synthetic(run: Run) -> None:
         run.check_patients()
     elif distributed.is_main():
         write_json(run.patients_path, {"fingerprint": run.patients_fingerprint})
-    print("synthetic patients are made and prepared first", file=sys.stderr)
-    if synthetic.index_path.exists():
+    if distributed.on_main(synthetic.index_path.exists):
         return
+    if distributed.is_main():
+        print("synthetic patients are made and prepared first", file=sys.stderr)
     recipe = run.recipe
     maps = anatomy_files(recipe.pretraining)
     make_patients(synthetic.recipe.data, recipe.pretraining.patients, recipe.seed, recipe.workers, maps)

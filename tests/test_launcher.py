@@ -45,7 +45,8 @@ def test_shares_are_all_items_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("WORLD_SIZE", "two"), ("WORLD_SIZE", "0"), ("RANK", ""), ("RANK", "-1"), ("RANK", "1.5")]
+    ("name", "value"),
+    [("WORLD_SIZE", "two"), ("WORLD_SIZE", "0"), ("RANK", ""), ("RANK", "-1"), ("RANK", "1.5"), ("RANK", "2")],
 )
 def test_what_is_no_number_of_processes_is_named_in_one_line(
     name: str,

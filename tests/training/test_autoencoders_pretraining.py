@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from src_training.autoencoders import KINDS, train_autoencoders
 from src_training.dataset import Slices
 from src_training.discrepancies import make_discrepancies
 from src_training.prepare import prepare
+from src_training.publish import published
 from src_training.recipe import Recipe, RecipeError
 from src_training.run import Run
 
@@ -100,7 +101,12 @@ def test_a_share_of_nothing_starts_from_them_alone(cohort: Path, tmp_path: Path,
     prepare(run)
     train_autoencoders(run)
 
-    assert not any(any(among(torch.cat(batches), small(run.synthetic()))) for name, _, batches in calls[2:])
+    split = run.synthetic().split("final")
+    taught = autoencoders.load_ensembles(split, split.training_cases)[0].state_dict()
+    assert len(calls) == 2 + 8
+    assert not any(any(among(torch.cat(batches), small(run.synthetic()))) for _, _, batches in calls[2:])
+    first = next(weights for name, weights, _ in calls[2:] if Path(name).name == "ae_1")
+    assert all(torch.equal(first[key], taught[key]) for key in taught)
 
 
 def test_they_may_learn_from_real_patients_alone(cohort: Path, tmp_path: Path, calls: list[Call]) -> None:
@@ -109,6 +115,7 @@ def test_they_may_learn_from_real_patients_alone(cohort: Path, tmp_path: Path, c
     train_autoencoders(run)
 
     assert not run.synthetic().root.exists()
+    assert len(calls) == 8
     assert all(all(among(torch.cat(batches), small(run))) for _, _, batches in calls)
     assert run.maps_fingerprint == Run(tiny_recipe(cohort, tmp_path / "run", *SYNTHETIC[-2:])).maps_fingerprint
 
@@ -146,15 +153,37 @@ def test_an_earlier_run_goes_on_as_it_was_begun(cohort: Path, tmp_path: Path) ->
     assert parse(["--out", str(tmp_path / "new")]).pretraining.autoencoders is True
 
 
-def test_patients_without_healthy_synthetic_slices_leave_real_ones(cohort: Path, tmp_path: Path) -> None:
+def test_a_published_model_of_an_earlier_run_is_still_its_own(cohort: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main([*tiny_words(cohort, out)]) == 0
+    kept = json.loads((out / "recipe.json").read_text())
+    del kept["pretraining"]["autoencoders"]
+    (out / "recipe.json").write_text(json.dumps(kept))
+    bundle = published(Run(parse(["--out", str(out)])).split("final"))
+
+    assert "autoencoders" not in bundle.provenance["recipe"]["pretraining"]
+
+
+def test_new_ensembles_need_the_synthetic_slices_alone(cohort: Path, tmp_path: Path, calls: list[Call]) -> None:
     run = Run(recipe_of(cohort, tmp_path / "run"))
     prepare(run)
     train_autoencoders(run)
-    synthetic = run.synthetic()
-    index = json.loads(synthetic.index_path.read_text())
+    shutil.rmtree(run.synthetic().recipe.data)
+    before = len(calls)
+    train_autoencoders(Run(recipe_of(cohort, tmp_path / "run", "--autoencoders.epochs", "1")))
+
+    assert len(calls) == before + 8
+    assert not run.synthetic().recipe.data.exists()
+
+
+def test_what_is_refused_is_refused_before_patients_are_made(cohort: Path, tmp_path: Path) -> None:
+    run = Run(recipe_of(cohort, tmp_path / "run"))
+    prepare(run)
+    index = json.loads(run.index_path.read_text())
     for case in index["cases"].values():
         case["unhealthy"] = [True] * len(case["unhealthy"])
-    synthetic.index_path.write_text(json.dumps(index))
+    run.index_path.write_text(json.dumps(index))
 
-    assert autoencoders._Synthetic.of(run, "ae_2") is None
-    assert autoencoders._Synthetic.of(Run(replace(run.recipe)), "ae_1") is not None
+    with pytest.raises(RecipeError, match="no healthy slice in the training patients"):
+        train_autoencoders(run)
+    assert not run.synthetic().root.exists()

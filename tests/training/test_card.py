@@ -61,7 +61,7 @@ def test_synthetic_patients_are_owned_up_to(bundle: Bundle) -> None:
     assert "synthetic" not in bundle.card
     assert "pre-training: none" in model_card(bundle)
 
-    pretraining = recipe["pretraining"] | {"patients": 80, "iterations": 3000, "share": 0.25}
+    pretraining = recipe["pretraining"] | {"autoencoders": True, "patients": 80, "iterations": 3000, "share": 0.25}
     provenance = bundle.provenance | {"recipe": recipe | {"pretraining": pretraining}}
     assert "after and beside 80 synthetic ones" in summary_line(provenance, bundle.settings.to_dict())
     alone = bundle.provenance | {"recipe": recipe | {"pretraining": pretraining | {"share": 0.0}}}
@@ -69,6 +69,7 @@ def test_synthetic_patients_are_owned_up_to(bundle: Bundle) -> None:
     page = model_card(replace(bundle, provenance=provenance))
     assert "3000 iterations on 80 synthetic patients, who fill 25 % of each later batch" in page
     assert "epochs, after and beside synthetic patients\n" in page
+    assert "epochs, after synthetic patients\n" in model_card(replace(bundle, provenance=alone))
     apart = {key: value for key, value in pretraining.items() if key != "autoencoders"}  # cards of earlier versions
     earlier = model_card(replace(bundle, provenance=provenance | {"recipe": recipe | {"pretraining": apart}}))
     assert "epochs\n- denoiser" in earlier

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from src_training import pretraining
+from src_training import synthetic_patients
 from src_training.baselines import training
 from src_training.baselines.training import (
     NETWORKS,
@@ -22,6 +22,7 @@ from src_training.baselines.training import (
     train_baseline,
 )
 from src_training.diffusion import ConditionedBatches
+from src_training.prepare import prepare
 from src_training.recipe import DDMD_VARIANTS, SYSTEMS, RecipeError
 from src_training.run import Run, Split
 
@@ -88,10 +89,12 @@ def test_they_start_from_what_synthetic_patients_taught_them(
     name: str, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        pretraining, "_make_patient", lambda folder, made: write_patient(folder / f"Synthetic_{made[0]:06d}", made[0])
+        synthetic_patients,
+        "_make_patient",
+        lambda folder, made: write_patient(folder / f"Synthetic_{made[0]:06d}", made[0]),
     )
     run = Run(tiny_recipe(cohort, tmp_path / "run", *SYNTHETIC, "--fold", "cv")).for_system(name)
-    pretraining.prepare(run)
+    prepare(run)
     begun: list[tuple[str, dict[str, torch.Tensor]]] = []
     train = training.train
 
@@ -113,7 +116,7 @@ def test_they_start_from_what_synthetic_patients_taught_them(
 def tuned(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run whose tuned U-Net was trained on one fold. Not to be changed."""
     recipe = tiny_recipe(cohort, tmp_path_factory.mktemp("runs") / "tuned", "--fold", "0")
-    pretraining.prepare(Run(recipe))
+    prepare(Run(recipe))
     run = Run(recipe).for_system("unet-tuned")
     train_baseline(run)
     return run
