@@ -11,7 +11,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool
+from qtpy.QtCore import QCoreApplication, QThreadPool
 
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
@@ -21,6 +21,7 @@ from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.file_hold import is_held_here
 from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.run_settings import RunRequest, Sampling
+from napari_ddmd.viewer.widgets import autosave_box
 from napari_ddmd.viewer.widgets.autosave_box import AutosaveBox
 from tests.results import slice_result
 from tests.viewer.test_autosave import owner
@@ -118,6 +119,24 @@ def test_the_last_strokes_are_saved_when_the_window_goes(
     with qtbot.waitSignal(box.destroyed):
         box.deleteLater()
     assert read_edits(files(autosave_folder)[0], case.grid.shape).edited_slices == [3]
+
+
+def test_at_the_end_whatever_panel_is_left_saves_by_one_connection(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    _desk, gone = open_(60_000, 60_000)
+    with qtbot.waitSignal(gone.destroyed):
+        gone.deleteLater()
+    kept = dataclasses.replace(case)
+    desk, _box = open_(60_000, 60_000, kept)
+    paint(lesion_of(desk), 3)
+    application = QCoreApplication.instance()
+    assert application is not None
+    assert application.property(autosave_box._CONNECTED)
+    assert files(autosave_folder) == []
+
+    autosave_box._flush_all()
+    assert [read_edits(path, case.grid.shape).edited_slices for path in files(autosave_folder)] == [[3]]
 
 
 @pytest.mark.fault("Viewer")
