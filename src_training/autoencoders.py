@@ -31,7 +31,7 @@ from src_training.dataset import Slices, draw_epochs
 from src_training.files import read_tensors, write_tensors
 from src_training.loop import LoopSettings, make_fabric, train
 from src_training.preview import flair, side_by_side
-from src_training.recipe import RecipeError, synthetic_autoencoder_slices
+from src_training.recipe import RecipeError, meets_synthetic, synthetic_autoencoder_slices
 from src_training.run import Run, Split
 from src_training.synthetic_patients import prepare_synthetic
 
@@ -93,7 +93,7 @@ def train_sets(sets: Sequence[tuple[Split, Sequence[str]]]) -> None:
 
 def _train_start(run: Run) -> None:
     """Make the synthetic patients and train their ensembles, where those of the run's patients start from them."""
-    if run.autoencoders_meet_synthetic:
+    if meets_synthetic(run.recipe):
         prepare_synthetic(run)
         if distributed.is_main():
             print("autoencoders: those of the synthetic patients come first, if they are not there", file=sys.stderr)
@@ -143,7 +143,7 @@ def _ensemble(split: Split, cases: Sequence[str], kind: str) -> Ensemble:
     ensemble = Ensemble(recipe.model.autoencoder)
     path = folder / f"{kind}.safetensors"
     if not path.exists():
-        if run.autoencoders_meet_synthetic:
+        if meets_synthetic(run.recipe):
             ensemble.load_state_dict(_ensemble(*_starting_set(run), kind).state_dict())
         _train(folder, kind, ensemble, Slices.learned_from(split, sorted(cases)), run, make_fabric(recipe, alone=True))
         write_tensors(path, ensemble.state_dict())

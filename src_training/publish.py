@@ -14,7 +14,7 @@ from src_training.autoencoders import load_ensembles, train_sets
 from src_training.card import model_card, recorded, summary_line
 from src_training.diffusion import load_denoisers, model_settings
 from src_training.files import read_json, write_bytes
-from src_training.recipe import Recipe, RecipeError, own_system
+from src_training.recipe import Recipe, RecipeError, meets_synthetic, own_system
 from src_training.run import Run, Split
 from src_training.systems import how
 
@@ -103,7 +103,7 @@ def told_recipe(recipe: Recipe) -> dict[str, Any]:
     described["slices"].pop("fold_file")  # the folds themselves are told
     if described["pretraining"].pop("anatomy") is not None:
         described["pretraining"]["anatomy"] = True  # whose, and where they lie, is nobody's business
-    if not (described["pretraining"]["patients"] and described["pretraining"]["autoencoders"]):
+    if not meets_synthetic(recipe):
         del described["pretraining"]["autoencoders"]  # as models of earlier versions tell it
     told = ("preset", "seed", "slices", "autoencoders", "discrepancies", "pretraining", "diffusion")
     return {key: described[key] for key in told}

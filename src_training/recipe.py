@@ -215,12 +215,14 @@ def synthetic_slices(recipe: Recipe) -> int:
     return round(recipe.diffusion.batch_size * recipe.pretraining.share) if recipe.pretraining.patients else 0
 
 
+def meets_synthetic(recipe: Recipe) -> bool:
+    """Whether the autoencoders of the real patients learn from the synthetic ones, too."""
+    return recipe.pretraining.patients > 0 and recipe.pretraining.autoencoders
+
+
 def synthetic_autoencoder_slices(recipe: Recipe) -> int:
     """Number of synthetic slices in a batch of the autoencoders' training on real patients."""
-    settings = recipe.pretraining
-    if not settings.patients or not settings.autoencoders:
-        return 0
-    return round(recipe.autoencoders.batch_size * settings.share)
+    return round(recipe.autoencoders.batch_size * recipe.pretraining.share) if meets_synthetic(recipe) else 0
 
 
 def own_system(recipe: Recipe) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src_training.files import read_json
-from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, own_system
+from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, meets_synthetic, own_system
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,9 @@ class Run:
         return {key: value for key, value in settings.items() if key not in apart} | self._anatomy
 
     @property
-    def autoencoders_meet_synthetic(self) -> bool:
-        """Whether the ensembles of the run's patients learn from its synthetic patients, too."""
-        return self.recipe.pretraining.patients > 0 and self.recipe.pretraining.autoencoders
-
-    @property
     def synthetic_fingerprint(self) -> dict[str, Any]:
         """What the ensembles of the run's patients depend on that is synthetic, if anything."""
-        if not self.autoencoders_meet_synthetic:
+        if not meets_synthetic(self.recipe):
             return {}
         settings = self.recipe.pretraining
         learned = {"epochs": settings.autoencoder_epochs, "share": settings.share}
