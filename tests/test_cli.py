@@ -297,7 +297,7 @@ def test_ctrl_c_leaves_nothing_half_written(
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_ddmd.export.nibabel.save", interrupted)
+    monkeypatch.setattr("napari_ddmd.export.write_nifti", interrupted)
 
     assert predict(small_case_folder, tiny_model_folder, out) == 130
     assert "interrupted" in capsys.readouterr().err

@@ -96,7 +96,7 @@ def test_a_volume_that_cannot_be_written_leaves_the_old_file(
 ) -> None:
     path = tmp_path / "mask.nii.gz"
     path.write_bytes(b"old")
-    monkeypatch.setattr("napari_ddmd.export.nibabel.save", disk_full_after(0))
+    monkeypatch.setattr("napari_ddmd.export.write_nifti", disk_full_after(0))
 
     with pytest.raises(ExportError, match=r"mask\.nii\.gz: cannot be written \(No space"):
         save_volume(path, small_case.images[0], small_case, dtype=np.uint8)
@@ -197,7 +197,7 @@ def test_earlier_results_are_kept_unless_told(save: Save, small_case: Case) -> N
 def test_a_full_disk_leaves_nothing_half_written(
     save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
-    monkeypatch.setattr("napari_ddmd.export.nibabel.save", disk_full_after(written))
+    monkeypatch.setattr("napari_ddmd.export.write_nifti", disk_full_after(written))
 
     with pytest.raises(ExportError, match=r"Small_001: cannot be written \(No space"):
         save()
@@ -207,7 +207,7 @@ def test_a_full_disk_leaves_nothing_half_written(
 def test_a_full_disk_leaves_earlier_results_alone(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = save().parent
     before = {entry.name: entry.read_bytes() for entry in folder.iterdir()}
-    monkeypatch.setattr("napari_ddmd.export.nibabel.save", disk_full_after(2))
+    monkeypatch.setattr("napari_ddmd.export.write_nifti", disk_full_after(2))
 
     with pytest.raises(ExportError):
         save(overwrite=True)
@@ -281,7 +281,7 @@ def test_two_real_cases_come_back_on_their_own_grid(real_cases: Path, tmp_path: 
 
 
 def disk_full_after(files: int) -> Callable[[Any, Path], None]:
-    """A stand-in for `nibabel.save` that writes some files, then half of one more."""
+    """A stand-in for `write_nifti` that writes some files, then half of one more."""
     written: list[Path] = []
 
     def save(image: Any, path: Path) -> None:

@@ -20,6 +20,7 @@ import nibabel
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from numpy.typing import NDArray
+from zlib_ng import gzip_ng, zlib_ng
 
 from napari_ddmd.case.errors import CaseError
 from napari_ddmd.case.grid import AxialGrid
@@ -34,6 +35,8 @@ _CHUNK = 2**18
 # Far beyond any scanner's intensities, and far enough from the end of float32 for what is computed from them.
 _LARGEST = 1e30
 _LABELS = range(5)
+# The stub of zlib-ng has an instance for its class.
+_DAMAGED: tuple[type[Exception], ...] = (gzip.BadGzipFile, zlib.error, cast("type[Exception]", zlib_ng.error))
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +209,8 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], bool]]:
     """Open a file by what it holds, and tell whether it is compressed."""
     with _opened_raw(path) as raw:
         if raw.peek(len(_GZIP)).startswith(_GZIP):
-            with gzip.open(raw) as stream:
+            # Inflates four times as fast as `gzip`.
+            with gzip_ng.GzipNGFile(fileobj=raw) as stream:  # type: ignore[no-untyped-call]
                 yield cast("IO[bytes]", stream), True
         else:
             yield raw, False
@@ -248,7 +252,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         raise CaseError(f"{path}: does not fit into memory; close other programs or crop it") from error
     except FileNotFoundError as error:
         raise CaseError(f"{path}: no such file; check the path") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
+    except _DAMAGED as error:
         raise CaseError(f"{path}: the compressed data is damaged; copy or download it again") from error
     except OSError as error:
         # nibabel has no error of its own for data that ends early.
