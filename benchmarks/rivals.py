@@ -2,8 +2,9 @@
 
 The same weights, slices and number of masks; the U-Net is ``unet-tuned`` of the training (the denoiser's own network
 without noisy mask and maps, with random weights, which take no other time). These two take turns; the ancestral
-sampler comes once, on one slice for each thread. The last row is a matrix product in the same precision: what the
-processor multiplies in the same run at most.
+sampler comes once, on one slice for each thread. The sampling loop is the own sampling without all that is done before
+and after it (framing, normalisation, maps): the seconds in it, of all threads together, divided by their number. The
+last row is a matrix product in the same precision: what the processor multiplies in the same run at most.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -34,6 +37,7 @@ from benchmarks.shared import (
     parser,
 )
 from napari_ddmd.case import Case
+from napari_ddmd.case_sampler import CaseSampler
 from napari_ddmd.device import default_batch_size, inference_dtype, pick_device
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.library import load_bundle
@@ -67,12 +71,14 @@ def measure(arguments: argparse.Namespace) -> int:
     own: list[float] = []
     unet: list[float] = []
     product: list[float] = []
-    counter = _Counter(bundle)
+    loop: list[float] = []
+    counter, sampling = _Counter(bundle), _Sampling()
     network = TunedUNet(bundle.settings).eval().to(device).to(memory_format=torch.channels_last)
     for turn in range(arguments.repeats + 1):  # the first is slower: libraries are loaded, memory is fetched
         print(f"turn {turn} of {arguments.repeats}", file=sys.stderr, flush=True)
-        with counter:
+        with counter, sampling:
             own.append(_seconds(lambda: list(segment(case, bundle, slices=slices, device=str(device)))))
+        loop.append(sampling.seconds / worker_count(device))
         unet.append(_seconds(lambda: _pass(network, case, bundle, slices, device)))
         product.append(_flop_rate(device))
     number = arguments.ancestral_slices or worker_count(device)
@@ -87,9 +93,10 @@ def measure(arguments: argparse.Namespace) -> int:
     mine = statistics.median(own[1:]) / len(slices)
     plain = statistics.median(unet[1:]) / len(slices)
     peak = statistics.median(product[1:])
-    rate = counter.flops / (arguments.repeats + 1) / statistics.median(own[1:])
+    operations, inside = counter.flops / (arguments.repeats + 1), statistics.median(loop[1:])
     rows = [
-        _row("own sampling, maps and all", mine, mine, rate, peak),
+        _row("own sampling, maps and all", mine, mine, operations / (mine * len(slices)), peak),
+        _row("of it the sampling loop", inside / len(slices), mine, operations / inside, peak),
         _row("one U-Net pass", plain, mine, None, peak),
         _row("ancestral, all timesteps", ancestral, mine, None, peak),
         _row(f"product of {SIDE} x {SIDE}", None, mine, peak, peak),
@@ -143,6 +150,29 @@ class _Counter:
     def __exit__(self, *_: object) -> None:
         for hook in self._hooks:
             hook.remove()
+
+
+class _Sampling:
+    """Adds up the seconds that all threads are in the sampling of masks, from when it is entered."""
+
+    def __init__(self) -> None:
+        self.seconds, self._lock = 0.0, Lock()
+
+    def __enter__(self) -> None:
+        self.seconds, plain = 0.0, CaseSampler.masks
+
+        def timed(*arguments: Any, **settings: Any) -> torch.Tensor:
+            started = time.perf_counter()
+            masks = plain(*arguments, **settings)
+            with self._lock:
+                self.seconds += time.perf_counter() - started
+            return masks
+
+        self._patch = patch.object(CaseSampler, "masks", timed)
+        self._patch.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.stop()
 
 
 @torch.no_grad()

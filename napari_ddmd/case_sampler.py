@@ -185,6 +185,7 @@ class CaseSampler:
         """The denoisers of all masks of some slices; few steps share their first guess where the model says so."""
         settings, denoisers = self.bundle.settings, self.networks.denoisers
         most = rows_at_once(self.device)
+        patches = denoisers[0].patches(conditioning)  # which are the same to all
 
         def network(x_t: Tensor, t: Tensor, masks: Tensor) -> tuple[Tensor, Tensor | None]:
             each = torch.arange(len(masks), device=masks.device)
@@ -194,7 +195,7 @@ class CaseSampler:
                 own = each[turns == turn] if len(denoisers) > 1 else each
                 for rows in torch.split(own, most or len(own)) if len(own) else ():
                     # A group's conditioning is made when it is its turn: that of all masks is most of the memory.
-                    found.append(denoiser(x_t[rows], t[rows], conditioning[masks[rows] // self.samples]))
+                    found.append(denoiser(x_t[rows], t[rows], patches[masks[rows] // self.samples]))
                     places.append(rows)
             outputs, variances = zip(*found, strict=True)
             back = torch.argsort(torch.cat(places))

@@ -156,7 +156,7 @@ def inference_dtype(device: torch.device) -> torch.dtype:
 
 def default_batch_size(device: torch.device) -> int:
     """Slices that are sampled together by one thread."""
-    return 3 if device.type == "cpu" else 16
+    return 5 if device.type == "cpu" else 16
 
 
 def estimate_memory(

@@ -76,9 +76,13 @@ class PatchedUNet(nn.Module):
             dropout=denoiser.dropout,
         )
 
-    def evaluate(self, stacked: Tensor, t: Tensor) -> Tensor:
-        """``(B, inputs, h, w)`` at the timesteps ``(B,)`` to ``(B, outputs, h, w)``."""
-        output: Tensor = self.unet(F.pixel_unshuffle(stacked, self.patch), t).sample
+    def patches(self, stacked: Tensor) -> Tensor:
+        """Channels of the stem, ``(B, N patch², h / patch, w / patch)``, of ``(B, N, h, w)``; each by itself."""
+        return F.pixel_unshuffle(stacked, self.patch)
+
+    def evaluate(self, patches: Tensor, t: Tensor) -> Tensor:
+        """All inputs' patches at the timesteps ``(B,)`` to ``(B, outputs, h, w)``."""
+        output: Tensor = self.unet(patches, t).sample
         return F.pixel_shuffle(output, self.patch)
 
 
@@ -106,14 +110,16 @@ class Denoiser(PatchedUNet):
         t
             0-based timesteps, ``(B,)``.
         conditioning
-            Output of `condition`, ``(B, C', h, w)``.
+            Output of `condition`, ``(B, C', h, w)``, or what `patches` made of it: once for all masks of a slice.
 
         Returns
         -------
         output, variance
             ``(B, 1, h, w)`` each; the variance interpolant (in [-1, 1]) is None unless it is learned.
         """
-        output = self.evaluate(torch.cat([conditioning, x_t], dim=1), t)
+        if conditioning.shape[2:] == x_t.shape[2:]:
+            conditioning = self.patches(conditioning)
+        output = self.evaluate(torch.cat([conditioning, self.patches(x_t)], dim=1), t)
         if not self.learned_variance:
             return output, None
         return output[:, :1], output[:, 1:]

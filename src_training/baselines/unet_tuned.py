@@ -29,4 +29,5 @@ class TunedUNet(PatchedUNet):
 
         They enter as the denoiser sees them.
         """
-        return self.evaluate(2 * images - 1, torch.zeros(len(images), dtype=torch.long, device=images.device))
+        timesteps = torch.zeros(len(images), dtype=torch.long, device=images.device)
+        return self.evaluate(self.patches(2 * images - 1), timesteps)
