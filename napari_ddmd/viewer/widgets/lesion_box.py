@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.editing import Numbering
+from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.mask_tools import is_expert
 from napari_ddmd.viewer.measure import Measurement, fingerprint, measure
@@ -29,38 +30,14 @@ if TYPE_CHECKING:
 
     from napari_ddmd.case import Case
     from napari_ddmd.lesions import Lesion
-    from napari_ddmd.model.discrepancy import DiscrepancyScores
-    from napari_ddmd.volumes import Volumes
 
+_QUICK_S = 0.05
+"""A mask that takes less can be measured at once; others are measured beside the window."""
 _MOST_MS = 400
 _REST = 4
 """How many times as long as it has measured a mask it waits before it measures one again: the interpreter is shared."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What runs have said of a case, to be averaged over each lesion; filled in place.
-
-    Attributes
-    ----------
-    probability, uncertainty : (S, H, W) ndarray of float32, or None
-        See `Volumes`.
-    scores : mapping of int to DiscrepancyScores, or None
-        By axial slice.
-    """
-
-    probability: NDArray[np.float32] | None = None
-    uncertainty: NDArray[np.float32] | None = None
-    scores: Mapping[int, DiscrepancyScores] | None = None
-
-    @classmethod
-    def of(cls, volumes: Volumes | None) -> Evidence:
-        """What the volumes hold; nothing before a run."""
-        return cls() if volumes is None else cls(volumes.probability, volumes.uncertainty, volumes.scores)
-
-    def is_same_as(self, other: Evidence) -> bool:
-        """Tell whether both are the very same arrays."""
-        return self.probability is other.probability and self.uncertainty is other.uncertainty
+_SHORT_REST = 1
+"""The same for masks that are measured at once."""
 
 
 class LesionBox(QWidget):
@@ -97,6 +74,7 @@ class LesionBox(QWidget):
         self._coverage = ""
         self._measuring = self._is_stale = self._has_failed = False
         self._began = self._free_from = 0.0
+        self._cost = math.inf
         self._revision = 0
         self._seen: tuple[int, int, int] | None = None
         self._heard: Labels | None = None
@@ -201,6 +179,14 @@ class LesionBox(QWidget):
         elif not self._clock.isActive():
             self._clock.start(max(0, round(1000 * (self._free_from - time.monotonic()))))
 
+    def measure_now(self) -> bool:
+        """Measure before the window is drawn again, if that is quick and was not just done; tell whether it was."""
+        if self._measuring or self._cost > _QUICK_S or time.monotonic() < self._free_from:
+            return False
+        self._clock.stop()
+        self._measure(now=True)
+        return True
+
     def _mask_layers(self) -> list[Labels]:
         """Return the masks of the case, newest first: its own, and labels that somebody drew on its grid."""
         if self._case is None:
@@ -255,7 +241,7 @@ class LesionBox(QWidget):
         self.remeasure()
         self.mask_edited.emit()
 
-    def _measure(self) -> None:
+    def _measure(self, *, now: bool = False) -> None:
         layer = self.layer
         if layer is None or self._case is None:
             self._forget()
@@ -269,10 +255,18 @@ class LesionBox(QWidget):
             return
         self._seen, self._began = seen, time.monotonic()
         self._measuring, self._is_stale = True, False
-        # A copy: the user may go on painting while it is measured.
         if self._numbering is None:
             self._numbering = Numbering(mask.shape)
-        self._worker.start(_measured, mask.copy(), self._case, self._evidence, self._numbering)
+        if not now:
+            # A copy: the user may go on painting while it is measured.
+            self._worker.start(_measured, mask.copy(), self._case, self._evidence, self._numbering)
+            return
+        try:
+            answer = _measured(mask, self._case, self._evidence, self._numbering)
+        except Exception as error:
+            self._on_not_measured(error)
+        else:
+            self._on_measured(answer, _SHORT_REST)
 
     def _forget(self) -> None:
         """Drop what is being measured."""
@@ -284,23 +278,25 @@ class LesionBox(QWidget):
         """Return a copy of what gives the lesions in the table their numbers."""
         return deepcopy(self._numbering)
 
-    def _on_measured(self, measurement: Measurement) -> None:
+    def _on_measured(self, answer: tuple[Measurement, float], rest: int = _REST) -> None:
         self._has_failed = False
-        self._rest()
+        measurement, self._cost = answer
+        self._rest(rest)
         self._show(measurement)
 
     def _on_not_measured(self, error: Exception) -> None:
         # The figures of the mask before must not pass for this one's.
-        self._rest()
+        self._rest(_REST)
+        self._cost = math.inf
         self._show(None)
         # Told once, not again at each stroke of the brush.
         if not self._has_failed:
             show_error(f"The lesions could not be measured: {reason(error)}")
         self._has_failed = True
 
-    def _rest(self) -> None:
+    def _rest(self, rest: int) -> None:
         self._measuring, now = False, time.monotonic()
-        self._free_from = now + min(_MOST_MS / 1000, _REST * (now - self._began))
+        self._free_from = now + min(_MOST_MS / 1000, rest * (now - self._began))
         if self._is_stale:
             self.remeasure()
 
@@ -333,7 +329,14 @@ class LesionBox(QWidget):
         self.delete_wanted.emit(place, lesion.label)
 
 
-def _measured(mask: NDArray[Any], case: Case, evidence: Evidence, numbering: Numbering) -> Measurement:
+def _measured(mask: NDArray[Any], case: Case, evidence: Evidence, numbering: Numbering) -> tuple[Measurement, float]:
+    """The measurement, and the seconds of this thread that it took."""
+    began = time.thread_time()
+    measurement = _numbered(mask, case, evidence, numbering)
+    return measurement, time.thread_time() - began
+
+
+def _numbered(mask: NDArray[Any], case: Case, evidence: Evidence, numbering: Numbering) -> Measurement:
     found = measure(mask, case, evidence.probability, uncertainty=evidence.uncertainty, scores=evidence.scores)
     if found.labels is None:
         return found

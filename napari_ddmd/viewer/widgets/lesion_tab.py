@@ -6,6 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.mask_tools import is_expert, lesion_in_hand
 from napari_ddmd.viewer.sight import bring_into_sight
 from napari_ddmd.viewer.viewer_links import ViewerLinks
@@ -13,7 +14,7 @@ from napari_ddmd.viewer.widgets.autosave_box import AutosaveBox
 from napari_ddmd.viewer.widgets.compare_box import CompareBox
 from napari_ddmd.viewer.widgets.correct_box import CorrectBox
 from napari_ddmd.viewer.widgets.edited_box import EditedBox
-from napari_ddmd.viewer.widgets.lesion_box import Evidence, LesionBox
+from napari_ddmd.viewer.widgets.lesion_box import LesionBox
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 
 

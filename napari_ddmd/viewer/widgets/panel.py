@@ -197,9 +197,10 @@ class SegmentationPanel(QWidget):
         return problem
 
     def _show_volume(self) -> None:
-        """Say the volume while the threshold is dragged: telling the lesions apart takes longer."""
+        """Measure the mask of another threshold at once; its volume where telling lesions apart takes longer."""
         results = self.desk.results
-        if results is not None and self.desk.mask is not None and self.desk.mask is results.lesion.layer:
+        is_models = results is not None and self.desk.mask is not None and self.desk.mask is results.lesion.layer
+        if results is not None and is_models and not self.lesion_box.measure_now():
             self.summary_bar.say(f"{millilitres(results.lesion_ml)} mL")
 
     def _show_cost(self) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
 from napari_ddmd.lesions import find_lesions
+from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.measure import Measurement
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets import lesion_box
-from napari_ddmd.viewer.widgets.lesion_box import Evidence, LesionBox
+from napari_ddmd.viewer.widgets.lesion_box import LesionBox
 
 
 @pytest.fixture
@@ -192,6 +194,63 @@ def test_a_measurement_that_fails_is_told_once_and_leaves_no_old_figures(
         assert "no memory left" in notifications[0].message
     layer.paint((6, 10, 10), 1)
     qtbot.waitUntil(lambda: len(cells(box)) == 3, timeout=10_000)
+
+
+def test_a_quick_mask_can_be_measured_at_once_and_then_rests(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesion_box, "_QUICK_S", 10)
+    layer = add_mask(viewer, case)
+    assert not box.measure_now(), "nobody knows yet how long it takes"
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    box._free_from = 0.0
+    layer.paint((6, 10, 10), 1)
+    assert box.measure_now()
+    assert len(cells(box)) == 3
+    box._free_from = time.monotonic() + 60
+    layer.undo()
+    assert not box.measure_now(), "it was done just before"
+    assert len(cells(box)) == 3
+
+
+def test_a_slow_mask_is_measured_beside_the_window(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesion_box, "_QUICK_S", 0)
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    box._free_from = 0.0
+    layer.paint((6, 10, 10), 1)
+    assert not box.measure_now()
+    qtbot.waitUntil(lambda: len(cells(box)) == 3, timeout=10_000)
+
+
+def test_what_cannot_be_measured_at_once_is_told_and_leaves_no_old_figures(
+    viewer: ViewerModel,
+    case: Case,
+    box: LesionBox,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    notifications: list[Notification],
+) -> None:
+    monkeypatch.setattr(lesion_box, "_QUICK_S", 10)
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+
+    def fail(*_: object, **__: object) -> Measurement:
+        raise MemoryError("no memory left")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(lesion_box, "measure", fail)
+        box._free_from = 0.0
+        layer.paint((6, 10, 10), 1)
+        assert box.measure_now()
+    assert box.measurement is None
+    assert cells(box) == []
+    assert "no memory left" in notifications[0].message
+    layer.undo()
+    assert not box.measure_now(), "how long it takes is not known any more"
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
 
 
 def test_a_click_goes_to_the_middle_of_the_lesion(

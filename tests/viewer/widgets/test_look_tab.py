@@ -13,6 +13,7 @@ from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import Role
 from napari_ddmd.viewer.run_settings import Recipe, Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.viewer.widgets import lesion_box
 from napari_ddmd.viewer.widgets.look_tab import LookTab, agreement_legend
 from tests.results import slice_result
 from tests.viewer.widgets.conftest import OpenPanel
@@ -105,7 +106,24 @@ def test_the_legend_names_each_number_of_samples_in_its_colour() -> None:
     assert re.findall(r"</span> (\d+)", agreement_legend(100))[::6] == ["1", "100"]
 
 
-def test_the_volume_is_said_while_the_threshold_is_dragged(open_panel: OpenPanel, case: Case, qtbot: QtBot) -> None:
+def test_a_table_that_is_measured_quickly_follows_the_threshold_at_once(
+    open_panel: OpenPanel, case: Case, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesion_box, "_QUICK_S", 10)
+    _viewer, panel = open_panel(case)
+    add_results(panel.desk, case)
+    qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
+    for threshold, summary, rows in ((0.9, "No lesion", 0), (0.5, "1 lesion", 1)):
+        panel.lesion_box._free_from = 0.0
+        panel.desk.set_threshold(threshold)
+        assert panel.summary.text().startswith(summary)
+        assert panel.lesion_box.table.rowCount() == rows
+
+
+def test_the_volume_is_said_while_the_threshold_is_dragged(
+    open_panel: OpenPanel, case: Case, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesion_box, "_QUICK_S", 0)
     _viewer, panel = open_panel(case)
     add_results(panel.desk, case)
     qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
