@@ -17,7 +17,7 @@ from napari_ddmd.whole_files import write_text
 NOTICE = "For research use only. Not a medical device; no basis for the diagnosis or treatment of a patient."
 _FEWEST_COLUMNS = 4
 _READING = (
-    "Slices are numbered from 0 as in the files. Pictures are in radiological view: R is the patient's right. "
+    "Pictures are in radiological view: R is the patient's right. "
     "Solid line: the mask. Diameters are measured on the mask's outline within one axial slice."
 )
 
@@ -74,12 +74,20 @@ def report_page(content: Saveable) -> str:
 </div>
 </main>
 <footer>
-<p>{_READING}</p>
+<p>{escape(_numbers(content))} {_READING}</p>
 <p>Made with napari-ddmd {escape(__version__)}. {NOTICE}</p>
 </footer>
 </body>
 </html>
 """
+
+
+def _numbers(content: Saveable) -> str:
+    """What the numbers of slices mean: the viewer counts from the lower end, whatever the files do."""
+    lowest = content.case.grid.file_slice(0)
+    if lowest == 0:
+        return "Slices are numbered from 0 as in the files."
+    return f"Slices are numbered from 0 as in the files, which begin at the upper end: {lowest} is slice 0 in napari."
 
 
 def _finding(content: Saveable) -> str:

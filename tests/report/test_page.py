@@ -181,3 +181,12 @@ def test_without_flair_another_image_is_shown(make: Make, small_case: Case) -> N
     alts = [picture["alt"] or "" for picture in reader.all("img")]
     assert alts[0].startswith("Axial T2 slice ")
     assert not any("FLAIR" in alt for alt in alts)
+
+
+def test_files_that_run_downwards_are_numbered_against_the_viewer(make: Make, small_case: Case) -> None:
+    downwards = Reader(report_page(make())).text
+    assert small_case.grid.file_slice(0) == 7
+    assert "as in the files, which begin at the upper end: 7 is slice 0 in napari." in downwards
+    upwards = Case.from_arrays("Up", small_case.images)
+    assert upwards.grid.file_slice(0) == 0
+    assert "upper end" not in Reader(report_page(make(upwards))).text
