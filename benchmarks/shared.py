@@ -94,6 +94,7 @@ def model_line(bundle: Bundle) -> dict[str, object]:
         "variant": bundle.variant,
         "sha256": bundle.sha256,
         "size": bundle.settings.frame.size,
+        "denoisers": bundle.settings.denoiser.members,
         "parameters": sum(parameter.numel() for parameter in bundle.networks.parameters()),
         "sampler": sampling.sampler,
         "steps": sampling.steps,

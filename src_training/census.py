@@ -11,8 +11,7 @@ from tqdm import tqdm
 
 from napari_ddmd.case import load_case
 from src_training.dataset import draw_balanced_set, rows_of
-from src_training.folds import assign_folds
-from src_training.prepare import describe_slices, labelled_cases
+from src_training.prepare import describe_slices, folds_of, labelled_cases
 from src_training.recipe import Recipe
 from src_training.run import Run
 
@@ -45,11 +44,10 @@ class Census:
         else:
             labelled = labelled_cases(recipe.data)
             names = [files.name for files in labelled]
-            settings = recipe.slices
-            folds = assign_folds(names, folds=settings.folds, seed=recipe.seed, fold_file=settings.fold_file)
+            folds = folds_of(recipe, names)
             # Closed before an error is told, which would stand in the bar's own line.
             with tqdm(labelled, desc="count", unit="case") as bar:
-                entries = {files.name: describe_slices(load_case(files), settings) for files in bar}
+                entries = {files.name: describe_slices(load_case(files), recipe.slices) for files in bar}
         return cls(
             folds,
             {name: np.array(entry["unhealthy"], bool) for name, entry in entries.items()},

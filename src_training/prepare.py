@@ -49,7 +49,7 @@ def _prepare(run: Run) -> None:
                 f"({', '.join(sorted(stored.keys() ^ set(names))[:3])}); choose another --out for the new data"
             )
         if recipe.slices.fold_file is not None:
-            folds = _folds(recipe, names)
+            folds = folds_of(recipe, names)
             moved = [name for name in names if folds[name] != stored[name]]
             if moved:
                 raise RecipeError(
@@ -57,7 +57,7 @@ def _prepare(run: Run) -> None:
                     f"{run.root} in fold {stored[moved[0]]}; choose another --out for the new folds"
                 )
         return
-    folds = _folds(recipe, names)
+    folds = folds_of(recipe, names)
     task = f"{run.slices}: a process that prepared cases"
     # Closed before an error is told, which would stand in the bar's own line.
     with tqdm(
@@ -73,7 +73,8 @@ def _prepare(run: Run) -> None:
     write_json(run.index_path, {"fingerprint": fingerprint, "cases": cases})
 
 
-def _folds(recipe: Recipe, names: list[str]) -> dict[str, int]:
+def folds_of(recipe: Recipe, names: list[str]) -> dict[str, int]:
+    """Fold of each case, as the recipe asks for it."""
     settings = recipe.slices
     return assign_folds(names, folds=settings.folds, seed=recipe.seed, fold_file=settings.fold_file)
 

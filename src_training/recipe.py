@@ -44,7 +44,7 @@ class DataRecipe:
     balance_sets: bool = False
     """Thin the larger of healthy and unhealthy slices of every training set to the other's size, as the paper does."""
     folds: int = 5
-    """Number of folds, by patient."""
+    """Number of folds, by patient; a fold file has its own."""
     fold_file: Path | None = None
     """JSON file {case name: fold}; without it the packaged folds are used where they fit, else a seeded draw."""
 
