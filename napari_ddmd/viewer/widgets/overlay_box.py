@@ -24,6 +24,8 @@ _OVERLAYS = {
     Role.INTER: ("inter", "Difference between how brains look and how healthy brain looks"),
     Role.INTRA: ("intra", "Disagreement among the healthy-brain models"),
 }
+_UNTICKED = (Role.COMPARISON, Role.DENOISING)
+"""What else lies over the images, with a tick of its own elsewhere."""
 _COLUMNS = 3
 
 
@@ -72,12 +74,18 @@ class OverlayBox(QWidget):
 
     def toggle_all(self) -> None:
         """Hide all that is shown, or show again what was hidden so."""
-        shown = [role for role, tick in self.ticks.items() if tick.isChecked() and tick.isEnabled()]
+        over = {role: layer for role in (*self.ticks, *_UNTICKED) if (layer := self._over_images(role)) is not None}
+        shown = [role for role, layer in over.items() if layer.visible]
         if shown:
             self._hidden = shown
         for role in shown or self._hidden:
-            if self.ticks[role].isEnabled():
-                self.ticks[role].setChecked(not shown)
+            if role in over:
+                over[role].visible = not shown
+
+    def _over_images(self, role: Role) -> Layer | None:
+        """The layer that shows something over the images; none that has a panel to itself."""
+        layer = self.layer_of(role)
+        return None if layer is None or layer.name_overlay.visible else layer
 
     def _on_layers(self, _event: Any) -> None:
         self._listen()
@@ -95,7 +103,7 @@ class OverlayBox(QWidget):
         for role, tick in self.ticks.items():
             layer = self.layer_of(role)
             tick.blockSignals(True)
-            tick.setEnabled(layer is not None and not layer.name_overlay.visible)
+            tick.setEnabled(self._over_images(role) is not None)
             tick.setChecked(layer is not None and layer.visible)
             tick.blockSignals(False)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
@@ -9,7 +10,7 @@ from pytestqt.qtbot import QtBot
 from napari_ddmd.case import Case
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
-from napari_ddmd.viewer.layer_tag import Role
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.run_settings import Recipe, Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.overlay_box import OverlayBox
@@ -68,6 +69,19 @@ def test_all_can_be_hidden_and_come_back_as_they_were(box: OverlayBox, desk: Des
     assert ticked(box) == set()
     box.toggle_all()
     assert ticked(box) == {Role.LESION, Role.UNCERTAINTY}
+
+
+def test_what_has_no_tick_here_is_hidden_with_the_rest(
+    box: OverlayBox, desk: Desk, case: Case, viewer: ViewerModel
+) -> None:
+    add_results(desk, case)
+    overlay = viewer.add_labels(np.ones(case.grid.shape, np.uint8), name="c", **grid_arguments(case, Role.COMPARISON))
+    viewer.layers["lesion"].visible = False  # as while masks are compared
+    box.toggle_all()
+    assert not overlay.visible
+    box.toggle_all()
+    assert overlay.visible
+    assert not viewer.layers["lesion"].visible
 
 
 def test_what_has_a_panel_to_itself_is_no_overlay(box: OverlayBox, desk: Desk, case: Case, viewer: ViewerModel) -> None:
