@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,10 @@ def wait(milliseconds: int) -> None:
     loop.exec()
 
 
-def wait_until(is_so: Callable[[], bool], every_ms: int = 20) -> None:
-    """Let the window live until something is so."""
+def wait_until(is_so: Callable[[], bool], every_ms: int = 20, limit_s: float = 600) -> None:
+    """Let the window live until something is so; a run that has failed must not be waited for for ever."""
+    until = time.monotonic() + limit_s
     while not is_so():
+        if time.monotonic() > until:
+            raise TimeoutError(f"the window did not come to what is measured within {limit_s:.0f} s")
         wait(every_ms)

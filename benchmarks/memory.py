@@ -46,7 +46,7 @@ def main() -> int:
     add_model(options)
     add_case(options)
     options.add_argument("--samples", type=count, nargs="+", default=[1, 5])
-    options.add_argument("--batch-sizes", type=count, nargs="+", default=[1, 4, 16])
+    options.add_argument("--batch-sizes", type=count, nargs="+", default=[1, 5, 16])
     options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = options.parse_args()
     try:

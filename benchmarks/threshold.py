@@ -44,6 +44,7 @@ def _measure(arguments: argparse.Namespace, case: Case) -> int:
     panel.run()
     wait_until(lambda: not panel.controller.is_running)
     wait_until(lambda: panel.lesion_box.measurement is not None)
+    wait(_CALM_MS)  # the mask of the end of the run is measured, and the rest after it over
     watch = _Watch(viewer, panel, case)
     thresholds = np.random.default_rng(arguments.seed).permutation(np.linspace(0.1, 0.9, arguments.times))
     rows: list[Row] = []

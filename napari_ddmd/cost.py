@@ -114,8 +114,9 @@ def estimate_seconds(
 
 
 def pace_key(bundle: Bundle, device: torch.device) -> str:
-    """What a pace depends on: the weights, the device, and the versions of this package and of torch."""
-    return f"{bundle.sha256} {device_line(device)} {version('napari-ddmd')} {torch.__version__}"
+    """What a pace depends on: weights, device, slices at a time, and the versions of this package and of torch."""
+    size = default_batch_size(device)
+    return f"{bundle.sha256} {device_line(device)} x{size} {version('napari-ddmd')} {torch.__version__}"
 
 
 def calibrate(bundle: Bundle, device: torch.device, history: RunHistory | None = None) -> Pace:
@@ -147,7 +148,10 @@ def measure_pace(bundle: Bundle, device: torch.device) -> Pace:
     def sampler(kind: type[CaseSampler], samples: int) -> CaseSampler:
         return kind(case=case, bundle=own, device=device, samples=samples, steps=1, sampler="ddim", seed=0)
 
-    bare, one, many = sampler(_WithoutMasks, 1), sampler(CaseSampler, 1), sampler(CaseSampler, 5)
+    # As many masks as one call evaluates, where it takes several: what they take longer is then theirs alone.
+    most = rows_at_once(device)
+    masks = 5 if most is None else max(2, most // size)
+    bare, one, many = sampler(_WithoutMasks, 1), sampler(CaseSampler, 1), sampler(CaseSampler, masks)
     preparing = min(_timed(run.prepare) for run in (bare, one, many))
     with workers(device) as pool:
 
@@ -157,8 +161,8 @@ def measure_pace(bundle: Bundle, device: torch.device) -> Pace:
         side_by_side(one)  # the first evaluation sets libraries up
         without, with_one, with_many = (_fastest(side_by_side, run) for run in (bare, one, many))
         by_itself = _fastest(lambda run: _timed(lambda: pool.submit(run.results, batches[0]).result()), many)
-    row_s = max(0.0, with_many - with_one) / (4 * size)
-    calls = math.ceil(size / (rows_at_once(device) or size))
+    row_s = max(0.0, with_many - with_one) / ((masks - 1) * size)
+    calls = math.ceil(size / (most or size))
     return Pace(
         voxel_s=preparing / (depth * _SIDE**2),
         slice_s=without / size,

@@ -171,7 +171,7 @@ def estimate_memory(
 
     The activations are counted on torch's ``meta`` device: one denoiser evaluation is traced without computing it, and
     the outputs of the down path (the skip connections) plus four times the largest output are taken to be held at once.
-    Beside them a batch holds its slices' images and conditioning, six copies of each mask on its way out of the noise,
+    Beside them a batch holds its slices' images, conditioning and its patches, six copies of each mask on its way out,
     and, outside a GPU, results on the case's grid; finished batches wait for their turn there.
 
     Parameters
@@ -191,7 +191,7 @@ def estimate_memory(
     weights = 4 * sum(parameter.numel() for parameter in bundle.networks.parameters())
     frame = 4 * bundle.settings.frame.size**2
     on_grid = 0 if apart else 4 * shape[1] * shape[2]
-    per_slice = (2 * _conditioning_channels(bundle) * frame + 4 * on_grid) + samples * (6 * frame + 1.5 * on_grid)
+    per_slice = (3 * _conditioning_channels(bundle) * frame + 4 * on_grid) + samples * (6 * frame + 1.5 * on_grid)
     normalised = 0 if apart else 16 * math.prod(shape)
 
     def needed(slices: int, threads: int) -> float:

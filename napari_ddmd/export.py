@@ -199,7 +199,17 @@ def _save_all(layers: Mapping[str, NDArray[Any]], case: Case, folder: Path) -> N
 
 
 def write_nifti(image: nibabel.Nifti1Image, file: Path) -> None:
-    """Write a NIfTI file, by a faster compressor than that of `nibabel.save`; the same bytes each time."""
+    """Write a NIfTI file, by a faster compressor than that of `nibabel.save`.
+
+    The same image gives the same bytes each time: no date and no name goes into the compressed file.
+
+    Parameters
+    ----------
+    image
+        Header and voxels.
+    file
+        Compressed where its name ends in ``.gz``.
+    """
     with file.open("wb") as raw:
         if file.name.lower().endswith(".gz"):
             packing = gzip_ng.GzipNGFile("", "wb", _COMPRESSION, raw, mtime=0)  # type: ignore[no-untyped-call]

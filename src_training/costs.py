@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from napari_ddmd.device import default_batch_size, inference_dtype, pick_device
 from napari_ddmd.model.autoencoder import Ensemble, reconstruction_loss
 from napari_ddmd.model.denoiser import Denoiser, image_channels
 from napari_ddmd.model.settings import ModelSettings
+from napari_ddmd.workers import rows_at_once
 from src_training.recipe import Recipe
 from src_training.speed import Act, Speed, measure_speed, time_update
 
@@ -65,7 +67,7 @@ class Costs:
         batches = {
             "ensemble": 32,
             "ensemble step": recipe.autoencoders.batch_size,
-            "denoiser": default_batch_size(device) * model.sampling.samples,
+            "denoiser": _rows_of_a_call(model, device),
             "denoiser step": micro_batch(recipe),
         }
         parameters, flops, speeds, updates = {}, {}, {}, {}
@@ -88,6 +90,12 @@ class Costs:
     def seconds(self, use: str, slices: float, steps: int = 0) -> float:
         """Time for some slices, in so many training steps."""
         return slices * self.flops[use] / self.speeds[use].flop_per_second + steps * self.updates.get(use, 0.0)
+
+
+def _rows_of_a_call(model: ModelSettings, device: torch.device) -> int:
+    """Masks that a run evaluates in one call, as `napari_ddmd.segment` makes them."""
+    rows = default_batch_size(device) * math.ceil(model.sampling.samples / model.denoiser.members)
+    return min(rows, rows_at_once(device) or rows)
 
 
 def micro_batch(recipe: Recipe) -> int:

@@ -61,10 +61,10 @@ def test_what_is_not_measured_is_a_range() -> None:
 
 
 def test_the_pace_gives_the_seconds(tiny_bundle: Bundle, history: RunHistory) -> None:
-    # 20 turns of 3 slices on 2 threads: 3 slices' maps, 3 first guesses, and half of 15 masks.
-    assert estimate_seconds(tiny_bundle, CPU, WORK, history).seconds == pytest.approx(20 * (0.3 + 0.03 + 0.075))
+    # 12 turns of 5 slices on 2 threads: 5 slices' maps, 5 first guesses, and half of 25 masks.
+    assert estimate_seconds(tiny_bundle, CPU, WORK, history).seconds == pytest.approx(12 * (0.5 + 0.05 + 0.125))
     ancestral = replace(WORK, sampler="ddpm")
-    assert estimate_seconds(tiny_bundle, CPU, ancestral, history).seconds == pytest.approx(20 * (0.3 + 2 * 0.15))
+    assert estimate_seconds(tiny_bundle, CPU, ancestral, history).seconds == pytest.approx(12 * (0.5 + 2 * 0.25))
 
 
 def test_each_of_two_denoisers_makes_first_guesses_and_is_called_apart(
@@ -72,7 +72,7 @@ def test_each_of_two_denoisers_makes_first_guesses_and_is_called_apart(
 ) -> None:
     settings = tiny_bundle.settings
     two = replace(tiny_bundle, settings=replace(settings, denoiser=replace(settings.denoiser, members=2)))
-    assert estimate_seconds(two, CPU, WORK, history).seconds == pytest.approx(20 * (0.3 + 0.06 + 0.075))
+    assert estimate_seconds(two, CPU, WORK, history).seconds == pytest.approx(12 * (0.5 + 0.1 + 0.125))
     one_mask = replace(WORK, samples=1)
     assert estimate_seconds(two, CPU, one_mask, history).seconds == pytest.approx(20 * (0.3 + 0.03 + 0.015))
     history.keep_pace(pace_key(two, CPU), replace(PACE, call_s=1.0))
@@ -161,7 +161,7 @@ def test_a_run_is_measured_as_it_is_made(tiny_bundle: Bundle, monkeypatch: pytes
     monkeypatch.setattr("napari_ddmd.case_sampler.rows_at_once", lambda device: 15)
     monkeypatch.setattr(type(tiny_bundle.networks.denoiser), "forward", watched)
     pace = measure_pace(tiny_bundle, CPU)
-    assert set(sizes) == {3, 15}
+    assert set(sizes) == {5, 15}, "one call each"
     assert pace.voxel_s > 0
     assert pace.slice_s > 0
     assert pace.row_s >= 0

@@ -84,6 +84,18 @@ def test_every_orientation_comes_back_exactly(
     assert np.array_equal(np.asanyarray(saved.dataobj), images[2])
 
 
+@pytest.mark.parametrize("name", ["mask.nii", "mask.nii.gz", "MASK.NII.GZ"])
+def test_the_same_volume_makes_the_same_bytes(small_case: Case, tmp_path: Path, name: str) -> None:
+    written = []
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        path = save_volume(tmp_path / folder / name, small_case.images[0], small_case, dtype=np.float32)
+        written.append(path.read_bytes())
+        assert np.array_equal(small_case.grid.to_axial(nibabel.load(path).get_fdata()), small_case.images[0])
+    assert written[0] == written[1]
+    assert written[0].startswith(b"\x1f\x8b") == name.lower().endswith(".gz")
+
+
 def test_a_volume_needs_a_nifti_name_and_a_folder(small_case: Case, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"mask\.png: the name must end in"):
         save_volume(tmp_path / "mask.png", small_case.images[0], small_case, dtype=np.uint8)

@@ -28,7 +28,7 @@ def all_below(first: Footing, *, may_leave: bool) -> list[Footing]:
 
 
 def test_every_thread_gets_a_share_of_the_slices() -> None:
-    assert Footing.on(CPU, 100) == Footing(CPU, 3, 2)
+    assert Footing.on(CPU, 100) == Footing(CPU, 5, 2)
     assert Footing.on(CPU, 2) == Footing(CPU, 1, 2)
     assert Footing.on(CPU, 0) == Footing(CPU, 1, 2)
     assert Footing.on(CUDA, 100) == Footing(CUDA, 16, 1)

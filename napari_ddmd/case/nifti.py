@@ -35,8 +35,13 @@ _CHUNK = 2**18
 # Far beyond any scanner's intensities, and far enough from the end of float32 for what is computed from them.
 _LARGEST = 1e30
 _LABELS = range(5)
-# The stub of zlib-ng has an instance for its class.
-_DAMAGED: tuple[type[Exception], ...] = (gzip.BadGzipFile, zlib.error, cast("type[Exception]", zlib_ng.error))
+# The stub of zlib-ng has an instance for its class. OverflowError: a name or comment of more than 512 KiB.
+_DAMAGED: tuple[type[Exception], ...] = (
+    gzip.BadGzipFile,
+    zlib.error,
+    cast("type[Exception]", zlib_ng.error),
+    OverflowError,
+)
 
 
 @dataclass(frozen=True, eq=False)

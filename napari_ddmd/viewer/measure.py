@@ -76,7 +76,7 @@ def measure(
     """Measure a mask.
 
     Only the part of the volume that holds the mask is looked at, and of a mask in thousands of pieces only
-    the largest are described: the work is done beside the window, but it keeps the interpreter busy.
+    the largest are described: the window waits for it, or shares the interpreter with it.
 
     Parameters
     ----------

@@ -77,3 +77,16 @@ def test_the_paper_preset_has_the_size_of_improved_ddpm_s_network() -> None:
 def test_a_frame_that_cannot_be_halved_is_refused() -> None:
     with pytest.raises(ValueError, match="not a multiple of 4"):
         Denoiser(replace(SMALL, frame=FrameSettings(size=18)))
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_what_is_told_of_a_slice_can_be_taken_apart_once_for_all_of_its_masks(patch: int) -> None:
+    denoiser = Denoiser(replace(SMALL, denoiser=DenoiserSettings(channels=(8, 16), patch=patch))).eval()
+    conditioning, masks, times = torch.rand(2, 14, 16, 16), torch.randn(6, 1, 16, 16), torch.full((6,), 500)
+    rows = torch.tensor([0, 0, 0, 1, 1, 1])
+    patches = denoiser.patches(conditioning)
+    assert patches.shape == (2, 14 * patch**2, 16 // patch, 16 // patch)
+    with torch.no_grad():
+        whole, _ = denoiser(masks, times, conditioning[rows])
+        apart, _ = denoiser(masks, times, patches[rows])
+    assert torch.equal(whole, apart)

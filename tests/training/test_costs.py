@@ -11,6 +11,7 @@ from torch import nn
 
 from napari_ddmd.model.denoiser import Denoiser
 from napari_ddmd.model.settings import ModelSettings
+from src_training import costs
 from src_training.costs import USES, Costs, Subject, activation_bytes, count_flops, count_parameters, micro_batch
 from src_training.recipe import preset
 
@@ -84,3 +85,12 @@ def test_costs_of_a_recipe_are_of_its_own_networks(cohort: Path) -> None:
     without, with_steps = costs.seconds("denoiser step", 8), costs.seconds("denoiser step", 8, steps=2)
     assert without == pytest.approx(8 * costs.flops["denoiser step"] / costs.speeds["denoiser step"].flop_per_second)
     assert with_steps == pytest.approx(without + 2 * costs.updates["denoiser step"])
+
+
+@pytest.mark.parametrize(("most", "rows"), [(None, 15), (8, 8), (1, 1)])
+def test_an_evaluation_is_timed_as_a_run_makes_it(monkeypatch: pytest.MonkeyPatch, most: int | None, rows: int) -> None:
+    monkeypatch.setattr(costs, "rows_at_once", lambda _device: most)
+    monkeypatch.setattr(costs, "default_batch_size", lambda _device: 5)
+    model = preset("compact").model
+    turns = replace(model, denoiser=replace(model.denoiser, members=2))  # three of five masks are the first one's
+    assert costs._rows_of_a_call(turns, torch.device("cpu")) == rows

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import math
-import time
-from copy import deepcopy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.editing import Numbering
 from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.mask_tools import is_expert
-from napari_ddmd.viewer.measure import Measurement, fingerprint, measure
+from napari_ddmd.viewer.measure import Measurement
 from napari_ddmd.viewer.viewer_links import ViewerLinks
-from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.lesion_table import LesionTable
+from napari_ddmd.viewer.widgets.measuring import Measuring
 from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from numpy.typing import NDArray
 
     from napari_ddmd.case import Case
     from napari_ddmd.lesions import Lesion
-
-_QUICK_S = 0.05
-"""A mask that takes less can be measured at once; others are measured beside the window."""
-_MOST_MS = 400
-_REST = 4
-"""How many times as long as it has measured a mask it waits before it measures one again: the interpreter is shared."""
-_SHORT_REST = 1
-"""The same for masks that are measured at once."""
 
 
 class LesionBox(QWidget):
@@ -68,15 +55,10 @@ class LesionBox(QWidget):
         self._viewer = viewer
         self._case: Case | None = None
         self._evidence = Evidence()
-        self._numbering: Numbering | None = None
         self._layers: list[Labels] = []
         self.layer_links = ViewerLinks()
         self._coverage = ""
-        self._measuring = self._is_stale = self._has_failed = False
-        self._began = self._free_from = 0.0
-        self._cost = math.inf
-        self._revision = 0
-        self._seen: tuple[int, int, int] | None = None
+        self._has_failed = False
         self._heard: Labels | None = None
         self.measurement: Measurement | None = None
         self.mask_list = QComboBox()
@@ -104,12 +86,11 @@ class LesionBox(QWidget):
         self.table.delete_wanted.connect(self._on_delete)
         self.table.itemSelectionChanged.connect(self._show_delete)
         self.delete_button.clicked.connect(self.delete)
-        self._worker = Background(self)
-        self._worker.done.connect(self._on_measured)
-        self._worker.failed.connect(self._on_not_measured)
-        self._clock = QTimer(self)
-        self._clock.setSingleShot(True)
-        self._clock.timeout.connect(self._measure)
+        self.measuring = Measuring(self)
+        self.measuring.measured.connect(self._on_measured)
+        self.measuring.failed.connect(self._on_not_measured)
+        # Who has shown something else meanwhile shall show this again.
+        self.measuring.unchanged.connect(self.measured)
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.renamed):
             links.connect(event, self._on_layers_changed)
@@ -138,9 +119,8 @@ class LesionBox(QWidget):
         """
         is_other, is_other_evidence = case is not self._case, not evidence.is_same_as(self._evidence)
         self._case, self._evidence = case, evidence
+        self.measuring.watch(self.layer, case, evidence)
         if is_other:
-            self._forget()  # the same labels measure something else in another case
-            self._numbering = None
             self._fill()
         if is_other_evidence:
             self.evidence_changed()
@@ -150,8 +130,7 @@ class LesionBox(QWidget):
 
         Lesions are numbered by size again: a run makes others, while edits change the ones that there are.
         """
-        self._revision += 1
-        self._numbering = None
+        self.measuring.begin_anew()
         self.remeasure()
 
     def delete(self) -> None:
@@ -172,20 +151,21 @@ class LesionBox(QWidget):
         self._show_total()
 
     def remeasure(self) -> None:
-        """Measure at once, or where that was done just before, soon; calls in quick succession count once."""
-        if self._measuring and self.layer is not None:
-            # A mask that changes faster than it is measured must not keep the readout from ever coming.
-            self._is_stale = True
-        elif not self._clock.isActive():
-            self._clock.start(max(0, round(1000 * (self._free_from - time.monotonic()))))
+        """Measure soon; calls in quick succession count once."""
+        self.measuring.soon()
 
-    def measure_now(self) -> bool:
-        """Measure before the window is drawn again, if that is quick and was not just done; tell whether it was."""
-        if self._measuring or self._cost > _QUICK_S or time.monotonic() < self._free_from:
-            return False
-        self._clock.stop()
-        self._measure(now=True)
-        return True
+    def follow_threshold(self) -> bool:
+        """Measure the mask of another threshold before the window is drawn again, where that is quick.
+
+        Lesions are numbered by size again, so that their numbers do not depend on the thresholds in between.
+
+        Returns
+        -------
+        bool
+            Whether there are figures of it, or will be in a moment.
+        """
+        self.measuring.begin_anew()
+        return self.measuring.now() and self.measurement is not None
 
     def _mask_layers(self) -> list[Labels]:
         """Return the masks of the case, newest first: its own, and labels that somebody drew on its grid."""
@@ -227,8 +207,8 @@ class LesionBox(QWidget):
         layer = self.layer
         if layer is not self._heard:
             # Figures of another mask must not pass for this one's, nor its voxels be deleted here.
-            self._heard, self.measurement, self._numbering = layer, None, None
-            self._forget()
+            self._heard, self.measurement = layer, None
+            self.measuring.watch(layer, self._case, self._evidence)
         if layer is not None:
             # Painting, filling and undo all end in one of these.
             events = layer.events
@@ -241,64 +221,22 @@ class LesionBox(QWidget):
         self.remeasure()
         self.mask_edited.emit()
 
-    def _measure(self, *, now: bool = False) -> None:
-        layer = self.layer
-        if layer is None or self._case is None:
-            self._forget()
-            self._show(None)
-            return
-        mask = np.asarray(layer.data)
-        seen = (id(layer), fingerprint(mask), self._revision)
-        if seen == self._seen:
-            # Who has shown something else meanwhile shall show this again.
-            self.measured.emit()
-            return
-        self._seen, self._began = seen, time.monotonic()
-        self._measuring, self._is_stale = True, False
-        if self._numbering is None:
-            self._numbering = Numbering(mask.shape)
-        if not now:
-            # A copy: the user may go on painting while it is measured.
-            self._worker.start(_measured, mask.copy(), self._case, self._evidence, self._numbering)
-            return
-        try:
-            answer = _measured(mask, self._case, self._evidence, self._numbering)
-        except Exception as error:
-            self._on_not_measured(error)
-        else:
-            self._on_measured(answer, _SHORT_REST)
-
-    def _forget(self) -> None:
-        """Drop what is being measured."""
-        self._worker.forget()
-        self._measuring = self._is_stale = False
-        self._seen = None
-
     def numbering(self) -> Numbering | None:
         """Return a copy of what gives the lesions in the table their numbers."""
-        return deepcopy(self._numbering)
+        return self.measuring.numbering()
 
-    def _on_measured(self, answer: tuple[Measurement, float], rest: int = _REST) -> None:
-        self._has_failed = False
-        measurement, self._cost = answer
-        self._rest(rest)
+    def _on_measured(self, measurement: Measurement | None) -> None:
+        if measurement is not None:
+            self._has_failed = False
         self._show(measurement)
 
     def _on_not_measured(self, error: Exception) -> None:
         # The figures of the mask before must not pass for this one's.
-        self._rest(_REST)
-        self._cost = math.inf
         self._show(None)
         # Told once, not again at each stroke of the brush.
         if not self._has_failed:
             show_error(f"The lesions could not be measured: {reason(error)}")
         self._has_failed = True
-
-    def _rest(self, rest: int) -> None:
-        self._measuring, now = False, time.monotonic()
-        self._free_from = now + min(_MOST_MS / 1000, rest * (now - self._began))
-        if self._is_stale:
-            self.remeasure()
 
     def _show(self, measurement: Measurement | None) -> None:
         self.measurement = measurement
@@ -327,19 +265,3 @@ class LesionBox(QWidget):
         place = np.zeros(self._case.grid.shape, bool)
         place[self.measurement.voxels_of(lesion.label)] = True
         self.delete_wanted.emit(place, lesion.label)
-
-
-def _measured(mask: NDArray[Any], case: Case, evidence: Evidence, numbering: Numbering) -> tuple[Measurement, float]:
-    """The measurement, and the seconds of this thread that it took."""
-    began = time.thread_time()
-    measurement = _numbered(mask, case, evidence, numbering)
-    return measurement, time.thread_time() - began
-
-
-def _numbered(mask: NDArray[Any], case: Case, evidence: Evidence, numbering: Numbering) -> Measurement:
-    found = measure(mask, case, evidence.probability, uncertainty=evidence.uncertainty, scores=evidence.scores)
-    if found.labels is None:
-        return found
-    numbers = numbering.number(found.labels, found.corner)
-    lesions = [replace(lesion, label=int(numbers[lesion.label])) for lesion in found.lesions]
-    return replace(found, lesions=lesions, labels=numbers[found.labels])

@@ -200,7 +200,7 @@ class SegmentationPanel(QWidget):
         """Measure the mask of another threshold at once; its volume where telling lesions apart takes longer."""
         results = self.desk.results
         is_models = results is not None and self.desk.mask is not None and self.desk.mask is results.lesion.layer
-        if results is not None and is_models and not self.lesion_box.measure_now():
+        if results is not None and is_models and not self.lesion_box.follow_threshold():
             self.summary_bar.say(f"{millilitres(results.lesion_ml)} mL")
 
     def _show_cost(self) -> None:

@@ -70,6 +70,13 @@ _WRAPPINGS: dict[str, Callable[[bytes], bytes]] = {
     "another method": lambda content: b"\x1f\x8b\7" + packed(content)[3:],
     "a name without end": lambda content: b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 2000,
     "a field without end": lambda content: b"\x1f\x8b\x08\x04" + bytes(6) + b"\xff\xff" + b"x" * 2000,
+    "600 kB of a name behind": lambda content: packed(content) + b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 600_000,
+    "600 kB of a comment": lambda content: (
+        b"\x1f\x8b\x08\x10" + bytes(6) + b"x" * 600_000 + b"\0" + packed(content)[10:]
+    ),
+    "a name of 600 kB and a whole stream behind": lambda content: (
+        packed(content) + b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 600_000 + b"\0" + packed(b"")[10:]
+    ),
     "a second stream that is cut": lambda content: packed(content[:500]) + packed(content[500:])[:-9],
     "the voxels twice": lambda content: packed(content) + packed(content[352:]),
     "two files in one": lambda content: packed(content) + packed(content),

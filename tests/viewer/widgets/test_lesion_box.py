@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.measure import Measurement
 from napari_ddmd.viewer.viewer_links import ViewerLinks
-from napari_ddmd.viewer.widgets import lesion_box
+from napari_ddmd.viewer.widgets import measuring
 from napari_ddmd.viewer.widgets.lesion_box import LesionBox
 
 
@@ -69,7 +68,7 @@ def test_redrawing_alone_measures_nothing(
     layer = add_mask(viewer, case)
     qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
     asked: list[object] = []
-    monkeypatch.setattr(lesion_box, "measure", lambda *_, **__: asked.append(1))
+    monkeypatch.setattr(measuring, "measure", lambda *_, **__: asked.append(1))
     layer.refresh()
     qtbot.wait(700)
     assert asked == []
@@ -99,7 +98,7 @@ def test_a_mask_that_keeps_changing_is_measured_all_the_same(
         gate.wait(5)
         return Measurement(float(mask.sum()), 1, [])
 
-    monkeypatch.setattr(lesion_box, "measure", slow)
+    monkeypatch.setattr(measuring, "measure", slow)
     layer = add_mask(viewer, case)
     qtbot.waitUntil(lambda: len(begun) == 1, timeout=5000)
     layer.data[0, 0, 0] = 1
@@ -126,8 +125,8 @@ def test_a_mask_is_not_looked_at_while_one_is_measured_and_rested_after(
         gate.wait(5)
         return Measurement(float(mask.sum()), 1, [])
 
-    monkeypatch.setattr(lesion_box, "measure", slow)
-    monkeypatch.setattr(lesion_box, "fingerprint", look)
+    monkeypatch.setattr(measuring, "measure", slow)
+    monkeypatch.setattr(measuring, "fingerprint", look)
     layer = add_mask(viewer, case)
     qtbot.waitUntil(lambda: len(looked) == 1, timeout=5000)
     for column in range(20):
@@ -136,7 +135,7 @@ def test_a_mask_is_not_looked_at_while_one_is_measured_and_rested_after(
     assert len(looked) == 1
     with qtbot.waitSignal(box.measured, timeout=5000):
         gate.set()
-    assert box._clock.interval() == pytest.approx(400, abs=20)  # it took longer than a tenth of a second
+    assert box.measuring.clock.interval() == pytest.approx(400, abs=20)  # it took longer than a tenth of a second
     qtbot.waitUntil(lambda: len(looked) == 2, timeout=5000)
 
 
@@ -149,11 +148,11 @@ def test_figures_of_another_mask_are_not_shown(
         gates[int(mask.sum())].wait(5)
         return Measurement(float(mask.sum()), 1, [])
 
-    monkeypatch.setattr(lesion_box, "measure", slow)
+    monkeypatch.setattr(measuring, "measure", slow)
     shown: list[float] = []
     box.measured.connect(lambda: shown.append(0.0 if box.measurement is None else box.measurement.total_ml))
     add_mask(viewer, case, "large")
-    qtbot.waitUntil(lambda: box._measuring, timeout=5000)
+    qtbot.waitUntil(lambda: box.measuring.is_under_way, timeout=5000)
     small = np.zeros(case.grid.shape, np.uint8)
     small[0, 0, 0] = 1
     viewer.add_labels(small, name="small", **grid_arguments(case, Role.LESION))
@@ -181,7 +180,7 @@ def test_a_measurement_that_fails_is_told_once_and_leaves_no_old_figures(
         raise MemoryError("no memory left")
 
     with monkeypatch.context() as broken:
-        broken.setattr(lesion_box, "measure", fail)
+        broken.setattr(measuring, "measure", fail)
         with qtbot.waitSignal(box.measured, timeout=10_000):
             layer.paint((6, 10, 10), 1)
         assert box.measurement is None
@@ -194,63 +193,6 @@ def test_a_measurement_that_fails_is_told_once_and_leaves_no_old_figures(
         assert "no memory left" in notifications[0].message
     layer.paint((6, 10, 10), 1)
     qtbot.waitUntil(lambda: len(cells(box)) == 3, timeout=10_000)
-
-
-def test_a_quick_mask_can_be_measured_at_once_and_then_rests(
-    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lesion_box, "_QUICK_S", 10)
-    layer = add_mask(viewer, case)
-    assert not box.measure_now(), "nobody knows yet how long it takes"
-    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
-    box._free_from = 0.0
-    layer.paint((6, 10, 10), 1)
-    assert box.measure_now()
-    assert len(cells(box)) == 3
-    box._free_from = time.monotonic() + 60
-    layer.undo()
-    assert not box.measure_now(), "it was done just before"
-    assert len(cells(box)) == 3
-
-
-def test_a_slow_mask_is_measured_beside_the_window(
-    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lesion_box, "_QUICK_S", 0)
-    layer = add_mask(viewer, case)
-    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
-    box._free_from = 0.0
-    layer.paint((6, 10, 10), 1)
-    assert not box.measure_now()
-    qtbot.waitUntil(lambda: len(cells(box)) == 3, timeout=10_000)
-
-
-def test_what_cannot_be_measured_at_once_is_told_and_leaves_no_old_figures(
-    viewer: ViewerModel,
-    case: Case,
-    box: LesionBox,
-    qtbot: QtBot,
-    monkeypatch: pytest.MonkeyPatch,
-    notifications: list[Notification],
-) -> None:
-    monkeypatch.setattr(lesion_box, "_QUICK_S", 10)
-    layer = add_mask(viewer, case)
-    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
-
-    def fail(*_: object, **__: object) -> Measurement:
-        raise MemoryError("no memory left")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(lesion_box, "measure", fail)
-        box._free_from = 0.0
-        layer.paint((6, 10, 10), 1)
-        assert box.measure_now()
-    assert box.measurement is None
-    assert cells(box) == []
-    assert "no memory left" in notifications[0].message
-    layer.undo()
-    assert not box.measure_now(), "how long it takes is not known any more"
-    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
 
 
 def test_a_click_goes_to_the_middle_of_the_lesion(

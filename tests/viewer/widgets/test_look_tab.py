@@ -9,11 +9,11 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
+from napari_ddmd.viewer import measuring_pace
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import Role
 from napari_ddmd.viewer.run_settings import Recipe, Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
-from napari_ddmd.viewer.widgets import lesion_box
 from napari_ddmd.viewer.widgets.look_tab import LookTab, agreement_legend
 from tests.results import slice_result
 from tests.viewer.widgets.conftest import OpenPanel
@@ -109,12 +109,14 @@ def test_the_legend_names_each_number_of_samples_in_its_colour() -> None:
 def test_a_table_that_is_measured_quickly_follows_the_threshold_at_once(
     open_panel: OpenPanel, case: Case, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lesion_box, "_QUICK_S", 10)
+    monkeypatch.setattr(measuring_pace, "QUICK_S", 10)
     _viewer, panel = open_panel(case)
     add_results(panel.desk, case)
     qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
+    measuring = panel.lesion_box.measuring
     for threshold, summary, rows in ((0.9, "No lesion", 0), (0.5, "1 lesion", 1)):
-        panel.lesion_box._free_from = 0.0
+        qtbot.waitUntil(lambda: not measuring.is_under_way and not measuring.clock.isActive(), timeout=10_000)
+        qtbot.wait(round(1000 * measuring_pace.MOST_REST_S))
         panel.desk.set_threshold(threshold)
         assert panel.summary.text().startswith(summary)
         assert panel.lesion_box.table.rowCount() == rows
@@ -123,7 +125,7 @@ def test_a_table_that_is_measured_quickly_follows_the_threshold_at_once(
 def test_the_volume_is_said_while_the_threshold_is_dragged(
     open_panel: OpenPanel, case: Case, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lesion_box, "_QUICK_S", 0)
+    monkeypatch.setattr(measuring_pace, "QUICK_S", -1)
     _viewer, panel = open_panel(case)
     add_results(panel.desk, case)
     qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
