@@ -32,7 +32,7 @@ setup:
 demo:
 	@scripts/setup.sh $(VENV) $(QT) --windows-optional
 	$(BIN)/python -m napari_ddmd demo --headless --out $(DEMO)
-	@echo "Pictures and files are in $(abspath $(DEMO))"
+	@echo "The picture and all files are in $(abspath $(DEMO))"
 	@if [ -t 1 ] && [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(BIN)/python -m napari_ddmd view $(DEMO)/sample-case; fi
 
 test: lint typecheck pytest

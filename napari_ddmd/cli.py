@@ -89,7 +89,9 @@ def build_parser() -> argparse.ArgumentParser:
     predict = commands.add_parser(
         "predict", help="segment cases and save the results, without a window", description=_ABOUT_PREDICT
     )
-    predict.add_argument("cases", nargs="+", metavar="CASE", help="folder of a case, or of such folders")
+    predict.add_argument(
+        "cases", nargs="+", metavar="CASE", help="folder of a case, any of its files, or a folder of such folders"
+    )
     predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go to DIR/<case>/")
     _add_run_options(predict)
     again = predict.add_mutually_exclusive_group()

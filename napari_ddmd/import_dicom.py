@@ -19,7 +19,7 @@ _MODALITIES: Final = ("t1", "t1ce", "t2", "flair")
 def add_import_command(commands: _SubParsersAction[Any]) -> ArgumentParser:
     """Add the command to a parser's sub-commands."""
     command: ArgumentParser = commands.add_parser(
-        "import-dicom", help="write a case in BRATS form from a DICOM study; needs napari-ddmd[dicom]"
+        "import-dicom", help="write a case in BRATS form from a DICOM study; needs the extra [dicom]"
     )
     command.add_argument("study", type=Path, metavar="STUDY", help="folder of the study, searched to any depth")
     command.add_argument(

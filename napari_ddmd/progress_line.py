@@ -51,7 +51,9 @@ class ProgressLine:
         self._shown = now
         text = f"{self.title}: {progress.done / max(progress.total, 1):.0%}"
         if progress.remaining is not None:
-            text += f", {duration(progress.seconds)} so far, {duration(progress.remaining)} left"
+            text += f", {duration(progress.seconds)} so far"
+        if progress.left is not None:
+            text += f", {duration(progress.left)} left"
         self._clear()
         print(text, end="" if self.is_terminal else "\n", file=self.stream, flush=True)
         self._is_dirty = self.is_terminal

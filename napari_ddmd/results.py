@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from napari_ddmd.model.discrepancy import DiscrepancyScores
 
+_SETTLED_S = 3.0
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -35,6 +37,11 @@ class Progress:
     message: str
     computed: int = 0
     device: str = ""
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left, once the pace is no longer that of the first evaluations, in which libraries load."""
+        return self.remaining if self.seconds >= _SETTLED_S else None
 
 
 @dataclass(frozen=True)

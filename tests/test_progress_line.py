@@ -69,3 +69,9 @@ def test_the_line_is_cleared_when_the_run_fails(clock: list[float]) -> None:
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_what_is_left_is_told_once_the_pace_has_settled() -> None:
+    early = Progress(done=1, total=200, seconds=1.0, remaining=199.0, message="")
+    assert early.left is None
+    assert progress(1, remaining=199.0).left == 199.0

@@ -164,9 +164,12 @@ def _missing(files: CaseFiles, most: int) -> list[str]:
     if len(missing) > most:
         folder = next(iter(files.images.values())).parent if files.images else Path(files.name)
         names = " and ".join(missing)
-        remedy = f"add it, or rename it to end in _{missing[0]}.nii.gz"
+        ends = " and ".join(f"_{modality}.nii.gz" for modality in missing)
+        remedy = f"add {'it' if len(missing) == 1 else 'them'}, or rename to end in {ends}"
         if len(missing) == 1:
             remedy += "; `napari-ddmd predict --allow-missing` goes on without it"
+        elif most:
+            remedy += "; no more than one may be missing"
         raise CaseError(f"{folder}: no image for {names}; {remedy}")
     return missing
 

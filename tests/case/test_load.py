@@ -92,7 +92,7 @@ def test_a_case_without_a_mask(write_case: WriteCase) -> None:
 
 def test_missing_modalities_are_named(write_case: WriteCase) -> None:
     folder = write_case("patient", skip=("t1ce", "flair"))
-    with pytest.raises(CaseError, match=r"patient: no image for t1ce and flair; add it") as caught:
+    with pytest.raises(CaseError, match=r"patient: no image for t1ce and flair; add them") as caught:
         load_case(folder)
     assert str(folder) in str(caught.value)
 

@@ -143,7 +143,7 @@ class GatedSegment:
                     error, self.error = self.error, None
                     raise error
                 for device in self.devices or [""]:
-                    progress(Progress(number + 1, len(slices), 1.0 + number, 65.0, "", device=device))
+                    progress(Progress(number + 1, len(slices), 5.0 + number, 65.0, "", device=device))
                 while self.remarks:
                     remark(self.remarks.pop(0))
                 yield slice_result(case, index, samples=samples)

@@ -70,6 +70,7 @@ class CompareBox(QWidget):
         self.tick = QCheckBox("Compare with the expert's mask")
         self.tick.setToolTip("Shows figures, and where the two masks differ")
         self.overlay_tick = QCheckBox("Overlay on the image")
+        self.overlay_tick.setToolTip("Colours where both have lesion, and where only one of them has")
         self.overlay_tick.setChecked(True)
         self.note = QLabel("")
         self.note.setWordWrap(True)

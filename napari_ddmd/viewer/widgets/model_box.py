@@ -68,6 +68,8 @@ class ModelBox(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.bundle: Bundle | None = None
+        self.is_coming = True
+        """Whether a model is being looked for or loaded."""
         self.model_list = QComboBox()
         self.model_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.model_list.setAccessibleName("Model")
@@ -119,6 +121,7 @@ class ModelBox(QWidget):
     def _on_chosen(self, index: int) -> None:
         folder = self.model_list.itemData(index)
         self.bundle = None
+        self.is_coming = folder is not None
         if folder is None:
             self._say("No model is installed. Choose a model's folder.")
         else:
@@ -127,7 +130,7 @@ class ModelBox(QWidget):
         self.changed.emit()
 
     def _on_loaded(self, bundle: Bundle) -> None:
-        self.bundle = bundle
+        self.bundle, self.is_coming = bundle, False
         maps = ["inter"] * bundle.has_inter + ["intra"] * bundle.has_intra
         made = f"{' and '.join(maps)} maps" if len(maps) > 1 else f"{maps[0]} map" if maps else "no maps"
         about = f"Variant <b>{bundle.variant}</b>, {made}, version {escape(bundle.version)}"
@@ -135,7 +138,7 @@ class ModelBox(QWidget):
         self.changed.emit()
 
     def _on_failed(self, error: Exception) -> None:
-        self.bundle = None
+        self.bundle, self.is_coming = None, False
         self._say(escape(reason(error), quote=False))
         self.changed.emit()
 

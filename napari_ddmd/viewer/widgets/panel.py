@@ -62,6 +62,7 @@ class SegmentationPanel(QWidget):
         self.model_box = ModelBox()
         self.slice_box = SliceBox()
         self.sampling_box = SamplingBox()
+        self.sampling_box.setEnabled(False)  # its values are a model's
         self.layout_part = LayoutPart(self.desk, links)
         self.caution_bar = CautionBar(self.desk)
         self.summary_bar = SummaryBar(self.desk)
@@ -193,7 +194,7 @@ class SegmentationPanel(QWidget):
         """Say why there can be no run, None where there can."""
         problem = self.case_box.problem()
         if problem is None and self.model_box.bundle is None:
-            return "Choose a model."
+            return "The model is being loaded." if self.model_box.is_coming else "Choose a model."
         return problem
 
     def _show_volume(self) -> None:

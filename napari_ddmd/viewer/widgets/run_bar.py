@@ -94,7 +94,7 @@ class RunBar(QWidget):
         saved = progress.total * before // max(total - before, 1)
         self.bar.setRange(0, progress.total + saved)
         self.bar.setValue(progress.done + saved)
-        left = "" if progress.remaining is None else f" · {duration(progress.remaining)} left"
+        left = "" if progress.left is None else f" · {duration(progress.left)} left"
         self.bar.setFormat(f"%p %{left}")
         self.bar.setUpdatesEnabled(True)
         self.say(" ".join((f"{done} of {total} slices done" + "." * bool(remarks), *remarks)))

@@ -49,7 +49,7 @@ def _names(kinds: tuple[str, ...]) -> str:
 
 CASES = [
     *(
-        Broken(f"no {_names(kinds)}", _without(*kinds), refused=f"no image for {_names(kinds)}; add it")
+        Broken(f"no {_names(kinds)}", _without(*kinds), refused=f"no image for {_names(kinds)}; add (it|them)")
         for number in (1, 2, 3)
         for kinds in combinations(MODALITIES, number)
     ),
