@@ -19,7 +19,7 @@ from napari_ddmd.model.bundle import Bundle, DdmdNetworks
 from napari_ddmd.model.denoiser import condition
 from napari_ddmd.model.discrepancy import DiscrepancyMaps, discrepancy_maps, join_maps
 from napari_ddmd.model.samplers import SAMPLERS, Callback, Denoise
-from napari_ddmd.results import Progress, SliceResult
+from napari_ddmd.results import SETTLED_S, Progress, SliceResult
 from napari_ddmd.window import CaseWindow
 from napari_ddmd.workers import rows_at_once
 
@@ -237,5 +237,7 @@ class CaseSampler:
                 return
             seconds = time.perf_counter() - self.started
             remaining = seconds / self.done * (self.total - self.done)
-            message = f"{self.done} of {self.total} evaluations, {remaining:.0f} s left"
+            message = f"{self.done} of {self.total} evaluations"
+            if seconds >= SETTLED_S:
+                message += f", {remaining:.0f} s left"
             self.progress(Progress(self.done, self.total, seconds, remaining, message, self.computed, str(self.device)))

@@ -150,7 +150,7 @@ def measure_pace(bundle: Bundle, device: torch.device) -> Pace:
 
     # As many masks as one call evaluates, where it takes several: what they take longer is then theirs alone.
     most = rows_at_once(device)
-    masks = 5 if most is None else max(2, most // size)
+    masks = 5 if most is None or most < size else max(2, most // size)
     bare, one, many = sampler(_WithoutMasks, 1), sampler(CaseSampler, 1), sampler(CaseSampler, masks)
     preparing = min(_timed(run.prepare) for run in (bare, one, many))
     with workers(device) as pool:

@@ -26,6 +26,6 @@ def window_problem() -> str | None:
     if probe.returncode == 0:
         return None
     if "QtBindingsNotFoundError" in probe.stderr:
-        return "no Qt binding is installed; install one with: pip install -e '.[pyqt6]' (in the project's folder)"
+        return 'no Qt binding is installed; install one with: pip install -e ".[pyqt6]" (in the project\'s folder)'
     lines = [line.strip() for line in probe.stderr.splitlines() if line.strip()]
     return lines[0] if lines else "Qt could not start"

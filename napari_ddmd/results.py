@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from napari_ddmd.model.discrepancy import DiscrepancyScores
 
-_SETTLED_S = 3.0
+SETTLED_S = 3.0
+"""Seconds after which the pace of a run is no longer that of libraries being loaded."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Progress:
 
     @property
     def left(self) -> float | None:
-        """Seconds that are left, once the pace is no longer that of the first evaluations, in which libraries load."""
-        return self.remaining if self.seconds >= _SETTLED_S else None
+        """Seconds that are left, once that can be told."""
+        return self.remaining if self.seconds >= SETTLED_S else None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def test_a_missing_binding_comes_with_the_command_that_installs_it(
 ) -> None:
     probe.returncode, probe.stderr = 1, "Traceback\nqtpy.QtBindingsNotFoundError: No Qt bindings"
 
-    assert "pip install -e '.[pyqt6]'" in str(window_problem())
+    assert 'pip install -e ".[pyqt6]"' in str(window_problem())
 
 
 def test_a_display_that_is_not_there_does_not_end_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

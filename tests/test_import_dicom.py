@@ -131,4 +131,4 @@ def test_without_the_libraries_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pydicom", None)
     assert main(["import-dicom", str(study), str(tmp_path / "Case_1")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("pip install -e '.[dicom]' (in the project's folder)")
+    assert line.endswith('pip install -e ".[dicom]" (in the project\'s folder)')

@@ -75,3 +75,11 @@ def test_what_is_left_is_told_once_the_pace_has_settled() -> None:
     early = Progress(done=1, total=200, seconds=1.0, remaining=199.0, message="")
     assert early.left is None
     assert progress(1, remaining=199.0).left == 199.0
+
+
+def test_the_line_leaves_out_what_cannot_be_told_yet(clock: list[float]) -> None:
+    log = io.StringIO()
+    with ProgressLine("Case", log) as line:
+        clock[0] += 20
+        line.update(Progress(done=2, total=200, seconds=1.0, remaining=99.0, message=""))
+    assert log.getvalue() == "Case: 1%, 1 s so far\n"

@@ -35,12 +35,11 @@ _CHUNK = 2**18
 # Far beyond any scanner's intensities, and far enough from the end of float32 for what is computed from them.
 _LARGEST = 1e30
 _LABELS = range(5)
-# The stub of zlib-ng has an instance for its class. OverflowError: a name or comment of more than 512 KiB.
+# The stub of zlib-ng has an instance for its class.
 _DAMAGED: tuple[type[Exception], ...] = (
     gzip.BadGzipFile,
     zlib.error,
     cast("type[Exception]", zlib_ng.error),
-    OverflowError,
 )
 
 
@@ -216,7 +215,10 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], bool]]:
         if raw.peek(len(_GZIP)).startswith(_GZIP):
             # Inflates four times as fast as `gzip`.
             with gzip_ng.GzipNGFile(fileobj=raw) as stream:  # type: ignore[no-untyped-call]
-                yield cast("IO[bytes]", stream), True
+                try:
+                    yield cast("IO[bytes]", stream), True
+                except OverflowError as error:  # a name or comment of more than 512 KiB
+                    raise gzip.BadGzipFile(str(error)) from error
         else:
             yield raw, False
 

@@ -24,5 +24,5 @@ def require_libraries() -> None:
     missing = [name for name in _LIBRARIES if find_spec(name) is None]
     if missing:
         raise DicomError(
-            f"DICOM needs {' and '.join(missing)}; install with: pip install -e '.[dicom]' (in the project's folder)"
+            f'DICOM needs {" and ".join(missing)}; install with: pip install -e ".[dicom]" (in the project\'s folder)'
         )

@@ -32,7 +32,7 @@ class MeasuringPace:
 
     def begin(self) -> None:
         """A measurement begins."""
-        self._began = time.monotonic()
+        self._began = time.perf_counter()
 
     def end(self, voxels: int | None, *, thread_s: float = 0.0, at_once: bool = False) -> None:
         """A measurement has ended.
@@ -46,10 +46,11 @@ class MeasuringPace:
         at_once
             Whether the window has waited, so that those on the clock count.
         """
-        now = time.monotonic()
+        now = time.perf_counter()
         took = now - self._began
         self._free_from = now + min(MOST_REST_S, (REST_AT_ONCE if at_once else REST) * took)
-        seconds = max(thread_s, took) if at_once else thread_s
+        # A thread's clock may be as coarse as 16 ms, and say that no time went by.
+        seconds = max(thread_s, took) if at_once else thread_s or took
         self._per_voxel = math.inf if voxels is None else seconds / (voxels + _LEAST_VOXELS)
 
     def is_quick(self, voxels: int) -> bool:
@@ -59,4 +60,4 @@ class MeasuringPace:
     @property
     def rest_ms(self) -> int:
         """Milliseconds until the next measurement may begin."""
-        return max(0, round(1000 * (self._free_from - time.monotonic())))
+        return max(0, round(1000 * (self._free_from - time.perf_counter())))

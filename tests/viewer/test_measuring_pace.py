@@ -12,7 +12,7 @@ class Clock:
     def __init__(self) -> None:
         self.now = 100.0
 
-    def monotonic(self) -> float:
+    def perf_counter(self) -> float:
         return self.now
 
 
@@ -72,3 +72,11 @@ def test_it_rests_longer_after_what_went_on_beside_the_window(clock: Clock) -> N
     assert pace.rest_ms == 20
     measured(pace, clock, 2.0, 1000)
     assert pace.rest_ms == 400
+
+
+def test_a_clock_that_stands_still_makes_nothing_quick(clock: Clock) -> None:
+    pace = MeasuringPace()
+    pace.begin()
+    clock.now += 0.04
+    pace.end(0, thread_s=0.0)  # less than a tick of the thread's clock
+    assert not pace.is_quick(0)

@@ -165,6 +165,7 @@ class LesionBox(QWidget):
             Whether there are figures of it, or will be in a moment.
         """
         self.measuring.begin_anew()
+        self.table.setCurrentCell(-1, -1)  # its number may be another lesion's from now on
         return self.measuring.now() and self.measurement is not None
 
     def _mask_layers(self) -> list[Labels]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from napari_ddmd.case import Case
 
+_A_MOMENT_MS = 50
+
 
 class Measuring(QObject):
     """Measures of one mask layer; the latest mask counts.
@@ -84,14 +86,12 @@ class Measuring(QObject):
 
     def now(self) -> bool:
         """Measure before the window is drawn again, where that is quick; whether it is done, or will be in a moment."""
-        if self.is_under_way or not self._is_quick():
-            self.soon()
-            return False
-        if self._pace.rest_ms:
-            self._wants_now = True
-            self.soon()
-            return True
-        return self._measure(now=True)
+        is_quick = not self.is_under_way and self._is_quick()
+        if is_quick and not self._pace.rest_ms:
+            return self._measure(now=True)
+        self._wants_now = True
+        self.soon()
+        return is_quick and self.clock.remainingTime() <= _A_MOMENT_MS
 
     def _is_quick(self) -> bool:
         """Whether the window can wait while the mask is measured."""

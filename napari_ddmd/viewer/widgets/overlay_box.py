@@ -78,9 +78,9 @@ class OverlayBox(QWidget):
         shown = [role for role, layer in over.items() if layer.visible]
         if shown:
             self._hidden = shown
-        for role in shown or self._hidden:
-            if role in over:
-                over[role].visible = not shown
+        hidden = [role for role in self._hidden if role in over] or [role for role in (Role.LESION,) if role in over]
+        for role in shown or hidden:
+            over[role].visible = not shown
 
     def _over_images(self, role: Role) -> Layer | None:
         """The layer that shows something over the images; none that has a panel to itself."""

@@ -195,6 +195,21 @@ def test_a_measurement_that_fails_is_told_once_and_leaves_no_old_figures(
     qtbot.waitUntil(lambda: len(cells(box)) == 3, timeout=10_000)
 
 
+def test_another_threshold_numbers_lesions_by_size_and_lets_go_of_the_one_that_was_chosen(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    layer.data[5:7, 12:24, 12:24] = 1
+    layer.events.labels_update(data=layer.data, offset=None)
+    qtbot.waitUntil(lambda: box.total.text().startswith("<b>2 lesions, 3."), timeout=10_000)
+    assert [row[:2] for row in cells(box)] == [["1", "0.38"], ["2", "3.46"]], "edits change no number"
+    box.table.setCurrentCell(1, 0)
+    box.follow_threshold()
+    qtbot.waitUntil(lambda: [row[:2] for row in cells(box)] == [["1", "3.46"], ["2", "0.38"]], timeout=10_000)
+    assert box.table.lesion is None
+
+
 def test_a_click_goes_to_the_middle_of_the_lesion(
     viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
 ) -> None:

@@ -114,9 +114,12 @@ def test_a_table_that_is_measured_quickly_follows_the_threshold_at_once(
     add_results(panel.desk, case)
     qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
     measuring = panel.lesion_box.measuring
+
+    def is_rested() -> bool:
+        return not measuring.is_under_way and not measuring.clock.isActive() and measuring._pace.rest_ms == 0
+
     for threshold, summary, rows in ((0.9, "No lesion", 0), (0.5, "1 lesion", 1)):
-        qtbot.waitUntil(lambda: not measuring.is_under_way and not measuring.clock.isActive(), timeout=10_000)
-        qtbot.wait(round(1000 * measuring_pace.MOST_REST_S))
+        qtbot.waitUntil(is_rested, timeout=10_000)
         panel.desk.set_threshold(threshold)
         assert panel.summary.text().startswith(summary)
         assert panel.lesion_box.table.rowCount() == rows

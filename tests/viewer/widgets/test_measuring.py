@@ -45,8 +45,10 @@ def measure_first(measuring: Measuring, qtbot: QtBot) -> None:
 
 
 def be_rested(measuring: Measuring, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: not measuring.is_under_way and not measuring.clock.isActive(), timeout=10_000)
-    qtbot.wait(round(1000 * measuring_pace.MOST_REST_S))
+    def is_rested() -> bool:
+        return not measuring.is_under_way and not measuring.clock.isActive() and measuring._pace.rest_ms == 0
+
+    qtbot.waitUntil(is_rested, timeout=10_000)
 
 
 def test_a_mask_is_measured_at_once_when_that_is_known_to_be_quick(
@@ -67,22 +69,43 @@ def test_in_quick_succession_it_rests_and_then_measures_the_latest_at_once(
     measuring: Measuring, layer: Labels, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure_first(measuring, qtbot)
-    monkeypatch.setattr(measuring_pace, "REST_AT_ONCE", 10_000)
     found: list[int] = []
     measuring.measured.connect(lambda one: found.append(one.count))
-    layer.data[TWO[1]] = 0
-    assert measuring.now()
     started: list[object] = []
     monkeypatch.setattr(measuring._worker, "start", lambda *_: started.append(1))
+    monkeypatch.setattr(type(measuring._pace), "rest_ms", 40)
     layer.data[TWO[0]] = 0
     assert measuring.now(), "it comes in a moment"
-    layer.data[TWO[1]] = 1
     layer.data[0, 0, 0] = 1
     layer.data[0, 5, 0] = 1
     assert measuring.now()
-    assert found == [1]
-    qtbot.waitUntil(lambda: found == [1, 3], timeout=10_000)
+    assert found == []
+    qtbot.waitUntil(lambda: found == [3], timeout=10_000)
     assert started == [], "the window waited for it"
+
+
+def test_a_long_rest_is_no_moment(
+    measuring: Measuring, layer: Labels, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure_first(measuring, qtbot)
+    monkeypatch.setattr(type(measuring._pace), "rest_ms", 300)
+    layer.data[TWO[0]] = 0
+    with qtbot.waitSignal(measuring.measured, timeout=10_000) as signal:
+        assert not measuring.now(), "the volume has to be told by whoever asks"
+    assert signal.args[0].count == 1
+
+
+def test_a_mask_that_has_grown_while_it_rested_is_measured_beside_the_window(
+    measuring: Measuring, layer: Labels, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure_first(measuring, qtbot)
+    started: list[object] = []
+    monkeypatch.setattr(measuring._worker, "start", lambda *_: started.append(1))
+    monkeypatch.setattr(type(measuring._pace), "rest_ms", 40)
+    layer.data[TWO[0]] = 0
+    assert measuring.now()
+    monkeypatch.setattr(measuring_pace, "QUICK_S", -1)
+    qtbot.waitUntil(lambda: bool(started), timeout=10_000)
 
 
 def test_a_slow_mask_is_measured_beside_the_window(

@@ -53,6 +53,23 @@ def test_the_default_model_is_loaded(
     qtbot.waitUntil(lambda: box.bundle is not None and box.bundle.variant == "mini", timeout=10_000)
 
 
+def test_a_model_is_coming_until_it_is_there_or_cannot_be(
+    open_box: Callable[..., ModelBox], tiny_model_folder: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    alone = ModelBox()
+    qtbot.addWidget(alone)
+    assert alone.is_coming, "they are looked for"
+    assert not open_box().is_coming, "none is installed"
+    box = open_box(tiny_model_folder)
+    assert box.is_coming
+    qtbot.waitUntil(lambda: box.bundle is not None, timeout=10_000)
+    assert not box.is_coming
+    box.choose_folder(tmp_path)
+    assert box.is_coming
+    qtbot.waitUntil(lambda: not box.is_coming, timeout=10_000)
+    assert box.bundle is None
+
+
 def test_a_folder_can_be_chosen(open_box: Callable[..., ModelBox], tiny_model_folder: Path, qtbot: QtBot) -> None:
     box = open_box()
     assert "No model is installed" in box.about.text()

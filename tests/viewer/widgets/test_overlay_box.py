@@ -71,17 +71,22 @@ def test_all_can_be_hidden_and_come_back_as_they_were(box: OverlayBox, desk: Des
     assert ticked(box) == {Role.LESION, Role.UNCERTAINTY}
 
 
+@pytest.mark.parametrize("role", [Role.COMPARISON, Role.DENOISING])
 def test_what_has_no_tick_here_is_hidden_with_the_rest(
-    box: OverlayBox, desk: Desk, case: Case, viewer: ViewerModel
+    box: OverlayBox, desk: Desk, case: Case, viewer: ViewerModel, role: Role
 ) -> None:
     add_results(desk, case)
-    overlay = viewer.add_labels(np.ones(case.grid.shape, np.uint8), name="c", **grid_arguments(case, Role.COMPARISON))
+    overlay = viewer.add_labels(np.ones(case.grid.shape, np.uint8), name="c", **grid_arguments(case, role))
     viewer.layers["lesion"].visible = False  # as while masks are compared
     box.toggle_all()
     assert not overlay.visible
     box.toggle_all()
     assert overlay.visible
     assert not viewer.layers["lesion"].visible
+    box.toggle_all()
+    viewer.layers.remove(overlay)
+    box.toggle_all()
+    assert viewer.layers["lesion"].visible, "what was hidden is gone: the lesion is what there is to show"
 
 
 def test_what_has_a_panel_to_itself_is_no_overlay(box: OverlayBox, desk: Desk, case: Case, viewer: ViewerModel) -> None:

@@ -59,8 +59,9 @@ def test_the_bar_counts_evaluations(bar: RunBar) -> None:
     assert bar.status.text() == "1 of 4 slices done"
     bar.show_progress(Progress(10, 40, 5.0, 15.0, ""), 13, 16, before=12)  # a run that goes on
     assert (bar.bar.value(), bar.bar.maximum()) == (130, 160)
-    bar.show_progress(Progress(10, 40, 5.0, None, ""), 1, 4)
-    assert bar.bar.text() == "25 %"
+    for early in (Progress(10, 40, 5.0, None, ""), Progress(10, 40, 1.0, 15.0, "")):
+        bar.show_progress(early, 1, 4)
+        assert bar.bar.text() == "25 %"
 
 
 def test_a_problem_is_named_until_it_is_gone(bar: RunBar) -> None:
