@@ -17,6 +17,7 @@ from benchmarks.shared import USER_ERRORS, Row, add_case, count, fault, finish, 
 from napari_ddmd.case import Case
 from napari_ddmd.device import pick_device
 from napari_ddmd.lesions import lesion_volume_ml
+from napari_ddmd.viewer.measure import millilitres
 
 _WINDOW = (1500, 940)
 _CALM_MS = 600
@@ -77,7 +78,7 @@ class _Watch:
         self.largest_ml = 0.0
         self._seen: dict[str, float] = {}
         self.box.mask_edited.connect(lambda: self._note("mask"))
-        panel.desk.threshold_changed.connect(lambda: self._note("volume"))
+        panel.desk.threshold_changed.connect(self._on_told)
         self.box.measured.connect(self._on_measured)
         canvas = viewer.window._qt_viewer.canvas._scene_canvas
         canvas.events.draw.connect(lambda _: self._note("canvas drawn", after="mask"), position="last")
@@ -99,7 +100,16 @@ class _Watch:
         if not after or after in self._seen:
             self._seen.setdefault(name, time.perf_counter())
 
+    def _on_told(self) -> None:
+        mask = self.box.layer
+        if mask is not None:
+            volume = lesion_volume_ml(mask.data, self.case.spacing)
+            told = f"{millilitres(volume)} mL" if volume else "No lesion"
+            if told in self.panel.summary.text():
+                self._note("volume", after="mask")
+
     def _on_measured(self) -> None:
+        self._on_told()
         measurement, mask = self.box.measurement, self.box.layer
         if measurement is None or mask is None:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-QUICK_S = 0.03
+QUICK_S = 0.05
 """A mask that takes less can be measured while the window waits."""
 MOST_REST_S = 0.4
 REST = 4
