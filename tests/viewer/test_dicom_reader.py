@@ -78,7 +78,7 @@ def test_without_the_libraries_the_reader_says_what_to_install(study: Path, monk
     monkeypatch.setattr(dicom_reader, "viewer_in_window", lambda: None)
     reader = get_reader(str(study))
     assert reader is not None
-    with pytest.raises(CaseError, match=r'pip install "napari-ddmd\[dicom\]"'):
+    with pytest.raises(CaseError, match=r'pip install -e "\.\[dicom\]"'):
         reader(str(study))
 
 

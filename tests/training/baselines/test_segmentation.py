@@ -64,6 +64,9 @@ def test_it_sees_what_the_diffusion_sees(small_case: Case) -> None:
     """Both copy a modality, one in one go and one through the sampler: the same comes out."""
 
     class CopyingDenoiser(nn.Module):
+        def patches(self, conditioning: Tensor) -> Tensor:
+            return conditioning
+
         def forward(self, x_t: Tensor, t: Tensor, conditioning: Tensor) -> tuple[Tensor, None]:
             return Copy()((conditioning[:, :4] + 1) / 2), None
 
