@@ -8,6 +8,9 @@ from typing import Any
 
 from napari_ddmd.case import Case
 
+WINDOW = (1500, 940)
+"""Pixels of the window that figures are taken in."""
+
 
 def open_ready(case: Case, size: tuple[int, int]) -> tuple[Any, Any]:
     """Open a window of so many pixels at the largest slice, and wait for its model; gives the viewer and the panel."""

@@ -10,12 +10,11 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.event_loop import open_ready, wait, wait_until
+from benchmarks.event_loop import WINDOW, open_ready, wait, wait_until
 from benchmarks.shared import USER_ERRORS, Row, add_case, count, fault, finish, machine, model_line, open_case, parser
 from napari_ddmd.case import Case, CaseError
 from napari_ddmd.device import pick_device
 
-_WINDOW = (1500, 940)
 _CALM_MS = 4000
 
 
@@ -32,7 +31,7 @@ def main() -> int:
 
 
 def _measure(arguments: argparse.Namespace, case: Case) -> int:
-    viewer, panel = open_ready(case, _WINDOW)
+    viewer, panel = open_ready(case, WINDOW)
     panel.sampling_box.device.setCurrentText(arguments.device)
     computed: list[float] = []
     drawn: list[float] = []

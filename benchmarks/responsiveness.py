@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.event_loop import open_ready, wait, wait_until
+from benchmarks.event_loop import WINDOW, open_ready, wait, wait_until
 from benchmarks.lookout import Lookout
 from benchmarks.shared import USER_ERRORS, Row, add_case, count, fault, finish, machine, model_line, open_case, parser
 from benchmarks.window_states import STATES, States
@@ -34,7 +34,6 @@ TARGET_MS = 100
 _BEAT_MS = 5
 _LOOK_S = 0.004
 _ACT_MS = 120
-_WINDOW = (1500, 940)
 _REST_MS, _CALM_MS = 1500, 4000
 
 
@@ -109,7 +108,7 @@ def main() -> int:
     add_case(options)
     options.add_argument("--samples", type=count, default=5)
     options.add_argument("--steps", type=count, default=5, help="more than the model's own, so that a phase lasts")
-    options.add_argument("--size", type=count, nargs=2, default=_WINDOW, metavar=("WIDTH", "HEIGHT"))
+    options.add_argument("--size", type=count, nargs=2, default=WINDOW, metavar=("WIDTH", "HEIGHT"))
     options.add_argument("--phases", nargs="+", choices=(*ACTS, *STATES), default=[*ACTS, *STATES])
     options.add_argument("--profile", action="store_true", help="say where the main thread was when it was late")
     options.add_argument("--late", type=float, default=50.0, help="ms from which the profile counts")

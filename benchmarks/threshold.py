@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.event_loop import open_ready, wait, wait_until
+from benchmarks.event_loop import WINDOW, open_ready, wait, wait_until
 from benchmarks.shared import USER_ERRORS, Row, add_case, count, fault, finish, machine, model_line, open_case, parser
 from napari_ddmd.case import Case
 from napari_ddmd.device import pick_device
 from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.viewer.measure import millilitres
 
-_WINDOW = (1500, 940)
 _CALM_MS = 600
 _DRAGGED_EVERY_MS = 20
 _DRAGGED = 15
@@ -40,7 +39,7 @@ def main() -> int:
 
 
 def _measure(arguments: argparse.Namespace, case: Case) -> int:
-    viewer, panel = open_ready(case, _WINDOW)
+    viewer, panel = open_ready(case, WINDOW)
     panel.sampling_box.device.setCurrentText(arguments.device)
     panel.run()
     wait_until(lambda: not panel.controller.is_running)
