@@ -13,6 +13,7 @@ from psygnal import Signal
 
 from napari_ddmd.viewer.edit_history import EditHistory, Step
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.painting_tools import make_tools_when_painted
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -296,6 +297,7 @@ class LesionLayer:
         )
         layer.contour = CONTOUR
         layer.brush_size = 5
+        make_tools_when_painted(layer)
         self._history = self._new_history(layer)
         # One history: napari's own knows nothing of runs, and would bring back what has been written over since.
         layer.undo, layer.redo = self.undo, self.redo

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels, Layer
 
 from napari_ddmd.viewer.layer_tag import METADATA_KEY, LayerTag, Role
-from napari_ddmd.viewer.result_looks import keep_from_painting
+from napari_ddmd.viewer.painting_tools import keep_from_painting
 from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 

@@ -11,6 +11,7 @@ from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
 from napari_ddmd.lesions import lesion_volume_ml
+from napari_ddmd.viewer.drawn_apart import drawn_apart
 from napari_ddmd.viewer.kept_run import KeptRun
 from napari_ddmd.viewer.layer_tag import Role, is_of
 from napari_ddmd.viewer.lesion_layer import LesionLayer
@@ -85,10 +86,7 @@ class ResultLayers:
         return 0 if self.volumes is None else len(self.volumes.samples)
 
     def begin(self) -> None:
-        """Announce a run: the lesion's layer is made at once, if it is not there, and the others with the first result.
-
-        So the slowest layer to make is there before the model computes.
-        """
+        """Announce a run: the lesion's layer, the slowest, is made at once, and the others with the first result."""
         self._starting = True
         self._ensure_lesion()
         self.lesion.hold_run(True)
@@ -283,7 +281,7 @@ class ResultLayers:
     def _ensure_lesion(self) -> None:
         if not self.lesion.is_shown:
             layers = self._viewer.layers
-            with selection_kept(layers):
+            with drawn_apart(self._viewer), selection_kept(layers):
                 self.lesion.ensure(self.threshold)
             # napari selects what was added last: a hidden mask of the expert, which nobody has chosen.
             if all(is_expert(layer) and not layer.visible for layer in layers.selection):
@@ -305,8 +303,10 @@ class ResultLayers:
         """Make layers that were announced; none any more of a case that was closed meanwhile."""
         if self._coming and not any(is_of(layer, self._case) for layer in self._viewer.layers):
             self._coming = []
-        arrays = self._arrays() if self._coming else {}
-        with selection_kept(self._viewer.layers):
+        if not self._coming:
+            return
+        arrays = self._arrays()
+        with drawn_apart(self._viewer), selection_kept(self._viewer.layers):
             for role in self._coming[:most]:
                 self._add_layer(role, arrays[role], map_limits)
         del self._coming[:most]

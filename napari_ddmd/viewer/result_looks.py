@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.lesion_layer import one_color
+from napari_ddmd.viewer.painting_tools import keep_from_painting
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
@@ -50,16 +51,6 @@ def agreement_colors(samples: int) -> dict[int | None, Any]:
 
     shades = ensure_colormap(_AGREEMENT_COLORMAP).map(np.linspace(*_AGREEMENT_ENDS, max(samples, 1)))
     return {None: "transparent", 0: "transparent", **{count + 1: shade for count, shade in enumerate(shades)}}
-
-
-def keep_from_painting(layer: Labels) -> None:
-    """Let nobody paint on a layer that is evidence.
-
-    Nor is what napari draws while somebody paints made for it, which takes half of the time that it takes to add one.
-    """
-    layer.editable = False
-    for tool in layer._overlays.values():
-        tool.visible = False
 
 
 def sample_layer(mask: NDArray[np.uint8], case: Case, name: str) -> Labels:

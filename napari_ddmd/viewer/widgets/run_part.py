@@ -62,6 +62,9 @@ class RunPart(QObject):
         self._come_in = self._drawn = self._before = self._put_aside = 0
         self._clock = QTimer(self)
         self._clock.setInterval(_CLOCK_MS)
+        self._first_layer = QTimer(self)
+        self._first_layer.setSingleShot(True)
+        self._first_layer.timeout.connect(self._make_first_layer)
         self._clock.timeout.connect(self._on_clock)
         self.destroyed.connect(self._spared.close)
         self.controller.arrived.connect(self._on_arrived)
@@ -98,11 +101,14 @@ class RunPart(QObject):
             return
         self._before = len(slices) - len(request.slices)
         self._put_aside = 0 if goes_on else len(results.done)
-        results.begin()
         self._request, self._come_in, self._drawn, self._fault = request, 0, 0, None
         self._is_tagged = self._has_layers(case)
         self._spared.enter_context(old_objects_spared())
         self._set_running(True)
+        if results.lesion.is_shown:
+            results.begin()
+        else:
+            self._first_layer.start()
         self.controller.start(request)
         self._clock.start()
 
@@ -159,10 +165,23 @@ class RunPart(QObject):
         self.bar.set_running(running)
         self.running_changed.emit(running)
 
+    def _make_first_layer(self) -> None:
+        """Announce the run to layers that are to be made; in the turn that begins it both would hold up the window."""
+        self._first_layer.stop()
+        request = self._request
+        if request is None or not self._desk.knows(request.case):
+            return
+        try:
+            self._desk.results_of(request.case).begin()
+        except Exception as error:
+            self._give_up(request.case, error)
+
     def _on_arrived(self, result: SliceResult) -> None:
         request = self._request
         if request is None or self._fault is not None:
             return
+        if self._first_layer.isActive():
+            self._make_first_layer()
         results = self._desk.results_of(request.case)
         try:
             results.add(request.recipe, result)
@@ -195,6 +214,7 @@ class RunPart(QObject):
                     results.refresh()
                 except Exception as error:
                     self._give_up(request.case, error)
+                self._clock.start()  # anew: what took long here must not be followed by the next without a rest
                 self._desk.results_changed.emit()
         if not self.controller.is_cancelling:
             counts, remarks = self._counts(request), self.controller.remarks
@@ -214,8 +234,8 @@ class RunPart(QObject):
         self.controller.cancel()
 
     def _on_ended(self, outcome: RunOutcome) -> None:
-        self._clock.stop()
         self._on_clock()
+        self._clock.stop()
         request, self._request = self._request, None
         if request is not None and self._desk.knows(request.case):
             try:

@@ -114,8 +114,8 @@ class ScorePlot(QWidget):
         """Draw the scores of a case, soon: calls in quick succession count once."""
         is_other = case is not self._case or volumes is not self._volumes
         self._case, self._volumes = case, volumes
-        if is_other:
-            self.draw()
+        if is_other and not self.canvas.isHidden():
+            self.draw()  # what is on show is of another case
         elif not self._clock.isActive():
             self._clock.start()
 

@@ -39,14 +39,19 @@ def add_results(desk: Desk, case: Case) -> None:
     desk.results_changed.emit()
 
 
+def wait_for_plot(tab: LookTab, qtbot: QtBot) -> None:
+    qtbot.waitUntil(tab.score_plot.canvas.isVisible)
+
+
 def test_a_case_without_results_is_empty(tab: LookTab) -> None:
     assert tab.score_plot.empty.isVisible()
     assert not tab.result_box.sample.isEnabled()
     assert not tab.legend.isVisible()
 
 
-def test_results_fill_the_tab(tab: LookTab, desk: Desk, case: Case) -> None:
+def test_results_fill_the_tab(tab: LookTab, desk: Desk, case: Case, qtbot: QtBot) -> None:
     add_results(desk, case)
+    wait_for_plot(tab, qtbot)
     assert list(tab.score_plot.axes) == ["lesion", "inter", "intra"]
     assert tab.result_box.sample.maximum() == 3
     assert tab.legend.isVisible()
@@ -87,8 +92,9 @@ def test_the_threshold_cuts_and_follows(tab: LookTab, desk: Desk, case: Case, qt
     assert desk.results.lesion_ml == before
 
 
-def test_the_plot_follows_the_theme(tab: LookTab, desk: Desk, case: Case, viewer: ViewerModel) -> None:
+def test_the_plot_follows_the_theme(tab: LookTab, desk: Desk, case: Case, viewer: ViewerModel, qtbot: QtBot) -> None:
     add_results(desk, case)
+    wait_for_plot(tab, qtbot)
     inks = []
     for theme in ("dark", "light", "dark"):
         viewer.theme = theme

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from napari_ddmd.viewer.widgets.score_plot import ScorePlot
 from napari_ddmd.volumes import Volumes
 from tests.results import finished, slice_result
 
+Show = Callable[[Case, Volumes], None]
+
 
 @pytest.fixture
 def plot(qtbot: QtBot) -> ScorePlot:
@@ -23,6 +26,17 @@ def plot(qtbot: QtBot) -> ScorePlot:
     plot.show()
     qtbot.waitExposed(plot)
     return plot
+
+
+@pytest.fixture
+def show(plot: ScorePlot, qtbot: QtBot) -> Show:
+    """Shows scores, and waits until they are drawn."""
+
+    def show_(case: Case, volumes: Volumes) -> None:
+        plot.show_scores(case, volumes)
+        qtbot.waitUntil(plot.canvas.isVisible)
+
+    return show_
 
 
 @pytest.fixture
@@ -51,8 +65,8 @@ def test_without_results_words_stand_in_its_place(plot: ScorePlot, case: Case) -
         assert not plot.modality.isEnabled()
 
 
-def test_slices_that_are_not_segmented_are_gaps(plot: ScorePlot, case: Case, volumes: Volumes) -> None:
-    plot.show_scores(case, volumes)
+def test_slices_that_are_not_segmented_are_gaps(plot: ScorePlot, show: Show, case: Case, volumes: Volumes) -> None:
+    show(case, volumes)
     assert plot.canvas.isVisible()
     assert not plot.empty.isVisible()
     assert list(plot.axes) == ["lesion", "inter", "intra"]
@@ -60,15 +74,17 @@ def test_slices_that_are_not_segmented_are_gaps(plot: ScorePlot, case: Case, vol
         assert curve(plot, name) == [2, 3, 5]
 
 
-def test_slices_that_come_in_later_are_drawn(plot: ScorePlot, case: Case, volumes: Volumes, qtbot: QtBot) -> None:
-    plot.show_scores(case, volumes)
+def test_slices_that_come_in_later_are_drawn(
+    plot: ScorePlot, show: Show, case: Case, volumes: Volumes, qtbot: QtBot
+) -> None:
+    show(case, volumes)
     volumes.add(slice_result(case, 4))
     plot.show_scores(case, volumes)
     qtbot.waitUntil(lambda: curve(plot, "inter") == [2, 3, 4, 5], timeout=5000)
 
 
-def test_a_modality_is_drawn_in_the_place_of_all(plot: ScorePlot, case: Case, volumes: Volumes) -> None:
-    plot.show_scores(case, volumes)
+def test_a_modality_is_drawn_in_the_place_of_all(plot: ScorePlot, show: Show, case: Case, volumes: Volumes) -> None:
+    show(case, volumes)
     tops = {}
     for index in range(plot.modality.count()):
         plot.modality.setCurrentIndex(index)
@@ -78,14 +94,16 @@ def test_a_modality_is_drawn_in_the_place_of_all(plot: ScorePlot, case: Case, vo
     assert tops == {"all modalities": 5, "T1": 5, "T1ce": 15, "T2": 25, "FLAIR": 35}
 
 
-def test_a_model_without_intra_maps_has_two_curves(plot: ScorePlot, case: Case, volumes: Volumes) -> None:
-    plot.show_scores(case, volumes)
+def test_a_model_without_intra_maps_has_two_curves(plot: ScorePlot, show: Show, case: Case, volumes: Volumes) -> None:
+    show(case, volumes)
     plot.show_scores(case, finished(case, slices=[3], intra=False))
     assert list(plot.axes) == ["lesion", "inter"]
 
 
-def test_a_click_and_a_drag_go_to_the_slice(plot: ScorePlot, case: Case, volumes: Volumes, qtbot: QtBot) -> None:
-    plot.show_scores(case, volumes)
+def test_a_click_and_a_drag_go_to_the_slice(
+    plot: ScorePlot, show: Show, case: Case, volumes: Volumes, qtbot: QtBot
+) -> None:
+    show(case, volumes)
     plot.canvas.draw()  # type: ignore[no-untyped-call]
     chosen: list[int] = []
     plot.slice_chosen.connect(chosen.append)
@@ -101,8 +119,10 @@ def test_a_click_and_a_drag_go_to_the_slice(plot: ScorePlot, case: Case, volumes
     assert set(chosen) == {3, 4}
 
 
-def test_the_mark_moves_without_the_curves_being_drawn(plot: ScorePlot, case: Case, volumes: Volumes) -> None:
-    plot.show_scores(case, volumes)
+def test_the_mark_moves_without_the_curves_being_drawn(
+    plot: ScorePlot, show: Show, case: Case, volumes: Volumes
+) -> None:
+    show(case, volumes)
     QApplication.processEvents()
     drawn: list[object] = []
     plot.canvas.mpl_connect("draw_event", drawn.append)
@@ -121,16 +141,16 @@ def test_the_mark_moves_without_the_curves_being_drawn(plot: ScorePlot, case: Ca
     assert drawn == []
 
 
-def test_the_mark_is_right_after_it_was_hidden(plot: ScorePlot, case: Case, volumes: Volumes) -> None:
-    plot.show_scores(case, volumes)
+def test_the_mark_is_right_after_it_was_hidden(plot: ScorePlot, show: Show, case: Case, volumes: Volumes) -> None:
+    show(case, volumes)
     plot.canvas.draw()  # type: ignore[no-untyped-call]
     plot.hide()
     plot.set_current(5)
     assert list(plot._marks[0].get_xdata()) == [5, 5]
 
 
-def test_it_follows_the_theme_and_the_letters(plot: ScorePlot, case: Case, volumes: Volumes) -> None:
-    plot.show_scores(case, volumes)
+def test_it_follows_the_theme_and_the_letters(plot: ScorePlot, show: Show, case: Case, volumes: Volumes) -> None:
+    show(case, volumes)
     dark = plot.axes["inter"].texts[0].get_color()
     plot.set_dark(False)
     assert plot.axes["inter"].texts[0].get_color() != dark
@@ -142,11 +162,11 @@ def test_it_follows_the_theme_and_the_letters(plot: ScorePlot, case: Case, volum
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.1])
-def test_nothing_is_cut_off(plot: ScorePlot, case: Case, volumes: Volumes, scale: float) -> None:
+def test_nothing_is_cut_off(plot: ScorePlot, show: Show, case: Case, volumes: Volumes, scale: float) -> None:
     """Small scores have long numbers."""
     for index, scores in volumes.scores.items():
         volumes.scores[index] = dataclasses.replace(scores, inter=scores.inter * scale, intra=0.04 * scale)
-    plot.show_scores(case, volumes)
+    show(case, volumes)
     plot.canvas.draw()  # type: ignore[no-untyped-call]
     figure = plot.canvas.figure
     for axes in plot.axes.values():
