@@ -154,6 +154,7 @@ class Measuring(QObject):
 
     def _on_failed(self, error: Exception) -> None:
         self._pace.end(None)
+        self._seen = None  # the same mask may be measured the next time
         self._go_on()
         self.failed.emit(error)
 
