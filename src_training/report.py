@@ -39,7 +39,7 @@ def markdown_table(summary: dict[str, Any]) -> str:
         ]
         for patient in sorted(figures["dice_volume"]["per_patient"]):
             rows.append([patient, *(_text(key, figures[key]["per_patient"][patient]) for key in keys)])
-        rows.append(["**mean**", *(_text(key, figures[key]["mean"]) for key in keys)])
+        rows.append(["**mean**", *(_text(key, figures[key]["mean"]) + _share(figures[key]) for key in keys)])
         rows.append(["sd", *(_text(key, figures[key]["std"]) for key in keys)])
         rows.append(
             [
@@ -51,6 +51,13 @@ def markdown_table(summary: dict[str, Any]) -> str:
         pooled = ", ".join(f"{key} {figures[key]['pooled']:.4f}" for key in POOLED)
         parts.append(f"## {system}\n\n{table}\n\nOver all pixels of the brain slices together: {pooled}.\n")
     return "\n".join(parts)
+
+
+def _share(figure: dict[str, Any]) -> str:
+    """Say of how many patients a figure is, where some have none, as a distance to nothing."""
+    values = list(figure["per_patient"].values())
+    number = sum(value is not None for value in values)
+    return f" (of {number})" if 0 < number < len(values) else ""
 
 
 def _text(key: str, value: float | None) -> str:

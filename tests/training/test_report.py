@@ -27,7 +27,7 @@ def test_the_table_has_every_patient_and_figure(tiny_out: Path) -> None:
     assert {len(row) for row in rows} == {len(HEADINGS) + 1}
     figures = summary["systems"]["ddmd"]
     assert rows[2][1] == f"{figures['dice_volume']['per_patient'][PATIENTS[0]]:.3f}"
-    assert rows[6][4] == f"{figures['hd95']['mean']:.1f}"
+    assert rows[6][4].startswith(f"{figures['hd95']['mean']:.1f}")
     for key in POOLED:
         assert f"{key} {figures[key]['pooled']:.4f}" in table
 
@@ -55,6 +55,14 @@ def test_undefined_figures_are_dashes() -> None:
         ["sd", "0.600", "–"],
         ["95 % interval of the mean", "0.500 to 0.700", ""],
     ]
+
+
+def test_a_mean_of_some_patients_says_of_how_many() -> None:
+    """A distance to an empty mask is none."""
+    figures = {key: figure({"a": 0.5, "b": 0.7}, 0.6) for key in (*POOLED, "dice_volume")}
+    figures["hd95"] = figure({"a": None, "b": 4.0}, 4.0)
+    rows = {row[0]: row[1:] for row in rows_of(markdown_table({"systems": {"ddmd": figures}}))}
+    assert rows["**mean**"] == ["0.600", "4.0 (of 1)"]
 
 
 def test_each_system_has_its_table() -> None:
