@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 HEADINGS = {
@@ -39,7 +40,7 @@ def markdown_table(summary: dict[str, Any]) -> str:
         ]
         for patient in sorted(figures["dice_volume"]["per_patient"]):
             rows.append([patient, *(_text(key, figures[key]["per_patient"][patient]) for key in keys)])
-        rows.append(["**mean**", *(_text(key, figures[key]["mean"]) + _share(figures[key]) for key in keys)])
+        rows.append(["**mean**", *(_text(key, figures[key]["mean"]) + known_of(figures[key]) for key in keys)])
         rows.append(["sd", *(_text(key, figures[key]["std"]) for key in keys)])
         rows.append(
             [
@@ -53,11 +54,11 @@ def markdown_table(summary: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _share(figure: dict[str, Any]) -> str:
-    """Say of how many patients a figure is, where some have none, as a distance to nothing."""
-    values = list(figure["per_patient"].values())
-    number = sum(value is not None for value in values)
-    return f" (of {number})" if 0 < number < len(values) else ""
+def known_of(figure: Mapping[str, Any]) -> str:
+    """Say of how many patients a figure is, where some have none, as a distance to nothing; else nothing."""
+    patients = figure.get("per_patient", {}).values()
+    known = sum(value is not None for value in patients)
+    return f" ({known} of {len(patients)} patients)" if 0 < known < len(patients) else ""
 
 
 def _text(key: str, value: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from src_training.metrics import METRICS, bootstrap_interval
+from src_training.report import known_of
 
 Figures = dict[str, Any]
 
@@ -94,11 +95,8 @@ def _row(summary: Figures, name: str) -> list[str]:
     for key in HEADINGS:
         digits = 1 if key in ("hd95", "seconds") else 3
         per_fold = figures[key].get("per_fold", {}).values()
-        cells.append(_spread(per_fold, lambda value, digits=digits: f"{value:.{digits}f}"))  # type: ignore[misc]
-        patients = figures[key].get("per_patient", {}).values()
-        known = sum(value is not None for value in patients)
-        if 0 < known < len(patients):
-            cells[-1] += f" ({known} of {len(patients)} patients)"
+        cell = _spread(per_fold, lambda value, digits=digits: f"{value:.{digits}f}")  # type: ignore[misc]
+        cells.append(cell + known_of(figures[key]))
     return [name, *cells]
 
 

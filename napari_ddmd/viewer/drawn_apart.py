@@ -20,8 +20,8 @@ _CLOCK = "ddmd_drawn_apart"
 def drawn_apart(viewer: ViewerModel) -> Iterator[None]:
     """Keep the canvas as it is in the block and a moment longer; then it is drawn once, with all that has changed.
 
-    A layer that is added takes some 50 to 80 ms on a slow computer, and the drawing that napari asks for, even where
-    the layer is hidden, another 30 ms, in the same turn of the event loop.
+    napari asks for a drawing with every layer that is added, also with a hidden one, and Qt draws in the same turn of
+    the event loop (`benchmarks.responsiveness` measures such turns).
 
     Parameters
     ----------
@@ -53,5 +53,7 @@ def _clock_of(canvas: QWidget) -> QTimer:
 
 
 def _canvas(viewer: Any) -> QWidget | None:
-    canvas: QWidget | None = viewer.window._qt_viewer.canvas.native if hasattr(viewer, "window") else None
+    if not hasattr(getattr(viewer, "window", None), "_qt_window"):  # nor has a viewer that was closed
+        return None
+    canvas: QWidget = viewer.window._qt_viewer.canvas.native
     return canvas

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from src_training.report import HEADINGS, POOLED, markdown_table
+from src_training.report import HEADINGS, POOLED, known_of, markdown_table
 
 from .conftest import PATIENTS
 
@@ -27,7 +27,7 @@ def test_the_table_has_every_patient_and_figure(tiny_out: Path) -> None:
     assert {len(row) for row in rows} == {len(HEADINGS) + 1}
     figures = summary["systems"]["ddmd"]
     assert rows[2][1] == f"{figures['dice_volume']['per_patient'][PATIENTS[0]]:.3f}"
-    assert rows[6][4].startswith(f"{figures['hd95']['mean']:.1f}")
+    assert rows[6][4] == f"{figures['hd95']['mean']:.1f}" + known_of(figures["hd95"])
     for key in POOLED:
         assert f"{key} {figures[key]['pooled']:.4f}" in table
 
@@ -62,7 +62,7 @@ def test_a_mean_of_some_patients_says_of_how_many() -> None:
     figures = {key: figure({"a": 0.5, "b": 0.7}, 0.6) for key in (*POOLED, "dice_volume")}
     figures["hd95"] = figure({"a": None, "b": 4.0}, 4.0)
     rows = {row[0]: row[1:] for row in rows_of(markdown_table({"systems": {"ddmd": figures}}))}
-    assert rows["**mean**"] == ["0.600", "4.0 (of 1)"]
+    assert rows["**mean**"] == ["0.600", "4.0 (1 of 2 patients)"]
 
 
 def test_each_system_has_its_table() -> None:

@@ -43,7 +43,7 @@ def test_layers_appear_with_the_first_result(
     results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
 ) -> None:
     results.begin()
-    assert result_names(viewer) == ["lesion"]  # made before the model computes, as it takes longest
+    assert result_names(viewer) == ["lesion"]  # made apart from the others, as it takes longest
     result = slice_result(case, 4)
     results.add(recipe, result)
     assert result_names(viewer) == NAMES

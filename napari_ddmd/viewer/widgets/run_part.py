@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_ddmd.case import Case
     from napari_ddmd.segment import SliceResult
 
-# How often the screen follows a run: often enough to look alive, seldom enough to stay out of its way.
+# How soon the screen follows a run again: soon enough to look alive, late enough to stay out of its way.
 _CLOCK_MS = 120
 _NO_BRAIN = "No slice holds brain: every modality is zero everywhere."
 _ALL_DONE = "These slices are done with these settings. Another seed gives other masks."
@@ -101,16 +101,17 @@ class RunPart(QObject):
             return
         self._before = len(slices) - len(request.slices)
         self._put_aside = 0 if goes_on else len(results.done)
+        is_shown = results.lesion.is_shown
+        if is_shown:
+            results.begin()
         self._request, self._come_in, self._drawn, self._fault = request, 0, 0, None
         self._is_tagged = self._has_layers(case)
         self._spared.enter_context(old_objects_spared())
         self._set_running(True)
-        if results.lesion.is_shown:
-            results.begin()
-        else:
-            self._first_layer.start()
         self.controller.start(request)
         self._clock.start()
+        if not is_shown:
+            self._first_layer.start()
 
     def left(self, slices: Sequence[int], sampling: Sampling) -> int:
         """Count the slices that a run would compute: those with brain, less those that are done with these settings."""
@@ -168,20 +169,22 @@ class RunPart(QObject):
     def _make_first_layer(self) -> None:
         """Announce the run to layers that are to be made; in the turn that begins it both would hold up the window."""
         self._first_layer.stop()
+        self.stop_if_closed()
         request = self._request
-        if request is None or not self._desk.knows(request.case):
+        if request is None or self.controller.is_cancelling or not self._desk.knows(request.case):
             return
         try:
             self._desk.results_of(request.case).begin()
         except Exception as error:
             self._give_up(request.case, error)
+        self._is_tagged = self._has_layers(request.case)
 
     def _on_arrived(self, result: SliceResult) -> None:
+        if self._first_layer.isActive():
+            self._make_first_layer()
         request = self._request
         if request is None or self._fault is not None:
             return
-        if self._first_layer.isActive():
-            self._make_first_layer()
         results = self._desk.results_of(request.case)
         try:
             results.add(request.recipe, result)
@@ -214,8 +217,9 @@ class RunPart(QObject):
                     results.refresh()
                 except Exception as error:
                     self._give_up(request.case, error)
-                self._clock.start()  # anew: what took long here must not be followed by the next without a rest
                 self._desk.results_changed.emit()
+                if self._request is request:
+                    self._clock.start()  # anew: what took long must not be followed by the next without a rest
         if not self.controller.is_cancelling:
             counts, remarks = self._counts(request), self.controller.remarks
             self.bar.show_progress(self.controller.progress, *counts, remarks, before=self._before)

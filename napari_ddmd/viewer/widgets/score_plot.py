@@ -115,8 +115,11 @@ class ScorePlot(QWidget):
         is_other = case is not self._case or volumes is not self._volumes
         self._case, self._volumes = case, volumes
         if is_other and not self.canvas.isHidden():
-            self.draw()  # what is on show is of another case
-        elif not self._clock.isActive():
+            self.draw()  # what is on show is of another case, or of another run
+            return
+        if volumes is not None and volumes.done:
+            self.empty.hide()  # what it says is untrue from now on
+        if not self._clock.isActive():
             self._clock.start()
 
     def set_current(self, index: int) -> None:

@@ -34,6 +34,8 @@ def show(plot: ScorePlot, qtbot: QtBot) -> Show:
 
     def show_(case: Case, volumes: Volumes) -> None:
         plot.show_scores(case, volumes)
+        assert plot.canvas.isHidden()  # drawn in a turn of its own
+        assert plot.empty.isHidden()
         qtbot.waitUntil(plot.canvas.isVisible)
 
     return show_

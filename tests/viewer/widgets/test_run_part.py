@@ -1,0 +1,149 @@
+"""When a run makes the first of its layers, and when it must not any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from napari.layers import Layer
+from napari.utils.notifications import Notification
+from pytestqt.qtbot import QtBot
+
+from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.viewer.layer_tag import Role
+from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from tests.viewer.conftest import GatedSegment
+from tests.viewer.widgets.conftest import OpenPanel
+
+Window = tuple[Any, SegmentationPanel]
+
+
+def layers_of(panel: SegmentationPanel) -> list[str]:
+    """Names of the layers that a run makes."""
+    return [layer.name for layer in panel.desk.viewer.layers if layer.name in set(Role)]
+
+
+def wait_for_end(panel: SegmentationPanel, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not panel.controller.is_running, timeout=10_000)
+
+
+def test_the_first_layer_has_a_turn_of_its_own(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    panel.run()
+    assert panel.controller.is_running
+    assert Role.LESION not in layers_of(panel)
+    qtbot.waitUntil(lambda: Role.LESION in layers_of(panel))
+    assert Role.INTER not in layers_of(panel)
+    gated.allow(100)
+    wait_for_end(panel, qtbot)
+    assert Role.INTER in layers_of(panel)
+
+
+def test_a_lesion_that_is_there_is_kept_from_undo_at_once(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    gated.allow(100)
+    panel.run()
+    wait_for_end(panel, qtbot)
+    panel.sampling_box.seed.setValue(7)
+    gated.gate.acquire(blocking=False)
+    panel.run()
+    assert panel.desk.results is not None
+    assert panel.desk.results.lesion.is_in_run
+    wait_for_end(panel, qtbot)
+    assert not panel.desk.results.lesion.is_in_run
+
+
+def test_a_result_does_not_come_before_the_first_layer(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    part = panel.run_part
+    panel.run()
+    part._first_layer.setInterval(60_000)  # as if the window were held up
+    part._first_layer.start()
+    gated.allow(1)
+    qtbot.waitUntil(lambda: part._come_in == 1, timeout=10_000)
+    assert not part._first_layer.isActive()
+    assert panel.desk.results is not None
+    assert panel.desk.results.lesion.is_in_run
+    panel.cancel()
+    wait_for_end(panel, qtbot)
+
+
+def test_a_run_that_is_cancelled_at_once_makes_no_layer(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    added: list[Layer] = []
+    viewer.layers.events.inserted.connect(lambda event: added.append(event.value))
+    panel.run()
+    panel.cancel()
+    wait_for_end(panel, qtbot)
+    qtbot.wait(50)
+    assert added == []
+    assert gated.stopped.wait(5)
+
+
+def test_a_case_that_is_closed_at_once_stays_closed(
+    window: Window, gated: GatedSegment, qtbot: QtBot, notifications: list[Notification]
+) -> None:
+    viewer, panel = window
+    panel.run()
+    viewer.layers.clear()
+    added: list[Layer] = []
+    viewer.layers.events.inserted.connect(lambda event: added.append(event.value))
+    wait_for_end(panel, qtbot)
+    qtbot.wait(50)
+    assert added == []
+    assert notifications == []
+    assert gated.stopped.wait(5)
+
+
+def test_a_case_of_plain_layers_stops_its_run_when_it_is_closed(
+    open_panel: OpenPanel, gated: GatedSegment, case: Case, qtbot: QtBot
+) -> None:
+    """Its images do not say of which case they are; the lesion does."""
+    viewer, panel = open_panel()
+    for modality, image in zip(MODALITIES, case.images, strict=True):
+        viewer.add_image(image, name=f"a_{modality}", scale=case.spacing)
+    qtbot.waitUntil(lambda: panel.run_bar.button.isEnabled(), timeout=10_000)
+    panel.run()
+    qtbot.waitUntil(lambda: Role.LESION in layers_of(panel))
+    viewer.layers.clear()
+    wait_for_end(panel, qtbot)
+    assert gated.stopped.wait(5)
+
+
+def test_a_first_layer_that_cannot_be_made_ends_the_run(
+    window: Window,
+    gated: GatedSegment,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    notifications: list[Notification],
+) -> None:
+    _viewer, panel = window
+
+    def fail() -> None:
+        raise MemoryError
+
+    panel.run()
+    assert panel.desk.results is not None
+    monkeypatch.setattr(panel.desk.results, "begin", fail)
+    gated.allow(100)
+    wait_for_end(panel, qtbot)
+    assert "not enough memory" in panel.run_bar.status.text()
+    assert len(notifications) == 1
+    assert panel.run_bar.button.text() == "Run"
+    assert panel.desk.results.volumes is None
+
+
+def test_the_rest_after_a_refresh_begins_when_it_is_over(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    part = panel.run_part
+    panel.run()
+    gated.allow(1)
+    qtbot.waitUntil(lambda: part._come_in == 1, timeout=10_000)
+    part._clock.stop()
+    panel.desk.results_changed.connect(part._clock.stop)
+    part._on_clock()
+    assert part._clock.isActive()
+    panel.desk.results_changed.disconnect(part._clock.stop)
+    panel.cancel()
+    wait_for_end(panel, qtbot)
+    assert not part._clock.isActive()
