@@ -71,11 +71,12 @@ class DicomOpener(QObject):
 
     def _on_found(self, study: Study) -> None:
         self.told.emit("")
-        assignment = choose_series(self._parent, study)
-        if assignment is None:
+        choice = choose_series(self._parent, study)
+        if choice is None:
             self.left.emit()
         else:
-            self._loader.start(_layers, partial(study_case, study, assignment, self.told.emit))
+            load = partial(study_case, study, choice.series, self.told.emit, brain_mask=choice.brain_mask)
+            self._loader.start(_layers, load)
 
     def _on_loaded(self, layers: list[LayerData]) -> None:
         self.told.emit("")

@@ -37,11 +37,17 @@ def guessed_case(folder: Path, tell: Callable[[str], None] | None = None) -> Cas
     return replace(case, warnings=(guessed, *case.warnings))
 
 
-def study_case(study: Study, assignment: Assignment, tell: Callable[[str], None] | None = None) -> Case:
+def study_case(
+    study: Study,
+    assignment: Assignment,
+    tell: Callable[[str], None] | None = None,
+    *,
+    brain_mask: Path | None = None,
+) -> Case:
     """Load chosen series of a study; what is to be remarked of its folder comes first in the case's warnings."""
     from napari_ddmd.dicom.load import load_study
 
-    case = load_study(assignment, tell=tell)
+    case = load_study(assignment, brain_mask=brain_mask, tell=tell)
     return replace(case, warnings=(*study.remarks, *case.warnings))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +35,12 @@ class Hover:
         The case and its results.
     links : ViewerLinks
         Undoes the connections to the viewer.
+    lesion_at : callable
+        Returns the number of the lesion that a voxel belongs to, 0 for none.
     """
 
-    def __init__(self, desk: Desk, links: ViewerLinks) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, links: ViewerLinks, lesion_at: Callable[[Voxel], int] = lambda _voxel: 0) -> None:
+        self._desk, self._lesion_at = desk, lesion_at
         self._layers: list[Layer] = []
         links.connect(desk.viewer.layers.events.inserted, self._on_inserted)
         links.connect(desk.viewer.layers.events.removed, self._on_removed)
@@ -71,7 +74,9 @@ class Hover:
         # In 3D the mouse is on a ray, not on a voxel.
         voxel = None if len(options.get("dims_displayed") or ()) > _PLANE else voxel_at(case, position)
         if voxel is not None:
-            words = f"slice {voxel[0]} · {describe_voxel(case, self._desk.volumes, voxel)}"
+            number = self._lesion_at(voxel)
+            place = f"slice {voxel[0]} · lesion {number}" if number else f"slice {voxel[0]}"
+            words = f"{place} · {describe_voxel(case, self._desk.volumes, voxel)}"
             # The layer's name would push the values out of the bar, and they say more than its own value.
             status |= {"coordinates": words, "layer_base": "", "source_type": "", "plugin": ""}
             # Of several layers napari makes one line: their coordinates once, then each one's value.

@@ -50,6 +50,14 @@ class Measurement:
         lesions = "lesion" if self.count == 1 else "lesions"
         return f"{self.count} {lesions}, {millilitres(self.total_ml)} mL"
 
+    def lesion_at(self, voxel: tuple[int, int, int]) -> int:
+        """Return the number of the lesion that a voxel ``(s, h, w)`` belongs to, 0 for none in the list."""
+        if self.labels is None:
+            return 0
+        place = tuple(index - first for index, first in zip(voxel, self.corner, strict=True))
+        is_inside = all(0 <= index < size for index, size in zip(place, self.labels.shape, strict=True))
+        return int(self.labels[place]) if is_inside else 0
+
     def voxels_of(self, label: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
         """Find all voxels of one lesion, as an index into the whole volume: ``mask[measured.voxels_of(2)] = 0``.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _RIGHT = 2
 _FULL_DRAG_PX = 400.0
+_RESTING = ("erase", "fill", "pick")
+"""Modes of labels in which the right button does what the left one does."""
 # Maps have windows, too, once they are on show by themselves.
 _WINDOWED = (*MODALITIES, Role.INTER, Role.INTRA, Role.PROBABILITY, Role.UNCERTAINTY)
 
@@ -28,8 +31,9 @@ Limits = tuple[float, float]
 class WindowLevel:
     """Changes the contrast of the image under the mouse; a double click of the right button resets it.
 
-    Nothing happens where no image of a case is on screen, in 3D, with a modifier, or while a tool of the active layer
-    is in use: there the right button is napari's own.
+    Nothing happens where no image of a case is on screen, in 3D, with a modifier, or while the brush, the polygon or a
+    transformation of the active layer is in use: there the right button is napari's own. Eraser, fill and picker have
+    no use for it, and do with it what they do with the left one; they rest while it is down.
 
     Parameters
     ----------
@@ -104,7 +108,7 @@ class WindowLevel:
     def wants(self, event: Any) -> Image | None:
         """Return the image that a press or a double click is meant for, None where it is napari's."""
         active = self._viewer.layers.selection.active
-        is_tool_in_use = active is not None and str(active.mode) != "pan_zoom"
+        is_tool_in_use = active is not None and str(active.mode) not in ("pan_zoom", *_RESTING)
         if event.button != _RIGHT or event.modifiers or is_tool_in_use or self._viewer.dims.ndisplay != 2:
             return None
         return self.image_at(event.viewbox)
@@ -113,8 +117,28 @@ class WindowLevel:
         image = self.wants(event)
         if image is None:
             return
-        # The camera, which would zoom, is not told of a press that is handled.
+        # The camera, which would zoom, is not told of a press that is handled; the active layer is.
         event.handled = True
+        with self._tool_at_rest():
+            yield from self._follow(image, event)
+
+    @contextmanager
+    def _tool_at_rest(self) -> Iterator[None]:
+        """Take the tool of the active layer out of its hand for as long as the button is down."""
+        active = self._viewer.layers.selection.active
+        mode = "" if active is None else str(active.mode)
+        if active is None or mode not in _RESTING:
+            yield
+            return
+        active.mode = "pan_zoom"
+        try:
+            yield
+        finally:
+            if str(active.mode) == "pan_zoom":
+                active.mode = mode
+
+    def _follow(self, image: Image, event: Any) -> Generator[None, None, None]:
+        """Set window and level as far as the mouse is dragged."""
         x, y = event.pos
         low, high = image.contrast_limits
         most = image.contrast_limits_range[1] - image.contrast_limits_range[0]

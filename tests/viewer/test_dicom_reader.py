@@ -11,12 +11,13 @@ from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import MODALITIES, Case, CaseError
 from napari_ddmd.case.errors import CaseWarning
-from napari_ddmd.dicom import Series, Study, accepted, propose
+from napari_ddmd.dicom import Study, accepted, propose
 from napari_ddmd.dicom.origin import origin_of
 from napari_ddmd.viewer import dicom_opener, dicom_reader, remarks
 from napari_ddmd.viewer.dicom_reader import guessed_case, open_study
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.reader import get_reader
+from napari_ddmd.viewer.widgets.dicom_dialog import StudyChoice
 from tests.dicom.studies import PATIENT, StudyWriter, flat
 
 
@@ -105,9 +106,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Study]:
     """The studies that a person was asked about, who takes the guesses where there are four."""
     studies: list[Study] = []
 
-    def choose(_parent: Any, study: Study) -> dict[str, Series] | None:
+    def choose(_parent: Any, study: Study) -> StudyChoice | None:
         studies.append(study)
-        return accepted(propose(study)) if len(study.series) == len(MODALITIES) else None
+        return StudyChoice(accepted(propose(study))) if len(study.series) == len(MODALITIES) else None
 
     monkeypatch.setattr(dicom_opener, "choose_series", choose)
     return studies
@@ -148,7 +149,7 @@ def test_a_study_that_cannot_be_read_is_told_in_the_window(
     notifications: list[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(*_arguments: Any) -> Case:
+    def fail(*_arguments: Any, **_options: Any) -> Case:
         raise CaseError("series 3: a file is damaged")
 
     monkeypatch.setattr(dicom_opener, "study_case", fail)

@@ -73,6 +73,20 @@ def test_results_are_told_where_the_slice_has_come_in(viewer: ViewerModel, case:
     assert "probability" not in status(viewer, case, (3, row, column))["coordinates"]
 
 
+@pytest.mark.usefixtures("hover")
+def test_no_lesion_is_named_where_none_is(viewer: ViewerModel, case: Case) -> None:
+    assert "lesion" not in status(viewer, case, (4, 14, 12))["coordinates"]
+
+
+def test_the_lesion_is_named_by_its_number(viewer: ViewerModel, case: Case, desk: Desk) -> None:
+    links = ViewerLinks()
+    hover = Hover(desk, links, lambda voxel: 2 if voxel == (4, 14, 12) else 0)
+    assert status(viewer, case, (4, 14, 12))["coordinates"].startswith("slice 4 · lesion 2 · T1 ")
+    assert status(viewer, case, (4, 14, 13))["coordinates"].startswith("slice 4 · T1 ")
+    links.disconnect()
+    hover.release()
+
+
 def test_maps_that_a_model_has_not_are_left_out(case: Case) -> None:
     words = describe_voxel(case, finished(case, slices=[4], intra=False), (4, 14, 12))
     assert "inter" in words

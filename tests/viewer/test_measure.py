@@ -56,6 +56,18 @@ def test_a_lesion_is_found_voxel_for_voxel(big_case: Case) -> None:
     assert len(Measurement(0.0, 0, []).voxels_of(1)[0]) == 0
 
 
+def test_a_voxel_tells_its_lesion(big_case: Case) -> None:
+    mask = np.zeros(big_case.grid.shape, np.uint8)
+    mask[2:5, 10:20, 30:40] = 1
+    mask[9, 40:42, 3:5] = 4
+    measured = measure(mask, big_case, None)
+    found = {
+        voxel: measured.lesion_at(voxel) for voxel in ((3, 12, 35), (9, 41, 4), (3, 41, 4), (0, 0, 0), (11, 49, 39))
+    }
+    assert list(found.values()) == [1, 2, 0, 0, 0]
+    assert measure(np.zeros_like(mask), big_case, None).lesion_at((3, 12, 35)) == 0
+
+
 def test_the_diameter_lies_where_the_lesion_does(big_case: Case) -> None:
     mask = np.zeros(big_case.grid.shape, np.uint8)
     mask[6, 10:12, 20:30] = 1

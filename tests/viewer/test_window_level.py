@@ -126,6 +126,8 @@ def test_napari_keeps_its_right_button_everywhere_else(viewer: ViewerModel, case
     labels = viewer.add_labels(np.zeros(case.grid.shape, np.uint8))
     labels.mode = "paint"
     assert not drag(viewer, 50, 50)
+    labels.mode = "polygon"
+    assert not drag(viewer, 50, 50)
     labels.mode = "pan_zoom"
     viewer.dims.ndisplay = 3
     assert not drag(viewer, 50, 50)
@@ -135,6 +137,22 @@ def test_napari_keeps_its_right_button_everywhere_else(viewer: ViewerModel, case
     assert tuple(flair.contrast_limits) != before
     flair.visible = False
     assert not drag(viewer, 50, 50)
+
+
+@pytest.mark.usefixtures("window_level")
+@pytest.mark.parametrize("mode", ["erase", "fill", "pick"])
+def test_tools_without_a_right_button_rest_while_it_is_down(viewer: ViewerModel, case: Case, mode: str) -> None:
+    """napari gives the press to the active layer, too, which would do what it does with the left button."""
+    flair = viewer.layers["flair"]
+    before = tuple(flair.contrast_limits)
+    labels = viewer.add_labels(np.ones(case.grid.shape, np.uint8))
+    labels.mode = mode
+    modes: list[str] = []
+    labels.events.mode.connect(lambda: modes.append(str(labels.mode)))
+    assert drag(viewer, 50, 50)
+    assert tuple(flair.contrast_limits) != before
+    assert modes == ["pan_zoom", mode]
+    assert labels.data.all()
 
 
 @pytest.mark.usefixtures("window_level")

@@ -92,6 +92,7 @@ class CostLine(QLabel):
         self._bundle: Bundle | None = None
         self._sampling = Sampling()
         self._slices, self._shape = 0, None  # type: tuple[int, tuple[int, int, int] | None]
+        self._emptied = 0
         self._is_paused = False
         self._worker = Background(self)
         self._worker.done.connect(self._on_done)
@@ -111,10 +112,20 @@ class CostLine(QLabel):
         self._sampling = sampling
         self._clock.start()
 
-    def set_work(self, slices: int, shape: tuple[int, int, int] | None) -> None:
-        """Take another number of slices that a run would segment, and the ``(S, H, W)`` of the case; None without."""
-        if (slices, shape) != (self._slices, self._shape):
-            self._slices, self._shape = slices, shape
+    def set_work(self, slices: int, shape: tuple[int, int, int] | None, emptied: int = 0) -> None:
+        """Take another run.
+
+        Parameters
+        ----------
+        slices : int
+            That it would segment.
+        shape : tuple of int or None
+            The ``(S, H, W)`` of the case; None without one.
+        emptied : int
+            Slices that are done with other settings and that it would leave empty.
+        """
+        if (slices, shape, emptied) != (self._slices, self._shape, self._emptied):
+            self._slices, self._shape, self._emptied = slices, shape, emptied
             self._clock.start()
 
     def set_paused(self, paused: bool) -> None:
@@ -141,7 +152,13 @@ class CostLine(QLabel):
             self._worker.start(foretell, question, measure)
 
     def _on_done(self, cost: Cost) -> None:
-        self._show(cost.text if cost.is_measured else f"{cost.text}\n({_MEASURING})", cost.tooltip)
+        lines = [cost.text]
+        if self._emptied:
+            are = "slice that is" if self._emptied == 1 else "slices that are"
+            lines.append(f"Empties {self._emptied} {are} done with other settings; Undo brings them back.")
+        if not cost.is_measured:
+            lines.append(f"({_MEASURING})")
+        self._show("\n".join(lines), cost.tooltip)
         if not cost.is_measured:
             self._ask(measure=True)
 

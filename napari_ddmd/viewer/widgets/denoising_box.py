@@ -123,7 +123,7 @@ class DenoisingBox(QWidget):
         self.progress.setTextVisible(False)
         self.play = QPushButton("Play")
         self.play.setCheckable(True)
-        self.play.setToolTip("Go through the steps, again and again")
+        self.play.setToolTip("Go through the steps once")
         self.noisy = QRadioButton("noisy mask")
         self.noisy.setToolTip("The mask x_t before the step: grey is undecided")
         self.expected = QRadioButton("expected mask")

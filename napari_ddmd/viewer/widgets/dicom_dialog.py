@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from magicgui.types import FileDialogMode
+from magicgui.widgets import FileEdit
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QFont, QResizeEvent
 from qtpy.QtWidgets import (
@@ -30,10 +34,30 @@ _UNUSED: Final = "–"
 # Of a description, in pixels. What does not fit stands in full in its tool tip.
 _NARROWEST, _WIDEST = 130, 300
 _LOWEST_TABLE: Final = 200
+_MASK_TIP: Final = (
+    "Optional: a NIfTI file that another tool has made of this study, above 0 in the brain. All else becomes 0: the "
+    "models know brains without their skull"
+)
 
 
-def choose_series(parent: QWidget | None, study: Study | Proposal) -> dict[str, Series] | None:
-    """Ask which series of a study is which modality.
+@dataclass(frozen=True)
+class StudyChoice:
+    """What a person has chosen of a study, for `napari_ddmd.dicom.load.load_study`.
+
+    Attributes
+    ----------
+    series : dict of str to Series
+        The series of all four modalities.
+    brain_mask : Path or None
+        A NIfTI file outside of which the images become 0.
+    """
+
+    series: dict[str, Series]
+    brain_mask: Path | None = None
+
+
+def choose_series(parent: QWidget | None, study: Study | Proposal) -> StudyChoice | None:
+    """Ask which series of a study is which modality, and for a brain mask.
 
     Parameters
     ----------
@@ -44,17 +68,17 @@ def choose_series(parent: QWidget | None, study: Study | Proposal) -> dict[str, 
 
     Returns
     -------
-    dict of str to Series, or None
-        The series of all four modalities, for `napari_ddmd.dicom.load.load_study`; None where the user cancelled.
+    StudyChoice or None
+        None where the user cancelled.
     """
     dialog = SeriesDialog(study if isinstance(study, Proposal) else propose(study), parent)
     is_accepted = dialog.exec() == QDialog.DialogCode.Accepted
     dialog.deleteLater()
-    return dialog.assignment if is_accepted else None
+    return StudyChoice(dialog.assignment, dialog.brain_mask) if is_accepted else None
 
 
 class SeriesDialog(FittedDialog):
-    """A table of series, each with a list of what to use it as.
+    """A table of series, each with a list of what to use it as, and a place for a brain mask.
 
     Parameters
     ----------
@@ -71,6 +95,10 @@ class SeriesDialog(FittedDialog):
         self._fill_table()
         self.remark = _text("\n".join(_remarks(proposal)))
         self.remark.setVisible(bool(self.remark.text()))
+        self.mask_edit = FileEdit(mode=FileDialogMode.EXISTING_FILE, filter="NIfTI (*.nii *.nii.gz)", nullable=True, label="Brain mask")
+        self.mask_edit.native.setToolTip(_MASK_TIP)
+        self.mask_edit.line_edit.native.setPlaceholderText("none: the images stay as they are")
+        self.mask_edit.line_edit.native.setAccessibleName("Brain mask")
         self.problem = _text("")
         buttons = QDialogButtonBox()
         ok = buttons.addButton("Open", QDialogButtonBox.ButtonRole.AcceptRole)
@@ -83,6 +111,13 @@ class SeriesDialog(FittedDialog):
         layout.addWidget(_text("Which series are T1, T1ce, T2 and FLAIR? Correct the guesses where they are wrong."))
         layout.addWidget(self.remark)
         layout.addWidget(self.table, 1)
+        mask = QHBoxLayout()
+        label = QLabel("Brain mask")
+        label.setToolTip(_MASK_TIP)
+        label.setBuddy(self.mask_edit.native)
+        mask.addWidget(label)
+        mask.addWidget(self.mask_edit.native, 1)
+        layout.addLayout(mask)
         # Side by side: the table stays where it is when there is something to say.
         last = QHBoxLayout()
         last.addWidget(self.problem, 1)
@@ -95,6 +130,12 @@ class SeriesDialog(FittedDialog):
         """The series that are chosen now, by modality."""
         chosen = {combo.currentData(): one.series for combo, one in zip(self.combos, self._candidates, strict=True)}
         return {modality: chosen[modality] for modality in MODALITIES if modality in chosen}
+
+    @property
+    def brain_mask(self) -> Path | None:
+        """The file that is chosen now."""
+        # magicgui reads an empty line as the current folder.
+        return Path(self.mask_edit.line_edit.value).expanduser() if self.mask_edit.line_edit.value.strip() else None
 
     def _fill_table(self) -> None:
         for column, title in enumerate(_COLUMNS):

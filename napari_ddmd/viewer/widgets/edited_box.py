@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.desk import Desk
@@ -22,7 +23,14 @@ class EditedBox(QWidget):
         The results and the mask in hand.
     links : ViewerLinks
         Undoes the connections to the viewer.
+
+    Signals
+    -------
+    counted
+        Number of slices that are edited now.
     """
+
+    counted = Signal(int)
 
     def __init__(self, desk: Desk, links: ViewerLinks, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,7 +40,9 @@ class EditedBox(QWidget):
         self.label.setWordWrap(True)
         self.label.setToolTip("Runs and the threshold leave these slices as they are")
         self.this_button, self.all_button = QPushButton("Reset this slice"), QPushButton("Reset all")
-        self.this_button.setToolTip("Give the slice in view the model's own mask again. Undo brings the edits back")
+        self.this_button.setToolTip(
+            "Give the current axial slice the model's own mask again. Undo brings the edits back"
+        )
         self.all_button.setToolTip(
             "Give these slices the model's own mask again; those that were not run stay. Undo brings the edits back"
         )
@@ -57,6 +67,7 @@ class EditedBox(QWidget):
         lesion = lesion_in_hand(self._desk)
         edited = self._edited = [] if lesion is None else lesion.edited_slices
         self.setVisible(bool(edited))
+        self.counted.emit(len(edited))
         count = f"{len(edited)} {'slice' if len(edited) == 1 else 'slices'}"
         self.label.setText(f"{count} edited by hand: {ranges(edited)}")
         self._show_buttons()

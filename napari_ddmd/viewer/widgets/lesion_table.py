@@ -169,9 +169,11 @@ class LesionTable(QTableWidget):
         self._show_columns()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
-        """Ask to delete the current lesion."""
+        """Ask to delete the current lesion; letters are the window's, as everywhere else, not a search in the table."""
         if event is not None and event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.lesion is not None:
             self.delete_wanted.emit(self.lesion)
+        elif event is not None and event.text().strip() and event.text().isprintable():
+            event.ignore()
         else:
             super().keyPressEvent(event)
 

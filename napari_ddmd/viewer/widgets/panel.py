@@ -179,10 +179,11 @@ class SegmentationPanel(QWidget):
         overlay_box = self.look_tab.overlay_box
         self.layout_part.arranged.connect(overlay_box.show_state)
         self.layout_part.bind_keys(self.lesion_box.step, overlay_box.toggle_all, self.summary_bar.toggle_accepted)
-        hover = Hover(self.desk, links)
+        hover = Hover(self.desk, links, self.lesion_box.lesion_at)
         self.run_part.running_changed.connect(self._on_running)
         self.run_part.running_changed.connect(self.look_tab.denoising_box.set_running)
         self.lesion_tab.summary_changed.connect(self.summary_bar.say)
+        self.lesion_tab.edited_box.counted.connect(self.result_box.set_edited)
         self.desk.threshold_changed.connect(self._show_volume)
         # Not methods of the panel: those are disconnected before it tells that it is destroyed.
         self.destroyed.connect(links.disconnect)
@@ -212,7 +213,8 @@ class SegmentationPanel(QWidget):
         slices = choice.slices(case.brain, self.desk.current_slice)
         # Which slice is the current one changes all the time.
         left = 1 if choice.mode is SliceMode.CURRENT else self.run_part.left(slices, self.sampling_box.sampling)
-        self.sampling_box.cost.set_work(left, case.grid.shape)
+        emptied = self.run_part.emptied(slices, self.sampling_box.sampling)
+        self.sampling_box.cost.set_work(left, case.grid.shape, emptied)
 
     def _on_running(self, running: bool) -> None:
         for box in (self.case_box, self.model_box, self.slice_box):

@@ -42,6 +42,10 @@ class ResultBox(QWidget):
             layout.addWidget(QLabel(label), row, 0)
             layout.addWidget(slider, row, 1)
         layout.setColumnStretch(1, 1)
+        self.edited = QLabel("")
+        self.edited.setWordWrap(True)
+        self.edited.hide()
+        layout.addWidget(self.edited, 2, 0, 1, 2)
         self.set_samples(0)
         self._clock = QTimer(self)
         self._clock.setSingleShot(True)
@@ -57,6 +61,12 @@ class ResultBox(QWidget):
         self.threshold.blockSignals(True)
         self.threshold.setValue(threshold)
         self.threshold.blockSignals(False)
+
+    def set_edited(self, count: int) -> None:
+        """Say how many slices do not follow the threshold, as they were edited by hand."""
+        slices = "The slice that was" if count == 1 else f"The {count} slices that were"
+        self.edited.setText(f"{slices} edited by hand {'does' if count == 1 else 'do'} not follow the threshold.")
+        self.edited.setVisible(count > 0)
 
     def set_samples(self, count: int, number: int = 0) -> None:
         """Let the slider browse that many sampled masks, and show which of them, from 0, is on screen."""

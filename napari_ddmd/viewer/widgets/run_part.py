@@ -126,6 +126,15 @@ class RunPart(QObject):
                 wanted -= results.computed
         return len(wanted)
 
+    def emptied(self, slices: Sequence[int], sampling: Sampling) -> int:
+        """Count the slices that are done with other settings and that a run of ``slices`` would leave empty."""
+        case, bundle, results = self._desk.case, self._desk.bundle, self._desk.results
+        if case is None or bundle is None or results is None:
+            return 0
+        if RunRequest(case, bundle, sampling, tuple(slices)).recipe.matches(results.recipe):
+            return 0
+        return len(results.done.difference(slices))
+
     def cancel(self) -> None:
         """Stop the run; the slices that are done stay."""
         if self.controller.is_running:

@@ -87,6 +87,9 @@ def test_the_line_follows_what_is_asked(line: CostLine, measured: Bundle, qtbot:
     assert "only settings, counts and seconds are kept" in line.toolTip()
     line.set_work(7, SHAPE)
     qtbot.waitUntil(lambda: "for 7 slices" in line.text(), timeout=20_000)
+    assert "Empties" not in line.text()
+    line.set_work(7, SHAPE, 1)
+    qtbot.waitUntil(lambda: "Empties 1 slice that is done with other settings" in line.text(), timeout=20_000)
     line.set_bundle(None)
     qtbot.waitUntil(lambda: line.text() == "", timeout=5000)
 

@@ -86,7 +86,16 @@ def test_the_answer_is_returned(study: Study, qtbot: QtBot, answer: str) -> None
         assert chosen is None
     else:
         assert chosen is not None
-        assert [series.facts.number for series in chosen.values()] == [1, 2, 3, 4]
+        assert [series.facts.number for series in chosen.series.values()] == [1, 2, 3, 4]
+        assert chosen.brain_mask is None
+
+
+def test_a_brain_mask_is_optional(dialog: SeriesDialog, tmp_path: Path) -> None:
+    assert dialog.brain_mask is None
+    dialog.mask_edit.value = tmp_path / "brain.nii.gz"
+    assert dialog.brain_mask == tmp_path / "brain.nii.gz"
+    dialog.mask_edit.line_edit.value = "  "
+    assert dialog.brain_mask is None
 
 
 def test_several_examinations_are_told(tmp_path: Path, qtbot: QtBot) -> None:

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QKeyEvent
 
 from napari_ddmd.lesions import Lesion
 from napari_ddmd.viewer.widgets.lesion_table import COLUMNS, LesionTable
@@ -63,6 +64,20 @@ def test_the_delete_key_asks_for_the_current_lesion(table: LesionTable, qtbot: Q
     with qtbot.waitSignal(table.delete_wanted) as signal:
         qtbot.keyClick(table, Qt.Key.Key_Delete)
     assert signal.args == [lesion(2, 20.5, (100, 101))]
+
+
+@pytest.mark.parametrize("text", ["n", "N", ".", ",", "h", "w", "3"])
+def test_letters_are_left_to_the_window(table: LesionTable, text: str) -> None:
+    table.setCurrentCell(1, 0)
+    press = QKeyEvent(QEvent.Type.KeyPress, 0, Qt.KeyboardModifier.NoModifier, text)
+    table.keyPressEvent(press)
+    assert not press.isAccepted()
+
+
+def test_arrows_are_the_table_s(table: LesionTable, qtbot: QtBot) -> None:
+    table.setCurrentCell(1, 0)
+    qtbot.keyClick(table, Qt.Key.Key_Down)
+    assert table.currentRow() == 2
 
 
 def test_columns_without_figures_are_hidden(table: LesionTable) -> None:

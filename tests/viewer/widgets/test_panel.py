@@ -15,7 +15,7 @@ import pytest
 import torch
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool, QTimer
+from qtpy.QtCore import Qt, QThreadPool, QTimer
 
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.model import Bundle
@@ -405,7 +405,37 @@ def test_a_lesion_in_the_table_is_gone_to(window: Window, gated: GatedSegment, q
     assert measurement.total_ml == pytest.approx(np.count_nonzero(case.mask) * 12 / 1000)
     assert current_slice(viewer, case) == 0
     panel.lesion_box.table.setCurrentCell(0, 0)
-    assert current_slice(viewer, case) == round(measurement.lesions[0].centroid[0])
+    seen = round(measurement.lesions[0].centroid[0])
+    assert current_slice(viewer, case) == seen
+    assert panel.lesion_box.lesion_at((seen, *np.argwhere(case.mask[seen])[0])) == 1
+
+
+def test_keys_act_while_a_row_of_the_table_is_chosen(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = window
+    case = panel.case_box.case()
+    choose(panel, 0, 7)
+    run_to_end(panel, gated, qtbot)
+    qtbot.waitUntil(lambda: panel.lesion_box.table.rowCount() == 1)
+    go_to_slice(viewer, case, 0)
+    panel.lesion_box.table.setFocus()
+    qtbot.keyClick(panel.lesion_box.table, Qt.Key.Key_Period)
+    assert current_slice(viewer, case) == np.flatnonzero(case.mask.any(axis=(1, 2)))[0]
+    qtbot.keyClick(panel.lesion_box.table, Qt.Key.Key_H)
+    assert not panel.lesion_box.layer.visible
+
+
+def test_slices_that_a_run_would_empty_are_told_before_it(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    choose(panel, 2, 5)
+    run_to_end(panel, gated, qtbot)
+    cost = panel.sampling_box.cost
+    choose(panel, 3, 4)
+    qtbot.wait(50)
+    assert "Empties" not in cost.text(), "the same settings leave them"
+    panel.sampling_box.seed.setValue(7)
+    qtbot.waitUntil(lambda: "Empties 2 slices that are done with other settings" in cost.text(), timeout=20_000)
+    choose(panel, 2, 5)
+    qtbot.waitUntil(lambda: "Empties" not in cost.text(), timeout=20_000)
 
 
 def test_a_part_does_not_pass_for_the_whole(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:

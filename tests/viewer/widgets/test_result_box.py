@@ -43,6 +43,17 @@ def test_a_threshold_that_the_user_just_set_is_not_lost_to_one_that_is_shown(box
     assert box.threshold.value() == pytest.approx(0.5)
 
 
+def test_slices_that_do_not_follow_the_threshold_are_told(box: ResultBox) -> None:
+    assert box.edited.isHidden()
+    box.set_edited(2)
+    assert not box.edited.isHidden()
+    assert box.edited.text() == "The 2 slices that were edited by hand do not follow the threshold."
+    box.set_edited(1)
+    assert box.edited.text() == "The slice that was edited by hand does not follow the threshold."
+    box.set_edited(0)
+    assert box.edited.isHidden()
+
+
 def test_samples_count_from_one(box: ResultBox, qtbot: QtBot) -> None:
     assert not box.sample.isEnabled()
     box.set_samples(5)
