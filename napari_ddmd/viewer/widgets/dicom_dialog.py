@@ -95,7 +95,9 @@ class SeriesDialog(FittedDialog):
         self._fill_table()
         self.remark = _text("\n".join(_remarks(proposal)))
         self.remark.setVisible(bool(self.remark.text()))
-        self.mask_edit = FileEdit(mode=FileDialogMode.EXISTING_FILE, filter="NIfTI (*.nii *.nii.gz)", nullable=True, label="Brain mask")
+        self.mask_edit = FileEdit(
+            mode=FileDialogMode.EXISTING_FILE, filter="NIfTI (*.nii *.nii.gz)", nullable=True, label="Brain mask"
+        )
         self.mask_edit.choose_btn.text = "Choose…"
         self.mask_edit.native.setToolTip(_MASK_TIP)
         self.mask_edit.line_edit.native.setPlaceholderText("none: the images stay as they are")
