@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Mouse:
     position: tuple[float, ...] = (0.0, 0.0, 0.0)
     handled: bool = False
     is_dragging: bool = True
+    view_direction: None = None
+    dims_displayed: list[int] = field(default_factory=lambda: [1, 2])
 
     # napari writes the event of the moment into the one that began the drag.
     @property
@@ -61,13 +63,19 @@ def window_level(viewer: ViewerModel, panels: FourPanels, said: list[str]) -> Wi
 
 
 def drag(viewer: ViewerModel, right: float, down: float, **options: Any) -> bool:
-    """Drag in two moves; tell whether the press was taken."""
-    press = Mouse("mouse_press", (100, 100), **options)
-    mouse_press_callbacks(viewer, press)
-    handled = press.handled
+    """Drag in two moves; tell whether the press was taken. The active layer is told after the viewer, as by napari."""
+
+    def tell(callbacks: Any, event: Mouse) -> Mouse:
+        callbacks(viewer, event)
+        active = viewer.layers.selection.active
+        if active is not None:
+            callbacks(active, event)
+        return event
+
+    handled = tell(mouse_press_callbacks, Mouse("mouse_press", (100, 100), **options)).handled
     for share in (0.5, 1):
-        mouse_move_callbacks(viewer, Mouse("mouse_move", (100 + share * right, 100 + share * down)))
-    mouse_release_callbacks(viewer, Mouse("mouse_release", (100 + right, 100 + down)))
+        tell(mouse_move_callbacks, Mouse("mouse_move", (100 + share * right, 100 + share * down), **options))
+    tell(mouse_release_callbacks, Mouse("mouse_release", (100 + right, 100 + down), **options))
     return handled
 
 
@@ -146,13 +154,17 @@ def test_tools_without_a_right_button_rest_while_it_is_down(viewer: ViewerModel,
     flair = viewer.layers["flair"]
     before = tuple(flair.contrast_limits)
     labels = viewer.add_labels(np.ones(case.grid.shape, np.uint8))
+    labels.selected_label = 2
     labels.mode = mode
     modes: list[str] = []
     labels.events.mode.connect(lambda: modes.append(str(labels.mode)))
-    assert drag(viewer, 50, 50)
+    assert drag(viewer, 50, 50, position=(4, 10, 10))
     assert tuple(flair.contrast_limits) != before
     assert modes == ["pan_zoom", mode]
-    assert labels.data.all()
+    assert (labels.data == 1).all()
+    assert labels.selected_label == 2
+    assert not drag(viewer, 50, 50, position=(4, 10, 10), button=1), "the left button is the tool's"
+    assert labels.selected_label != 2 or not (labels.data == 1).all()
 
 
 @pytest.mark.usefixtures("window_level")

@@ -152,10 +152,7 @@ class CostLine(QLabel):
             self._worker.start(foretell, question, measure)
 
     def _on_done(self, cost: Cost) -> None:
-        lines = [cost.text]
-        if self._emptied:
-            are = "slice that is" if self._emptied == 1 else "slices that are"
-            lines.append(f"Empties {self._emptied} {are} done with other settings; Undo brings them back.")
+        lines = [cost.text, *self._what_is_emptied()]
         if not cost.is_measured:
             lines.append(f"({_MEASURING})")
         self._show("\n".join(lines), cost.tooltip)
@@ -163,7 +160,14 @@ class CostLine(QLabel):
             self._ask(measure=True)
 
     def _on_failed(self, error: Exception) -> None:
-        self._show(f"What a run will cost cannot be told: {reason(error)}", "")
+        lines = [f"What a run will cost cannot be told: {reason(error)}", *self._what_is_emptied()]
+        self._show("\n".join(lines), "")
+
+    def _what_is_emptied(self) -> list[str]:
+        if not self._emptied:
+            return []
+        are = "slice that is" if self._emptied == 1 else "slices that are"
+        return [f"Empties {self._emptied} {are} done with other settings; Undo brings them back."]
 
     def _show(self, text: str, tooltip: str) -> None:
         self.setText(text)

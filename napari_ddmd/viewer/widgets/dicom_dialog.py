@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -126,6 +127,7 @@ class SeriesDialog(FittedDialog):
         last.addWidget(self.problem, 1)
         last.addWidget(buttons, 0, Qt.AlignmentFlag.AlignBottom)
         layout.addLayout(last)
+        self.mask_edit.line_edit.changed.connect(self._show)
         self._show()
 
     @property
@@ -137,8 +139,8 @@ class SeriesDialog(FittedDialog):
     @property
     def brain_mask(self) -> Path | None:
         """The file that is chosen now."""
-        # magicgui reads an empty line as the current folder.
-        return Path(self.mask_edit.line_edit.value).expanduser() if self.mask_edit.line_edit.value.strip() else None
+        text = self.mask_edit.line_edit.value.strip()  # magicgui reads an empty line as the current folder
+        return Path(os.path.expanduser(text)) if text else None  # noqa: PTH111 - pathlib raises for an unknown user
 
     def _fill_table(self) -> None:
         for column, title in enumerate(_COLUMNS):
@@ -186,8 +188,10 @@ class SeriesDialog(FittedDialog):
                 combo.blockSignals(False)
         self._show()
 
-    def _show(self) -> None:
-        problem = assignment_problem(self.assignment)
+    def _show(self, _text: object = None) -> None:
+        problem, brain_mask = assignment_problem(self.assignment), self.brain_mask
+        if problem is None and brain_mask is not None and not brain_mask.is_file():
+            problem = f"there is no file {brain_mask.name} for the brain mask"
         self.problem.setText("" if problem is None else f"{problem[:1].upper()}{problem[1:]}.")
         self.ok_button.setEnabled(problem is None)
         self._embolden()

@@ -27,7 +27,7 @@ class EditedBox(QWidget):
     Signals
     -------
     counted
-        Number of slices that are edited now.
+        Number of slices of the case's own lesion that are edited now, also while another mask is in hand.
     """
 
     counted = Signal(int)
@@ -64,10 +64,11 @@ class EditedBox(QWidget):
 
     def show_state(self) -> None:
         """List the slices that are edited now."""
-        lesion = lesion_in_hand(self._desk)
-        edited = self._edited = [] if lesion is None else lesion.edited_slices
+        results = self._desk.results
+        of_case = [] if results is None else results.lesion.edited_slices
+        edited = self._edited = of_case if lesion_in_hand(self._desk) is not None else []
         self.setVisible(bool(edited))
-        self.counted.emit(len(edited))
+        self.counted.emit(len(of_case))
         count = f"{len(edited)} {'slice' if len(edited) == 1 else 'slices'}"
         self.label.setText(f"{count} edited by hand: {ranges(edited)}")
         self._show_buttons()

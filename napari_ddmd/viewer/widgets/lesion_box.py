@@ -224,7 +224,8 @@ class LesionBox(QWidget):
 
     def lesion_at(self, voxel: tuple[int, int, int]) -> int:
         """Return the number of the lesion in the table that a voxel ``(s, h, w)`` belongs to, 0 for none."""
-        return 0 if self.measurement is None else self.measurement.lesion_at(voxel)
+        measurement = self.measurement  # once: napari asks in another thread
+        return 0 if measurement is None else measurement.lesion_at(voxel)
 
     def numbering(self) -> Numbering | None:
         """Return a copy of what gives the lesions in the table their numbers."""

@@ -172,7 +172,7 @@ class LesionTable(QTableWidget):
         """Ask to delete the current lesion; letters are the window's, as everywhere else, not a search in the table."""
         if event is not None and event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.lesion is not None:
             self.delete_wanted.emit(self.lesion)
-        elif event is not None and event.text().strip() and event.text().isprintable():
+        elif event is not None and event.text() and event.text().isprintable():
             event.ignore()
         else:
             super().keyPressEvent(event)

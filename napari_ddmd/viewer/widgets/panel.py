@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.case_choice import open_cases
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import napari
 
     from napari_ddmd.case import Case
+
+_RECOUNT_MS = 200
 
 
 class SegmentationPanel(QWidget):
@@ -175,6 +177,13 @@ class SegmentationPanel(QWidget):
         self.run_bar.run_wanted.connect(self.run)
         for box in (self.slice_box, self.sampling_box):
             box.changed.connect(self._show_cost)
+        self._recount = QTimer(self)
+        self._recount.setSingleShot(True)
+        self._recount.setInterval(_RECOUNT_MS)
+        self._recount.timeout.connect(self._show_cost)
+        for signal in (self.desk.results_changed, self.desk.history_changed):
+            signal.connect(self._recount.start)
+        links.connect(self._viewer.dims.events.current_step, self._on_step)
         self.run_bar.cancel_wanted.connect(self.cancel)
         overlay_box = self.look_tab.overlay_box
         self.layout_part.arranged.connect(overlay_box.show_state)
@@ -207,6 +216,8 @@ class SegmentationPanel(QWidget):
 
     def _show_cost(self) -> None:
         case, choice = self.desk.case, self.slice_box.choice
+        if self.controller.is_running:
+            return
         if case is None:
             self.sampling_box.cost.set_work(0, None)
             return
@@ -215,6 +226,10 @@ class SegmentationPanel(QWidget):
         left = 1 if choice.mode is SliceMode.CURRENT else self.run_part.left(slices, self.sampling_box.sampling)
         emptied = self.run_part.emptied(slices, self.sampling_box.sampling)
         self.sampling_box.cost.set_work(left, case.grid.shape, emptied)
+
+    def _on_step(self, _event: object) -> None:
+        if self.slice_box.choice.mode is SliceMode.CURRENT:
+            self._recount.start()
 
     def _on_running(self, running: bool) -> None:
         for box in (self.case_box, self.model_box, self.slice_box):

@@ -127,13 +127,17 @@ class RunPart(QObject):
         return len(wanted)
 
     def emptied(self, slices: Sequence[int], sampling: Sampling) -> int:
-        """Count the slices that are done with other settings and that a run of ``slices`` would leave empty."""
+        """Count the slices that are done with other settings and that a run of ``slices`` would leave empty.
+
+        Slices that were edited keep their mask.
+        """
         case, bundle, results = self._desk.case, self._desk.bundle, self._desk.results
         if case is None or bundle is None or results is None:
             return 0
         if RunRequest(case, bundle, sampling, tuple(slices)).recipe.matches(results.recipe):
             return 0
-        return len(results.done.difference(slices))
+        done = results.done.intersection(case.brain_slices)
+        return len(done.difference(slices, results.lesion.edited_slices))
 
     def cancel(self) -> None:
         """Stop the run; the slices that are done stay."""

@@ -74,10 +74,14 @@ def test_a_series_that_makes_no_volume_cannot_be_chosen(dialog: SeriesDialog) ->
 
 
 @pytest.mark.parametrize("answer", ["accept", "reject"])
-def test_the_answer_is_returned(study: Study, qtbot: QtBot, answer: str) -> None:
+def test_the_answer_is_returned(study: Study, qtbot: QtBot, tmp_path: Path, answer: str) -> None:
+    mask = tmp_path / "brain.nii.gz"
+    mask.touch()
+
     def press() -> None:
         (open_,) = [w for w in QApplication.topLevelWidgets() if isinstance(w, SeriesDialog) and w.isVisible()]
         assert isinstance(open_, QDialog)
+        open_.mask_edit.value = mask
         getattr(open_, answer)()
 
     QTimer.singleShot(200, press)
@@ -87,15 +91,24 @@ def test_the_answer_is_returned(study: Study, qtbot: QtBot, answer: str) -> None
     else:
         assert chosen is not None
         assert [series.facts.number for series in chosen.series.values()] == [1, 2, 3, 4]
-        assert chosen.brain_mask is None
+        assert chosen.brain_mask == mask
 
 
 def test_a_brain_mask_is_optional(dialog: SeriesDialog, tmp_path: Path) -> None:
     assert dialog.brain_mask is None
     dialog.mask_edit.value = tmp_path / "brain.nii.gz"
     assert dialog.brain_mask == tmp_path / "brain.nii.gz"
+    assert dialog.problem.text() == "There is no file brain.nii.gz for the brain mask."
+    assert not dialog.ok_button.isEnabled()
+    (tmp_path / "brain.nii.gz").touch()
+    dialog.mask_edit.line_edit.value = f" {tmp_path / 'brain.nii.gz'} "
+    assert dialog.brain_mask == tmp_path / "brain.nii.gz"
+    assert dialog.ok_button.isEnabled()
+    dialog.mask_edit.line_edit.value = "~nobody-of-this-name/brain.nii.gz"
+    assert not dialog.ok_button.isEnabled()
     dialog.mask_edit.line_edit.value = "  "
     assert dialog.brain_mask is None
+    assert dialog.ok_button.isEnabled()
 
 
 def test_several_examinations_are_told(tmp_path: Path, qtbot: QtBot) -> None:

@@ -66,7 +66,7 @@ def test_the_delete_key_asks_for_the_current_lesion(table: LesionTable, qtbot: Q
     assert signal.args == [lesion(2, 20.5, (100, 101))]
 
 
-@pytest.mark.parametrize("text", ["n", "N", ".", ",", "h", "w", "3"])
+@pytest.mark.parametrize("text", ["n", "N", ".", ",", "h", "w", "3", " "])
 def test_letters_are_left_to_the_window(table: LesionTable, text: str) -> None:
     table.setCurrentCell(1, 0)
     press = QKeyEvent(QEvent.Type.KeyPress, 0, Qt.KeyboardModifier.NoModifier, text)

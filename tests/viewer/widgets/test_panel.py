@@ -407,7 +407,10 @@ def test_a_lesion_in_the_table_is_gone_to(window: Window, gated: GatedSegment, q
     panel.lesion_box.table.setCurrentCell(0, 0)
     seen = round(measurement.lesions[0].centroid[0])
     assert current_slice(viewer, case) == seen
-    assert panel.lesion_box.lesion_at((seen, *np.argwhere(case.mask[seen])[0])) == 1
+    voxel = (seen, *np.argwhere(case.mask[seen])[0])
+    place = tuple(t + v * s for t, v, s in zip(case.grid.translate, voxel, case.spacing, strict=True))
+    told = panel.lesion_box.layer.get_status(place, dims_displayed=[1, 2], view_direction=None, world=True)
+    assert f"slice {seen} · lesion 1 · T1 " in told["coordinates"]
 
 
 def test_keys_act_while_a_row_of_the_table_is_chosen(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
@@ -425,17 +428,30 @@ def test_keys_act_while_a_row_of_the_table_is_chosen(window: Window, gated: Gate
 
 
 def test_slices_that_a_run_would_empty_are_told_before_it(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
-    _viewer, panel = window
+    viewer, panel = window
     choose(panel, 2, 5)
     run_to_end(panel, gated, qtbot)
     cost = panel.sampling_box.cost
-    choose(panel, 3, 4)
-    qtbot.wait(50)
+    choose(panel, 4, 6)
+    qtbot.waitUntil(lambda: "for 1 slice" in cost.text(), timeout=20_000)
     assert "Empties" not in cost.text(), "the same settings leave them"
     panel.sampling_box.seed.setValue(7)
     qtbot.waitUntil(lambda: "Empties 2 slices that are done with other settings" in cost.text(), timeout=20_000)
     choose(panel, 2, 5)
     qtbot.waitUntil(lambda: "Empties" not in cost.text(), timeout=20_000)
+    panel.slice_box.set_mode(SliceMode.CURRENT)
+    go_to_slice(viewer, panel.case_box.case(), 3)
+    qtbot.waitUntil(lambda: "Empties 3 slices" in cost.text(), timeout=20_000)
+    go_to_slice(viewer, panel.case_box.case(), 6)
+    qtbot.waitUntil(lambda: "Empties 4 slices" in cost.text(), timeout=20_000)
+    assert panel.results is not None
+    with panel.results.lesion.editing("a stroke") as mask:
+        mask[5, 2:4, 2:4] = 1
+    qtbot.waitUntil(lambda: "Empties 3 slices" in cost.text(), timeout=20_000)
+    assert panel.result_box.edited.text().startswith("The slice that was edited")
+    panel.results.lesion.undo()
+    qtbot.waitUntil(lambda: "Empties 4 slices" in cost.text(), timeout=20_000)
+    assert panel.result_box.edited.isHidden()
 
 
 def test_a_part_does_not_pass_for_the_whole(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
