@@ -15,6 +15,8 @@ LOST = 0.12
 """Share of the slices of which a whole modality is missing, and with it the maps."""
 NOISE = 0.08
 """Largest standard deviation of the noise, which is drawn for every slice anew."""
+NO_MAPS = 0.1
+"""Share of the slices of which the maps alone are missing, so that the denoiser is not lost without them."""
 CUT_OFF = 0.08
 """Share of the slices of which a rectangle of one modality is missing, as where a scan does not cover the brain."""
 
@@ -41,7 +43,9 @@ def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Genera
     stack = images.view(len(images), shown, -1, *images.shape[2:])
     stack = change_intensities(recolour(stack, masks[:, :, None], generator), generator)
     gone = lost((len(stack), *stack.shape[2:]), generator)
-    maps = maps * ~gone.all(dim=(2, 3)).any(dim=1)[:, None, None, None]  # as `CaseSampler` does
+    unmapped = torch.rand(len(stack), generator=generator, device=stack.device) < NO_MAPS
+    unmapped |= gone.all(dim=(2, 3)).any(dim=1)  # without a modality there are none, as in `CaseSampler`
+    maps = maps * ~unmapped[:, None, None, None]
     return (stack * ~gone[:, None]).flatten(1, 2), maps, masks
 
 

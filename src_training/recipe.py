@@ -79,14 +79,14 @@ class DiscrepancyRecipe:
 class PretrainingRecipe:
     """What the networks learn from synthetic patients, before and beside the real ones; not in the paper."""
 
-    patients: int = 160
+    patients: int = 320
     """Synthetic patients to make; 0 leaves the pre-training out."""
     autoencoder_epochs: int = 2
     """Passes of the synthetic patients' own autoencoders over their slices."""
     autoencoders: bool = True
     """Let the autoencoders of real patients learn from the synthetic ones, too: they start from theirs, and as large a
     share of each batch stays synthetic."""
-    iterations: int = 3000
+    iterations: int = 4500
     """Optimiser steps; all else is as in the training of the denoiser."""
     learning_rate: float = 1e-3
     """Peak of the learning rate."""
@@ -258,7 +258,7 @@ def _paper() -> Recipe:
         preset="paper",
         name="paper",
         slices=DataRecipe(first_slice=80, last_slice=128, balance_sets=True),
-        model=replace(model, autoencoder=replace(model.autoencoder, size=128)),
+        model=replace(model, autoencoder=replace(model.autoencoder, size=128, latent=16)),
         autoencoders=AutoencoderRecipe(epochs=200, batch_size=64, learning_rate=1e-4, cosine=False, mirror=False),
         discrepancies=DiscrepancyRecipe(out_of_fold=False, scale_maps=False),
         pretraining=PretrainingRecipe(patients=0),
@@ -292,6 +292,7 @@ def _small() -> Recipe:
             variant="light",
             frame=replace(recipe.model.frame, size=64),
             context=ContextSettings(slices=0),
+            autoencoder=replace(recipe.model.autoencoder, latent=16),
         ),
         autoencoders=replace(recipe.autoencoders, epochs=4),
         pretraining=PretrainingRecipe(patients=0),

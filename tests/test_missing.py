@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
-from napari_ddmd.missing import DICE_COMPLETE, DICE_WITHOUT, cost_of_missing, missing_modalities
+from napari_ddmd.missing import DICE_COMPLETE, DICE_WITHOUT, cost_of_missing, costs_of_missing, missing_modalities
 
 MEASURED = Path(__file__).parents[1] / "docs" / "robustness.json"
 
@@ -28,6 +28,12 @@ def test_the_figures_are_those_of_the_docs() -> None:
     for modality, dice in DICE_WITHOUT.items():
         (row,) = measured["perturbations"][f"no_{modality}"]
         assert row["dice"] == pytest.approx(dice, abs=0.006)
+
+
+def test_all_costs_are_one_line() -> None:
+    line = costs_of_missing()
+    assert all(f"{dice:.2f} without {MODALITY_LABELS[name]}" in line for name, dice in DICE_WITHOUT.items())
+    assert "\n" not in line
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

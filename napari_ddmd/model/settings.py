@@ -65,7 +65,7 @@ class AutoencoderSettings:
     """Channels of the four convolutions."""
     hidden: int = 256
     """Width of the first fully connected layer."""
-    latent: int = 16
+    latent: int = 64
     """Width of the bottleneck."""
     members: int = 3
     """L, the number of autoencoders in AE-1 and in AE-2."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from src_training import augment as augment_module
-from src_training.augment import CUT_OFF, LOST, augment, change_intensities, coarsen, deform, lost
+from src_training.augment import CUT_OFF, LOST, NO_MAPS, augment, change_intensities, coarsen, deform, lost
 
 
 def generator(seed: int) -> torch.Generator:
@@ -35,6 +35,7 @@ def test_images_that_equal_their_mask_still_do(seed: int, masks: Tensor, monkeyp
     monkeypatch.setattr(augment_module, "recolour", lambda stack, masks, generator: stack)
     monkeypatch.setattr(augment_module, "change_intensities", lambda stack, generator: stack)
     monkeypatch.setattr(augment_module, "lost", lambda shape, generator: torch.zeros(tuple(shape), dtype=torch.bool))
+    monkeypatch.setattr(augment_module, "NO_MAPS", 0.0)
     images, maps, moved = augment(masks.repeat(1, 4, 1, 1), masks.repeat(1, 2, 1, 1), masks, generator(seed))
 
     assert torch.equal((images > 0.5).float(), moved.expand_as(images))
@@ -109,13 +110,22 @@ def test_some_slices_lack_a_modality_and_some_a_rectangle_of_one() -> None:
 
 def test_a_lost_modality_is_zero_and_the_others_stay(images: Tensor) -> None:
     batch = images[:1].expand(200, -1, -1, -1)
-    maps = torch.ones(200, 2, 48, 48)
-    changed, kept, _ = augment(batch, maps, torch.zeros(200, 1, 48, 48), generator(0))
+    changed, _, _ = augment(batch, torch.ones(200, 2, 48, 48), torch.zeros(200, 1, 48, 48), generator(0))
     gone = changed.amax(dim=(2, 3)) == 0
 
     assert abs(gone.any(dim=1).float().mean() - LOST) < 0.08
     assert gone.sum(dim=1).max() == 1
-    assert torch.equal(gone.any(dim=1), kept.amax(dim=(1, 2, 3)) == 0)  # without a modality there are no maps
+
+
+def test_a_slice_without_a_modality_has_no_maps_and_some_others_have_none(images: Tensor) -> None:
+    batch = images[:1].expand(400, -1, -1, -1)
+    changed, maps, _ = augment(batch, torch.ones(400, 2, 48, 48), torch.zeros(400, 1, 48, 48), generator(0))
+    complete = (changed.amax(dim=(2, 3)) > 0).all(dim=1)
+    unmapped = maps.amax(dim=(1, 2, 3)) == 0
+
+    assert unmapped[~complete].all()
+    assert abs(unmapped[complete].float().mean() - NO_MAPS) < 0.05
+    assert torch.equal(unmapped, maps.amax(dim=(2, 3)).amin(dim=1) == 0)  # both or neither
 
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 17)])

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case, CaseError, find_case_files
 from napari_ddmd.dicom import is_study
+from napari_ddmd.missing import costs_of_missing
 from napari_ddmd.viewer.case_choice import guess_assignment, make_case, modality_layers, open_cases
 from napari_ddmd.viewer.case_layers import LayerData
 from napari_ddmd.viewer.dicom_opener import DicomOpener
@@ -87,10 +88,7 @@ class CaseBox(QWidget):
         self.open_button = QPushButton("Open…")
         self.open_button.setToolTip("Open the folder with a case's NIfTI files; or drop it here")
         self.missing_box = QCheckBox("Go on without the image that is missing")
-        self.missing_box.setToolTip(
-            "Without T1 the bundled model loses two points of Dice, without T1ce five, without T2 thirteen, without "
-            "FLAIR 44; there are no maps"
-        )
+        self.missing_box.setToolTip(costs_of_missing())
         self.missing_box.hide()
         self.dicom_button = QPushButton("DICOM…")
         self.dicom_button.setToolTip("Open the folder of a DICOM study, and say which series is which modality")

@@ -16,7 +16,7 @@ VIEWS = {
     Arrangement.EXPLAIN: (
         "Explain",
         "After a run: FLAIR, both maps and the probability side by side. The bundled model's inter map points at the "
-        "lesion in most patients, its intra map at nothing",
+        "lesion in most patients, its intra map says little",
     ),
 }
 
