@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Layer
+from napari.layers import Image, Layer
 from napari.utils.notifications import Notification, notification_manager
 from qtpy.QtWidgets import QApplication
 
-from napari_ddmd.case import Case
+from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.segment import Progress, SliceResult
 from napari_ddmd.viewer import autosave
 from napari_ddmd.viewer.case_layers import case_layers
@@ -85,6 +85,12 @@ def add() -> Callable[[Any, Case], None]:
 def add_case(viewer: Any, case: Case) -> None:
     for data, arguments, kind in case_layers(case):
         viewer.add_layer(Layer.create(data, arguments, kind))
+
+
+def add_plain_images(viewer: Any, case: Case) -> None:
+    """Add the images of a case as another plugin would: they do not say what they are."""
+    for modality, image in zip(MODALITIES, case.images, strict=True):
+        viewer.add_layer(Image(image, name=f"a_{modality}", scale=case.spacing))
 
 
 @pytest.fixture

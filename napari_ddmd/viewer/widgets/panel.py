@@ -222,9 +222,9 @@ class SegmentationPanel(QWidget):
             self.sampling_box.cost.set_work(0, None)
             return
         slices = choice.slices(case.brain, self.desk.current_slice)
-        # Which slice is the current one changes all the time.
-        left = 1 if choice.mode is SliceMode.CURRENT else self.run_part.left(slices, self.sampling_box.sampling)
-        emptied = self.run_part.emptied(slices, self.sampling_box.sampling)
+        left, emptied = self.run_part.prospect(slices, self.sampling_box.sampling)
+        if choice.mode is SliceMode.CURRENT:
+            left = 1  # which slice that is changes all the time
         self.sampling_box.cost.set_work(left, case.grid.shape, emptied)
 
     def _on_step(self, _event: object) -> None:

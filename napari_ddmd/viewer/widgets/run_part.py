@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari.utils.notifications import notification_manager, show_error
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 _CLOCK_MS = 120
 _NO_BRAIN = "No slice holds brain: every modality is zero everywhere."
 _ALL_DONE = "These slices are done with these settings. Another seed gives other masks."
+
+
+class Prospect(NamedTuple):
+    """What a run would do, in slices."""
+
+    left: int
+    """To be computed: those with brain, less those that are done with the same settings."""
+    emptied: int
+    """Done with other settings and not among those to be computed; those that were edited keep their mask."""
 
 
 class RunPart(QObject):
@@ -113,31 +122,18 @@ class RunPart(QObject):
         if not is_shown:
             self._first_layer.start()
 
-    def left(self, slices: Sequence[int], sampling: Sampling) -> int:
-        """Count the slices that a run would compute: those with brain, less those that are done with these settings."""
-        case, bundle = self._desk.case, self._desk.bundle
-        if case is None:
-            return 0
-        wanted = set(slices).intersection(case.brain_slices)
-        results = self._desk.results
-        if bundle is not None and results is not None:
-            request = RunRequest(case, bundle, sampling, tuple(slices))
-            if request.recipe.matches(results.recipe):
-                wanted -= results.computed
-        return len(wanted)
-
-    def emptied(self, slices: Sequence[int], sampling: Sampling) -> int:
-        """Count the slices that are done with other settings and that a run of ``slices`` would leave empty.
-
-        Slices that were edited keep their mask.
-        """
+    def prospect(self, slices: Sequence[int], sampling: Sampling) -> Prospect:
+        """Count what a run of ``slices`` would compute and leave empty."""
         case, bundle, results = self._desk.case, self._desk.bundle, self._desk.results
-        if case is None or bundle is None or results is None:
-            return 0
+        if case is None:
+            return Prospect(0, 0)
+        wanted = set(slices).intersection(case.brain_slices)
+        if bundle is None or results is None:
+            return Prospect(len(wanted), 0)
         if RunRequest(case, bundle, sampling, tuple(slices)).recipe.matches(results.recipe):
-            return 0
+            return Prospect(len(wanted - results.computed), 0)
         done = results.done.intersection(case.brain_slices)
-        return len(done.difference(slices, results.lesion.edited_slices))
+        return Prospect(len(wanted), len(done.difference(slices, results.lesion.edited_slices)))
 
     def cancel(self) -> None:
         """Stop the run; the slices that are done stay."""

@@ -18,7 +18,7 @@ from napari_ddmd.case import MODALITIES, Case, CaseError, CaseWarning
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
-from tests.viewer.conftest import add_case
+from tests.viewer.conftest import add_case, add_plain_images
 
 
 @pytest.fixture
@@ -59,8 +59,7 @@ def test_an_assumed_orientation_is_warned_of_once(
     empty: tuple[ViewerModel, CaseBox], case: Case, notifications: list[Notification]
 ) -> None:
     viewer, box = empty
-    for modality, image in zip(MODALITIES, case.images, strict=True):
-        viewer.add_layer(Image(image, name=f"a_{modality}", scale=case.spacing))
+    add_plain_images(viewer, case)
     assert box.problem() is None
     assert [note.severity for note in notifications] == ["warning"]
     assert "orientation is assumed" in notifications[0].message

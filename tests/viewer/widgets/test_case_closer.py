@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QMessageBox
 
-from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.case import Case
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import is_of
-from tests.viewer.conftest import add_case
+from tests.viewer.conftest import add_case, add_plain_images
 from tests.viewer.widgets.conftest import OpenPanel
 
 
@@ -55,8 +55,7 @@ def test_a_case_is_closed_and_asks_where_something_would_be_lost(
 
 def close_layers_of_no_case(viewer: Any, panel: Any, case: Case) -> None:
     """They go, and what was drawn on them stays."""
-    for modality, image in zip(MODALITIES, case.images, strict=True):
-        viewer.add_image(image, name=f"a_{modality}", scale=case.spacing)
+    add_plain_images(viewer, case)
     viewer.add_labels(np.zeros(case.grid.shape, np.uint8), name="drawn")
     panel.case_box.close_button.click()
     assert [layer.name for layer in viewer.layers] == ["drawn"]

@@ -28,7 +28,7 @@ from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.run_settings import SliceChoice, SliceMode
 from napari_ddmd.viewer.widgets import save_button
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
-from tests.viewer.conftest import GatedSegment, add_case
+from tests.viewer.conftest import GatedSegment, add_case, add_plain_images
 from tests.viewer.widgets.conftest import OpenPanel
 
 Window = tuple[Any, SegmentationPanel]
@@ -611,8 +611,7 @@ def test_layers_of_other_plugins_are_warned_of(
     open_panel: OpenPanel, case: Case, notifications: list[Notification]
 ) -> None:
     viewer, panel = open_panel()
-    for modality, image in zip(MODALITIES, case.images, strict=True):
-        viewer.add_image(image, name=f"a_{modality}", scale=case.spacing)
+    add_plain_images(viewer, case)
     assert panel.run_bar.button.isEnabled()
     assert [note.severity for note in notifications] == ["warning"]
     assert "orientation is assumed" in notifications[0].message
@@ -622,8 +621,7 @@ def test_a_layer_that_is_missing_for_a_moment_takes_nothing_with_it(
     open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot
 ) -> None:
     viewer, panel = open_panel()
-    for modality, image in zip(MODALITIES, case.images, strict=True):
-        viewer.add_image(image, name=f"a_{modality}", scale=case.spacing)
+    add_plain_images(viewer, case)
     choose(panel, 3, 4)
     run_to_end(panel, gated, qtbot)
     results, t2 = panel.results, panel.case_box.modalities["t2"]

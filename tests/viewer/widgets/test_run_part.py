@@ -9,10 +9,10 @@ from napari.layers import Layer
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 
-from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.case import Case
 from napari_ddmd.viewer.layer_tag import Role
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
-from tests.viewer.conftest import GatedSegment
+from tests.viewer.conftest import GatedSegment, add_plain_images
 from tests.viewer.widgets.conftest import OpenPanel
 
 Window = tuple[Any, SegmentationPanel]
@@ -100,8 +100,7 @@ def test_a_case_of_plain_layers_stops_its_run_when_it_is_closed(
 ) -> None:
     """Its images do not say of which case they are; the lesion does."""
     viewer, panel = open_panel()
-    for modality, image in zip(MODALITIES, case.images, strict=True):
-        viewer.add_image(image, name=f"a_{modality}", scale=case.spacing)
+    add_plain_images(viewer, case)
     qtbot.waitUntil(lambda: panel.run_bar.button.isEnabled(), timeout=10_000)
     panel.run()
     qtbot.waitUntil(lambda: Role.LESION in layers_of(panel))
