@@ -141,6 +141,10 @@ class Saveable:
             volumes.done, volumes.scores = set(volumes.done), dict(volumes.scores)
         return replace(self, mask=self.mask.copy(), volumes=volumes)
 
+    def named(self, name: str) -> Saveable:
+        """Return the same under another name of the case, which files and reports then bear."""
+        return self if name == self.case.name else replace(self, case=replace(self.case, name=name))
+
     def settled(self, arrays: Collection[str]) -> Saveable:
         """Return the same with own copies of arrays of the volumes, which a run may go on writing into.
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # A segmentation is a series of its own; numbers of a scanner are lower.
 _SERIES_NUMBER: Final = 9001
 _NAME: Final = "napari-ddmd"
+_COLOR: Final = (85.9, 1.9, 73.9)
+"""Yellow as of the lesion in napari, in CIE L*a*b*."""
 # Attributes that the standard wants in every image, empty if need be, and that anonymised studies lack.
 _EXPECTED: Final = (
     "PatientID",
@@ -156,6 +158,7 @@ def _segmentation(sources: list[Dataset], pixels: NDArray[np.bool_], made: str) 
         algorithm_type=made,
         algorithm_identification=None if made == "MANUAL" else algorithm,
         anatomic_regions=[codes.SCT.Brain],
+        display_color=hd.color.CIELabColor(*_COLOR),
     )
     # What scanners and anonymisers left in the names of people is not ours to remark on.
     with hushed():

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import highdicom as hd
@@ -64,6 +66,42 @@ def test_the_mask_comes_back_exactly(case: Case, tmp_path: Path) -> None:
     volume = segmentation.get_volume(combine_segments=True)  # from the first slice with lesion on
     upwards = volume.array if volume.affine[2, 0] > 0 else volume.array[::-1]
     np.testing.assert_array_equal(upwards, mask[1:])
+
+
+def placed(image: sitk.Image) -> NDArray[np.float64]:
+    """Where the voxels above 0 lie, in millimetres, in a fixed order."""
+    indices = np.argwhere(sitk.GetArrayFromImage(image) > 0)[:, ::-1]
+    places = np.round([image.TransformIndexToPhysicalPoint(index.tolist()) for index in indices], 3)
+    return places[np.lexsort(places.T)]
+
+
+@pytest.mark.parametrize(
+    "direction",
+    [(1, 0, 0, 0, 1, 0, 0, 0, 1), (0, 0, 1, 1, 0, 0, 0, 1, 0), (-1, 0, 0, 0, 0, -1, 0, -1, 0)],
+    ids=["axial", "sagittal", "coronal"],
+)
+def test_the_reader_of_3d_slicer_puts_every_voxel_where_it_lies(
+    writer: StudyWriter, tmp_path: Path, direction: tuple[int, ...]
+) -> None:
+    """Its extension QuantitativeReporting opens segmentations with this program."""
+    dcmqi = pytest.importorskip("dcmqi", reason="dcmqi has no wheel for this system", exc_type=ModuleNotFoundError)
+    image = flat(spacing=1)
+    image.SetDirection(direction)
+    writer.four(dict.fromkeys(MODALITIES, image))
+    case = load(writer.folder)
+    mask = scattered(case.grid.shape)
+    file = write_segmentation(tmp_path / "mask.dcm", mask, case)
+    wanted = sitk.GetImageFromArray(case.grid.to_source(mask).transpose(2, 1, 0).astype(np.uint8))
+    wanted.CopyInformation(image)
+
+    program = Path(dcmqi.__file__).parent / "bin" / "segimage2itkimage"
+    order = [str(program), "--inputDICOM", str(file), "--outputDirectory", str(tmp_path), "--outputType", "nrrd"]
+    told = subprocess.run(order, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+    assert "E: " not in told.stderr
+    np.testing.assert_array_equal(placed(sitk.ReadImage(tmp_path / "1.nrrd")), placed(wanted))
+    segment = json.loads((tmp_path / "meta.json").read_text(encoding="utf-8"))["segmentAttributes"][0][0]
+    assert segment["SegmentLabel"] == "Lesion"
+    assert segment["recommendedDisplayRGBValue"] == pytest.approx([255, 210, 63], abs=2)
 
 
 @pytest.mark.parametrize("direction", [(0, 0, 1, 1, 0, 0, 0, 1, 0), (-1, 0, 0, 0, 0, -1, 0, -1, 0)])

@@ -74,11 +74,12 @@ class SaveButton(QPushButton):
             return
         chosen = self.choice.kinds if kinds is None else frozenset(kinds)
         content = replace(content, with_expert=self.choice.with_expert)
+        name = self.choice.names.get(content.case.name, content.case.name)
         self._set_saving(True)
         # What is saved is what was on screen when the button was pressed.
         self._kept = content.kept()
         self._has_mask = _MASK in chosen
-        self._writer.start(_save, folder, chosen, self._kept)
+        self._writer.start(_save, folder, chosen, self._kept.named(name))
 
     def _set_saving(self, saving: bool) -> None:
         self._saving = saving

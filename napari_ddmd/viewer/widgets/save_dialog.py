@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QDialogButtonBox,
     QFileDialog,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -27,6 +29,13 @@ if TYPE_CHECKING:
     from napari_ddmd.saveable import Saveable
 
 _MOST_NAMES = 8
+_LONGEST_NAME = 100
+_NOT_IN_NAMES = '/\\:*?"<>|'
+"""Of these some system or other takes none into the name of a file."""
+_NAME_TIP = (
+    "<p>What the case is called in the names of the files, in the report and in the table: another one, where its "
+    "own tells who the patient is</p>"
+)
 
 
 @dataclass(frozen=True)
@@ -41,15 +50,18 @@ class SaveChoice:
         Keys of `KINDS`; those without content are passed over.
     with_expert : bool
         Whether the report's pictures show the expert's mask.
+    names : mapping of str to str
+        By the name of a case, what it is to be called in what is saved.
     """
 
     folder: Path | None = None
     kinds: frozenset[str] = USUAL
     with_expert: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class SaveDialog(FittedDialog):
-    """Asks for a folder and the kinds of files; says which are there already.
+    """Asks for a folder, a name and the kinds of files; says which are there already.
 
     Parameters
     ----------
@@ -69,11 +81,17 @@ class SaveDialog(FittedDialog):
         browse = QPushButton("Browse…")
         browse.setAutoDefault(False)
         browse.clicked.connect(self._browse)
-        folder = QHBoxLayout()
-        label = QLabel("&Folder")
-        label.setBuddy(self.folder_line)
-        for widget in (label, self.folder_line, browse):
-            folder.addWidget(widget)
+        self.name_line = QLineEdit(choice.names.get(content.case.name, content.case.name))
+        self.name_line.setAccessibleName("Name of the case")
+        self.name_line.setMaxLength(_LONGEST_NAME)
+        self.name_line.setToolTip(_NAME_TIP)
+        place = QGridLayout()
+        for row, (text, line) in enumerate((("&Folder", self.folder_line), ("&Name", self.name_line))):
+            label = QLabel(text)
+            label.setBuddy(line)
+            place.addWidget(label, row, 0)
+            place.addWidget(line, row, 1)
+        place.addWidget(browse, 0, 2)
         rows = QWidget()
         column = QVBoxLayout(rows)
         column.setContentsMargins(0, 0, 0, 0)
@@ -110,16 +128,22 @@ class SaveDialog(FittedDialog):
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
-        layout.addLayout(folder)
+        layout.addLayout(place)
         layout.addWidget(self._scroll, 1)
         layout.addWidget(buttons)
-        self.folder_line.textChanged.connect(self._show)
+        for line in (self.folder_line, self.name_line):
+            line.textChanged.connect(self._show)
         self._show()
 
     @property
     def folder(self) -> Path:
         """The folder in the line."""
         return Path(self.folder_line.text().strip()).expanduser()
+
+    @property
+    def name(self) -> str:
+        """What the case is called in what is saved."""
+        return self.name_line.text().strip()
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -133,12 +157,16 @@ class SaveDialog(FittedDialog):
         folder = None if self.folder == case_folder(self._content) else self.folder
         has_expert = self._content.case.mask is not None
         with_expert = self.expert_box.isChecked() if has_expert else self._first.with_expert
-        return SaveChoice(folder, self.kinds | passed_over, with_expert)
+        names = dict(self._first.names) | {self._content.case.name: self.name}
+        if self.name == self._content.case.name:
+            del names[self.name]
+        return SaveChoice(folder, self.kinds | passed_over, with_expert, names)
 
     @property
     def replaced(self) -> list[str]:
         """Names of files that are there already."""
-        return [file.name for file in result_files(self.folder, self.kinds, self._content) if file.exists()]
+        files = result_files(self.folder, self.kinds, self._content.named(self.name))
+        return [file.name for file in files if file.exists()]
 
     def accept(self) -> None:
         """Close, unless files would be replaced and the user does not want that."""
@@ -157,7 +185,9 @@ class SaveDialog(FittedDialog):
             self.folder_line.setText(chosen)
 
     def _problem(self) -> str:
-        """What is wrong with the folder; one that is missing is made where there is one for it to lie in."""
+        """What is wrong with the folder or the name; a folder is made where there is one for it to lie in."""
+        if self.name != self._content.case.name and _is_odd(self.name):
+            return f"Give the case a name without {' '.join(_NOT_IN_NAMES)}"
         if not self.folder_line.text().strip():
             return "Choose a folder."
         try:
@@ -188,6 +218,11 @@ def case_folder(content: Saveable) -> Path:
     """Return the folder of the case's files; the user's own for a case without files."""
     beside = next(iter(content.case.files.images.values()), None)
     return Path.home() if beside is None else beside.parent
+
+
+def _is_odd(name: str) -> bool:
+    """Whether a name may be no part of a file's."""
+    return not name.strip(".") or not name.isprintable() or any(sign in _NOT_IN_NAMES for sign in name)
 
 
 def _these_are(names: list[str]) -> str:

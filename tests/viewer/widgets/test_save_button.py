@@ -89,6 +89,34 @@ def test_it_saves_what_was_chosen_and_remembers_it(
     assert notifications[1].message.startswith(f"{nowhere}: cannot be written")
 
 
+def test_another_name_is_in_all_that_is_saved(
+    button: SaveButton,
+    content: Saveable,
+    answers: list[Any],
+    tmp_path: Path,
+    notifications: list[Notification],
+    qtbot: QtBot,
+) -> None:
+    saved: list[Any] = []
+    button.mask_saved.connect(lambda case, _mask: saved.append(case))
+
+    def choose(dialog: SaveDialog) -> None:
+        dialog.folder_line.setText(str(tmp_path))
+        dialog.name_line.setText("Patient 7")
+
+    answers.append(choose)
+    button.click()
+    qtbot.waitUntil(lambda: bool(notifications), timeout=20_000)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        name.replace("Small_001", "Patient 7") for name in USUAL_NAMES
+    ]
+    report = (tmp_path / "Patient 7_report.html").read_text("utf-8")
+    assert "Patient 7" in report
+    assert "Small_001" not in report
+    assert "Small_001" not in (tmp_path / "Patient 7_lesions.csv").read_text("utf-8")
+    assert saved[0] is content.case
+
+
 def test_cancel_saves_nothing(button: SaveButton, answers: list[Any], tmp_path: Path) -> None:
     button.choice = SaveChoice(tmp_path)
     answers.append(None)

@@ -139,6 +139,44 @@ def test_a_folder_that_cannot_be_or_nothing_ticked_cannot_be_saved(
     assert dialog.remark.text() == "Tick what is to be saved."
 
 
+def test_another_name_is_that_of_the_files(
+    qtbot: QtBot, content: Saveable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Patient 7_mask.nii.gz").touch()
+    dialog = open_dialog(qtbot, content, SaveChoice(tmp_path))
+    assert dialog.name == content.case.name
+    assert dialog.replaced == []
+    dialog.name_line.setText(" Patient 7 ")
+    assert dialog.replaced == ["Patient 7_mask.nii.gz"]
+    assert "Patient 7_mask.nii.gz" in dialog.remark.text()
+    choice = dialog.choice
+    assert choice.names == {content.case.name: "Patient 7"}
+    again = open_dialog(qtbot, content, choice)
+    assert again.name == "Patient 7"
+    again.name_line.setText(content.case.name)
+    assert again.choice == SaveChoice(tmp_path)
+
+
+def test_a_name_is_that_of_one_case(qtbot: QtBot, content: Saveable) -> None:
+    other = content.named("Other")
+    dialog = open_dialog(qtbot, other, SaveChoice(names={content.case.name: "Patient 7"}))
+    assert dialog.name == "Other"
+    assert dialog.choice.names == {content.case.name: "Patient 7"}
+
+
+@pytest.mark.parametrize("name", ["", "  ", "..", "a/b", "a\\b", "a:b", "a\tb", 'a"b'])
+def test_a_name_that_files_cannot_have_cannot_be_saved(qtbot: QtBot, content: Saveable, name: str) -> None:
+    dialog = open_dialog(qtbot, content)
+    dialog.name_line.setText(name)
+    assert not dialog.save_button.isEnabled()
+    assert dialog.remark.text().startswith("Give the case a name without / \\")
+
+
+def test_a_case_may_be_saved_under_its_own_name(qtbot: QtBot, content: Saveable) -> None:
+    dialog = open_dialog(qtbot, content.named("10:30"))
+    assert dialog.save_button.isEnabled()
+
+
 def test_a_folder_can_be_looked_for(
     qtbot: QtBot, content: Saveable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import nibabel
 import numpy as np
+import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QScrollArea
+from qtpy.QtWidgets import QApplication, QFileDialog, QScrollArea
 
 from napari_ddmd.case import Case, load_case
 from napari_ddmd.viewer.navigation import current_slice
@@ -133,6 +134,7 @@ def test_a_reading_from_open_to_reopen(
     small_case_folder: Path,
     tmp_path: Path,
     qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     viewer = make_napari_viewer(show=True)
     _dock, panel = viewer.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")
@@ -177,6 +179,10 @@ def test_a_reading_from_open_to_reopen(
     assert current_slice(viewer, case) == 0
     click_row(qtbot, panel.lesion_box.table, 0)
     assert current_slice(viewer, case) == middle
+    # The keys go on working from the table.
+    panel.desk.go_to(0)
+    qtbot.keyClick(panel.lesion_box.table, Qt.Key.Key_N)
+    assert current_slice(viewer, case) == middle
 
     # Edit with the brush: the summary follows. Ctrl+Z takes the stroke back, and then the run.
     before = panel.summary.text()
@@ -216,7 +222,10 @@ def test_a_reading_from_open_to_reopen(
     qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
     panel.desk.go_to(middle + 1)
     session = tmp_path / "reading.ddmd"
-    session_box_of(panel).save(session)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_arguments: (str(session), ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_arguments: (str(session), ""))
+    panel.tabs.setCurrentWidget(panel.save_tab)
+    click(qtbot, session_box_of(panel).save_button)
     qtbot.waitUntil(lambda: not session_box_of(panel).is_busy, timeout=20_000)
     as_left, mask = state_of(viewer, panel), lesion.data.copy()
     assert as_left["edited"] == [middle]
@@ -226,7 +235,8 @@ def test_a_reading_from_open_to_reopen(
     # Reopen it in a new window: all is as it was left.
     new = make_napari_viewer(show=True)
     _dock, new_panel = new.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")
-    session_box_of(new_panel).open(session)
+    new_panel.tabs.setCurrentWidget(new_panel.save_tab)
+    click(qtbot, session_box_of(new_panel).open_button)
     qtbot.waitUntil(lambda: not session_box_of(new_panel).is_busy, timeout=20_000)
     qtbot.waitUntil(lambda: new_panel.summary.text().startswith("1 lesion"), timeout=10_000)
 
