@@ -96,7 +96,7 @@ def test_the_reader_of_3d_slicer_puts_every_voxel_where_it_lies(
 
     program = Path(dcmqi.__file__).parent / "bin" / "segimage2itkimage"
     order = [str(program), "--inputDICOM", str(file), "--outputDirectory", str(tmp_path), "--outputType", "nrrd"]
-    told = subprocess.run(order, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+    told = subprocess.run(order, capture_output=True, text=True, check=True, timeout=60)
     assert "E: " not in told.stderr
     np.testing.assert_array_equal(placed(sitk.ReadImage(tmp_path / "1.nrrd")), placed(wanted))
     segment = json.loads((tmp_path / "meta.json").read_text(encoding="utf-8"))["segmentAttributes"][0][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_ddmd.viewer.run_settings import Sampling
@@ -83,7 +83,14 @@ class CostLine(QLabel):
     """The cost of the run that the settings ask for; worked out in another thread, once they rest.
 
     While it is paused, because a run is on, nothing is worked out; afterwards it is, with what the run taught.
+
+    Signals
+    -------
+    told
+        Another text.
     """
+
+    told = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
@@ -171,5 +178,6 @@ class CostLine(QLabel):
 
     def _show(self, text: str, tooltip: str) -> None:
         self.setText(text)
+        self.told.emit(text)
         # Rich text makes Qt wrap the paragraphs.
         self.setToolTip("".join(f"<p>{part}</p>" for part in tooltip.split("\n\n")) if tooltip else "")

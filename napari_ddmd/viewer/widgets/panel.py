@@ -175,6 +175,7 @@ class SegmentationPanel(QWidget):
         self.model_box.installed.connect(self._on_installed)
         self.model_box.changed.connect(self._on_model_changed)
         self.run_bar.run_wanted.connect(self.run)
+        self.sampling_box.cost.told.connect(self.run_bar.set_cost)
         for box in (self.slice_box, self.sampling_box):
             box.changed.connect(self._show_cost)
         self._recount = QTimer(self)

@@ -30,6 +30,8 @@ class RunBar(QWidget):
         super().__init__(parent)
         self._running = False
         self._is_problem = False
+        self._problem: str | None = None
+        self._cost = ""
         self.button = QPushButton("Run")
         self.button.setMinimumHeight(32)
         self.bar = QProgressBar()
@@ -47,18 +49,24 @@ class RunBar(QWidget):
         """Allow a run, or say what is missing for it."""
         if self._running:
             return
+        self._problem = problem
         self.button.setEnabled(problem is None)
-        self.button.setToolTip(problem or _RUN_TIP)
+        self._show_tip()
         # How the last run ended stays on show until something is missing for the next one.
         if problem is not None or self._is_problem:
             self.say(problem or "")
         self._is_problem = problem is not None
 
+    def set_cost(self, cost: str) -> None:
+        """Take what a run will cost, to be told over the button: it is in sight from every tab."""
+        self._cost = cost
+        self._show_tip()
+
     def set_running(self, running: bool) -> None:
         """Turn the button into Cancel, or back into Run."""
         self._running = running
         self.button.setText("Cancel" if running else "Run")
-        self.button.setToolTip("Stop; the slices that are done stay" if running else _RUN_TIP)
+        self._show_tip()
         self.button.setEnabled(True)
         self.bar.setVisible(running)
         if running:
@@ -69,6 +77,13 @@ class RunBar(QWidget):
         """Show that the run will stop as soon as it can."""
         self.button.setText("Cancelling…")
         self.button.setEnabled(False)
+
+    def _show_tip(self) -> None:
+        if self._running:
+            tip = "Stop; the slices that are done stay"
+        else:
+            tip = self._problem or "\n".join(filter(None, (_RUN_TIP, self._cost)))
+        self.button.setToolTip(tip)
 
     def show_progress(
         self, progress: Progress | None, done: int, total: int, remarks: tuple[str, ...] = (), *, before: int = 0
