@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QPoint, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.editing import Numbering
@@ -73,19 +73,23 @@ class LesionBox(QWidget):
         self.delete_button.setToolTip(
             "Take the lesion that is chosen in the table out of the mask (Delete key). Undo brings it back"
         )
+        self.columns_button = QPushButton("Columns…")
+        self.columns_button.hide()
+        self.columns_button.setToolTip("Choose what the table shows; the discrepancy of each modality is there, too")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        line = QHBoxLayout()
-        line.addWidget(self.total, 1)
-        line.addWidget(self.delete_button)
-        layout.addWidget(self.mask_list)
-        layout.addLayout(line)
+        for widget, button in ((self.mask_list, self.columns_button), (self.total, self.delete_button)):
+            line = QHBoxLayout()
+            line.addWidget(widget, 1)
+            line.addWidget(button)
+            layout.addLayout(line)
         layout.addWidget(self.table)
         self.mask_list.currentIndexChanged.connect(self._on_mask_chosen)
         self.table.lesion_chosen.connect(self._on_lesion)
         self.table.delete_wanted.connect(self._on_delete)
         self.table.itemSelectionChanged.connect(self._show_delete)
         self.delete_button.clicked.connect(self.delete)
+        self.columns_button.clicked.connect(self._ask_for_columns)
         self.measuring = Measuring(self)
         self.measuring.measured.connect(self._on_measured)
         self.measuring.failed.connect(self._on_not_measured)
@@ -248,6 +252,7 @@ class LesionBox(QWidget):
         self.measurement = measurement
         self._show_total()
         self.table.show_lesions([] if measurement is None else measurement.lesions)
+        self.columns_button.setVisible(self.table.rowCount() > 0)
         self._show_delete()
         self.measured.emit()
 
@@ -255,6 +260,10 @@ class LesionBox(QWidget):
         self.total.setVisible(self.measurement is not None)
         if self.measurement is not None:
             self.total.setText(f"<b>{self.measurement.summary}</b>{self._coverage}")
+
+    def _ask_for_columns(self) -> None:
+        button = self.columns_button
+        self.table.ask_for_columns(button.mapToGlobal(QPoint(0, button.height())))
 
     def _show_delete(self) -> None:
         layer = self.layer

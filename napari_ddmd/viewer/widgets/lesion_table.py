@@ -138,8 +138,8 @@ class LesionTable(QTableWidget):
         self.currentCellChanged.connect(self._on_row)
         for part in (self, columns):
             part.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.customContextMenuRequested.connect(lambda place: self._ask_for_columns(self.mapToGlobal(place)))
-        columns.customContextMenuRequested.connect(lambda place: self._ask_for_columns(columns.mapToGlobal(place)))
+        self.customContextMenuRequested.connect(lambda place: self.ask_for_columns(self.mapToGlobal(place)))
+        columns.customContextMenuRequested.connect(lambda place: self.ask_for_columns(columns.mapToGlobal(place)))
         self.hide()
 
     @property
@@ -197,7 +197,8 @@ class LesionTable(QTableWidget):
             action.toggled.connect(partial(self._want, place))
         return menu
 
-    def _ask_for_columns(self, place: QPoint) -> None:
+    def ask_for_columns(self, place: QPoint) -> None:
+        """Open that menu at a point of the screen."""
         self.columns_menu().exec(place)
 
     def _want(self, place: int, wanted: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QMenu
 
 from napari_ddmd.case import Case
 from napari_ddmd.lesions import find_lesions
@@ -51,6 +52,20 @@ def test_each_lesion_has_a_row(viewer: ViewerModel, case: Case, box: LesionBox, 
     # Voxels of 2 mm × 2 mm × 3 mm.
     assert "2 lesions, 0.40 mL" in box.total.text()
     assert cells(box) == [["1", "0.38", "10", "2-3", *[""] * 6], ["2", "0.01", "2", "6", *[""] * 6]]
+
+
+def test_a_button_chooses_columns_once_there_are_rows(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[list[str]] = []
+    monkeypatch.setattr(QMenu, "exec", lambda menu, _place: opened.append([one.text() for one in menu.actions()]))
+    assert box.columns_button.isHidden()
+    add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    assert not box.columns_button.isHidden()
+    box.columns_button.click()
+    assert opened[0][:2] == ["No.", "mL"]
+    assert {"T1", "T1ce", "T2", "FLAIR"} <= set(opened[0])
 
 
 def test_paint_and_undo_are_measured(viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot) -> None:
