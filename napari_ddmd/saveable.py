@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -142,8 +143,12 @@ class Saveable:
         return replace(self, mask=self.mask.copy(), volumes=volumes)
 
     def named(self, name: str) -> Saveable:
-        """Return the same under another name of the case, which files and reports then bear."""
-        return self if name == self.case.name else replace(self, case=replace(self.case, name=name))
+        """Return the same under another name of the case, which files and reports then bear, and no word of its own."""
+        if name == self.case.name:
+            return self
+        own = re.compile(rf"(?<!\w){re.escape(self.case.name)}(?!\w)")
+        warnings = tuple(own.sub(lambda _found: name, text) for text in self.case.remarks)
+        return replace(self, case=replace(self.case, name=name, warnings=warnings))
 
     def settled(self, arrays: Collection[str]) -> Saveable:
         """Return the same with own copies of arrays of the volumes, which a run may go on writing into.

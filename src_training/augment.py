@@ -16,7 +16,7 @@ LOST = 0.12
 NOISE = 0.08
 """Largest standard deviation of the noise, which is drawn for every slice anew."""
 NO_MAPS = 0.1
-"""Share of the slices of which the maps alone are missing, so that the denoiser is not lost without them."""
+"""Share of the slices of which the maps alone are missing, as for ``compact`` 7 (docs/experiments.md)."""
 CUT_OFF = 0.08
 """Share of the slices of which a rectangle of one modality is missing, as where a scan does not cover the brain."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import json
 import os
@@ -121,6 +122,30 @@ def test_all_that_the_save_dialog_writes_tells_only_the_chosen_name(
     files = save_results(tmp_path, set(KINDS), content)
     assert len(files) >= 8
     assert told(tmp_path) == []
+
+
+@pytest.mark.fault("Privacy")
+def test_under_another_name_nothing_tells_the_cases_own(case: Case, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    remarks = (*case.warnings, f"{NAME}: has no t2; what is found without it is less sure")
+    known = dataclasses.replace(case, warnings=remarks)
+    volumes = finished(known, slices=[2, 3])
+    content = Saveable(
+        case=known,
+        mask=volumes.mask(),
+        volumes=volumes,
+        model=ModelFacts.of(tiny_bundle),
+        settings={"seed": 0},
+        threshold=0.5,
+        is_models=True,
+    )
+    files = save_results(tmp_path, set(KINDS), content.named("Patient 7"))
+    assert len(files) >= 8
+    assert all(file.name.startswith("Patient 7_") for file in files)
+    assert told(tmp_path) == []
+    report = (tmp_path / "Patient 7_report.html").read_text(encoding="utf-8")
+    assert "Patient 7: has no t2" in report
+    for file in files:
+        assert not tells(file.read_bytes(), NAME), file.name
 
 
 @pytest.mark.fault("Privacy")

@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
-from napari_ddmd.case import MODALITIES, Case, CaseError, guess_modality
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case, CaseError, guess_modality
 from napari_ddmd.case.case import refuse_unusable_images
 from napari_ddmd.viewer.layer_tag import tag_of
 
@@ -146,14 +146,15 @@ def _assembled_case(layers: Mapping[str, Image]) -> Case:
         if known.grid.shape != images.shape[1:]:
             raise CaseError(f"the layers no longer have the shape of {known.name}; open the case again")
         refuse_unusable_images(images, known.name)
-        strangers = [layer.name for layer in layers.values() if (tag := tag_of(layer)) is None or tag.case is not known]
-        lies = f"is not of {known.name} and is taken to lie as its images do; if it does not, open its file"
-        remarks = tuple(f'layer "{name}" {lies}' for name in strangers)
+        strangers = [name for name, layer in layers.items() if (tag := tag_of(layer)) is None or tag.case is not known]
+        # Without the names of layers, which may tell who the patient is: the report says it, too.
+        lies = "is not of this case and is taken to lie as its images do; if it does not, open its file"
+        remarks = tuple(f"the layer for {MODALITY_LABELS[name]} {lies}" for name in strangers)
         images[gone] = 0
         return replace(known, images=images, mask=None, warnings=remarks)
     made = Case.from_arrays("layers", images, _axial_affine(first))
     made.images[gone] = 0
-    return replace(made, warnings=(f'layer "{first.name}": {_ASSUMED}',))
+    return replace(made, warnings=(_ASSUMED,))
 
 
 def _axial_affine(layer: Image) -> NDArray[np.float64]:

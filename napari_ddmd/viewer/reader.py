@@ -11,6 +11,7 @@ from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_f
 from napari_ddmd.case.files import is_file, is_folder, is_nifti
 from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
+from napari_ddmd.viewer.case_names import name_for_saving
 from napari_ddmd.viewer.current_viewer import current_viewer
 from napari_ddmd.viewer.dicom_reader import open_study
 from napari_ddmd.viewer.freed import free_frames
@@ -151,10 +152,11 @@ def _open_layers() -> Sequence[Layer]:
 
 
 def _case_of_saved_mask(path: Path) -> Case | None:
-    """Return the open case that a mask was saved for, by the name that it was saved under."""
+    """Return the open case that a mask was saved for, by a name that it is known under."""
     if not is_file(path):
         return None
-    namesakes = [case for case in _tagged_layers() if path.name.startswith(f"{case.name}_mask.nii")]
+    names = ((case, {case.name, name_for_saving(case)}) for case in _tagged_layers())
+    namesakes = [case for case, known in names if any(path.name.startswith(f"{name}_mask.nii") for name in known)]
     if len(namesakes) < 2:
         return namesakes[0] if namesakes else None
     # Patients' folders may hold cases of one name: the one in whose folder it lies, else the one that is on show.

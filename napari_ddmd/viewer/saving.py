@@ -186,7 +186,7 @@ def _write_segmentation(folder: Path, content: Saveable) -> None:
     write_segmentation(folder / name, content.mask, content.case, made=made)
 
 
-REPORT = "report"
+REPORT, SEGMENTATION = "report", "segmentation"
 KINDS: dict[str, Kind] = {
     "mask": Kind("Mask (NIfTI)", "The mask as it stands on screen, with the values it has", _mask_names, _write_mask),
     "probability": _volume_kind("Probability (NIfTI)", "Mean of the sampled masks, 0 to 1", "probability"),
@@ -212,7 +212,7 @@ KINDS: dict[str, Kind] = {
         _write_report,
         ("probability", "uncertainty", "inter", "intra"),
     ),
-    "segmentation": Kind(
+    SEGMENTATION: Kind(
         "DICOM segmentation (SEG)",
         "Lies over the study in other viewers; repeats what the study says of the patient, as the standard demands",
         _segmentation_names,

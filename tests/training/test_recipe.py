@@ -98,6 +98,10 @@ def test_paper_has_the_figures_of_the_paper(setting: str) -> None:
     assert attrgetter(setting)(preset("paper")) == wanted[setting]
 
 
+def test_the_comparison_keeps_the_bottleneck_that_it_was_measured_with() -> None:
+    assert [preset(name).model.autoencoder.latent for name in ("compact", "small", "smoke")] == [64, 16, 16]
+
+
 @pytest.mark.parametrize("name", ["small", "smoke"])
 def test_the_comparison_shows_every_system_the_slice_alone(name: Preset) -> None:
     assert preset(name).model.context == ContextSettings(slices=0)

@@ -19,6 +19,7 @@ from napari.layers import Layer
 
 from napari_ddmd.case import MODALITIES, CaseError, CaseWarning, find_case_files, load_case
 from napari_ddmd.viewer import reader
+from napari_ddmd.viewer.case_names import call
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.reader import get_reader
 from tests.case.broken import CORPUS, Broken, links, modalities, names
@@ -164,6 +165,19 @@ def test_a_folder_without_such_images_is_left_to_others(tmp_path: Path, name: st
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(b"")
     assert get_reader(str(tmp_path)) is None
+
+
+def test_a_mask_that_was_saved_under_another_name_opens_on_its_case(
+    small_case_folder: Path, saved_mask: Path, in_viewer: Callable[[Any], ViewerModel]
+) -> None:
+    viewer = in_viewer(str(small_case_folder))
+    mask = saved_mask.rename(saved_mask.with_name("Patient 7_mask.nii.gz"))
+    assert get_reader(str(mask)) is None
+    tag = tag_of(viewer.layers["flair"])
+    assert tag is not None
+    call(tag.case, "Patient 7")
+    in_viewer(str(mask))
+    np.testing.assert_allclose(viewer.layers["Patient 7_mask"].translate, viewer.layers["flair"].translate)
 
 
 def test_a_saved_mask_opens_on_its_case(

@@ -88,7 +88,7 @@ class CaseBox(QWidget):
         self.open_button = QPushButton("Open…")
         self.open_button.setToolTip("Open the folder with a case's NIfTI files; or drop it here")
         self.missing_box = QCheckBox("Go on without the image that is missing")
-        self.missing_box.setToolTip(costs_of_missing())
+        self.missing_box.setToolTip(f"<p>{costs_of_missing()}</p>")
         self.missing_box.hide()
         self.dicom_button = QPushButton("DICOM…")
         self.dicom_button.setToolTip("Open the folder of a DICOM study, and say which series is which modality")

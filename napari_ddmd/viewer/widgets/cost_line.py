@@ -87,7 +87,7 @@ class CostLine(QLabel):
     Signals
     -------
     told
-        Another text.
+        The text, whenever it is worked out.
     """
 
     told = Signal(str)

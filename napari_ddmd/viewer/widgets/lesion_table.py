@@ -116,7 +116,7 @@ class LesionTable(QTableWidget):
         self._wanted = {place for place, column in enumerate(COLUMNS) if column.is_usual}
         for place, column in enumerate(COLUMNS):
             head = QTableWidgetItem(column.title)
-            head.setToolTip(f"{column.tip}. Click to sort, right click to choose columns")
+            head.setToolTip(f"{column.tip}. Click to sort, right click or Columns… to choose columns")
             self.setHorizontalHeaderItem(place, head)
         self.setAccessibleName("Lesions")
         rows, columns = self.verticalHeader(), self.horizontalHeader()
@@ -198,7 +198,7 @@ class LesionTable(QTableWidget):
         return menu
 
     def ask_for_columns(self, place: QPoint) -> None:
-        """Open that menu at a point of the screen."""
+        """Open the menu of columns at a point of the screen."""
         self.columns_menu().exec(place)
 
     def _want(self, place: int, wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
@@ -83,7 +84,8 @@ class RunBar(QWidget):
             tip = "Stop; the slices that are done stay"
         else:
             tip = self._problem or "\n".join(filter(None, (_RUN_TIP, self._cost)))
-        self.button.setToolTip(tip)
+        # Rich text makes Qt wrap the lines.
+        self.button.setToolTip("".join(f"<p>{escape(line)}</p>" for line in tip.split("\n")))
 
     def show_progress(
         self, progress: Progress | None, done: int, total: int, remarks: tuple[str, ...] = (), *, before: int = 0

@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from napari_ddmd.viewer.case_names import call, name_for_saving
 from napari_ddmd.viewer.saving import save_results
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
@@ -74,12 +75,11 @@ class SaveButton(QPushButton):
             return
         chosen = self.choice.kinds if kinds is None else frozenset(kinds)
         content = replace(content, with_expert=self.choice.with_expert)
-        name = self.choice.names.get(content.case.name, content.case.name)
         self._set_saving(True)
         # What is saved is what was on screen when the button was pressed.
         self._kept = content.kept()
         self._has_mask = _MASK in chosen
-        self._writer.start(_save, folder, chosen, self._kept.named(name))
+        self._writer.start(_save, folder, chosen, self._kept.named(name_for_saving(content.case)))
 
     def _set_saving(self, saving: bool) -> None:
         self._saving = saving
@@ -101,6 +101,7 @@ class SaveButton(QPushButton):
         if now is None or now.case is not content.case:
             show_error("Another case is in hand now; nothing was saved")
             return
+        call(content.case, dialog.name)
         self.save(dialog.folder, dialog.kinds)
 
     def _on_saved(self, answer: tuple[list[Path], str]) -> None:

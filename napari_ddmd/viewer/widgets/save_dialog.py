@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_ddmd.viewer.saving import KINDS, REPORT, USUAL, result_files
+from napari_ddmd.viewer.case_names import name_for_saving, what_is_wrong
+from napari_ddmd.viewer.saving import KINDS, REPORT, SEGMENTATION, USUAL, result_files
 from napari_ddmd.viewer.widgets.fitted_dialog import DialogScroll, FittedDialog
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 8
 _LONGEST_NAME = 100
-_NOT_IN_NAMES = '/\\:*?"<>|'
-"""Of these some system or other takes none into the name of a file."""
 _NAME_TIP = (
     "<p>What the case is called in the names of the files, in the report and in the table: another one, where its "
     "own tells who the patient is</p>"
@@ -50,14 +48,11 @@ class SaveChoice:
         Keys of `KINDS`; those without content are passed over.
     with_expert : bool
         Whether the report's pictures show the expert's mask.
-    names : mapping of str to str
-        By the name of a case, what it is to be called in what is saved.
     """
 
     folder: Path | None = None
     kinds: frozenset[str] = USUAL
     with_expert: bool = False
-    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class SaveDialog(FittedDialog):
@@ -81,9 +76,10 @@ class SaveDialog(FittedDialog):
         browse = QPushButton("Browse…")
         browse.setAutoDefault(False)
         browse.clicked.connect(self._browse)
-        self.name_line = QLineEdit(choice.names.get(content.case.name, content.case.name))
+        name = name_for_saving(content.case)
+        self.name_line = QLineEdit(name)
         self.name_line.setAccessibleName("Name of the case")
-        self.name_line.setMaxLength(_LONGEST_NAME)
+        self.name_line.setMaxLength(max(_LONGEST_NAME, len(name)))
         self.name_line.setToolTip(_NAME_TIP)
         place = QGridLayout()
         for row, (text, line) in enumerate((("&Folder", self.folder_line), ("&Name", self.name_line))):
@@ -131,6 +127,8 @@ class SaveDialog(FittedDialog):
         layout.addLayout(place)
         layout.addWidget(self._scroll, 1)
         layout.addWidget(buttons)
+        self.setTabOrder(self.folder_line, browse)
+        self.setTabOrder(browse, self.name_line)
         for line in (self.folder_line, self.name_line):
             line.textChanged.connect(self._show)
         self._show()
@@ -143,7 +141,12 @@ class SaveDialog(FittedDialog):
     @property
     def name(self) -> str:
         """What the case is called in what is saved."""
-        return self.name_line.text().strip()
+        own, text = self._content.case.name, self.name_line.text()
+        return own if text == own else text.strip()
+
+    @property
+    def _is_renamed(self) -> bool:
+        return self.name != self._content.case.name
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -157,10 +160,7 @@ class SaveDialog(FittedDialog):
         folder = None if self.folder == case_folder(self._content) else self.folder
         has_expert = self._content.case.mask is not None
         with_expert = self.expert_box.isChecked() if has_expert else self._first.with_expert
-        names = dict(self._first.names) | {self._content.case.name: self.name}
-        if self.name == self._content.case.name:
-            del names[self.name]
-        return SaveChoice(folder, self.kinds | passed_over, with_expert, names)
+        return SaveChoice(folder, self.kinds | passed_over, with_expert)
 
     @property
     def replaced(self) -> list[str]:
@@ -186,8 +186,8 @@ class SaveDialog(FittedDialog):
 
     def _problem(self) -> str:
         """What is wrong with the folder or the name; a folder is made where there is one for it to lie in."""
-        if self.name != self._content.case.name and _is_odd(self.name):
-            return f"Give the case a name without {' '.join(_NOT_IN_NAMES)}"
+        if self._is_renamed and (reason := what_is_wrong(self.name)):
+            return reason
         if not self.folder_line.text().strip():
             return "Choose a folder."
         try:
@@ -206,10 +206,13 @@ class SaveDialog(FittedDialog):
             self.remark.setText(problem)
         elif not self.kinds:
             self.remark.setText("Tick what is to be saved.")
-        elif self.replaced:
-            self.remark.setText(f"{_these_are(self.replaced)} there already: {', '.join(self.replaced)}")
         else:
-            self.remark.setText("" if self.folder.exists() else "This folder will be made.")
+            remarks = [] if self.folder.exists() else ["This folder will be made."]
+            if replaced := self.replaced:
+                remarks.append(f"{_these_are(replaced)} there already: {', '.join(replaced)}")
+            if self._is_renamed and self.boxes[SEGMENTATION].isChecked():
+                remarks.append("The DICOM segmentation names the patient all the same.")
+            self.remark.setText("\n".join(remarks))
         # A layout does not make its window higher for a text that got longer.
         self.grow_for(self._scroll)
 
@@ -218,11 +221,6 @@ def case_folder(content: Saveable) -> Path:
     """Return the folder of the case's files; the user's own for a case without files."""
     beside = next(iter(content.case.files.images.values()), None)
     return Path.home() if beside is None else beside.parent
-
-
-def _is_odd(name: str) -> bool:
-    """Whether a name may be no part of a file's."""
-    return not name.strip(".") or not name.isprintable() or any(sign in _NOT_IN_NAMES for sign in name)
 
 
 def _these_are(names: list[str]) -> str:

@@ -66,6 +66,8 @@ def test_a_button_chooses_columns_once_there_are_rows(
     box.columns_button.click()
     assert opened[0][:2] == ["No.", "mL"]
     assert {"T1", "T1ce", "T2", "FLAIR"} <= set(opened[0])
+    viewer.layers.clear()
+    qtbot.waitUntil(box.columns_button.isHidden, timeout=10_000)
 
 
 def test_paint_and_undo_are_measured(viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot) -> None:

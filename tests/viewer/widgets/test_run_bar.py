@@ -51,15 +51,15 @@ def test_one_button_runs_and_cancels(bar: RunBar, qtbot: QtBot) -> None:
 def test_the_cost_is_told_over_the_button(bar: RunBar) -> None:
     bar.set_ready(None)
     bar.set_cost("CPU · 2 s for 3 slices")
-    assert bar.button.toolTip() == "Segment the chosen slices\nCPU · 2 s for 3 slices"
+    assert bar.button.toolTip() == "<p>Segment the chosen slices</p><p>CPU · 2 s for 3 slices</p>"
     bar.set_running(True)
-    assert bar.button.toolTip() == "Stop; the slices that are done stay"
+    assert bar.button.toolTip() == "<p>Stop; the slices that are done stay</p>"
     bar.set_running(False)
     bar.set_ready("Choose a model.")
-    assert bar.button.toolTip() == "Choose a model."
+    assert bar.button.toolTip() == "<p>Choose a model.</p>"
     bar.set_cost("")
     bar.set_ready(None)
-    assert bar.button.toolTip() == "Segment the chosen slices"
+    assert bar.button.toolTip() == "<p>Segment the chosen slices</p>"
 
 
 def test_the_bar_counts_evaluations(bar: RunBar) -> None:

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
 from napari_ddmd.saveable import Saveable
+from napari_ddmd.viewer.case_names import name_for_saving
 from napari_ddmd.viewer.saving import USUAL
 from napari_ddmd.viewer.widgets import save_button
 from napari_ddmd.viewer.widgets.save_button import SaveButton
@@ -89,7 +90,7 @@ def test_it_saves_what_was_chosen_and_remembers_it(
     assert notifications[1].message.startswith(f"{nowhere}: cannot be written")
 
 
-def test_another_name_is_in_all_that_is_saved(
+def test_another_name_is_in_the_files_and_is_kept_for_the_case(
     button: SaveButton,
     content: Saveable,
     answers: list[Any],
@@ -110,11 +111,8 @@ def test_another_name_is_in_all_that_is_saved(
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         name.replace("Small_001", "Patient 7") for name in USUAL_NAMES
     ]
-    report = (tmp_path / "Patient 7_report.html").read_text("utf-8")
-    assert "Patient 7" in report
-    assert "Small_001" not in report
-    assert "Small_001" not in (tmp_path / "Patient 7_lesions.csv").read_text("utf-8")
     assert saved[0] is content.case
+    assert name_for_saving(content.case) == "Patient 7"
 
 
 def test_cancel_saves_nothing(button: SaveButton, answers: list[Any], tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDialog, QFileDialog, QMessageBox
+from qtpy.QtWidgets import QDialog, QFileDialog, QMessageBox, QPushButton
 
 from napari_ddmd.case import Case
 from napari_ddmd.saveable import Saveable
-from napari_ddmd.viewer.saving import KINDS, USUAL
+from napari_ddmd.viewer.case_names import call, what_is_wrong
+from napari_ddmd.viewer.saving import KINDS, SEGMENTATION, USUAL
 from napari_ddmd.viewer.widgets.fitted_dialog import DialogScroll
 from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
 from tests.results import finished
@@ -139,42 +140,62 @@ def test_a_folder_that_cannot_be_or_nothing_ticked_cannot_be_saved(
     assert dialog.remark.text() == "Tick what is to be saved."
 
 
-def test_another_name_is_that_of_the_files(
-    qtbot: QtBot, content: Saveable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_name_is_that_of_the_files(qtbot: QtBot, content: Saveable, tmp_path: Path) -> None:
     (tmp_path / "Patient 7_mask.nii.gz").touch()
     dialog = open_dialog(qtbot, content, SaveChoice(tmp_path))
     assert dialog.name == content.case.name
     assert dialog.replaced == []
     dialog.name_line.setText(" Patient 7 ")
+    assert dialog.name == "Patient 7"
     assert dialog.replaced == ["Patient 7_mask.nii.gz"]
     assert "Patient 7_mask.nii.gz" in dialog.remark.text()
-    choice = dialog.choice
-    assert choice.names == {content.case.name: "Patient 7"}
-    again = open_dialog(qtbot, content, choice)
-    assert again.name == "Patient 7"
-    again.name_line.setText(content.case.name)
-    assert again.choice == SaveChoice(tmp_path)
+    assert dialog.save_button.isEnabled()
 
 
-def test_a_name_is_that_of_one_case(qtbot: QtBot, content: Saveable) -> None:
-    other = content.named("Other")
-    dialog = open_dialog(qtbot, other, SaveChoice(names={content.case.name: "Patient 7"}))
-    assert dialog.name == "Other"
-    assert dialog.choice.names == {content.case.name: "Patient 7"}
+def test_the_name_that_was_given_is_offered_again(qtbot: QtBot, content: Saveable) -> None:
+    call(content.case, "Patient 7")
+    assert open_dialog(qtbot, content).name == "Patient 7"
+    namesake = dataclasses.replace(content, case=dataclasses.replace(content.case))
+    assert open_dialog(qtbot, namesake).name == content.case.name, "another patient's folder may be called the same"
 
 
-@pytest.mark.parametrize("name", ["", "  ", "..", "a/b", "a\\b", "a:b", "a\tb", 'a"b'])
-def test_a_name_that_files_cannot_have_cannot_be_saved(qtbot: QtBot, content: Saveable, name: str) -> None:
+@pytest.mark.parametrize("name", ["", "a/b", "脳" * 100, "T1 7"])
+def test_a_name_that_files_cannot_bear_is_not_saved(qtbot: QtBot, content: Saveable, name: str) -> None:
     dialog = open_dialog(qtbot, content)
     dialog.name_line.setText(name)
     assert not dialog.save_button.isEnabled()
-    assert dialog.remark.text().startswith("Give the case a name without / \\")
+    assert dialog.remark.text() == what_is_wrong(name) != ""
 
 
-def test_a_case_may_be_saved_under_its_own_name(qtbot: QtBot, content: Saveable) -> None:
-    dialog = open_dialog(qtbot, content.named("10:30"))
+@pytest.mark.parametrize("name", ["10:30", "T1 of Anna ", "x" * 150])
+def test_a_case_may_be_saved_under_its_own_name(qtbot: QtBot, content: Saveable, name: str) -> None:
+    dialog = open_dialog(qtbot, content.named(name))
+    assert dialog.name == name
     assert dialog.save_button.isEnabled()
+
+
+def test_that_a_segmentation_names_the_patient_is_said(
+    qtbot: QtBot, content: Saveable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = dataclasses.replace(KINDS[SEGMENTATION], names=lambda content: [f"{content.case.name}_seg.dcm"])
+    monkeypatch.setitem(KINDS, SEGMENTATION, kind)
+    dialog = open_dialog(qtbot, content)
+    dialog.boxes[SEGMENTATION].setChecked(True)
+    assert "names the patient" not in dialog.remark.text()
+    dialog.name_line.setText("Patient 7")
+    assert "The DICOM segmentation names the patient all the same." in dialog.remark.text()
+
+
+def test_the_tab_key_goes_along_the_rows(qtbot: QtBot, content: Saveable) -> None:
+    dialog = open_dialog(qtbot, content)
+    widget, reached = dialog.folder_line.nextInFocusChain(), []
+    while widget is not dialog.name_line:
+        assert widget is not None
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            reached.append(widget)
+        widget = widget.nextInFocusChain()
+    assert [one.text() for one in reached if isinstance(one, QPushButton)] == ["Browse…"]
+    assert len(reached) == 1
 
 
 def test_a_folder_can_be_looked_for(
