@@ -33,7 +33,7 @@ from napari_ddmd.device import pick_device
 TARGET_MS = 100
 _BEAT_MS = 5
 _LOOK_S = 0.004
-_ACT_MS = 120
+_ACT_MS, _LAYOUT_MS = 120, 2400
 _REST_MS, _CALM_MS = 1500, 4000
 
 
@@ -238,11 +238,21 @@ def _paint(viewer: Any, panel: Any, case: Case) -> Iterator[None]:
         yield
 
 
+def _arrange(_viewer: Any, panel: Any, _case: Case) -> Iterator[None]:
+    from napari_ddmd.viewer.four_panels import Arrangement
+
+    for arrangement in itertools.cycle((Arrangement.MODALITIES, Arrangement.EXPLAIN, Arrangement.SINGLE)):
+        panel.arrange(arrangement)
+        for _ in range(_LAYOUT_MS // _ACT_MS):
+            yield
+
+
 ACTS: dict[str, Callable[[Any, Any, Case], Iterator[None]]] = {
     "look on": _nothing,
     "scroll": _scroll,
     "threshold": _threshold,
     "paint": _paint,
+    "arrange": _arrange,
 }
 """What the user does while a run is on."""
 
