@@ -64,7 +64,7 @@ def test_segment_gives_what_cimds_denoiser_gives(joined: Path, cohort: Path) -> 
     denoiser.load_state_dict(
         {key: value.half().float() for key, value in denoiser.state_dict().items()}
     )  # as published
-    denoiser = denoiser.to(memory_format=torch.channels_last)  # as loaded: else bfloat16 may round otherwise
+    denoiser = denoiser.to(memory_format=torch.channels_last)  # as `segment` lays them: bfloat16 may round otherwise
     index = brain_slices(case)[3]
     (result,) = segment(case, bundle, slices=[index], samples=2, steps=2, sampler="ddim", seed=5, device="cpu")
     window = CaseWindow(case, split.run.recipe.model)
