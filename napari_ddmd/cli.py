@@ -48,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     try:
-        options = build_parser().parse_args(arguments)
+        parser = build_parser()
+        options, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            parser.prog += f" {options.command}"  # whose help lists what there is
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as exit_request:
         return int(exit_request.code or 0)
     try:
@@ -68,7 +72,13 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as every other error of the command."""
+    """Says what is wrong in one line, as every other error of the command.
+
+    Options are to be written in full: a slip of the keyboard must not come to replace results.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
         self.exit(AT_FAULT, f"{self.prog}: {message}; see {self.prog} --help\n")
@@ -78,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands; what it returns has the chosen command as ``run``."""
     parser = _Parser(prog="napari-ddmd", description="Find lesions in multi-modality brain MRI. Research use only.")
     parser.add_argument("--version", action="version", version=f"napari-ddmd {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
 
     view = commands.add_parser("view", help="open napari with a case, or a saved session, and the panel")
     view.add_argument(

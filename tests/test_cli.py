@@ -40,6 +40,23 @@ def one_line(text: str) -> str:
     return text
 
 
+def test_a_mistyped_option_points_to_the_help_of_its_command(
+    small_case_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(small_case_folder), "--out", "x", "--sampls", "3"]) == 2
+    line = one_line(capsys.readouterr().err)
+    assert line == "napari-ddmd predict: unrecognized arguments: --sampls 3; see napari-ddmd predict --help\n"
+
+
+@pytest.mark.parametrize("option", ["--overwrit", "--up", "--sample"])
+def test_half_an_option_is_none(
+    option: str, small_case_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(small_case_folder), "--out", str(tmp_path / "out"), option]) == 2
+    assert f"unrecognized arguments: {option};" in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
+
+
 def test_help_comes_without_torch_and_without_qt() -> None:
     code = (
         "import sys\nfrom napari_ddmd.cli import main\nstatus = main(['predict', '--help'])\n"

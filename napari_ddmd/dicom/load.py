@@ -65,6 +65,8 @@ def load_study(assignment: Assignment, *, brain_mask: Path | None = None, tell: 
     problem = assignment_problem(assignment)
     if problem is not None:
         raise DicomError(problem)
+    if brain_mask is not None and not brain_mask.is_file():
+        raise DicomError(f"{brain_mask}: no such file; check the path of the brain mask")
     series = {modality: assignment[modality] for modality in MODALITIES}
     reference = min(_REFERENCES, key=lambda modality: series[modality].spacing[2])
     origin = DicomOrigin(series, reference)

@@ -91,9 +91,10 @@ def _numbers(content: Saveable) -> str:
 
 
 def _finding(content: Saveable) -> str:
+    told = filter(None, (facts.origin(content), facts.acceptance(content), facts.coverage(content)))
     lines = [
         f'<p class="volume">{escape(facts.total_volume(content))}</p>',
-        f"<p>{escape(facts.origin(content))} {escape(facts.acceptance(content))} {escape(facts.coverage(content))}</p>",
+        f"<p>{escape(' '.join(told))}</p>",
         f'<p class="notice">{NOTICE}</p>',
     ]
     remarks = "".join(f"<li>{escape(text)}</li>" for text in facts.warnings(content))

@@ -152,3 +152,14 @@ def test_what_is_done_is_told(writer: StudyWriter) -> None:
     told: list[str] = []
     load_study(accepted(propose(find_study(writer.folder))), tell=told.append)
     assert told == ["Reading T1", "Reading T1ce", "Reading T2", "Reading FLAIR"]
+
+
+def test_a_brain_mask_that_is_not_there_is_refused_before_anything_is_read(
+    writer: StudyWriter, images: dict[str, sitk.Image], tmp_path: Path
+) -> None:
+    writer.four(images)
+    told: list[str] = []
+    assignment = accepted(propose(find_study(writer.folder)))
+    with pytest.raises(DicomError, match=r"brain.nii.gz: no such file; check the path of the brain mask"):
+        load_study(assignment, brain_mask=tmp_path / "brain.nii.gz", tell=told.append)
+    assert told == []
