@@ -35,6 +35,8 @@ def instead_of(folder: Path) -> str:
 
 def _is_dicom(file: Path) -> bool:
     try:
+        if not file.is_file():  # a named pipe would be waited for
+            return False
         with file.open("rb") as content:
             content.seek(_DICOM_AT)
             return content.read(len(_DICOM_END)) == _DICOM_END

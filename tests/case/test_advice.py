@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ def test_a_study_is_sent_to_its_command(tmp_path: Path) -> None:
     put(tmp_path / "series" / "1", bytes(128) + b"DICM")
     with pytest.raises(CaseError, match=r"holds no image of a BRATS case; a DICOM study .* napari-ddmd import-dicom"):
         find_case_files(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes (POSIX)")
+def test_nothing_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert instead_of(tmp_path) == "choose the folder with its NIfTI files"
 
 
 def test_not_all_of_a_large_folder_is_looked_at(tmp_path: Path) -> None:
