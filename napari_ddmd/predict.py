@@ -272,8 +272,17 @@ def _find(path: Path) -> tuple[list[CaseFiles], list[CaseError]]:
         try:
             cases.append(find_case_files(place))
         except CaseError as error:
-            faults.append(error)
+            faults.append(_study_fault(place) or error)
     return sorted(cases, key=lambda files: files.name), faults
+
+
+def _study_fault(place: Path) -> CaseError | None:
+    """Say what to do with a DICOM study; None for what is none."""
+    from napari_ddmd.dicom import is_study  # with pydicom, for which no case has to wait
+
+    if not is_study(place):
+        return None
+    return CaseError(f"{place}: is a DICOM study; napari-ddmd import-dicom makes a case of it")
 
 
 def _stamps(files: CaseFiles) -> list[tuple[int, int, int]]:

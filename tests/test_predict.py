@@ -176,6 +176,15 @@ def test_a_folder_at_fault_does_not_hide_the_others(tmp_path: Path, write_small_
     assert [str(fault).split(":")[0] for fault in faults] == [str(tmp_path / "b"), str(tmp_path / "nowhere")]
 
 
+def test_a_study_is_sent_to_its_command(tmp_path: Path) -> None:
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "1").write_bytes(bytes(128) + b"DICM")
+    cases, (fault,) = collect_cases([tmp_path])
+
+    assert cases == []
+    assert str(fault) == f"{tmp_path}: is a DICOM study; napari-ddmd import-dicom makes a case of it"
+
+
 def test_a_case_at_fault_is_not_taken_for_a_cohort(tmp_path: Path, write_small_case: CaseWriter) -> None:
     folder = write_small_case(tmp_path / "a")
     shutil.copy(folder / "a_t1.nii.gz", folder / "again_t1.nii.gz")

@@ -104,22 +104,26 @@ def test_no_date_goes_out(case: Case, tmp_path: Path) -> None:
     assert path.stat().st_mtime > THEN
 
 
-@pytest.mark.fault("Privacy")
-def test_all_that_the_save_dialog_writes_tells_only_the_chosen_name(
-    case: Case, tiny_bundle: Bundle, tmp_path: Path
-) -> None:
+def results_of(case: Case, bundle: Bundle) -> Saveable:
+    """All that can be saved of a case after a run, with the expert's outline."""
     volumes = finished(case, slices=[2, 3])
-    content = Saveable(
+    return Saveable(
         case=case,
         mask=volumes.mask(),
         volumes=volumes,
-        model=ModelFacts.of(tiny_bundle),
+        model=ModelFacts.of(bundle),
         settings={"seed": 0},
         threshold=0.5,
         is_models=True,
         with_expert=True,
     )
-    files = save_results(tmp_path, set(KINDS), content)
+
+
+@pytest.mark.fault("Privacy")
+def test_all_that_the_save_dialog_writes_tells_only_the_chosen_name(
+    case: Case, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    files = save_results(tmp_path, set(KINDS), results_of(case, tiny_bundle))
     assert len(files) >= 8
     assert told(tmp_path) == []
 
@@ -128,17 +132,7 @@ def test_all_that_the_save_dialog_writes_tells_only_the_chosen_name(
 def test_under_another_name_nothing_tells_the_cases_own(case: Case, tiny_bundle: Bundle, tmp_path: Path) -> None:
     remarks = (*case.warnings, f"{NAME}: has no t2; what is found without it is less sure")
     known = dataclasses.replace(case, warnings=remarks)
-    volumes = finished(known, slices=[2, 3])
-    content = Saveable(
-        case=known,
-        mask=volumes.mask(),
-        volumes=volumes,
-        model=ModelFacts.of(tiny_bundle),
-        settings={"seed": 0},
-        threshold=0.5,
-        is_models=True,
-    )
-    files = save_results(tmp_path, set(KINDS), content.named("Patient 7"))
+    files = save_results(tmp_path, set(KINDS), results_of(known, tiny_bundle).named("Patient 7"))
     assert len(files) >= 8
     assert all(file.name.startswith("Patient 7_") for file in files)
     assert told(tmp_path) == []

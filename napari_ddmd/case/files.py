@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from napari_ddmd.case.advice import instead_of
 from napari_ddmd.case.errors import CaseError
 from napari_ddmd.case.naming import (
     MASK,
@@ -319,7 +318,7 @@ def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str,
             raise CaseError(
                 f"{listing.unnamed[0]}: its name tells no modality; rename it to end in one of {_choices()}"
             )
-        raise CaseError(f"{location}: holds no image of a BRATS case; {instead_of(location)}")
+        raise CaseError(f"{location}: holds no image of a BRATS case; choose the folder with its NIfTI files")
     return CaseFiles(name, chosen, mask)
 
 

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case, CaseError, find_case_files
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case, CaseError, case_places, find_case_files
 from napari_ddmd.dicom import is_study
 from napari_ddmd.missing import costs_of_missing
 from napari_ddmd.viewer.case_choice import guess_assignment, make_case, modality_layers, open_cases
@@ -40,13 +40,22 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 _OTHER = "other layers"
+_MOST_NAMES = 3
 
 
 def _read(path: Path) -> list[LayerData]:
     if is_study(path):
         return open_study(path)
+    try:
+        files = find_case_files(path)
+    except CaseError as error:
+        cases = [place.name for place in case_places(path) if place != path.absolute()]
+        if not cases:
+            raise
+        shown = ", ".join([*cases[:_MOST_NAMES], *(["…"] if len(cases) > _MOST_NAMES else [])])
+        raise CaseError(f"{path}: is a folder of cases; open one of them ({shown})") from error
     # Who adds the layers tells the remarks, in the window's own thread.
-    return open_case(find_case_files(path), lambda _remark: None)
+    return open_case(files, lambda _remark: None)
 
 
 def _title(case: Case, cases: Sequence[Case | None]) -> str:

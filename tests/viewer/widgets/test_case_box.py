@@ -145,6 +145,23 @@ def test_a_case_that_cannot_be_opened_says_why_once(
     assert len(viewer.layers) == 0
 
 
+def test_a_folder_of_cases_names_those_that_can_be_opened(
+    empty: tuple[ViewerModel, CaseBox],
+    tmp_path: Path,
+    write_small_case: Callable[..., Path],
+    notifications: list[Notification],
+    qtbot: QtBot,
+) -> None:
+    viewer, box = empty
+    for name in ("p4", "p3", "p2", "p1"):
+        write_small_case(tmp_path / name)
+    box.open_case(tmp_path)
+    qtbot.waitUntil(box.open_button.isEnabled, timeout=10_000)
+    (note,) = notifications
+    assert "is a folder of cases; open one of them (p1, p2, p3, …)" in note.message
+    assert len(viewer.layers) == 0
+
+
 def test_a_folder_can_be_dropped_on_the_box(
     empty: tuple[ViewerModel, CaseBox], small_case_folder: Path, qtbot: QtBot
 ) -> None:
