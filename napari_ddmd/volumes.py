@@ -64,6 +64,12 @@ class Volumes:
         self.devices: tuple[str, ...] = ()
         self.min_part = min_part
 
+    @classmethod
+    def for_results_like(cls, result: SliceResult, case: Case, *, min_part: float) -> Volumes:
+        """Empty volumes for a run of which one slice is known."""
+        maps = {"inter": result.inter is not None, "intra": result.intra is not None}
+        return cls(case, len(result.samples), min_part=min_part, **maps)
+
     def add(self, result: SliceResult) -> None:
         """Put a slice in its place; a slice that was there already is replaced."""
         index = result.index
@@ -89,6 +95,11 @@ class Volumes:
         part.done = set(done)
         part.scores = {index: scores for index, scores in self.scores.items() if index in part.done}
         return part
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all arrays."""
+        return sum(array.nbytes for array in vars(self).values() if isinstance(array, np.ndarray))
 
     def note_device(self, device: str) -> None:
         """Remember what computes: a run that falls short of memory may leave the device that it began on."""

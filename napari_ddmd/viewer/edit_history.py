@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -148,19 +148,22 @@ class EditHistory:
         """
         self._held = name
 
-    def begin_run(self, run: int, oldest: int) -> None:
+    def begin_run(self, run: int, known: Collection[int]) -> None:
         """Let what follows be of another run.
 
         Parameters
         ----------
         run : int
             Its number.
-        oldest : int
-            Steps of runs before this one are forgotten: nobody knows any more what else these said.
+        known : collection of int
+            Numbers of the runs that can be gone back to. Steps that lead to others are forgotten, and those before
+            them: nobody knows any more what else these runs said.
         """
         self.close_gathering()
         self._run = run
-        self._done = [step for step in self._done if step.run[0] >= oldest]
+        for steps in (self._done, self._undone):
+            lost = [place for place, step in enumerate(steps) if not {run, *known}.issuperset(step.run)]
+            del steps[: lost[-1] + 1 if lost else 0]
 
     def gather(self, name: str, slices: Sequence[int]) -> None:
         """Take in what changed in some slices, as a part of a step that goes on until the next commit.

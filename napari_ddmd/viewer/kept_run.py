@@ -1,4 +1,4 @@
-"""What a run has said, while the results of another are on screen: who takes that one back needs it again."""
+"""What runs have said, while the results of another are on screen: who takes that one back needs them again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from napari_ddmd.viewer.layer_tag import Role
 if TYPE_CHECKING:
     from napari_ddmd.viewer.run_settings import Recipe
     from napari_ddmd.volumes import Volumes
+
+# A whole case in BRATS form with five samples and both maps takes some 200 MB.
+MOST_RUNS, MOST_BYTES = 3, 768 * 2**20
 
 
 @dataclass(frozen=True)
@@ -32,3 +35,53 @@ class KeptRun:
     volumes: Volumes
     sample: int
     limits: dict[Role, tuple[float, float]]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its results."""
+        return self.volumes.nbytes
+
+
+class KeptRuns:
+    """The runs before the one on screen, by their numbers: the latest few, within some memory.
+
+    Parameters
+    ----------
+    most : int
+        Runs that are kept.
+    most_bytes : int
+        What they may take together; the latest is kept in any case.
+    """
+
+    def __init__(self, most: int = MOST_RUNS, most_bytes: int = MOST_BYTES) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._runs: dict[int, KeptRun] = {}
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Of the runs that are kept."""
+        return frozenset(self._runs)
+
+    def keep(self, number: int, run: KeptRun) -> None:
+        """Keep a run that leaves the screen; those that have left it longest ago make room for it."""
+        self._runs[number] = run
+        while len(self._runs) > 1 and (len(self._runs) > self._most or self._nbytes > self._most_bytes):
+            del self._runs[next(iter(self._runs))]
+
+    def take(self, number: int) -> KeptRun | None:
+        """Give a run back, which is not kept any more; None where it is not."""
+        return self._runs.pop(number, None)
+
+    def number_of(self, recipe: Recipe) -> int | None:
+        """The number of the latest run that was made the same way; None where there is none."""
+        same = (number for number in reversed(self._runs) if recipe.matches(self._runs[number].recipe))
+        return next(same, None)
+
+    def volumes_of(self, recipe: Recipe) -> Volumes | None:
+        """What that run has found."""
+        number = self.number_of(recipe)
+        return None if number is None else self._runs[number].volumes
+
+    @property
+    def _nbytes(self) -> int:
+        return sum(run.nbytes for run in self._runs.values())

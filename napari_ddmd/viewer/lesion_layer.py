@@ -11,6 +11,7 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.viewer.edit_history import EditHistory, Step
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.painting_tools import make_tools_when_painted
@@ -83,6 +84,11 @@ class LesionLayer:
             return np.zeros(self._case.grid.shape, np.uint8)
         data: NDArray[np.uint8] = self.layer.data
         return data
+
+    @property
+    def volume_ml(self) -> float:
+        """Volume of the mask in millilitres, at once: a count of voxels, without the lesions apart."""
+        return lesion_volume_ml(self.data, self._case.spacing)
 
     @property
     def written(self) -> NDArray[np.uint8]:
@@ -171,18 +177,20 @@ class LesionLayer:
             self._history.commit("threshold", threshold, changed, joins=True)
             self._redraw()
 
-    def clear(self, run: int, oldest: int) -> None:
+    def clear(self, run: int, known: Collection[int]) -> None:
         """Begin a run of another kind: the model's own mask goes, what the user painted stays.
 
         Parameters
         ----------
-        run, oldest : int
-            Its number, and that of the earliest run that can be gone back to.
+        run : int
+            Its number.
+        known : collection of int
+            Numbers of the runs that can be gone back to.
         """
         self._run = run
         if self._history is not None:
             self._take_stroke()
-            self._history.begin_run(run, oldest)
+            self._history.begin_run(run, known)
             nothing = np.zeros(self._written.shape, np.uint8)
             changed = self._write_all(nothing, range(len(nothing)), said=False)
             self._history.gather(_RUN, changed)

@@ -7,12 +7,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Layer
 from numpy.typing import NDArray
 
-from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.viewer.drawn_apart import drawn_apart
-from napari_ddmd.viewer.kept_run import KeptRun
+from napari_ddmd.viewer.kept_run import KeptRun, KeptRuns
 from napari_ddmd.viewer.layer_tag import Role, is_of
 from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.mask_tools import is_expert
@@ -23,6 +22,7 @@ from napari_ddmd.viewer.result_looks import (
     agreement_layer,
     map_layer,
     sample_layer,
+    show_sample_in,
     shown_arrays,
     widen_limits,
 )
@@ -67,7 +67,7 @@ class ResultLayers:
         self._coming: list[Role] = []
         self._stale: list[Role] = []
         self._run = self._latest = 0
-        self._other: tuple[int, KeptRun] | None = None
+        self._others = KeptRuns()
         self.lesion.stepped_to_run.connect(self._show_run)
 
     @property
@@ -84,6 +84,23 @@ class ResultLayers:
     def samples(self) -> int:
         """Number of sampled masks a slice."""
         return 0 if self.volumes is None else len(self.volumes.samples)
+
+    def computed_by(self, recipe: Recipe) -> set[int]:
+        """Slices that need no run of a recipe: of the results on screen, or of those of an earlier run."""
+        if recipe.matches(self.recipe):
+            return self.computed
+        volumes = self._others.volumes_of(recipe)
+        return set() if volumes is None else set(volumes.done)
+
+    def resume(self, recipe: Recipe) -> bool:
+        """Show what an earlier run of a recipe has found, with what is on screen to come back by undo; tell whether."""
+        number = self._others.number_of(recipe)
+        if number is None:
+            return False
+        self._show_run(number)
+        self.lesion.clear(self._run, self._others.numbers)
+        self._fill()
+        return True
 
     def begin(self) -> None:
         """Announce a run: the lesion's layer, the slowest, is made at once, and the others with the first result."""
@@ -114,12 +131,8 @@ class ResultLayers:
 
     def add(self, recipe: Recipe, result: SliceResult) -> None:
         """Take in one slice; results of another recipe are replaced first, hand edits are kept aside."""
-        if not recipe.matches(self.recipe):
-            if self._other is not None and recipe.matches(self._other[1].recipe):
-                self._show_run(self._other[0])  # it was taken back, and goes on
-                self.lesion.clear(self._run, self._other[0])
-            else:
-                self._renew(recipe, result)
+        if not recipe.matches(self.recipe) and not self.resume(recipe):
+            self._renew(recipe, result)
         assert self.volumes is not None
         self.recipe = recipe  # the same by another name, perhaps
         self.volumes.add(result)
@@ -170,11 +183,6 @@ class ResultLayers:
         self.lesion.end_run()
         self.refresh()
 
-    @property
-    def lesion_ml(self) -> float:
-        """Volume of the lesion layer in millilitres, at once: a count of voxels, without the lesions apart."""
-        return lesion_volume_ml(self.lesion.data, self._case.spacing)
-
     def draw_thumbnails(self) -> None:
         """Bring the pictures in napari's list of layers up to date, which no other call does: they take long."""
         for layer in (*self._layers.values(), self.lesion.layer):
@@ -205,37 +213,34 @@ class ResultLayers:
         layer = self._layers.get(Role.SAMPLE)
         if self.volumes is None or layer is None or number >= self.samples:
             return
-        self._show_sample_in(layer)
+        show_sample_in(layer, self.volumes, number)
 
     def _renew(self, recipe: Recipe, result: SliceResult) -> None:
         """Start empty volumes for another recipe, in the layers that are there."""
-        before, self._other = self._held(), None
         # The volumes first: where memory does not suffice, what is there still belongs to its recipe.
-        self.volumes = Volumes(
-            self._case,
-            len(result.samples),
-            inter=result.inter is not None,
-            intra=result.intra is not None,
-            min_part=recipe.min_part,
-        )
-        self.recipe = recipe
+        volumes = Volumes.for_results_like(result, self._case, min_part=recipe.min_part)
+        self._latest += self._keep()  # strokes before the first run are of it: undo has them while it is on
+        self.volumes, self.recipe = volumes, recipe
         self.sample = min(self.sample, self.samples - 1)
         self._limits = {}
-        self._latest += before is not None  # strokes before the first run are of it: undo has them while it is on
-        self._run, self._other = self._latest, before
-        self.lesion.clear(self._run, 0 if before is None else before[0])
+        self._run = self._latest
+        self.lesion.clear(self._run, self._others.numbers)
         self._exchange()
 
-    def _held(self) -> tuple[int, KeptRun] | None:
+    def _keep(self) -> bool:
+        """Keep what is on screen for undo; tell whether anything is."""
         if self.recipe is None or self.volumes is None:
-            return None
-        return self._run, KeptRun(self.recipe, self.volumes, self.sample, self._limits)
+            return False
+        self._others.keep(self._run, KeptRun(self.recipe, self.volumes, self.sample, self._limits))
+        return True
 
     def _show_run(self, number: int) -> None:
-        """Let results and mask be of one run again: undo or redo has come to the mask of the other."""
-        if self._other is None or self._other[0] != number:
+        """Let results and mask be of an earlier run again: undo or redo has come to its mask."""
+        run = self._others.take(number)
+        if run is None:
             return
-        (self._run, run), self._other = self._other, self._held()
+        self._keep()
+        self._run = number
         self.recipe, self.volumes, self.sample, self._limits = run.recipe, run.volumes, run.sample, run.limits
         self._exchange()
         while self._stale:
@@ -268,7 +273,8 @@ class ResultLayers:
         self._stale.remove(role)
         layer = self._layers[role]
         if role is Role.SAMPLE:
-            self._show_sample_in(layer)
+            assert self.volumes is not None
+            show_sample_in(layer, self.volumes, self.sample)
             return
         if role is Role.AGREEMENT:
             layer.colormap = agreement_colors(self.samples)
@@ -286,9 +292,11 @@ class ResultLayers:
             # napari selects what was added last: a hidden mask of the expert, which nobody has chosen.
             if all(is_expert(layer) and not layer.visible for layer in layers.selection):
                 layers.selection.active = self.lesion.layer  # which is there to be edited
-            if self.volumes is not None:
-                # Slices that are done are not run again, so a new layer has to hold them from the start.
-                self.lesion.fill(self.volumes.mask(self.threshold), self.volumes.done)
+            self._fill()  # slices that are done are not run again, so a new layer has to hold them from the start
+
+    def _fill(self) -> None:
+        if self.volumes is not None:
+            self.lesion.fill(self.volumes.mask(self.threshold), self.volumes.done)
 
     def _ensure_layers(self, map_limits: Mapping[Role, float] = MappingProxyType({})) -> None:
         """Make the layers that are not there, all at once."""
@@ -327,22 +335,12 @@ class ResultLayers:
                 self._widen_limits(role, array[index])
 
     def _make_layer(self, role: Role, array: NDArray[Any]) -> Layer:
-        if role is Role.SAMPLE:
-            return sample_layer(array, self._case, self._sample_name())
+        if role is Role.SAMPLE and self.volumes is not None:
+            return sample_layer(self.volumes, self.sample, self._case)
         if role is Role.AGREEMENT:
             return agreement_layer(array, self._case, self.samples)
         self._limits[role] = (0.0, 1.0) if role in (Role.PROBABILITY, Role.UNCERTAINTY) else NO_LIMITS
         return map_layer(array, self._case, role, self._limits[role])
-
-    def _show_sample_in(self, layer: Labels) -> None:
-        assert self.volumes is not None
-        layer.data = self.volumes.samples[self.sample]
-        layer.name = self._sample_name()
-        # Samples are evidence, the layer to paint on is the lesion; new data makes a layer editable again.
-        layer.editable = False
-
-    def _sample_name(self) -> str:
-        return f"{Role.SAMPLE} {self.sample + 1} of {self.samples}"
 
     def _widen_limits(self, role: Role, values: NDArray[np.float32] | None) -> None:
         layer = self._layers.get(role)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
@@ -53,13 +53,22 @@ def agreement_colors(samples: int) -> dict[int | None, Any]:
     return {None: "transparent", 0: "transparent", **{count + 1: shade for count, shade in enumerate(shades)}}
 
 
-def sample_layer(mask: NDArray[np.uint8], case: Case, name: str) -> Labels:
-    """Make the layer of one sampled mask ``(S, H, W)``, hidden; nobody paints on evidence."""
-    colors = one_color(SAMPLE_COLOR)
-    placed = grid_arguments(case, Role.SAMPLE)
-    layer = Labels(mask, name=name, colormap=colors, opacity=0.5, visible=False, **placed)
+def sample_layer(volumes: Volumes, sample: int, case: Case) -> Labels:
+    """Make the layer of one of the sampled masks, hidden; nobody paints on evidence."""
+    looks = {"name": _sample_name(volumes, sample), "colormap": one_color(SAMPLE_COLOR), "opacity": 0.5}
+    layer = Labels(volumes.samples[sample], visible=False, **looks, **grid_arguments(case, Role.SAMPLE))
     keep_from_painting(layer)
     return layer
+
+
+def show_sample_in(layer: Layer, volumes: Volumes, sample: int) -> None:
+    """Let that layer show another of the sampled masks."""
+    layer.data, layer.name = volumes.samples[sample], _sample_name(volumes, sample)
+    layer.editable = False  # which new data undoes
+
+
+def _sample_name(volumes: Volumes, sample: int) -> str:
+    return f"{Role.SAMPLE} {sample + 1} of {len(volumes.samples)}"
 
 
 def agreement_layer(counts: NDArray[np.unsignedinteger[Any]], case: Case, samples: int) -> Labels:

@@ -9,6 +9,7 @@ from napari.components import ViewerModel
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import SliceResult
+from napari_ddmd.viewer.kept_run import MOST_RUNS
 from napari_ddmd.viewer.navigation import go_to_slice
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.result_looks import agreement_colors
@@ -346,12 +347,12 @@ def test_agreement_has_a_colour_for_each_number_of_samples(
 
 
 def test_the_volume_is_known_at_once(results: ResultLayers, case: Case, recipe: Recipe) -> None:
-    assert results.lesion_ml == 0
+    assert results.lesion.volume_ml == 0
     results.add(recipe, slice_result(case, 4))
     # Voxels of 2 mm × 2 mm × 3 mm.
-    assert results.lesion_ml == pytest.approx(np.count_nonzero(slice_result(case, 4).mask()) * 12 / 1000)
+    assert results.lesion.volume_ml == pytest.approx(np.count_nonzero(slice_result(case, 4).mask()) * 12 / 1000)
     results.set_threshold(0.85)
-    assert results.lesion_ml == 0
+    assert results.lesion.volume_ml == 0
 
 
 def test_layers_come_one_by_one_while_a_run_is_on(viewer: ViewerModel, case: Case, recipe: Recipe) -> None:
@@ -484,17 +485,49 @@ def test_maps_that_only_the_earlier_run_had_come_back(
     np.testing.assert_array_equal(viewer.layers["intra discrepancy"].data[4], slice_result(case, 4).intra)
 
 
-def test_the_two_latest_runs_can_be_gone_back_to(results: ResultLayers, case: Case, recipe: Recipe) -> None:
-    recipes = [dataclasses.replace(recipe, sampling=dataclasses.replace(recipe.sampling, seed=n)) for n in range(3)]
+def seeds(recipe: Recipe, count: int) -> list[Recipe]:
+    """The same run with other noise, some times."""
+    return [dataclasses.replace(recipe, sampling=dataclasses.replace(recipe.sampling, seed=n)) for n in range(count)]
+
+
+def test_the_latest_runs_can_be_gone_back_to_and_on_again(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    recipes = seeds(recipe, MOST_RUNS + 2)
     for number, one in enumerate(recipes):
-        results.add(one, scaled(slice_result(case, 3 + number), 1.0))
+        results.add(one, slice_result(case, 1 + number))
         results.settle()
+    for number in (3, 2, 1):
+        results.lesion.undo()
+        assert results.recipe == recipes[number]
+        assert np.flatnonzero(results.lesion.data.any(axis=(1, 2))).tolist() == [1 + number]
+        assert np.flatnonzero(viewer.layers["probability"].data.any(axis=(1, 2))).tolist() == [1 + number]
+    assert results.lesion.next_undo is None, "of the first one nothing is known any more"
     results.lesion.undo()
     assert results.recipe == recipes[1]
-    assert results.lesion.next_undo is None
-    results.lesion.undo()
-    assert results.recipe == recipes[1]
-    assert results.lesion.data[4].any()
+    for number in (2, 3, 4):
+        results.lesion.redo()
+        assert results.recipe == recipes[number]
+        assert np.flatnonzero(results.lesion.data.any(axis=(1, 2))).tolist() == [1 + number]
+
+
+def test_a_run_with_the_settings_of_an_earlier_one_goes_on_with_it_and_can_be_taken_back(
+    results: ResultLayers, case: Case, recipe: Recipe
+) -> None:
+    first, second, third = seeds(recipe, 3)
+    for one, index in ((first, 2), (second, 3), (third, 4)):
+        results.add(one, slice_result(case, index))
+        results.settle()
+    results.add(first, slice_result(case, 5))
+    results.settle()
+    assert results.done == {2, 5}
+    for expected, slices in ((third, {4}), (second, {3}), (first, {2})):
+        results.lesion.undo()
+        assert results.recipe == expected
+        assert results.done == slices
+    for expected, slices in ((second, {3}), (third, {4}), (first, {2, 5})):
+        results.lesion.redo()
+        assert (results.recipe, results.done) == (expected, slices)
 
 
 def test_a_run_that_is_taken_back_while_it_is_on_goes_on(

@@ -213,7 +213,7 @@ class SegmentationPanel(QWidget):
         results = self.desk.results
         is_models = results is not None and self.desk.mask is not None and self.desk.mask is results.lesion.layer
         if results is not None and is_models and not self.lesion_box.follow_threshold():
-            self.summary_bar.say(f"{millilitres(results.lesion_ml)} mL")
+            self.summary_bar.say(f"{millilitres(results.lesion.volume_ml)} mL")
 
     def _show_cost(self) -> None:
         case, choice = self.desk.case, self.slice_box.choice

@@ -23,6 +23,7 @@ from napari_ddmd.without_values import without_values
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
     from napari_ddmd.segment import SliceResult
+    from napari_ddmd.viewer.result_layers import ResultLayers
 
 # How soon the screen follows a run again: soon enough to look alive, late enough to stay out of its way.
 _CLOCK_MS = 120
@@ -100,16 +101,16 @@ class RunPart(QObject):
             return
         request = RunRequest(case, bundle, sampling, tuple(slices), allow_missing=allow_missing)
         results = self._desk.results_of(case)
-        goes_on = request.recipe.matches(results.recipe)
-        if goes_on:
-            request = request.without(results.computed)
+        self._put_aside = 0 if request.recipe.matches(results.recipe) else len(results.done)
+        request = request.without(results.computed_by(request.recipe))
+        if results.resume(request.recipe):
+            self._desk.results_changed.emit()
         if not request.slices:
             results.restore()
             self._desk.results_changed.emit()
-            self.bar.say(_ALL_DONE if slices else _NO_BRAIN)
+            self.bar.say(" ".join((_ALL_DONE if slices else _NO_BRAIN, *self._put_aside_remarks(results))))
             return
         self._before = len(slices) - len(request.slices)
-        self._put_aside = 0 if goes_on else len(results.done)
         is_shown = results.lesion.is_shown
         if is_shown:
             results.begin()
@@ -130,10 +131,13 @@ class RunPart(QObject):
         wanted = set(slices).intersection(case.brain_slices)
         if bundle is None or results is None:
             return Prospect(len(wanted), 0)
-        if RunRequest(case, bundle, sampling, tuple(slices)).recipe.matches(results.recipe):
-            return Prospect(len(wanted - results.computed), 0)
+        recipe = RunRequest(case, bundle, sampling, tuple(slices)).recipe
+        known = results.computed_by(recipe)
+        left = len(wanted - known)
+        if recipe.matches(results.recipe):
+            return Prospect(left, 0)
         done = results.done.intersection(case.brain_slices)
-        return Prospect(len(wanted), len(done.difference(slices, results.lesion.edited_slices)))
+        return Prospect(left, len(done.difference(slices, known, results.lesion.edited_slices)))
 
     def cancel(self) -> None:
         """Stop the run; the slices that are done stay."""
@@ -263,10 +267,9 @@ class RunPart(QObject):
         if request is None:
             return
         outcome.let_go()
-        if self._come_in and self._put_aside and self._desk.knows(request.case):
-            results = self._desk.results_of(request.case)
-            can_undo = results.lesion.next_undo is not None
-            outcome = replace(outcome, remarks=(*outcome.remarks, _put_aside(self._put_aside, can_undo)))
+        if self._come_in and self._desk.knows(request.case):
+            remarks = self._put_aside_remarks(self._desk.results_of(request.case))
+            outcome = replace(outcome, remarks=(*outcome.remarks, *remarks))
         other = "" if self._desk.case is request.case else request.case.name
         if outcome.state is RunState.FAILED:
             self.bar.show_ending(outcome, *self._counts(request), other)
@@ -275,6 +278,10 @@ class RunPart(QObject):
             # Else the case was closed meanwhile, and what is missing now matters more.
             self.bar.show_ending(outcome, *self._counts(request), other)
         self._desk.results_changed.emit()
+
+    def _put_aside_remarks(self, results: ResultLayers) -> tuple[str, ...]:
+        """Say what became of the results that the run found, if they are other ones."""
+        return (_put_aside(self._put_aside, results.lesion.next_undo is not None),) if self._put_aside else ()
 
     def _report_failure(self, outcome: RunOutcome) -> None:
         error = outcome.error

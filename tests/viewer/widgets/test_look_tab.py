@@ -82,14 +82,14 @@ def test_who_browses_the_samples_sees_them(tab: LookTab, desk: Desk, case: Case,
 def test_the_threshold_cuts_and_follows(tab: LookTab, desk: Desk, case: Case, qtbot: QtBot) -> None:
     add_results(desk, case)
     assert desk.results is not None
-    before = desk.results.lesion_ml
+    before = desk.results.lesion.volume_ml
     assert before > 0
     with qtbot.waitSignal(desk.threshold_changed):
         tab.result_box.threshold.setValue(0.9)
-    assert desk.results.lesion_ml == 0
+    assert desk.results.lesion.volume_ml == 0
     desk.set_threshold(0.3)
     assert tab.result_box.threshold.value() == pytest.approx(0.3)
-    assert desk.results.lesion_ml == before
+    assert desk.results.lesion.volume_ml == before
 
 
 def test_the_plot_follows_the_theme(tab: LookTab, desk: Desk, case: Case, viewer: ViewerModel, qtbot: QtBot) -> None:
@@ -139,7 +139,7 @@ def test_the_volume_is_said_while_the_threshold_is_dragged(
     add_results(panel.desk, case)
     qtbot.waitUntil(lambda: panel.summary.text().startswith("1 lesion"), timeout=10_000)
     assert panel.results is not None
-    before = panel.results.lesion_ml
+    before = panel.results.lesion.volume_ml
     panel.desk.set_threshold(0.9)
     assert panel.summary.text() == "0.00 mL"
     panel.desk.set_threshold(0.5)

@@ -182,6 +182,36 @@ def test_results_that_make_way_are_told_of_and_come_back(window: Window, gated: 
     assert panel.results.done == {2, 3, 4}
 
 
+def test_settings_of_an_earlier_run_bring_its_results_back_without_computing(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    _viewer, panel = window
+    choose(panel, 2, 4)
+    run_to_end(panel, gated, qtbot)
+    mask = panel.results.lesion.data.copy()
+    panel.sampling_box.seed.setValue(7)
+    choose(panel, 3, 3)
+    run_to_end(panel, gated, qtbot)
+    panel.sampling_box.seed.setValue(0)
+    assert panel.run_part.prospect([2, 3, 4], panel.sampling_box.sampling) == (0, 0), "what that run has is there"
+    panel.run()
+    assert not panel.controller.is_running
+    assert len(gated.requests) == 2
+    assert panel.results.done == {2, 3, 4}
+    np.testing.assert_array_equal(panel.results.lesion.data, mask)
+    told = panel.run_bar.status.text()
+    assert told.endswith("The 1 slice that was done with other settings made way; Undo brings them back.")
+    panel.lesion_tab.correct_box.undo_button.click()
+    assert panel.results.done == {3}
+    assert panel.results.recipe.sampling.seed == 7
+
+    choose(panel, 3, 5)  # two of them are there, one is not
+    run_to_end(panel, gated, qtbot)
+    assert gated.requests[2]["slices"] == (5,)
+    assert panel.results.done == {2, 3, 4, 5}
+    assert panel.run_bar.status.text().startswith("Done: 3 slices.")
+
+
 def test_a_plane_opens_at_the_lesion(window: Window, gated: GatedSegment, qtbot: QtBot, case: Case) -> None:
     viewer, panel = window
     run_to_end(panel, gated, qtbot)
