@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -9,7 +11,7 @@ from napari.layers import Layer
 
 from napari_ddmd.viewer.case_choice import guess_assignment
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
-from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.layer_tag import Role, is_of, tag_of
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -29,15 +31,24 @@ class CaseInSight:
         Shows the case that comes as it showed the one that goes.
     links : ViewerLinks
         Undoes the connections to the viewer.
+    later : callable
+        Calls what it is given when all that is going on now has been done.
     """
 
-    def __init__(self, viewer: ViewerModel, four_panels: FourPanels, links: ViewerLinks) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        four_panels: FourPanels,
+        links: ViewerLinks,
+        later: Callable[[Callable[[], None]], None],
+    ) -> None:
         self._viewer, self._four_panels = viewer, four_panels
         self._owner: Case | None = None
         self._case: Case | None = None
         self._cases_away: WeakSet[Case] = WeakSet()
         self._layers_away: WeakSet[Layer] = WeakSet()
         self._wish = Arrangement.SINGLE
+        self._later = later
         links.connect(viewer.layers.events.inserted, self._on_inserted)
 
     def follow(self, owner: Case | None, case: Case | None) -> None:
@@ -94,9 +105,11 @@ class CaseInSight:
     def _choose_layer(self, kept: list[Case]) -> None:
         """Let a layer of the case be the active one, where one that is out of sight is: it would be painted on."""
         selection = self._viewer.layers.selection
-        tag = None if selection.active is None else tag_of(selection.active)
+        active = selection.active
+        tag = None if active is None else tag_of(active)
         is_own = tag is None or tag.case in kept
-        if selection.active is None or (is_own and selection.active not in self._layers_away):
+        is_hidden = tag is not None and tag.role == Role.EXPERT and not active.visible  # napari takes what came last
+        if active is None or (is_own and not is_hidden and active not in self._layers_away):
             return
         tags = [(layer, tag_of(layer)) for layer in reversed(self._viewer.layers) if layer.visible]
         own = [(layer, tag.role) for layer, tag in tags if tag is not None and tag.case in kept]
@@ -108,6 +121,19 @@ class CaseInSight:
         """Keep what a run still brings of a case that is not in hand out of sight."""
         layer: Layer = event.value
         tag = tag_of(layer)
+        if tag is not None and tag.role == Role.EXPERT and not layer.visible:
+            self._later(partial(self._leave_hidden, layer))  # napari takes it in hand after it has told of it
         if tag is not None and tag.case in self._cases_away and layer.visible:
             self._layers_away.add(layer)
             layer.visible = False
+
+    def _leave_hidden(self, mask: Layer) -> None:
+        """Give the image in sight back to the hand, from which napari took it for a hidden mask that was added last.
+
+        The brush would paint on it otherwise.
+        """
+        layers, tag = self._viewer.layers, tag_of(mask)
+        if tag is None or layers.selection.active is not mask or mask.visible:
+            return
+        seen = (layer for layer in reversed(layers) if layer.visible and is_of(layer, tag.case))
+        layers.selection.active = next(seen, mask)

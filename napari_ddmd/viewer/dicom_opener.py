@@ -16,6 +16,7 @@ from napari_ddmd.case import Case
 from napari_ddmd.dicom import Study, find_study
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.dicom_reader import study_case
+from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.dicom_dialog import choose_series
 from napari_ddmd.without_values import reason
@@ -103,13 +104,13 @@ def open_in_window(viewer: Viewer, folder: Path) -> DicomOpener:
         for data, arguments, kind in layers:
             viewer.add_layer(Layer.create(data, arguments, kind))
         for remark in _case_of(layers).warnings:
-            show_warning(remark)
+            show_warning(in_short(remark))
 
     def tell(text: str) -> None:
         viewer.status = text
 
     opener.opened.connect(show)
-    opener.failed.connect(lambda error: show_error(reason(error)))
+    opener.failed.connect(lambda error: show_error(in_short(reason(error))))
     opener.told.connect(tell)
     for ended in (opener.opened, opener.failed, opener.left):
         ended.connect(lambda *_outcome: opener.deleteLater())

@@ -15,6 +15,7 @@ from napari_ddmd.viewer.case_layers import case_layers
 from napari_ddmd.viewer.dicom_opener import open_in_window
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.navigation import fullest_slice, go_to_slice
+from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.sample_data import sample_case
 from napari_ddmd.viewer.session.archive import is_session
 from napari_ddmd.viewer.widgets.session_box import session_box_of
@@ -39,7 +40,7 @@ def open_window(case: Case | None, *, show: bool = True) -> tuple[napari.Viewer,
         for data, arguments, kind in case_layers(case):
             viewer.add_layer(Layer.create(data, arguments, kind))
         for remark in case.warnings:
-            show_warning(remark)
+            show_warning(in_short(remark))
     _dock, panel = viewer.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")
     return viewer, panel
 

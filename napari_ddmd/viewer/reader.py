@@ -12,12 +12,12 @@ from napari_ddmd.case.files import is_file, is_folder, is_nifti
 from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.case_names import name_for_saving
-from napari_ddmd.viewer.current_viewer import current_viewer
+from napari_ddmd.viewer.current_viewer import current_viewer, viewer_in_window
 from napari_ddmd.viewer.dicom_reader import open_study
 from napari_ddmd.viewer.freed import free_frames
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
 from napari_ddmd.viewer.lesion_layer import SAVED_COLOR, one_color
-from napari_ddmd.viewer.remarks import tell
+from napari_ddmd.viewer.remarks import in_short, tell
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -69,6 +69,8 @@ def _reader(read: Callable[[], list[LayerData]]) -> ReaderFunction:
             return read() or _NOTHING
         except CaseError as error:
             free_frames(error)
+            if viewer_in_window() is not None:
+                error.args = (in_short(str(error)),)
             raise
 
     return layers

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 from napari.utils.notifications import show_warning
 
 from napari_ddmd.case.errors import CaseWarning
 from napari_ddmd.viewer.current_viewer import viewer_in_window
+
+
+def in_short(text: str) -> str:
+    """Leave out the folders of the file that a message begins with: napari shows the first few words of each.
+
+    Examples
+    --------
+    >>> in_short("/data/patients/0001/0001_t1.nii.gz: the file is cut short"), in_short("all voxels are zero: no image")
+    ('0001_t1.nii.gz: the file is cut short', 'all voxels are zero: no image')
+    """
+    place, colon, rest = text.partition(": ")
+    return f"{Path(place).name}{colon}{rest}" if colon and Path(place).is_absolute() else text
 
 
 def tell(remark: str) -> None:
@@ -19,4 +32,4 @@ def tell(remark: str) -> None:
     if viewer_in_window() is None:
         warnings.warn(CaseWarning(remark), stacklevel=2)
     else:
-        show_warning(remark)
+        show_warning(in_short(remark))

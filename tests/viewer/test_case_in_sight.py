@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -22,8 +23,14 @@ def panels(viewer: ViewerModel) -> FourPanels:
 
 
 @pytest.fixture
-def sight(viewer: ViewerModel, panels: FourPanels, case: Case) -> CaseInSight:
-    sight = CaseInSight(viewer, panels, ViewerLinks())
+def put_off() -> list[Callable[[], None]]:
+    """What is to be done later."""
+    return []
+
+
+@pytest.fixture
+def sight(viewer: ViewerModel, panels: FourPanels, case: Case, put_off: list[Callable[[], None]]) -> CaseInSight:
+    sight = CaseInSight(viewer, panels, ViewerLinks(), put_off.append)
     sight.follow(case, case)
     return sight
 
@@ -154,3 +161,30 @@ def test_without_any_images_nothing_changes(viewer: ViewerModel, sight: CaseInSi
         viewer.layers.remove(modality)
     sight.follow(None, None)
     assert viewer.layers["lesion"].visible
+
+
+@pytest.mark.usefixtures("sight")
+def test_a_hidden_mask_of_the_expert_is_not_taken_in_hand_by_itself(
+    viewer: ViewerModel, case: Case, put_off: list[Callable[[], None]]
+) -> None:
+    opened = dataclasses.replace(case, name="With a mask", mask=np.ones(case.grid.shape, np.uint8))
+    selection = viewer.layers.selection
+    for chosen in ("flair [1]", "t1"):
+        put_off.clear()
+        add_case(viewer, opened)
+        expert = selection.active
+        assert expert is not None
+        assert (is_of(expert, opened), expert.visible) == (True, False)
+        if chosen == "t1":
+            selection.active = viewer.layers["t1"]  # by somebody, meanwhile
+        (leave,) = put_off
+        leave()
+        assert selection.active is viewer.layers[chosen]
+    selection.active = expert
+    assert selection.active is expert, "who clicks on it has it"
+
+
+def test_nor_is_one_that_was_there_before_the_panel(viewer: ViewerModel, panels: FourPanels, case: Case) -> None:
+    viewer.layers.selection.active = viewer.layers["expert mask"]
+    CaseInSight(viewer, panels, ViewerLinks(), lambda _act: None).follow(case, case)
+    assert viewer.layers.selection.active is viewer.layers["flair"]

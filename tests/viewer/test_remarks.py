@@ -10,12 +10,18 @@ from napari.utils.notifications import Notification
 from napari_ddmd.case import CaseWarning
 from napari_ddmd.viewer import remarks
 from napari_ddmd.viewer.reader import get_reader
-from napari_ddmd.viewer.remarks import tell
+from napari_ddmd.viewer.remarks import in_short, tell
 
 
 @pytest.fixture
 def in_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remarks, "viewer_in_window", object)
+
+
+def test_a_message_begins_with_the_file_not_with_its_folders(tmp_path: Path) -> None:
+    assert in_short(f"{tmp_path / 'x_t1.nii.gz'}: is cut short: copy it") == "x_t1.nii.gz: is cut short: copy it"
+    for whole in ("Case_1: has no t2", "has no t2", f"see {tmp_path}: it is empty"):
+        assert in_short(whole) == whole
 
 
 def test_without_a_window_python_warns() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
 from napari.layers import Layer
 from napari.utils.notifications import show_error, show_warning
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -32,6 +33,7 @@ from napari_ddmd.viewer.dicom_opener import DicomOpener
 from napari_ddmd.viewer.dicom_reader import open_study
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.reader import open_case
+from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.without_values import reason
@@ -105,6 +107,11 @@ class CaseBox(QWidget):
         self.dicom_status = QLabel("")
         self.dicom_status.setWordWrap(True)
         self.dicom_status.hide()
+        self.fault = QLabel("")
+        self.fault.setTextFormat(Qt.TextFormat.PlainText)
+        self.fault.setWordWrap(True)
+        self.fault.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.fault.hide()
         self.modalities = {
             modality: ComboBox(choices=self._choices, nullable=True, name=modality) for modality in MODALITIES
         }
@@ -119,7 +126,7 @@ class CaseBox(QWidget):
         self.missing_box.toggled.connect(self._on_layer_chosen)
         self.dicom_opener.opened.connect(self._add)
         # Not what follows a case that could not be read: another one may be on its way.
-        self.dicom_opener.failed.connect(lambda error: show_error(reason(error)))
+        self.dicom_opener.failed.connect(self._tell_fault)
         self.dicom_opener.told.connect(self._tell_dicom)
         for modality, combo in self.modalities.items():
             combo.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -183,6 +190,7 @@ class CaseBox(QWidget):
         """Read the first that waits, which stays there until it has been read."""
         self.open_button.setEnabled(not self._waiting)
         if self._waiting:
+            self.fault.hide()
             self._reader.start(_read, self._waiting[0])
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
@@ -218,9 +226,19 @@ class CaseBox(QWidget):
         if case not in self._cases:
             for remark in case.warnings:
                 if remark not in told:
-                    show_warning(remark)
+                    show_warning(in_short(remark))
+
+    def _tell_fault(self, error: Exception) -> None:
+        """Say why nothing was opened: at once, and here until something else is."""
+        words = reason(error)
+        show_error(in_short(words))
+        self.fault.setText(f"Not opened: {in_short(words)}.")
+        self.fault.setToolTip(f"<p>{escape(words)}</p>")
+        self.fault.show()
 
     def _tell_dicom(self, text: str) -> None:
+        if text:
+            self.fault.hide()
         self.dicom_status.setText(f"{text}…" if text else "")
         self.dicom_status.setVisible(bool(text))
         self.dicom_button.setEnabled(not text)
@@ -238,6 +256,7 @@ class CaseBox(QWidget):
         layout.addLayout(buttons, 1, 0, 1, 4)
         layout.addWidget(self.missing_box, 4, 0, 1, 4)
         layout.addWidget(self.dicom_status, 5, 0, 1, 4)
+        layout.addWidget(self.fault, 6, 0, 1, 4)
         for number, (modality, combo) in enumerate(self.modalities.items()):
             row, column = 2 + number // 2, 2 * (number % 2)
             layout.addWidget(QLabel(MODALITY_LABELS[modality]), row, column)
@@ -310,7 +329,7 @@ class CaseBox(QWidget):
         for data, arguments, kind in layers:
             self._viewer.add_layer(Layer.create(data, arguments, kind))
         for remark in self._case_remarks(layers):
-            show_warning(remark)
+            show_warning(in_short(remark))
 
     def _case_remarks(self, layers: list[LayerData]) -> tuple[str, ...]:
         tag = tag_of(layers[0][1]["metadata"]) if layers else None
@@ -318,7 +337,7 @@ class CaseBox(QWidget):
 
     def _on_not_read(self, error: Exception) -> None:
         self._open_next()
-        show_error(reason(error))
+        self._tell_fault(error)
 
     def _ask_for_case(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose the folder of a case")

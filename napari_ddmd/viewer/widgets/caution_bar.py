@@ -1,4 +1,4 @@
-"""What is wrong with the case in hand, in sight before the run and beside its results."""
+"""What one should know of the case in hand, in sight before the run and beside its results."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MOST = 3
 
 
 class CautionBar(QLabel):
-    """The findings on the desk's case; hidden where there are none.
+    """The findings on the desk's case and the remarks on its files; hidden where there are none.
 
-    They are looked for in another thread, once for each case.
+    What the files had is known at once; what the images look like is looked for in another thread, once for each case.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class CautionBar(QLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.setAccessibleName("What is wrong with the case")
+        self.setAccessibleName("What one should know of the case")
         self.setVisible(False)
         self._guard = Background(self)
         self._guard.done.connect(self._show)
@@ -49,7 +49,10 @@ class CautionBar(QLabel):
             self._guard.start(_findings, self._desk.case)
 
     def _show(self, findings: tuple[Finding, ...]) -> None:
-        lines = [f"⚠ {str(finding)[0].upper()}{str(finding)[1:]}." for finding in findings]
+        remarks = () if self._desk.case is None else self._desk.case.remarks
+        name = "" if self._desk.case is None else f"{self._desk.case.name}: "
+        words = dict.fromkeys((*map(str, findings), *(text.removeprefix(name) for text in remarks)))
+        lines = [f"⚠ {text[0].upper()}{text[1:]}." for text in words]
         more = [f"⚠ And {len(lines) - _MOST} more."] if len(lines) > _MOST else []
         self.setText("\n".join([*lines[:_MOST], *more]))
         self.setToolTip("\n".join(lines))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.canvas_text import CanvasText
@@ -52,7 +52,7 @@ class LayoutPart(QWidget):
         self._desk = desk
         self.view_box, self.plane_box = ViewBox(), PlaneBox()
         self.four_panels = FourPanels(desk.viewer, links, desk.fit)
-        self._in_sight = CaseInSight(desk.viewer, self.four_panels, links)
+        self._in_sight = CaseInSight(desk.viewer, self.four_panels, links, partial(QTimer.singleShot, 0))
         self.canvas_text = CanvasText(desk.viewer, links)
         self.window_level = WindowLevel(desk.viewer, self.four_panels.image_in, self.canvas_text.say)
         self.keys: Keys | None = None

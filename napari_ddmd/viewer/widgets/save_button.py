@@ -12,6 +12,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_ddmd.viewer.case_names import call, name_for_saving
+from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.saving import save_results
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
@@ -108,7 +109,7 @@ class SaveButton(QPushButton):
         files, remark = answer
         self._set_saving(False)
         if remark:
-            show_warning(remark)
+            show_warning(in_short(remark))
         kept, self._kept = self._kept, None
         if kept is not None and self._has_mask:
             self.mask_saved.emit(kept.case, kept.mask)
@@ -121,7 +122,7 @@ class SaveButton(QPushButton):
     def _on_failed(self, error: Exception) -> None:
         self._set_saving(False)
         self._kept = None
-        show_error(reason(error))
+        show_error(in_short(reason(error)))
 
 
 def _save(folder: Path, kinds: Collection[str], content: Saveable) -> tuple[list[Path], str]:

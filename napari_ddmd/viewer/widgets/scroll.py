@@ -88,8 +88,9 @@ class RemarkScroll(VerticalScroll):
         return QSize(0, min(self._height, _LEAST_LINES * self.fontMetrics().height()))
 
     def _follow(self) -> None:
-        text = self.widget()
-        height = 0 if text is None else text.heightForWidth(self.width())
+        text, room = self.widget(), self.maximumViewportSize()
+        around = self.height() - room.height()  # napari's style draws a border
+        height = 0 if text is None else text.heightForWidth(room.width()) + around
         if height != self._height:
             self._height = height
             self.setMaximumHeight(max(height, 0))

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.session.archive import SUFFIX, SessionError
 from napari_ddmd.viewer.session.capture import Snapshot, capture, is_on_disk, save
 from napari_ddmd.viewer.widgets.background import Background
@@ -262,7 +263,7 @@ class SessionBox(QWidget):
         if self._progress.is_cancelled:
             self._say("Cancelled; no session was saved")
             return
-        show_error(reason(error))
+        show_error(in_short(reason(error)))
 
 
 def _size(path: Path) -> str:

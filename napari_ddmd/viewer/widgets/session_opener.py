@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.session.archive import SessionError, read_session
 from napari_ddmd.viewer.session.case_files import find_images, images_in
 from napari_ddmd.viewer.session.loading import Loaded, load
@@ -192,7 +193,7 @@ class SessionOpener(QObject):
             panel.case_closer.note_saved(loaded.case, lesion.data)
         self._end(f"Opened {loaded.path.name}")
         for remark in (*loaded.case.warnings, *loaded.remarks):
-            show_warning(remark)
+            show_warning(in_short(remark))
         self._loaded = None
 
     def _may_close(self, case: Case) -> bool:
@@ -202,7 +203,7 @@ class SessionOpener(QObject):
     def _on_failed(self, error: Exception) -> None:
         self._loaded = None
         self._end("")
-        show_error(reason(error))
+        show_error(in_short(reason(error)))
 
 
 def _read(

@@ -219,6 +219,32 @@ def test_a_case_without_one_image_opens_and_waits_for_a_tick(
     assert box.case() is box.tagged_case
 
 
+def test_why_nothing_was_opened_stays_in_the_panel_until_something_is(
+    empty: tuple[ViewerModel, CaseBox],
+    tmp_path: Path,
+    write_small_case: Callable[..., Path],
+    notifications: list[Notification],
+    qtbot: QtBot,
+) -> None:
+    viewer, box = empty
+    broken = write_small_case(tmp_path / "Case_1")
+    image = next(broken.glob("*flair*"))
+    image.write_bytes(image.read_bytes()[:200])
+    box.open_case(broken)
+    qtbot.waitUntil(lambda: not box.fault.isHidden(), timeout=10_000)
+    assert box.fault.text().startswith(f"Not opened: {image.name}: ")
+    assert str(image) in box.fault.toolTip()
+    assert [f"Not opened: {note.message}." for note in notifications] == [box.fault.text()]
+    box.open_case(write_small_case(tmp_path / "Case_2"))
+    assert box.fault.isHidden()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=10_000)
+    assert box.fault.isHidden()
+    box.dicom_opener.failed.emit(CaseError(f"{tmp_path / 'study'}: holds no DICOM images"))
+    assert box.fault.text() == "Not opened: study: holds no DICOM images."
+    box.dicom_opener.told.emit("Looking for DICOM series")
+    assert box.fault.isHidden()
+
+
 def test_a_study_that_fails_leaves_the_cases_that_are_on_their_way(
     empty: tuple[ViewerModel, CaseBox],
     tmp_path: Path,

@@ -71,6 +71,24 @@ def test_another_case_has_other_cautions(bar: CautionBar, case: Case, qtbot: QtB
     assert "different values" in bar.toolTip() or EMPTY in bar.toolTip()
 
 
+def test_remarks_on_the_files_are_there_at_once_and_stay(
+    bar: CautionBar, case: Case, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = Finding(Kind.SIZE, "the images are odd")
+    monkeypatch.setattr(caution_bar, "_findings", lambda _case: (finding,))
+    remarks = (f"{case.name}: has no t2; what is found without it is less sure", str(finding))
+    with qtbot.waitSignal(bar._guard.done, timeout=20_000):
+        bar._desk.set_case(dataclasses.replace(case, warnings=remarks))
+        assert bar.text().startswith("⚠ Has no t2; what is found without it is less sure.")
+        assert not bar.isHidden()
+    assert bar.text().splitlines() == [
+        "⚠ The images are odd.",  # once, and first
+        "⚠ Has no t2; what is found without it is less sure.",
+    ]
+    bar._desk.set_case(None)
+    assert bar.isHidden()
+
+
 @pytest.mark.on_screen
 @pytest.mark.fault("Wrong use")
 def test_the_panel_shows_it_before_the_run(window: tuple[Any, SegmentationPanel], qtbot: QtBot) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
@@ -36,7 +37,8 @@ def test_on_a_narrow_screen_it_scrolls_sideways(qtbot: QtBot) -> None:
         assert scroll.minimumWidth() <= room
 
 
-def test_a_remark_is_as_high_as_its_text_and_scrolls_where_it_cannot_be(qtbot: QtBot) -> None:
+@pytest.mark.parametrize("border", [0, 2])
+def test_a_remark_is_as_high_as_its_text_and_scrolls_where_it_cannot_be(qtbot: QtBot, border: int) -> None:
     text = QLabel("")
     text.setWordWrap(True)
     text.hide()
@@ -48,16 +50,23 @@ def test_a_remark_is_as_high_as_its_text_and_scrolls_where_it_cannot_be(qtbot: Q
     for widget in (scroll, rest):
         layout.addWidget(widget)
     root.resize(200, 600)
+    root.setStyleSheet(f"QScrollArea {{ border: {border}px solid black; }}")  # as napari's theme does
     root.show()
     assert not scroll.isVisible()
     text.setText("many words " * 20)
     text.show()
-    qtbot.waitUntil(lambda: scroll.isVisible() and scroll.height() == text.heightForWidth(scroll.width()), timeout=5000)
+    bar = scroll.verticalScrollBar()
+    assert bar is not None
+
+    def is_whole() -> bool:
+        needed = text.heightForWidth(scroll.width() - 2 * border) + 2 * border
+        return scroll.isVisible() and scroll.height() == needed and not bar.isVisible()
+
+    qtbot.waitUntil(is_whole, timeout=5000)
+    assert bar.maximum() == 0
     assert scroll.focusPolicy() == Qt.FocusPolicy.NoFocus
     root.resize(200, 280)
     qtbot.waitUntil(lambda: scroll.height() < text.heightForWidth(scroll.width()), timeout=5000)
-    bar = scroll.verticalScrollBar()
-    assert bar is not None
     assert bar.maximum() > 0
     assert scroll.focusPolicy() == Qt.FocusPolicy.StrongFocus
     text.hide()
