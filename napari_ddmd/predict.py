@@ -35,6 +35,20 @@ class PredictError(ValueError):
     """Settings that do not fit the case or the model; the message is one line."""
 
 
+class RefusedCaseError(CaseError):
+    """What is wrong with the files in a place.
+
+    Attributes
+    ----------
+    place
+        Of the case.
+    """
+
+    def __init__(self, message: object, place: Path) -> None:
+        super().__init__(str(message))
+        self.place = place
+
+
 @dataclass(frozen=True, kw_only=True)
 class PredictSettings:
     """What is asked of a run.
@@ -72,7 +86,7 @@ class Prediction:
     summary: dict[str, Any]
 
 
-def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[CaseError]]:
+def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[RefusedCaseError]]:
     """Find all cases that are meant, and what is wrong with those that cannot be used.
 
     Parameters
@@ -86,9 +100,9 @@ def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[Ca
         The cases, and the faults. Different cases of one name are all at fault: their results would have one place.
     """
     found: dict[str, list[CaseFiles]] = {}
-    faults: list[CaseError] = []
+    faults: list[RefusedCaseError] = []
     for path in paths:
-        cases, errors = _find(Path(path))
+        cases, errors = find_with_faults(Path(path))
         faults += errors
         for files in cases:
             namesakes = found.setdefault(files.name, [])
@@ -101,10 +115,9 @@ def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[Ca
             if twin is None:
                 usable.append(files)
             else:
-                first, second = _where(files), _where(twin)
-                faults.append(
-                    CaseError(f"{first}: has the same name as {second}; run them with different --out folders")
-                )
+                first, second = files.folder, twin.folder
+                told = f"{first}: has the same name as {second}; run them with different --out folders"
+                faults.append(RefusedCaseError(told, first))
     return usable, faults
 
 
@@ -260,29 +273,29 @@ def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _find(path: Path) -> tuple[list[CaseFiles], list[CaseError]]:
-    """Find the cases under a path; one folder at fault does not hide the others of a cohort."""
+def find_with_faults(path: Path) -> tuple[list[CaseFiles], list[RefusedCaseError]]:
+    """Find the cases under a path, by name; one folder at fault does not hide the others of a cohort."""
     try:
         places = case_places(path)
     except CaseError as error:
-        return [], [error]
+        return [], [RefusedCaseError(error, path)]
     cases: list[CaseFiles] = []
-    faults: list[CaseError] = []
+    faults: list[RefusedCaseError] = []
     for place in places:
         try:
             cases.append(find_case_files(place))
         except CaseError as error:
-            faults.append(_study_fault(place) or error)
+            faults.append(RefusedCaseError(_study_fault(place) or error, place))
     return sorted(cases, key=lambda files: files.name), faults
 
 
-def _study_fault(place: Path) -> CaseError | None:
-    """Say what to do with a DICOM study; None for what is none."""
+def _study_fault(place: Path) -> str:
+    """Say what to do with a DICOM study; empty for what is none."""
     from napari_ddmd.dicom import is_study  # with pydicom, for which no case has to wait
 
     if not is_study(place):
-        return None
-    return CaseError(f"{place}: is a DICOM study; napari-ddmd import-dicom makes a case of it")
+        return ""
+    return f"{place}: is a DICOM study; napari-ddmd import-dicom makes a case of it"
 
 
 def _stamps(files: CaseFiles) -> list[tuple[int, int, int]]:
@@ -304,7 +317,3 @@ def _axial_slices(case: Case, wanted: tuple[int | None, int | None] | None) -> l
     if not 0 <= first < stop <= depth:
         raise PredictError(f"{case.name}: slices {first}:{stop} are not in the files, which have slices 0:{depth}")
     return sorted(case.grid.axial_slice(number) for number in range(first, stop))
-
-
-def _where(files: CaseFiles) -> Path:
-    return next(iter(files.images.values())).parent

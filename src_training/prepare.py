@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -67,7 +66,7 @@ def _prepare(run: Run) -> None:
         unit="case",
     ) as bar:
         cases = {
-            files.name: entry | {"fold": folds[files.name], "folder": _folder(files)}
+            files.name: entry | {"fold": folds[files.name], "folder": str(files.folder)}
             for files, entry in zip(labelled, bar, strict=True)
         }
     write_json(run.index_path, {"fingerprint": fingerprint, "cases": cases})
@@ -134,11 +133,6 @@ def describe_slices(case: Case, recipe: DataRecipe) -> dict[str, Any]:
         "unhealthy": (labels[kept] > 0).any(axis=(1, 2)).tolist(),
         "judged": int((voxels[recipe.first_slice : recipe.last_slice + 1] > 0).sum()),
     }
-
-
-def _folder(files: CaseFiles) -> str:
-    """The folder that a case is loaded from again; some keep each image in a folder of its own below it."""
-    return os.path.commonpath([image.parent for image in files.images.values()])
 
 
 def _store(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:

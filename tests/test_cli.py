@@ -220,8 +220,9 @@ def test_one_case_at_fault_does_not_lose_the_others(
     printed = capsys.readouterr()
     answer = json.loads(printed.out)
     assert [summary["case"] for summary in answer["cases"]] == ["a", "e"]
-    assert sorted(entry.name for entry in out.iterdir()) == ["a", "e"]
-    lines = printed.err.splitlines()
+    assert sorted(entry.name for entry in out.iterdir()) == ["a", "cohort.csv", "e"]
+    *lines, last = printed.err.splitlines()
+    assert last == f"5 cases: 2 done, 3 failed; results in {out}, table {out / 'cohort.csv'}"
     assert len(lines) == len(answer["failed"]) == 3
     for fault in (cohort / "d", cohort / "b", cut):
         assert any(f"{fault}:" in line for line in lines), fault
@@ -256,7 +257,7 @@ def test_no_memory_and_no_defect_costs_the_cases_after_it(
     monkeypatch.setattr(predict_module, "save_prediction", fail_once)
     assert predict(tmp_path / "cohort", tiny_model_folder, out) == status
     assert told in capsys.readouterr().err
-    assert [entry.name for entry in out.iterdir()] == ["b"]
+    assert sorted(entry.name for entry in out.iterdir()) == ["b", "cohort.csv"]
 
 
 def test_cases_of_one_name_and_unnamed_images_do_not_lose_the_others(
@@ -270,7 +271,7 @@ def test_cases_of_one_name_and_unnamed_images_do_not_lose_the_others(
     shutil.copy(twins[0] / "001_t1.nii.gz", scan)
 
     assert predict(cohort, tiny_model_folder, out) == 2
-    assert [entry.name for entry in out.iterdir()] == ["002"]
+    assert sorted(entry.name for entry in out.iterdir()) == ["002", "cohort.csv"]
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[1] for line in lines] == [str(place) for place in (scan, *twins)]
 
