@@ -14,6 +14,7 @@ from napari_ddmd.case import (
     Case,
     CaseError,
     CaseFiles,
+    MissingImagesError,
     case_places,
     find_case_files,
     load_case,
@@ -180,7 +181,7 @@ def predict_case(
     started = time.perf_counter()
     stamps = _stamps(files)
     tell = remark or (lambda _text: None)
-    case = load_case(files, allow_missing=settings.allow_missing, remark=tell)
+    case = _load(files, settings, tell)
     for finding in case.findings:
         tell(f"{case.name}: {finding}")
     estimate = estimate_memory(bundle, samples=settings.samples, device=settings.device, shape=case.grid.shape)
@@ -258,6 +259,15 @@ def finished_before(
     """
     asked = {**_run_settings(settings, bundle), "threshold": settings.threshold}
     return same_results(out, files, bundle, asked, report=report)
+
+
+def _load(files: CaseFiles, settings: PredictSettings, tell: Callable[[str], None]) -> Case:
+    try:
+        return load_case(files, allow_missing=settings.allow_missing, remark=tell)
+    except MissingImagesError as error:
+        if settings.allow_missing or len(error.modalities) > 1:
+            raise
+        raise CaseError(f"{error}; `napari-ddmd predict --allow-missing` goes on without it") from error
 
 
 def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:

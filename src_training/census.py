@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from napari_ddmd.case import load_case
+from napari_ddmd.case import CaseError, load_case
+from src_training.cases import FaultyCasesError, labelled_cases
 from src_training.dataset import draw_balanced_set, rows_of
-from src_training.prepare import describe_slices, folds_of, labelled_cases
+from src_training.prepare import describe_slices, folds_of
 from src_training.recipe import Recipe
 from src_training.run import Run
 
@@ -47,7 +48,14 @@ class Census:
             folds = folds_of(recipe, names)
             # Closed before an error is told, which would stand in the bar's own line.
             with tqdm(labelled, desc="count", unit="case") as bar:
-                entries = {files.name: describe_slices(load_case(files), recipe.slices) for files in bar}
+                entries, faults = {}, []
+                for files in bar:
+                    try:
+                        entries[files.name] = describe_slices(load_case(files), recipe.slices)
+                    except CaseError as error:
+                        faults.append(error)
+            if faults:
+                raise FaultyCasesError(faults)
         return cls(
             folds,
             {name: np.array(entry["unhealthy"], bool) for name, entry in entries.items()},

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from napari_ddmd.case import CaseError, CaseFiles, case_places, find_case_files
 from napari_ddmd.earlier import images_hash
 from napari_ddmd.whole_files import file_hash
+from src_training import distributed
+from src_training.cases import FaultyCasesError
 from src_training.files import read_json, write_json
 from src_training.recipe import RecipeError
 from src_training.run import Run
@@ -47,6 +52,50 @@ def case_hash(files: CaseFiles) -> str:
     if files.mask is not None:
         whole.update(file_hash(files.mask).encode())
     return whole.hexdigest()
+
+
+def judge_each(
+    files: Mapping[str, CaseFiles],
+    folder: Path,
+    made_with: dict[str, Any],
+    judge: Callable[[str], dict[str, Any]],
+    *,
+    title: str,
+    needs: Collection[str] = (),
+) -> None:
+    """Judge the patients that are this process's share; returns when all processes have judged theirs.
+
+    A patient whose images turn out to be broken does not cost the others their figures, which are kept.
+
+    Parameters
+    ----------
+    files
+        Of the patients, by name.
+    folder
+        Where the figures of each are kept, as ``<name>.json``.
+    made_with, needs
+        As for `kept_or_made`.
+    judge
+        Judges the patient of a name.
+    title
+        Stands before the progress.
+
+    Raises
+    ------
+    FaultyCasesError
+        If patients could not be read, whichever process found them; in the end, with all of them.
+    """
+    faults: list[str] = []
+    # Closed before an error is told, which would stand in the bar's own line.
+    with tqdm(files, desc=title, unit="case", disable=not files) as bar:
+        for name in bar:
+            try:
+                kept_or_made(folder / f"{name}.json", files[name], made_with, partial(judge, name), needs=needs)
+            except CaseError as error:
+                faults.append(str(error))
+    broken = [fault for told in distributed.gather(faults) for fault in told]
+    if broken:
+        raise FaultyCasesError(broken, way_out="", kept="the figures of the others are kept; the same command goes on")
 
 
 def kept_or_made(

@@ -1,0 +1,102 @@
+"""The labelled cases of a folder, and all at once that are at fault among them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from napari_ddmd.case import CaseError, CaseFiles, check_headers
+from napari_ddmd.one_line import one_line
+from napari_ddmd.predict import RefusedCaseError, find_with_faults
+from src_training.distributed import is_main
+from src_training.recipe import RecipeError
+
+_MOST_LINES = 20
+_WAY_OUT = "move the case out of the data folder"
+
+
+class FaultyCasesError(CaseError):
+    """Cases that cannot be used.
+
+    Attributes
+    ----------
+    lines
+        What is to be told: one for each case, and for several what can be done.
+    """
+
+    def __init__(self, faults: Sequence[object], *, way_out: str = _WAY_OUT, kept: str = "") -> None:
+        told = [one_line(fault) for fault in faults]
+        otherwise = f", or {way_out}" if way_out else ""
+        besides = f" ({kept})" if kept else ""
+        if len(told) == 1:
+            self.lines = [f"{told[0]}{otherwise}{besides}"]
+        else:
+            more = [f"and {len(told) - _MOST_LINES} more"] if len(told) > _MOST_LINES else []
+            last = f"{len(told)} cases are at fault; mend each as its line says{otherwise}{besides}"
+            self.lines = [*told[:_MOST_LINES], *more, last]
+        super().__init__("\n".join(self.lines))
+
+
+def labelled_cases(
+    data: Path, *, task: str = "training", is_wanted: Callable[[str], bool] = lambda _name: True
+) -> list[CaseFiles]:
+    """The cases of a folder that have a mask; those without are named on standard error.
+
+    Parameters
+    ----------
+    data
+        Holds the cases.
+    task
+        What the masks are needed for.
+    is_wanted
+        Tells by its name whether a case will be read; others may be at fault.
+
+    Returns
+    -------
+    list of CaseFiles
+        By name; of those that are wanted all images are there, and all headers can be read and fit together.
+
+    Raises
+    ------
+    FaultyCasesError
+        If that is not so; all cases are named whose fault shows without reading their voxels.
+    RecipeError
+        If no case has a mask.
+    """
+    found, refused = find_with_faults(data)
+    labelled: list[CaseFiles] = []
+    for files in found:
+        if files.mask is not None:
+            labelled.append(files)
+        elif is_main():
+            print(one_line(f"{files.name}: no mask, left out"), file=sys.stderr)
+    wanted = [files for files in labelled if is_wanted(files.name)]
+    faults = [fault for fault in refused if is_wanted(fault.place.name)]
+    faults += [RefusedCaseError(error, files.folder) for files in wanted if (error := _fault(files)) is not None]
+    faults += _namesakes(wanted)
+    if faults:
+        is_folder_itself = [fault.place for fault in faults] == [data.absolute()]
+        by_place = sorted(faults, key=lambda fault: fault.place)
+        raise FaultyCasesError(by_place, way_out="give another folder with --data" if is_folder_itself else _WAY_OUT)
+    if not labelled:
+        raise RecipeError(f"{data}: no case has a mask; {task} needs *_seg.nii.gz files")
+    return labelled
+
+
+def _fault(files: CaseFiles) -> CaseError | None:
+    try:
+        check_headers(files)
+    except CaseError as error:
+        return error
+    return None
+
+
+def _namesakes(cases: Sequence[CaseFiles]) -> list[RefusedCaseError]:
+    """What is to be said of cases that bear the name of one before them."""
+    first: dict[str, CaseFiles] = {}
+    return [
+        RefusedCaseError(f"{files.folder}: has the same name as {first[files.name].folder}; rename one", files.folder)
+        for files in cases
+        if first.setdefault(files.name, files) is not files
+    ]
