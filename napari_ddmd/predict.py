@@ -21,7 +21,7 @@ from napari_ddmd.case import (
 )
 from napari_ddmd.device import estimate_memory, pick_device
 from napari_ddmd.earlier import Kept, images_hash, same_results
-from napari_ddmd.export import file_names, prediction_folder, save_prediction
+from napari_ddmd.export import file_names, prediction_folder, report_names, save_prediction
 from napari_ddmd.missing import missing_modalities
 from napari_ddmd.volumes import Volumes
 from napari_ddmd.whole_files import nearest_folder, refuse_unwritable
@@ -192,6 +192,7 @@ def predict_case(
     if _stamps(files) != stamps:
         raise PredictError(f"{files.name}: its images changed while they were read; call again when they are whole")
     slices = _axial_slices(case, settings.slices)
+    outdated = [] if report else [name for name in report_names(case.name) if (out / case.name / name).exists()]
     used: list[str] = []  # a run may leave the device that it began on
 
     def note(message: Progress) -> None:
@@ -238,6 +239,8 @@ def predict_case(
         report=report,
         images_sha256=images_sha256,
     )
+    if outdated:
+        tell(f"{case.name}: {' and '.join(outdated)} of the earlier results are removed; --report writes new ones")
     summary = json.loads(summary_file.read_text(encoding="utf-8"))
     return Prediction(case, volumes, summary_file.parent, summary)
 

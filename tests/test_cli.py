@@ -138,6 +138,20 @@ def test_a_report_comes_when_it_is_asked_for(small_case_folder: Path, tiny_model
     assert [file.name for file in out.rglob("*.html")] == ["Small_001_report.html"]
 
 
+def test_a_report_that_goes_with_the_results_that_it_told_of_is_told(
+    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
+) -> None:
+    for again in ([], ["--overwrite"]):
+        assert predict(small_case_folder, tiny_model_folder, out, "--report", *again) == 0
+    assert capsys.readouterr().err == ""
+    assert predict(small_case_folder, tiny_model_folder, out, "--overwrite") == 0
+    assert one_line(capsys.readouterr().err) == (
+        "napari-ddmd: warning: Small_001: Small_001_report.html and Small_001_lesions.csv of the earlier results are "
+        "removed; --report writes new ones\n"
+    )
+    assert not list(out.rglob("*.html"))
+
+
 def test_json_is_the_summary_alone(
     small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
 ) -> None:
