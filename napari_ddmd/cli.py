@@ -9,6 +9,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -52,11 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     try:
-        parser = build_parser()
-        options, unknown = parser.parse_known_args(arguments)
+        options, unknown = build_parser().parse_known_args(arguments)
         if unknown:
-            parser.prog += f" {options.command}"  # whose help lists what there is
-            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as exit_request:
         return int(exit_request.code or 0)
     try:
@@ -83,13 +82,27 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **settings})
+        self._likely = ""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as usual, and see what a mistyped option may have meant: it may show as another that is lacking."""
+        words = [word.partition("=")[0] for word in (sys.argv[1:] if args is None else args)]
+        options = words[: words.index("--")] if "--" in words else words
+        for word in options:
+            near = get_close_matches(word, self._option_string_actions, n=1) if word.startswith("--") else []
+            if near and near[0] != word:
+                self._likely = f"; {word}: did you mean {near[0]}?"
+                break
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(AT_FAULT, f"{self.prog}: {message}; see {self.prog} --help\n")
+        """End with one line."""
+        likely = f"{self._likely} See" if self._likely else "; see"
+        self.exit(AT_FAULT, f"{self.prog}: {message}{likely} {self.prog} --help\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Make the parser of all commands; what it returns has the chosen command as ``run``."""
+    """Make the parser of all commands; what it returns has the chosen command as ``run``, and its parser."""
     parser = _Parser(prog="napari-ddmd", description="Find lesions in multi-modality brain MRI. Research use only.")
     parser.add_argument("--version", action="version", version=f"napari-ddmd {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
@@ -121,6 +134,8 @@ def build_parser() -> argparse.ArgumentParser:
     sample.add_argument("--seed", type=whole, default=0, help="another seed gives another head (default: 0)")
     sample.set_defaults(run=_sample_case)
     add_import_command(commands)
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return parser
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_ddmd.argument_types import portion, positive, slice_range
 from napari_ddmd.command_faults import AT_FAULT, BROKEN, DONE, tell_fault, tell_what_was_left, user_errors
@@ -17,6 +17,8 @@ from napari_ddmd.without_values import reason, without_values
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
 
+# Those of `napari_ddmd.model.samplers`, which would load torch before the help is shown.
+_SAMPLERS: Final = ("ddim", "dpm-solver++", "ddpm")
 _ABOUT_PREDICT = (
     "Segment cases and save the results under DIR/<case>/. Given again after it was cut off, the same command goes on: "
     "cases that are done, with the same settings, model and images, are kept as they are."
@@ -61,7 +63,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--samples", type=positive, default=5, help="masks a slice (default: 5)")
     parser.add_argument("--steps", type=positive, metavar="N", help="denoiser evaluations a mask")
-    parser.add_argument("--sampler", metavar="NAME", help="ddim, dpm-solver++ or ddpm")
+    parser.add_argument("--sampler", choices=_SAMPLERS, metavar="NAME", help="ddim, dpm-solver++ or ddpm")
     parser.add_argument("--seed", type=int, default=0, help="of the sampled noise (default: 0)")
     parser.add_argument("--threshold", type=portion, default=0.5, help="the lesion's probability (default: 0.5)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
