@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from napari_ddmd.case import CaseError, load_case
+from src_training.case_bar import case_bar
 from src_training.cases import FaultyCasesError, labelled_cases
 from src_training.dataset import draw_balanced_set, rows_of
 from src_training.prepare import describe_slices, folds_of
@@ -46,8 +46,7 @@ class Census:
             labelled = labelled_cases(recipe.data)
             names = [files.name for files in labelled]
             folds = folds_of(recipe, names)
-            # Closed before an error is told, which would stand in the bar's own line.
-            with tqdm(labelled, desc="count", unit="case") as bar:
+            with case_bar(labelled, "count", len(labelled)) as bar:
                 entries, faults = {}, []
                 for files in bar:
                     try:

@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from napari_ddmd.case import CaseError, CaseFiles, case_places, find_case_files
 from napari_ddmd.earlier import images_hash
 from napari_ddmd.whole_files import file_hash
 from src_training import distributed
+from src_training.case_bar import case_bar
 from src_training.cases import FaultyCasesError
 from src_training.files import read_json, write_json
 from src_training.recipe import RecipeError
@@ -86,8 +85,7 @@ def judge_each(
         If patients could not be read, whichever process found them; in the end, with all of them.
     """
     faults: list[str] = []
-    # Closed before an error is told, which would stand in the bar's own line.
-    with tqdm(files, desc=title, unit="case", disable=not files) as bar:
+    with case_bar(files, title, len(files)) as bar:
         for name in bar:
             try:
                 kept_or_made(folder / f"{name}.json", files[name], made_with, partial(judge, name), needs=needs)

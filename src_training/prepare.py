@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from napari_ddmd.case import Case, CaseError, CaseFiles, load_case
 from napari_ddmd.window import CaseWindow
 from src_training import distributed
+from src_training.case_bar import case_bar
 from src_training.cases import FaultyCasesError, labelled_cases
 from src_training.files import read_json, write_array, write_json
 from src_training.folds import assign_folds
@@ -60,13 +60,8 @@ def _prepare(run: Run) -> None:
     task = f"{run.slices}: a process that prepared cases"
     entries: dict[str, dict[str, Any]] = {}
     faults: list[CaseError] = []
-    # Closed before an error is told, which would stand in the bar's own line.
-    with tqdm(
-        each(partial(_entry, run), labelled, recipe.workers, task=task),
-        total=len(labelled),
-        desc="prepare",
-        unit="case",
-    ) as bar:
+    work = each(partial(_entry, run), labelled, recipe.workers, task=task)
+    with case_bar(work, "prepare", len(labelled)) as bar:
         for files, entry in zip(labelled, bar, strict=True):
             if isinstance(entry, CaseError):
                 faults.append(entry)

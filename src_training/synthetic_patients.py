@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from napari_ddmd.synthetic import write_case
 from napari_ddmd.whole_files import sweep
 from src_training import distributed
+from src_training.case_bar import case_bar
 from src_training.files import write_json
 from src_training.prepare import prepare
 from src_training.processes import each
@@ -65,10 +64,8 @@ def make_patients(folder: Path, count: int, seed: int, workers: int, maps: Seque
     missing = distributed.share(distributed.on_main(lambda: _missing(folder, count, seed, maps)))
     task = f"{folder}: a process that made synthetic patients"
     done = each(partial(_make_patient, folder), missing, workers, task=task)
-    if missing:
-        # Closed before an error is told, which would stand in the bar's own line.
-        with tqdm(done, total=len(missing), desc="synthetic patients", unit="case") as bar:
-            list(bar)
+    with case_bar(done, "synthetic patients", len(missing)) as bar:
+        list(bar)
     distributed.barrier()
 
 
