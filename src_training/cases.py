@@ -62,8 +62,10 @@ def labelled_cases(
     FaultyCasesError
         If that is not so; all cases are named whose fault shows without reading their voxels.
     RecipeError
-        If no case has a mask.
+        If there is no such folder, or no case has a mask.
     """
+    if _is_missing(data):
+        raise RecipeError(f"{data.absolute()}: no such folder; say with --data DIR where the cases are")
     found, refused = find_with_faults(data)
     labelled: list[CaseFiles] = []
     for files in found:
@@ -76,12 +78,19 @@ def labelled_cases(
     faults += [RefusedCaseError(error, files.folder) for files in wanted if (error := _fault(files)) is not None]
     faults += _namesakes(wanted)
     if faults:
-        is_folder_itself = [fault.place for fault in faults] == [data.absolute()]
+        is_folder_itself = [fault.place.absolute() for fault in faults] == [data.absolute()]
         by_place = sorted(faults, key=lambda fault: fault.place)
         raise FaultyCasesError(by_place, way_out="give another folder with --data" if is_folder_itself else _WAY_OUT)
     if not labelled:
         raise RecipeError(f"{data}: no case has a mask; {task} needs *_seg.nii.gz files")
     return labelled
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        return not path.exists()
+    except OSError:  # of which the search tells
+        return False
 
 
 def _fault(files: CaseFiles) -> CaseError | None:

@@ -65,6 +65,28 @@ def test_a_single_one_is_one_line(faulty: Path, tmp_path: Path, capsys: pytest.C
     ]
 
 
+@pytest.mark.parametrize("words", [["prepare"], ["--dry-run"], ["evaluate", "--bundle", "compact"], []])
+@pytest.mark.parametrize("data", ["data", "elsewhere"])
+def test_a_folder_that_is_not_there_is_asked_for(
+    words: list[str], data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, *([] if data == "data" else ["--data", data])]) == 2
+    assert capsys.readouterr().err == (
+        f"src_training: {tmp_path / data}: no such folder; say with --data DIR where the cases are\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_cases_is_to_be_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "data").mkdir()
+    assert main(["prepare", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err == (
+        f"src_training: {tmp_path / 'data'}: holds no image of a BRATS case; choose the folder with its NIfTI files, "
+        "or give another folder with --data\n"
+    )
+
+
 def test_who_is_not_wanted_may_be_at_fault(faulty: Path) -> None:
     cases: list[CaseFiles] = labelled_cases(faulty, is_wanted=lambda name: name in PATIENTS)
     assert {files.name for files in cases} == {*PATIENTS, "Incomplete", "OtherGrid"}
