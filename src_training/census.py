@@ -61,6 +61,16 @@ class Census:
             {name: int(entry["judged"]) for name, entry in entries.items()},
         )
 
+    def imagined(self, names: Sequence[str], recipe: Recipe) -> Census:
+        """Patients who are still to be made, as if they had the slices of these, in turn."""
+        known = sorted(self.unhealthy)
+        twins = {name: known[place % len(known)] for place, name in enumerate(names)}
+        return Census(
+            folds_of(recipe, list(names)),
+            {name: self.unhealthy[twin] for name, twin in twins.items()},
+            {name: self.judged[twin] for name, twin in twins.items()},
+        )
+
     def kinds(self, cases: Sequence[str]) -> tuple[int, int]:
         """Healthy and unhealthy slices of some cases."""
         labels = np.concatenate([self.unhealthy[case] for case in cases])
