@@ -39,7 +39,11 @@ class FaultyCasesError(CaseError):
 
 
 def labelled_cases(
-    data: Path, *, task: str = "training", is_wanted: Callable[[str], bool] = lambda _name: True
+    data: Path,
+    *,
+    task: str = "training",
+    is_wanted: Callable[[str], bool] = lambda _name: True,
+    are_read: bool = True,
 ) -> list[CaseFiles]:
     """The cases of a folder that have a mask; those without are named on standard error.
 
@@ -50,12 +54,14 @@ def labelled_cases(
     task
         What the masks are needed for.
     is_wanted
-        Tells by its name whether a case will be read; others may be at fault.
+        Tells by its name whether a case takes part; others may be at fault.
+    are_read
+        Whether images will be read; else they are not looked at.
 
     Returns
     -------
     list of CaseFiles
-        By name; of those that are wanted all images are there, and all headers can be read and fit together.
+        By name; of those that are wanted and read, all images are there, and all headers can be read and fit together.
 
     Raises
     ------
@@ -75,7 +81,8 @@ def labelled_cases(
             print(one_line(f"{files.name}: no mask, left out"), file=sys.stderr)
     wanted = [files for files in labelled if is_wanted(files.name)]
     faults = [fault for fault in refused if is_wanted(fault.place.name)]
-    faults += [RefusedCaseError(error, files.folder) for files in wanted if (error := _fault(files)) is not None]
+    if are_read:
+        faults += [RefusedCaseError(error, files.folder) for files in wanted if (error := _fault(files)) is not None]
     faults += _namesakes(wanted)
     if faults:
         is_folder_itself = [fault.place.absolute() for fault in faults] == [data.absolute()]

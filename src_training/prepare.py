@@ -38,7 +38,7 @@ def _prepare(run: Run) -> None:
     fingerprint = run.slices_fingerprint
     if run.index_path.exists():
         run.check_fingerprint(run.index_path, fingerprint)
-    labelled = labelled_cases(recipe.data)
+    labelled = labelled_cases(recipe.data, are_read=not run.index_path.exists())
     names = [files.name for files in labelled]
     if run.index_path.exists():
         stored = run.stored_folds()

@@ -100,6 +100,14 @@ def test_a_finished_store_is_left_alone(tiny_run: Run, monkeypatch: pytest.Monke
     assert tiny_run.index_path.stat().st_mtime_ns == before
 
 
+def test_images_that_were_stored_may_be_gone(cohort: Path, tiny_run: Run, tmp_path: Path) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    (data / PATIENTS[0] / f"{PATIENTS[0]}_t2.nii.gz").unlink()
+    prepare(Run(replace(tiny_run.recipe, data=data)))
+    with pytest.raises(CaseError, match="no image for t2"):
+        prepare(Run(replace(tiny_run.recipe, data=data, out=tmp_path / "run")))
+
+
 def test_an_interrupted_store_keeps_its_finished_cases(
     fresh: Run, tiny_out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
