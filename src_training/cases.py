@@ -82,7 +82,9 @@ def labelled_cases(
     wanted = [files for files in labelled if is_wanted(files.name)]
     faults = [fault for fault in refused if is_wanted(fault.place.name)]
     if are_read:
-        faults += [RefusedCaseError(error, files.folder) for files in wanted if (error := _fault(files)) is not None]
+        faults += [
+            RefusedCaseError(error, files.folder) for files in wanted if (error := header_fault(files)) is not None
+        ]
     faults += _namesakes(wanted)
     if faults:
         is_folder_itself = [fault.place.absolute() for fault in faults] == [data.absolute()]
@@ -100,7 +102,8 @@ def _is_missing(path: Path) -> bool:
         return False
 
 
-def _fault(files: CaseFiles) -> CaseError | None:
+def header_fault(files: CaseFiles) -> CaseError | None:
+    """What is wrong with a case so far as can be told without reading a voxel; None where nothing is."""
     try:
         check_headers(files)
     except CaseError as error:

@@ -13,7 +13,7 @@ from napari_ddmd.earlier import images_hash
 from napari_ddmd.whole_files import file_hash
 from src_training import distributed
 from src_training.case_bar import case_bar
-from src_training.cases import FaultyCasesError
+from src_training.cases import FaultyCasesError, header_fault
 from src_training.files import read_json, write_json
 from src_training.recipe import RecipeError
 from src_training.run import Run
@@ -27,21 +27,27 @@ def case_files(run: Run, names: Collection[str]) -> dict[str, CaseFiles]:
     RecipeError
         If a case is in neither place.
     CaseError
-        If its files are at fault.
+        If files are at fault, with all such cases.
     """
     index, data = run.index(), run.recipe.data
     try:
         places = case_places(data)
     except CaseError:  # gone; the cases may be where they were
         places = []
-    found = {}
+    found: dict[str, CaseFiles] = {}
+    faults: list[CaseError] = []
     for name in names:
         stored = Path(index[name]["folder"])
         named = [place for place in places if place.name == name]
         place = named[0] if len(named) == 1 else stored
         if not place.exists():
             raise RecipeError(f"{name}: is neither in {data} nor in {stored}; say with --data where the cases are now")
-        found[name] = find_case_files(place)
+        try:
+            found[name] = find_case_files(place)
+        except CaseError as error:
+            faults.append(error)
+    if faults:
+        raise FaultyCasesError(faults, way_out="")
     return found
 
 
@@ -82,8 +88,11 @@ def judge_each(
     Raises
     ------
     FaultyCasesError
-        If patients could not be read, whichever process found them; in the end, with all of them.
+        If patients cannot be read, whichever process found them, with all of them: before anything is judged where
+        their headers tell, else in the end.
     """
+    new = [own for name, own in files.items() if not (folder / f"{name}.json").exists()]
+    _refuse_any([str(fault) for own in new if (fault := header_fault(own)) is not None])
     faults: list[str] = []
     with case_bar(files, title, len(files)) as bar:
         for name in bar:
@@ -91,9 +100,14 @@ def judge_each(
                 kept_or_made(folder / f"{name}.json", files[name], made_with, partial(judge, name), needs=needs)
             except CaseError as error:
                 faults.append(str(error))
+    _refuse_any(faults, kept="the figures of the others are kept; the same command goes on")
+
+
+def _refuse_any(faults: list[str], *, kept: str = "") -> None:
+    """Stop all processes where one has found cases at fault."""
     broken = [fault for told in distributed.gather(faults) for fault in told]
     if broken:
-        raise FaultyCasesError(broken, way_out="", kept="the figures of the others are kept; the same command goes on")
+        raise FaultyCasesError(broken, way_out="", kept=kept)
 
 
 def kept_or_made(
