@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_ddmd.earlier import ForeignResultsError
 from napari_ddmd.export import ExportError
@@ -13,6 +13,27 @@ from napari_ddmd.progress_line import ProgressLine
 if TYPE_CHECKING:
     from napari_ddmd.case import CaseFiles
     from napari_ddmd.model import Bundle
+
+
+class DoneCase(NamedTuple):
+    """A case whose results are there.
+
+    Attributes
+    ----------
+    summary
+        As in ``summary.json``. Nothing else of the case stays in memory.
+    line
+        What became of it.
+    kept
+        Whether an earlier run has made the results.
+    changed
+        Names of the files of earlier results that somebody has changed or added since.
+    """
+
+    summary: dict[str, Any]
+    line: str
+    kept: bool = False
+    changed: tuple[str, ...] = ()
 
 
 def do_case(
@@ -25,7 +46,7 @@ def do_case(
     update: bool,
     report: bool,
     place: str,
-) -> tuple[dict[str, Any], str]:
+) -> DoneCase:
     """Segment and save a case that is not done yet.
 
     Parameters
@@ -38,13 +59,6 @@ def do_case(
         Whether those are replaced that are incomplete or were made otherwise; never what somebody has corrected.
     place
         Of the case among all, ``3/20``, for the line that shows how far it is.
-
-    Returns
-    -------
-    summary : dict
-        As in ``summary.json``. Nothing else of the case stays in memory.
-    line : str
-        What became of it.
 
     Raises
     ------
@@ -62,7 +76,8 @@ def do_case(
             kept = None
         if kept is not None:
             told = f"; changed since: {', '.join(kept.changed)}" if kept.changed else ""
-            return kept.summary, f"{files.name}: is done, and kept as it is in {out / files.name}{told}"
+            done_before = f"{files.name}: is done, and kept as it is in {out / files.name}{told}"
+            return DoneCase(kept.summary, done_before, kept=True, changed=tuple(kept.changed))
     with ProgressLine(f"{files.name} ({place})") as line:
         done = predict_case(
             files,
@@ -74,7 +89,7 @@ def do_case(
             progress=line.update,
             remark=lambda text: line.note(f"napari-ddmd: warning: {text}"),
         )
-    return done.summary, result_line(done)
+    return DoneCase(done.summary, result_line(done))
 
 
 def result_line(done: Prediction) -> str:

@@ -70,12 +70,27 @@ def device_name(wanted: str) -> str:
     return f"cuda:{local_rank() % gpus}" if gpus else wanted
 
 
-def wait_for_all() -> None:
-    """Wait until every process has done its share: ``torchrun`` ends the others once one ends with an error."""
-    if world_size() == 1 or "MASTER_ADDR" not in os.environ:
-        return
+def gather(items: Sequence[Item]) -> list[Item] | None:
+    """Wait until every process has done its share: ``torchrun`` ends the others once one ends with an error.
+
+    Parameters
+    ----------
+    items
+        What this process has to tell.
+
+    Returns
+    -------
+    list or None
+        What all have; None but for the first process, and where the processes cannot hear each other.
+    """
+    if world_size() == 1:
+        return list(items)
+    if "MASTER_ADDR" not in os.environ:
+        return None
     import torch.distributed as dist
 
     dist.init_process_group("gloo", timeout=PATIENCE)
-    dist.barrier()
+    told: list[Sequence[Item]] = [[] for _ in range(world_size())]
+    dist.all_gather_object(told, list(items))
     dist.destroy_process_group()
+    return [item for share in told for item in share] if rank() == 0 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,15 @@ def lesion_rows(content: Saveable) -> list[dict[str, Any]]:
 
 def lesion_csv(content: Saveable) -> str:
     """The lesions as CSV; an empty mask gives the columns' names alone."""
+    return csv_text(COLUMNS, lesion_rows(content))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV, under the columns' names; None is an empty field."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS)
+    writer = csv.DictWriter(text, columns)
     writer.writeheader()
-    writer.writerows(lesion_rows(content))
+    writer.writerows(rows)
     return text.getvalue()
 
 

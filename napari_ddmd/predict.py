@@ -14,13 +14,14 @@ from napari_ddmd.case import (
     Case,
     CaseError,
     CaseFiles,
+    MissingImagesError,
     case_places,
     find_case_files,
     load_case,
 )
 from napari_ddmd.device import estimate_memory, pick_device
 from napari_ddmd.earlier import Kept, images_hash, same_results
-from napari_ddmd.export import file_names, prediction_folder, save_prediction
+from napari_ddmd.export import file_names, prediction_folder, report_names, save_prediction
 from napari_ddmd.missing import missing_modalities
 from napari_ddmd.volumes import Volumes
 from napari_ddmd.whole_files import nearest_folder, refuse_unwritable
@@ -33,6 +34,20 @@ if TYPE_CHECKING:
 
 class PredictError(ValueError):
     """Settings that do not fit the case or the model; the message is one line."""
+
+
+class RefusedCaseError(CaseError):
+    """What is wrong with the files in a place.
+
+    Attributes
+    ----------
+    place
+        Of the case.
+    """
+
+    def __init__(self, message: object, place: Path) -> None:
+        super().__init__(str(message))
+        self.place = place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +87,7 @@ class Prediction:
     summary: dict[str, Any]
 
 
-def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[CaseError]]:
+def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[RefusedCaseError]]:
     """Find all cases that are meant, and what is wrong with those that cannot be used.
 
     Parameters
@@ -86,9 +101,9 @@ def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[Ca
         The cases, and the faults. Different cases of one name are all at fault: their results would have one place.
     """
     found: dict[str, list[CaseFiles]] = {}
-    faults: list[CaseError] = []
+    faults: list[RefusedCaseError] = []
     for path in paths:
-        cases, errors = _find(Path(path))
+        cases, errors = find_with_faults(Path(path))
         faults += errors
         for files in cases:
             namesakes = found.setdefault(files.name, [])
@@ -101,10 +116,9 @@ def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[Ca
             if twin is None:
                 usable.append(files)
             else:
-                first, second = _where(files), _where(twin)
-                faults.append(
-                    CaseError(f"{first}: has the same name as {second}; run them with different --out folders")
-                )
+                first, second = files.folder, twin.folder
+                told = f"{first}: has the same name as {second}; run them with different --out folders"
+                faults.append(RefusedCaseError(told, first))
     return usable, faults
 
 
@@ -167,7 +181,7 @@ def predict_case(
     started = time.perf_counter()
     stamps = _stamps(files)
     tell = remark or (lambda _text: None)
-    case = load_case(files, allow_missing=settings.allow_missing, remark=tell)
+    case = _load(files, settings, tell)
     for finding in case.findings:
         tell(f"{case.name}: {finding}")
     estimate = estimate_memory(bundle, samples=settings.samples, device=settings.device, shape=case.grid.shape)
@@ -178,6 +192,7 @@ def predict_case(
     if _stamps(files) != stamps:
         raise PredictError(f"{files.name}: its images changed while they were read; call again when they are whole")
     slices = _axial_slices(case, settings.slices)
+    outdated = [] if report else [name for name in report_names(case.name) if (out / case.name / name).exists()]
     used: list[str] = []  # a run may leave the device that it began on
 
     def note(message: Progress) -> None:
@@ -224,6 +239,8 @@ def predict_case(
         report=report,
         images_sha256=images_sha256,
     )
+    if outdated:
+        tell(f"{case.name}: {' and '.join(outdated)} of the earlier results are removed; --report writes new ones")
     summary = json.loads(summary_file.read_text(encoding="utf-8"))
     return Prediction(case, volumes, summary_file.parent, summary)
 
@@ -247,6 +264,15 @@ def finished_before(
     return same_results(out, files, bundle, asked, report=report)
 
 
+def _load(files: CaseFiles, settings: PredictSettings, tell: Callable[[str], None]) -> Case:
+    try:
+        return load_case(files, allow_missing=settings.allow_missing, remark=tell)
+    except MissingImagesError as error:
+        if settings.allow_missing or len(error.modalities) > 1:
+            raise
+        raise CaseError(f"{error}; `napari-ddmd predict --allow-missing` goes on without it") from error
+
+
 def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:
     """What a run is asked for in plain values, with the model's own where there is no wish."""
     own = bundle.settings.sampling
@@ -260,29 +286,29 @@ def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _find(path: Path) -> tuple[list[CaseFiles], list[CaseError]]:
-    """Find the cases under a path; one folder at fault does not hide the others of a cohort."""
+def find_with_faults(path: Path) -> tuple[list[CaseFiles], list[RefusedCaseError]]:
+    """Find the cases under a path, by name; one folder at fault does not hide the others of a cohort."""
     try:
         places = case_places(path)
     except CaseError as error:
-        return [], [error]
+        return [], [RefusedCaseError(error, path)]
     cases: list[CaseFiles] = []
-    faults: list[CaseError] = []
+    faults: list[RefusedCaseError] = []
     for place in places:
         try:
             cases.append(find_case_files(place))
         except CaseError as error:
-            faults.append(_study_fault(place) or error)
+            faults.append(RefusedCaseError(_study_fault(place) or error, place))
     return sorted(cases, key=lambda files: files.name), faults
 
 
-def _study_fault(place: Path) -> CaseError | None:
-    """Say what to do with a DICOM study; None for what is none."""
+def _study_fault(place: Path) -> str:
+    """Say what to do with a DICOM study; empty for what is none."""
     from napari_ddmd.dicom import is_study  # with pydicom, for which no case has to wait
 
     if not is_study(place):
-        return None
-    return CaseError(f"{place}: is a DICOM study; napari-ddmd import-dicom makes a case of it")
+        return ""
+    return f"{place}: is a DICOM study; napari-ddmd import-dicom makes a case of it"
 
 
 def _stamps(files: CaseFiles) -> list[tuple[int, int, int]]:
@@ -304,7 +330,3 @@ def _axial_slices(case: Case, wanted: tuple[int | None, int | None] | None) -> l
     if not 0 <= first < stop <= depth:
         raise PredictError(f"{case.name}: slices {first}:{stop} are not in the files, which have slices 0:{depth}")
     return sorted(case.grid.axial_slice(number) for number in range(first, stop))
-
-
-def _where(files: CaseFiles) -> Path:
-    return next(iter(files.images.values())).parent

@@ -26,7 +26,7 @@ def summarise(
     seconds: float,
     threshold: float,
 ) -> dict[str, Any]:
-    """Gather what is to be said of one case, in plain containers.
+    """Gather what is to be said of one case, in plain containers; the findings first.
 
     Slice numbers, voxels and the order of the scores are those of the case's files: slices count from 0
     along the file's inferior-superior axis, and ranges of slices include their last one.
@@ -49,19 +49,20 @@ def summarise(
     )[1]
     summary: dict[str, Any] = {
         "case": case.name,
+        "lesion_volume_ml": lesion_volume_ml(mask, case.spacing),
+        "lesions": [lesion_entry(lesion, case) for lesion in lesions],
         "warnings": list(case.cautions),
         "model": model_entry(bundle),
         "settings": {**settings, "threshold": threshold},
         "device": device,
-        "slices": {"first": numbers[0], "last": numbers[-1], "n": len(numbers), "numbers": numbers},
         "seconds": round(seconds, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),
-        "scores": _scores(volumes, numbers, case),
-        "lesion_volume_ml": lesion_volume_ml(mask, case.spacing),
-        "lesions": [lesion_entry(lesion, case) for lesion in lesions],
     }
     if device.startswith("cuda"):
         summary["peak_device_memory_mb"] = round(_peak_cuda_memory_mb(device), 1)
+    # Hundreds of lines in a file that has one value a line.
+    summary["slices"] = {"first": numbers[0], "last": numbers[-1], "n": len(numbers), "numbers": numbers}
+    summary["scores"] = _scores(volumes, numbers, case)
     return summary
 
 

@@ -6,6 +6,7 @@ that `sweep` can tell what nobody owns any more.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -23,6 +24,21 @@ PREFIX = ".saving-"
 _OWNER = ".owner"
 _DAY = 24 * 3600.0
 _MOST_NAMES = 3
+_ELSEWHERE = "choose another folder"
+_NO_FOLDER = "choose a folder that is there"
+_NO_RIGHT = "choose a folder that you may write to"
+_NO_SPACE = "choose another folder or free some space"
+_REMEDIES = {
+    errno.ENOENT: _NO_FOLDER,
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EROFS: _NO_RIGHT,
+    errno.ENAMETOOLONG: "choose another folder or a shorter name",
+    errno.ENOSPC: _NO_SPACE,
+}
+if sys.platform != "win32":
+    _REMEDIES[errno.EDQUOT] = _NO_SPACE
 
 
 class ExportError(ValueError):
@@ -157,8 +173,12 @@ def one_line_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise ExportError(f"{path}: cannot be written ({reason}); choose another folder or free some space") from error
+        raise ExportError(unwritable(path, error)) from error
+
+
+def unwritable(path: Path, error: OSError) -> str:
+    """Say that something cannot be written, why, and what may help."""
+    return f"{path}: cannot be written ({error.strerror or error}); {_REMEDIES.get(error.errno or 0, _ELSEWHERE)}"
 
 
 def write_text(path: str | Path, text: str) -> Path:

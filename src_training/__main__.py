@@ -25,6 +25,7 @@ from napari_ddmd.model.bundle import BundleError
 from napari_ddmd.one_line import one_line, print_any_name
 from napari_ddmd.segment import InferenceError
 from napari_ddmd.whole_files import sweep
+from src_training.cases import FaultyCasesError
 from src_training.checks import check_recipe
 from src_training.distributed import is_main
 from src_training.files import allow_many_files
@@ -97,7 +98,8 @@ def _main(arguments: Sequence[str] | None) -> int:
                 _stage(name)(run)
         write_out()
     except (RecipeError, CaseError, BundleError, DeviceError, InferenceError, LauncherError) as error:
-        print(f"src_training: {one_line(error)}", file=sys.stderr)
+        for line in error.lines if isinstance(error, FaultyCasesError) else (error,):
+            print(f"src_training: {one_line(line)}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         raise

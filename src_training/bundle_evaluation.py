@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from napari_ddmd.case import CaseFiles, find_cases, load_case
+from napari_ddmd.case import load_case
 from napari_ddmd.model.bundle import Bundle, save_bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
 from napari_ddmd.whole_files import sweep
 from src_training import distributed
 from src_training.card import model_card, recorded
+from src_training.cases import labelled_cases
 from src_training.evaluate import evaluate_case
 from src_training.figures.failures import failures
 from src_training.files import read_json, write_bytes, write_json
 from src_training.folds import patient_of
-from src_training.judged import kept_or_made
+from src_training.judged import judge_each
 from src_training.metrics import METRICS
 from src_training.recipe import RecipeError
 from src_training.report import markdown_table
@@ -54,29 +51,25 @@ def evaluate_bundle(run: Run) -> None:
     if recipe.record:
         _card(bundle)  # what cannot be written in the end is refused before hours of judging
     seen = {patient_of(name) for name in bundle.provenance.get("training_cases", [])}
-    labelled = [files for files in find_cases(recipe.data) if files.mask is not None]
-    twice = [name for name, times in Counter(files.name for files in labelled).items() if times > 1]
-    if twice:
-        raise RecipeError(f"{recipe.data}: holds two cases of the name {twice[0]}; give one of them another")
+    labelled = labelled_cases(recipe.data, task="judging", is_wanted=lambda name: patient_of(name) not in seen)
     left_out = {patient_of(files.name) for files in labelled} & seen
     if left_out:
         print(f"{bundle.name} was trained on {len(left_out)} of these patients, which are left out", file=sys.stderr)
-    judged = [files for files in labelled if patient_of(files.name) not in seen]
+    judged = {files.name: files for files in labelled if patient_of(files.name) not in seen}
     if not judged:
         raise RecipeError(f"{recipe.data}: has no labelled case that {bundle.name} has not been trained on")
     made_with = {"sha256": bundle.sha256, "sampling": asdict(bundle.settings.sampling), "seed": recipe.seed}
     folder, device = run.root / "evaluation", str(distributed.own_device(recipe.device))
 
-    def figures(files: CaseFiles) -> dict[str, Any]:
-        return evaluate_case(load_case(files), bundle, device=device, seed=recipe.seed)
+    def figures(name: str) -> dict[str, Any]:
+        return evaluate_case(load_case(judged[name]), bundle, device=device, seed=recipe.seed)
 
-    for files in tqdm(distributed.share(judged), desc=f"evaluate {bundle.name}", unit="case"):
-        kept_or_made(folder / f"{files.name}.json", files, made_with, partial(figures, files), needs=("worst",))
-    distributed.barrier()
+    own = {name: judged[name] for name in distributed.share(list(judged))}
+    judge_each(own, folder, made_with, figures, title=f"evaluate {bundle.name}", needs=("worst",))
     if not distributed.is_main():
         return
     remedy = "give the same command again"
-    patients = [read_json(folder / f"{files.name}.json", remedy=remedy) for files in judged]
+    patients = [read_json(folder / f"{name}.json", remedy=remedy) for name in judged]
     summary = {
         "systems": {patients[0]["system"]: join_patients(patients)},
         "patients": len(patients),
@@ -86,8 +79,7 @@ def evaluate_bundle(run: Run) -> None:
     write_bytes(run.root / "metrics.md", markdown_table(summary).encode())
     print(mean_dice(bundle, patients), file=sys.stderr)
     print(compared_with_card(bundle, patients, recipe.seed), file=sys.stderr)
-    by_name = {files.name: files for files in judged}
-    drawn = failures(run, bundle, patients, lambda name: load_case(by_name[name]), seed=recipe.seed, device=device)
+    drawn = failures(run, bundle, patients, lambda name: load_case(judged[name]), seed=recipe.seed, device=device)
     print(drawn[0] if drawn else f"{bundle.name}: no wrong voxel, and so no picture of failures", file=sys.stderr)
     if recipe.record:
         picture = drawn[0] if drawn and recipe.pictures else None

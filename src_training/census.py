@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from napari_ddmd.case import load_case
+from napari_ddmd.case import CaseError, load_case
+from src_training.case_bar import case_bar
+from src_training.cases import FaultyCasesError, labelled_cases
 from src_training.dataset import draw_balanced_set, rows_of
-from src_training.prepare import describe_slices, folds_of, labelled_cases
+from src_training.prepare import describe_slices, folds_of
 from src_training.recipe import Recipe
 from src_training.run import Run
 
@@ -45,13 +46,29 @@ class Census:
             labelled = labelled_cases(recipe.data)
             names = [files.name for files in labelled]
             folds = folds_of(recipe, names)
-            # Closed before an error is told, which would stand in the bar's own line.
-            with tqdm(labelled, desc="count", unit="case") as bar:
-                entries = {files.name: describe_slices(load_case(files), recipe.slices) for files in bar}
+            with case_bar(labelled, "count", len(labelled)) as bar:
+                entries, faults = {}, []
+                for files in bar:
+                    try:
+                        entries[files.name] = describe_slices(load_case(files), recipe.slices)
+                    except CaseError as error:
+                        faults.append(error)
+            if faults:
+                raise FaultyCasesError(faults)
         return cls(
             folds,
             {name: np.array(entry["unhealthy"], bool) for name, entry in entries.items()},
             {name: int(entry["judged"]) for name, entry in entries.items()},
+        )
+
+    def imagined(self, names: Sequence[str], recipe: Recipe) -> Census:
+        """Patients who are still to be made, as if they had the slices of these, in turn."""
+        known = sorted(self.unhealthy)
+        twins = {name: known[place % len(known)] for place, name in enumerate(names)}
+        return Census(
+            folds_of(recipe, list(names)),
+            {name: self.unhealthy[twin] for name, twin in twins.items()},
+            {name: self.judged[twin] for name, twin in twins.items()},
         )
 
     def kinds(self, cases: Sequence[str]) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,16 +15,18 @@ from src_training.census import Census
 from src_training.costs import Costs, activation_bytes, micro_batch
 from src_training.recipe import Recipe, synthetic_autoencoder_slices
 from src_training.run import Run, Split
+from src_training.synthetic_patients import patient_names, seconds_a_patient
 
 Rows = list[tuple[str, str]]
 
 
 def dry_run(recipe: Recipe, *, budget_s: float = 12.0) -> str:
-    """Count and measure what the stages of a recipe would take; nothing is trained or written.
+    """Count and measure what the stages of a recipe would take; nothing is trained, and nothing is left.
 
     The slices are counted in the run's slice store, or else in the cases themselves. Operations are those of the
     convolutions and matrix products. Hours follow from them and from the speed of this device, as busy as it is, which
-    is measured at the largest of a few growing sizes that keeps within the budget. Reading, augmenting and judging are
+    is measured at the largest of a few growing sizes that keeps within the budget; of the synthetic patients, one is
+    made, in a folder that is removed again. Reading, augmenting and judging are
     not in them.
 
     Parameters
@@ -69,7 +73,8 @@ def _stages(run: Run, census: Census, splits: Sequence[Split], costs: Costs) -> 
     recipe = run.recipe
     training = _training_stages(recipe, census, splits, costs)
     if recipe.pretraining.patients:
-        training.insert(2, _pretraining_stage(run, costs))
+        *before, last = _synthetic_stages(run, census, costs)
+        training = [*before, *training[:2], last, training[2]]
     slices = sum(census.judged[case] for split in splits for case in split.test_cases)
     if not slices:
         return training
@@ -126,25 +131,28 @@ def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], co
     ]
 
 
-def _pretraining_stage(run: Run, costs: Costs) -> Stage:
-    """The same stages over synthetic patients; what depends on their slices only once these have been made."""
+def _synthetic_stages(run: Run, census: Census, costs: Costs) -> list[Stage]:
+    """What is done with synthetic patients; those that are not made yet are taken to have the slices of real ones."""
     synthetic, patients = run.synthetic(), run.recipe.pretraining.patients
-    if synthetic.index_path.exists():
-        census = Census.of(synthetic)
-        stages = _training_stages(synthetic.recipe, census, synthetic.splits(census.folds), costs)
-        flops, seconds = sum(stage.flops for stage in stages), sum(stage.seconds for stage in stages)
-        return Stage("pretrain", f"{patients} synthetic patients, once made", flops, seconds)
-    recipe = synthetic.recipe.diffusion
-    members = run.recipe.model.denoiser.members
-    iterations = recipe.iterations * members
-    slices = iterations * recipe.batch_size
-    return Stage(
-        "pretrain",
-        f"{recipe.iterations:,} iterations{_each(members)}; without making {patients} synthetic patients and their "
-        "autoencoders",
-        slices * costs.flops["denoiser step"],
-        costs.seconds("denoiser step", slices, iterations),
-    )
+    are_made = synthetic.index_path.exists()
+    theirs = Census.of(synthetic) if are_made else census.imagined(patient_names(run), synthetic.recipe)
+    ensembles, maps, denoiser = _training_stages(synthetic.recipe, theirs, synthetic.splits(theirs.folds), costs)
+    stages = [
+        Stage("synthetic autoencoders", ensembles.work, ensembles.flops, ensembles.seconds),
+        Stage(
+            "pretrain",
+            f"maps of {maps.work}, {denoiser.work}",
+            maps.flops + denoiser.flops,
+            maps.seconds + denoiser.seconds,
+        ),
+    ]
+    if are_made:
+        return stages
+    at_once = max(1, min(run.recipe.workers, patients, os.cpu_count() or 1))
+    seconds = seconds_a_patient(run)
+    side_by_side = f", {at_once} side by side" if at_once > 1 else ""
+    work = f"{patients} to be made, {seconds:.0f} s each{side_by_side}; slices as many as real patients have"
+    return [Stage("synthetic patients", work, 0, math.ceil(patients / at_once) * seconds), *stages]
 
 
 def _each(members: int) -> str:
@@ -220,7 +228,10 @@ def _memory_rows(recipe: Recipe, costs: Costs) -> Rows:
 
 def _stage_rows(stages: Sequence[Stage]) -> Rows:
     total = Stage("together", "", sum(stage.flops for stage in stages), sum(stage.seconds for stage in stages))
-    return [(s.name, f"{_flop(s.flops):>11}  {_hours(s.seconds):>12}  {s.work}".rstrip()) for s in (*stages, total)]
+    return [
+        (s.name, f"{_flop(s.flops) if s.flops else '-':>11}  {_hours(s.seconds):>12}  {s.work}".rstrip())
+        for s in (*stages, total)
+    ]
 
 
 def _kinds(counts: tuple[int, int]) -> str:

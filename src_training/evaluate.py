@@ -6,11 +6,9 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from torch import nn
-from tqdm import tqdm
 
 from napari_ddmd.case import Case, load_case
 from napari_ddmd.missing import missing_modalities
@@ -19,7 +17,7 @@ from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
 from src_training import distributed
 from src_training.files import write_bytes, write_json
-from src_training.judged import case_files, kept_or_made
+from src_training.judged import case_files, judge_each
 from src_training.patient import judged_slices, patient_figures
 from src_training.recipe import DDMD_VARIANTS, DataRecipe, Recipe
 from src_training.report import markdown_table
@@ -71,9 +69,7 @@ def evaluate_split(split: Split) -> None:
     def figures(name: str) -> dict[str, Any]:
         return judge(load_case(files[name])) | {"system": system_name(split.run)}
 
-    for name in tqdm(files, desc=title, unit="case", disable=not files):
-        kept_or_made(folder / f"{name}.json", files[name], made_with, partial(figures, name))
-    distributed.barrier()
+    judge_each(files, folder, made_with, figures, title=title)
     publish_figures(split)
 
 

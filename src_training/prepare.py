@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from napari_ddmd.case import Case, CaseFiles, find_cases, load_case
+from napari_ddmd.case import Case, CaseError, CaseFiles, load_case
 from napari_ddmd.window import CaseWindow
 from src_training import distributed
+from src_training.case_bar import case_bar
+from src_training.cases import FaultyCasesError, labelled_cases
 from src_training.files import read_json, write_array, write_json
 from src_training.folds import assign_folds
 from src_training.processes import each
@@ -39,7 +38,7 @@ def _prepare(run: Run) -> None:
     fingerprint = run.slices_fingerprint
     if run.index_path.exists():
         run.check_fingerprint(run.index_path, fingerprint)
-    labelled = labelled_cases(recipe.data)
+    labelled = labelled_cases(recipe.data, are_read=not run.index_path.exists())
     names = [files.name for files in labelled]
     if run.index_path.exists():
         stored = run.stored_folds()
@@ -59,18 +58,18 @@ def _prepare(run: Run) -> None:
         return
     folds = folds_of(recipe, names)
     task = f"{run.slices}: a process that prepared cases"
-    # Closed before an error is told, which would stand in the bar's own line.
-    with tqdm(
-        each(partial(_entry, run), labelled, recipe.workers, task=task),
-        total=len(labelled),
-        desc="prepare",
-        unit="case",
-    ) as bar:
-        cases = {
-            files.name: entry | {"fold": folds[files.name], "folder": _folder(files)}
-            for files, entry in zip(labelled, bar, strict=True)
-        }
-    write_json(run.index_path, {"fingerprint": fingerprint, "cases": cases})
+    entries: dict[str, dict[str, Any]] = {}
+    faults: list[CaseError] = []
+    work = each(partial(_entry, run), labelled, recipe.workers, task=task)
+    with case_bar(work, "prepare", len(labelled)) as bar:
+        for files, entry in zip(labelled, bar, strict=True):
+            if isinstance(entry, CaseError):
+                faults.append(entry)
+            else:
+                entries[files.name] = entry | {"fold": folds[files.name], "folder": str(files.folder)}
+    if faults:
+        raise FaultyCasesError(faults, kept="the other cases are prepared and kept")
+    write_json(run.index_path, {"fingerprint": fingerprint, "cases": entries})
 
 
 def folds_of(recipe: Recipe, names: list[str]) -> dict[str, int]:
@@ -79,31 +78,19 @@ def folds_of(recipe: Recipe, names: list[str]) -> dict[str, int]:
     return assign_folds(names, folds=settings.folds, seed=recipe.seed, fold_file=settings.fold_file)
 
 
-def _entry(run: Run, files: CaseFiles) -> dict[str, Any]:
-    """What the index says of a case, which is stored unless it is there."""
+def _entry(run: Run, files: CaseFiles) -> dict[str, Any] | CaseError:
+    """What the index says of a case, which is stored unless it is there; what is wrong with one that cannot be read."""
     path, fingerprint = run.slices / f"{files.name}.json", run.slices_fingerprint
     if path.exists():
         run.check_fingerprint(path, fingerprint)
     else:
-        write_json(path, {"fingerprint": fingerprint, "case": _store(load_case(files), run.recipe, run.slices)})
+        try:
+            case = load_case(files)
+        except CaseError as error:
+            return error
+        write_json(path, {"fingerprint": fingerprint, "case": _store(case, run.recipe, run.slices)})
     entry: dict[str, Any] = read_json(path, remedy="delete it and run the stage 'prepare' again")["case"]
     return entry
-
-
-def labelled_cases(folder: Path) -> list[CaseFiles]:
-    """The cases of a folder that have a mask; those without are named on standard error."""
-    labelled = []
-    for files in find_cases(folder):
-        if files.mask is None:
-            print(f"{files.name}: no mask, left out", file=sys.stderr)
-        else:
-            labelled.append(files)
-    if not labelled:
-        raise RecipeError(f"{folder}: no case has a mask; training needs *_seg.nii.gz files")
-    names = [files.name for files in labelled]
-    if len(set(names)) < len(names):
-        raise RecipeError(f"{folder}: two cases have the same name; rename one")
-    return labelled
 
 
 def describe_slices(case: Case, recipe: DataRecipe) -> dict[str, Any]:
@@ -134,11 +121,6 @@ def describe_slices(case: Case, recipe: DataRecipe) -> dict[str, Any]:
         "unhealthy": (labels[kept] > 0).any(axis=(1, 2)).tolist(),
         "judged": int((voxels[recipe.first_slice : recipe.last_slice + 1] > 0).sum()),
     }
-
-
-def _folder(files: CaseFiles) -> str:
-    """The folder that a case is loaded from again; some keep each image in a folder of its own below it."""
-    return os.path.commonpath([image.parent for image in files.images.values()])
 
 
 def _store(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:

@@ -6,11 +6,9 @@ import hashlib
 import math
 import sys
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from napari_ddmd.case import Case, load_case
 from napari_ddmd.model.bundle import Bundle, read_bundle
@@ -18,7 +16,7 @@ from src_training import distributed
 from src_training.few_steps import judge_steps
 from src_training.figures.robustness_curves import robustness_curves
 from src_training.files import read_json, write_bytes, write_json
-from src_training.judged import case_files, kept_or_made
+from src_training.judged import case_files, judge_each
 from src_training.metrics import bootstrap_interval
 from src_training.patient import judged_slices
 from src_training.perturbations import PERTURBATIONS
@@ -77,9 +75,7 @@ def _judge_split(split: Split) -> list[dict[str, Any]]:
     def figures(name: str) -> dict[str, Any]:
         return judge_case(load_case(files[name]), bundle, recipe, device=device)
 
-    for name in tqdm(files, desc=f"robustness {split.name}", unit="case", disable=not files):
-        kept_or_made(folder / f"{name}.json", files[name], made_with, partial(figures, name))
-    distributed.barrier()
+    judge_each(files, folder, made_with, figures, title=f"robustness {split.name}")
     remedy = "give the same command again"
     return [read_json(folder / f"{name}.json", remedy=remedy) for name in split.test_cases]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-
-from tqdm import tqdm
+from tempfile import TemporaryDirectory
 
 from napari_ddmd.synthetic import write_case
 from napari_ddmd.whole_files import sweep
 from src_training import distributed
+from src_training.case_bar import case_bar
 from src_training.files import write_json
 from src_training.prepare import prepare
 from src_training.processes import each
@@ -62,24 +63,38 @@ def make_patients(folder: Path, count: int, seed: int, workers: int, maps: Seque
     RecipeError
         If a process dies, most likely for want of memory.
     """
-    missing = distributed.share(distributed.on_main(lambda: _missing(folder, count, seed, maps)))
+    missing = distributed.share(distributed.on_main(lambda: _missing(folder, _patients(count, seed, maps))))
     task = f"{folder}: a process that made synthetic patients"
     done = each(partial(_make_patient, folder), missing, workers, task=task)
-    if missing:
-        # Closed before an error is told, which would stand in the bar's own line.
-        with tqdm(done, total=len(missing), desc="synthetic patients", unit="case") as bar:
-            list(bar)
+    with case_bar(done, "synthetic patients", len(missing)) as bar:
+        list(bar)
     distributed.barrier()
 
 
-def _missing(folder: Path, count: int, seed: int, maps: Sequence[Path]) -> list[Patient]:
+def patient_names(run: Run) -> list[str]:
+    """What the synthetic patients of a run are called."""
+    return [_name(seed) for seed, _map in _patients(run.recipe.pretraining.patients, run.recipe.seed, ())]
+
+
+def seconds_a_patient(run: Run) -> float:
+    """Make the first synthetic patient of a run in a folder that is removed again, to see how long that takes."""
+    recipe = run.recipe
+    first = _patients(recipe.pretraining.patients, recipe.seed, anatomy_files(recipe.pretraining))[0]
+    with TemporaryDirectory(prefix="napari-ddmd-") as folder:
+        started = time.perf_counter()
+        _make_patient(Path(folder), first)
+        return time.perf_counter() - started
+
+
+def _patients(count: int, seed: int, maps: Sequence[Path]) -> list[Patient]:
+    return [(1000 * (seed + 1) + n, maps[n // 2 % len(maps)] if maps and n % 2 else None) for n in range(count)]
+
+
+def _missing(folder: Path, patients: Sequence[Patient]) -> list[Patient]:
     """The patients that are not there, those of one map in a row; what was left half-written is deleted."""
     sweep(folder)
     for unfinished in folder.glob(".*.part"):  # of earlier versions
         shutil.rmtree(unfinished, ignore_errors=True)
-    patients: list[Patient] = [
-        (1000 * (seed + 1) + n, maps[n // 2 % len(maps)] if maps and n % 2 else None) for n in range(count)
-    ]
     # A map takes seconds to read, and the last one is kept.
     return sorted(
         (patient for patient in patients if not (folder / _name(patient[0])).exists()),

@@ -19,7 +19,10 @@ LONGEST_MODULE = 350
 
 QT_AND_NAPARI = ("qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "napari", "magicgui", "superqt", "vispy")
 # What people and windows talk to; it may know everything but the training, and nothing below may know it.
-TOP = ("viewer", "cli", "__main__", "cohort", "demo", "predict", "progress_line")
+TOP = (
+    *("viewer", "cli", "__main__", "cohort", "demo", "predict", "progress_line"),
+    *("predict_command", "command_faults", "cohort_table"),
+)
 # The rooms at the bottom, and all that they may know of this package. Every other room is the pipeline's.
 # Beside them lies what knows nothing but files.
 BOTTOM = {"case": {"case"}, "model": {"case", "model", "whole_files"}}

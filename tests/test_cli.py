@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 import napari_ddmd
-from napari_ddmd import case_sampler
+from napari_ddmd import case_sampler, predict_command
 from napari_ddmd import predict as predict_module
 from napari_ddmd.case import load_case
 from napari_ddmd.cli import main
 from napari_ddmd.model import Bundle
+from napari_ddmd.model.samplers import SAMPLERS
 
 from .conftest import CaseWriter
 from .results import correct_mask
@@ -45,7 +46,34 @@ def test_a_mistyped_option_points_to_the_help_of_its_command(
 ) -> None:
     assert main(["predict", str(small_case_folder), "--out", "x", "--sampls", "3"]) == 2
     line = one_line(capsys.readouterr().err)
-    assert line == "napari-ddmd predict: unrecognized arguments: --sampls 3; see napari-ddmd predict --help\n"
+    assert line == (
+        "napari-ddmd predict: unrecognized arguments: --sampls 3; --sampls: did you mean --samples? "
+        "See napari-ddmd predict --help\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["predict", "x", "--ouput", "y"], "arguments are required: --out; --ouput: did you mean --out? See"),
+        (["predict", "x", "--out", "y", "--sampels=3"], "--sampels=3; --sampels: did you mean --samples? See"),
+        (["demo", "--headles"], "unrecognized arguments: --headles; --headles: did you mean --headless? See"),
+        (["--verson"], "--verson: did you mean --version? See napari-ddmd --help"),
+        (["predict", "x", "--out", "y", "--frobnicate"], "unrecognized arguments: --frobnicate; see"),
+        (["predict", "x", "--out", "y", "--steps", "0"], "'0' is not a whole number from 1; see"),
+        (["predict", "--out", "y", "--", "--ouput"], "--ouput: no such file or folder; check the path"),
+    ],
+)
+def test_a_mistyped_option_is_told_the_near_one(
+    words: list[str], told: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert told in one_line(capsys.readouterr().err)
+
+
+def test_the_samplers_are_those_of_the_model() -> None:
+    assert predict_command._SAMPLERS == SAMPLERS
 
 
 @pytest.mark.parametrize("option", ["--overwrit", "--up", "--sample"])
@@ -105,6 +133,7 @@ def test_bad_input_is_one_line_and_status_2(program: list[str], tmp_path: Path) 
         (["predict", "case", "--out", "x", "--threshold", "1"], r"'1' is not a number in [0, 1)"),
         (["predict", "case", "--out", "x", "--threshold", "high"], r"'high' is not a number in [0, 1)"),
         (["predict", "case", "--out", "x", "--device", "tpu"], "invalid choice: 'tpu'"),
+        (["predict", "case", "--out", "x", "--sampler", "foo"], "invalid choice: 'foo' (choose from"),
         (["sample-case", "x", "--seed", "-1"], "'-1' is not a whole number from 0"),
         (["sample-case", "x", "--seed", "1.5"], "'1.5' is not a whole number from 0"),
     ],
@@ -136,6 +165,20 @@ def test_a_report_comes_when_it_is_asked_for(small_case_folder: Path, tiny_model
     assert not list(out.rglob("*.html"))
     assert predict(small_case_folder, tiny_model_folder, out, "--report", "--overwrite") == 0
     assert [file.name for file in out.rglob("*.html")] == ["Small_001_report.html"]
+
+
+def test_a_report_that_goes_with_the_results_that_it_told_of_is_told(
+    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
+) -> None:
+    for again in ([], ["--overwrite"]):
+        assert predict(small_case_folder, tiny_model_folder, out, "--report", *again) == 0
+    assert capsys.readouterr().err == ""
+    assert predict(small_case_folder, tiny_model_folder, out, "--overwrite") == 0
+    assert one_line(capsys.readouterr().err) == (
+        "napari-ddmd: warning: Small_001: Small_001_report.html and Small_001_lesions.csv of the earlier results are "
+        "removed; --report writes new ones\n"
+    )
+    assert not list(out.rglob("*.html"))
 
 
 def test_json_is_the_summary_alone(
@@ -220,8 +263,9 @@ def test_one_case_at_fault_does_not_lose_the_others(
     printed = capsys.readouterr()
     answer = json.loads(printed.out)
     assert [summary["case"] for summary in answer["cases"]] == ["a", "e"]
-    assert sorted(entry.name for entry in out.iterdir()) == ["a", "e"]
-    lines = printed.err.splitlines()
+    assert sorted(entry.name for entry in out.iterdir()) == ["a", "cohort.csv", "e"]
+    *lines, last = printed.err.splitlines()
+    assert last == f"5 cases: 2 done, 3 failed; results in {out}, table {out / 'cohort.csv'}"
     assert len(lines) == len(answer["failed"]) == 3
     for fault in (cohort / "d", cohort / "b", cut):
         assert any(f"{fault}:" in line for line in lines), fault
@@ -256,7 +300,7 @@ def test_no_memory_and_no_defect_costs_the_cases_after_it(
     monkeypatch.setattr(predict_module, "save_prediction", fail_once)
     assert predict(tmp_path / "cohort", tiny_model_folder, out) == status
     assert told in capsys.readouterr().err
-    assert [entry.name for entry in out.iterdir()] == ["b"]
+    assert sorted(entry.name for entry in out.iterdir()) == ["b", "cohort.csv"]
 
 
 def test_cases_of_one_name_and_unnamed_images_do_not_lose_the_others(
@@ -270,7 +314,7 @@ def test_cases_of_one_name_and_unnamed_images_do_not_lose_the_others(
     shutil.copy(twins[0] / "001_t1.nii.gz", scan)
 
     assert predict(cohort, tiny_model_folder, out) == 2
-    assert [entry.name for entry in out.iterdir()] == ["002"]
+    assert sorted(entry.name for entry in out.iterdir()) == ["002", "cohort.csv"]
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[1] for line in lines] == [str(place) for place in (scan, *twins)]
 
@@ -294,11 +338,10 @@ def test_a_missing_model_is_named(small_case_folder: Path, out: Path, capsys: Ca
     assert "no-such-model: no such model" in one_line(capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("option", [["--sampler", "dice"], ["--slices", "4:99"]])
 def test_settings_that_do_not_fit_the_case(
-    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured, option: list[str]
+    small_case_folder: Path, tiny_model_folder: Path, out: Path, capsys: Captured
 ) -> None:
-    assert predict(small_case_folder, tiny_model_folder, out, *option) == 2
+    assert predict(small_case_folder, tiny_model_folder, out, "--slices", "4:99") == 2
     assert "Small_001: " in one_line(capsys.readouterr().err)
     assert not out.exists()
 

@@ -147,6 +147,8 @@ def test_the_summary_counts_as_the_files_do(save: Save, small_case: Case, tiny_b
     # The file's third axis runs downwards: axial slices 2, 3, 4 of 8 are the file's 5, 4, 3.
     summary = json.loads(save(finished(small_case, slices=[4, 2, 3])).read_text())
 
+    assert list(summary)[:4] == ["case", "lesion_volume_ml", "lesions", "warnings"], "what is looked for comes first"
+    assert list(summary).index("scores") > list(summary).index("settings")
     assert summary["case"] == "Small_001"
     assert summary["model"] == {
         "name": tiny_bundle.name,

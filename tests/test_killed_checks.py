@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from napari_ddmd.cli import main
+from napari_ddmd.cohort import DoneCase
 from napari_ddmd.export import file_names
 from napari_ddmd.whole_files import PREFIX
 
@@ -48,7 +49,7 @@ def test_a_kill_while_it_is_tried_whether_results_can_be_written(
     record_property: Callable[[str, object], None],
 ) -> None:
     monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda name: None)
-    monkeypatch.setattr("napari_ddmd.cohort.do_case", lambda *_, **__: ({}, "done"))
+    monkeypatch.setattr("napari_ddmd.cohort.do_case", lambda *_, **__: DoneCase({}, "done"))
     root = tmp_path / "killed"
     subprocess.run([sys.executable, "-c", CODE, str(root), there], cwd=ROOT, check=True, timeout=100)
 
@@ -69,7 +70,7 @@ def test_what_was_left_above_a_folder_that_was_made_since_is_found(
     small_case_folder: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda name: None)
-    monkeypatch.setattr("napari_ddmd.cohort.do_case", lambda *_, **__: ({}, "done"))
+    monkeypatch.setattr("napari_ddmd.cohort.do_case", lambda *_, **__: DoneCase({}, "done"))
     monkeypatch.setattr("napari_ddmd.demo.run_demo", _stop)
     (tmp_path / "out").mkdir()
     for words in (["predict", str(small_case_folder)], ["demo", "--headless"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -32,7 +33,7 @@ def test_a_process_that_nobody_launched_has_all(monkeypatch: pytest.MonkeyPatch)
 
     assert launcher.share("abc") == ["a", "b", "c"]
     assert launcher.device_name("auto") == "auto"
-    launcher.wait_for_all()
+    assert launcher.gather("abc") == ["a", "b", "c"]
 
 
 def test_shares_are_all_items_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +107,16 @@ def test_two_processes_predict_a_cohort(tmp_path: Path, write_small_case: CaseWr
     assert [[summary["case"] for summary in answer["cases"]] for answer in answers] == [["b"], ["c"]]
     assert answers[0]["failed"] == []
     assert [fault.split(":")[0].split("/")[-1] for fault in sorted(answers[1]["failed"])] == ["a_flair.nii.gz", "d"]
-    assert {path.name for path in (tmp_path / "results").iterdir()} == {"b", "c"}
+    assert {path.name for path in (tmp_path / "results").iterdir()} == {"b", "c", "cohort.csv"}
+    with (tmp_path / "results" / "cohort.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["case"], row["status"]) for row in rows] == [
+        ("a", "failed"),
+        ("b", "done"),
+        ("c", "done"),
+        ("d", "failed"),
+    ]
+    assert done.stderr.count("4 cases: 2 done, 2 failed; results in results, table ") == 1
     # Two processes write to one stream, so that a line need not begin where one of them began it.
     said = re.findall(r"napari-ddmd: (?!warning: )[^\n]*", done.stderr)
     assert len(said) == 2

@@ -144,8 +144,10 @@ def run_cohort(cohort: Path, good: list[str], bad: list[str], model: Path, out: 
     kept = {file.split("/")[0] for file in done}
     assert not kept & set(begun)
     assert {name for name in good if (out / name / "summary.json").exists()} == set(good)
-    assert sorted(entry.name for entry in out.iterdir()) == good
-    printed = ended.stdout.splitlines()
+    assert sorted(entry.name for entry in out.iterdir()) == sorted([*good, "cohort.csv"])
+    *printed, last = ended.stdout.splitlines()
+    counts = {"done": len(good) - len(kept), "kept": len(kept), "failed": len(bad)}
+    assert last.startswith(f"{len(good + bad)} cases: {', '.join(f'{n} {kind}' for kind, n in counts.items() if n)}; ")
     assert len(printed) == len(good)
     assert {line.split(":")[0] for line in printed if "is done, and kept" in line} == kept
     # One line says what the kill has left, and one each what is wrong with the bad ones.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from napari_ddmd import whole_files
-from napari_ddmd.whole_files import ExportError, sweep, workplace, write_text
+from napari_ddmd.whole_files import ExportError, sweep, unwritable, workplace, write_text
 
 
 def test_a_text_is_written_as_it_is(tmp_path: Path) -> None:
@@ -35,8 +35,27 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"nowhere/a\.txt: cannot be written"):
+    with pytest.raises(
+        ExportError,
+        match=r"nowhere/a\.txt: cannot be written [^\n]*; choose a folder that is there$",
+    ):
         write_text(tmp_path / "nowhere" / "a.txt", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "choose another folder or free some space"),
+        (errno.ENOENT, "choose a folder that is there"),
+        (errno.EACCES, "choose a folder that you may write to"),
+        (errno.EROFS, "choose a folder that you may write to"),
+        (errno.ENAMETOOLONG, "choose another folder or a shorter name"),
+        (errno.EIO, "choose another folder"),
+    ],
+)
+def test_the_advice_is_that_for_the_fault(number: int, told: str) -> None:
+    assert unwritable(Path("a.txt"), OSError(number, "why")) == f"a.txt: cannot be written (why); {told}"
+    assert unwritable(Path("a.txt"), OSError("why")) == "a.txt: cannot be written (why); choose another folder"
 
 
 def test_what_a_living_process_owns_stays_and_goes_when_it_has_died(tmp_path: Path) -> None:

@@ -7,5 +7,19 @@ class CaseError(ValueError):
     """An input that cannot be used; its text is one line that names the file and says what to do."""
 
 
+class MissingImagesError(CaseError):
+    """A case that lacks images.
+
+    Attributes
+    ----------
+    modalities
+        Those that have none.
+    """
+
+    def __init__(self, message: str, modalities: list[str]) -> None:
+        super().__init__(message)
+        self.modalities = modalities
+
+
 class CaseWarning(UserWarning):
     """Something about an input that the user should know, although the load goes on."""

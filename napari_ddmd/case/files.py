@@ -45,6 +45,11 @@ class CaseFiles:
     images: dict[str, Path]
     mask: Path | None = None
 
+    @property
+    def folder(self) -> Path:
+        """The folder that the case is loaded from; some keep each image in a folder of its own below it."""
+        return Path(os.path.commonpath([image.parent for image in self.images.values()]))
+
 
 def find_case_files(path: str | os.PathLike[str], *, assignment: Mapping[str, Path] | None = None) -> CaseFiles:
     """Find the files of one case.

@@ -15,7 +15,7 @@ from nibabel.orientations import aff2axcodes
 from numpy.typing import NDArray
 
 from napari_ddmd.case.case import Case
-from napari_ddmd.case.errors import CaseError, CaseWarning
+from napari_ddmd.case.errors import CaseError, CaseWarning, MissingImagesError
 from napari_ddmd.case.files import CaseFiles, find_case_files
 from napari_ddmd.case.grid import AxialGrid
 from napari_ddmd.case.naming import MODALITIES
@@ -66,20 +66,9 @@ def load_case(
         If the mask's origin is not the images', a header does not tell the orientation, or a modality is missing.
     """
     files = path if isinstance(path, CaseFiles) else find_case_files(path, assignment=assignment)
-    missing = _missing(files, most=1 if allow_missing else 0)
-    images = {modality: open_nifti(files.images[modality]) for modality in MODALITIES if modality not in missing}
+    images, mask_file, mask_grid, remarks = _opened(files, allow_missing=allow_missing)
     reference = next(iter(images.values()))
     grid = reference.grid()
-    for image in images.values():
-        _refuse_other_grid(image, reference)
-    remarks = [remark for image in images.values() for remark in image.remarks]
-    remarks += _orientation_remarks(reference)
-    remarks += [f"{files.name}: has no {modality}; what is found without it is less sure" for modality in missing]
-    mask_file, mask_grid = None, grid
-    if files.mask is not None:
-        mask_file = open_nifti(files.mask)
-        mask_grid, mask_remarks = _place_mask(mask_file, grid)
-        remarks += [*mask_file.remarks, *mask_remarks]
 
     try:
         volumes, labels = _read_all(images, mask_file, grid)
@@ -91,6 +80,37 @@ def load_case(
     for text in remarks:
         (remark or _warn)(text)
     return Case(files.name, volumes, grid, files, plain_header(reference.header), mask, tuple(remarks))
+
+
+def check_headers(files: CaseFiles) -> None:
+    """Check of a case all that can be told without reading a voxel: its images are there, and lie on one grid.
+
+    Raises
+    ------
+    CaseError
+        As `load_case` would.
+    """
+    _opened(files, allow_missing=False)
+
+
+def _opened(
+    files: CaseFiles, *, allow_missing: bool
+) -> tuple[dict[str, NiftiFile], NiftiFile | None, AxialGrid, list[str]]:
+    """The images' headers by modality, the mask's and the grid to read it with, and what there is to remark."""
+    missing = _missing(files, most=1 if allow_missing else 0)
+    images = {modality: open_nifti(files.images[modality]) for modality in MODALITIES if modality not in missing}
+    reference = next(iter(images.values()))
+    grid = reference.grid()
+    for image in images.values():
+        _refuse_other_grid(image, reference)
+    remarks = [remark for image in images.values() for remark in image.remarks]
+    remarks += _orientation_remarks(reference)
+    remarks += [f"{files.name}: has no {modality}; what is found without it is less sure" for modality in missing]
+    if files.mask is None:
+        return images, None, grid, remarks
+    mask_file = open_nifti(files.mask)
+    mask_grid, mask_remarks = _place_mask(mask_file, grid)
+    return images, mask_file, mask_grid, [*remarks, *mask_file.remarks, *mask_remarks]
 
 
 def _read_all(
@@ -166,11 +186,9 @@ def _missing(files: CaseFiles, most: int) -> list[str]:
         names = " and ".join(missing)
         ends = " and ".join(f"_{modality}.nii.gz" for modality in missing)
         remedy = f"add {'it' if len(missing) == 1 else 'them'}, or rename to end in {ends}"
-        if len(missing) == 1:
-            remedy += "; `napari-ddmd predict --allow-missing` goes on without it"
-        elif most:
+        if most:
             remedy += "; no more than one may be missing"
-        raise CaseError(f"{folder}: no image for {names}; {remedy}")
+        raise MissingImagesError(f"{folder}: no image for {names}; {remedy}", missing)
     return missing
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from napari_ddmd.case import Case
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.samplers import SAMPLERS
+from src_training.case_bar import case_bar
 from src_training.few_steps import Outcome, judge_steps
 from src_training.figures.drawing import ABNORMAL, HEALTHY, TEXT, THIRD, counted, new_figure, save_figure
 from src_training.figures.trained import LABELS, Patient
@@ -80,11 +80,10 @@ def steps_curve(
     outcomes: dict[str, list[Outcome]] = {}
     for name in chosen:
         judged = in_turn([patient for patient in patients if name in patient.systems], at_most)
-        outcomes[name] = [
-            outcome
-            for patient in tqdm(judged, desc=f"{NAME} {name}", unit="case")
-            for outcome in _patient(run, patient, name, steps, samplers, samples, every)
-        ]
+        with case_bar(judged, f"{NAME} {name}", len(judged)) as bar:
+            outcomes[name] = [
+                outcome for patient in bar for outcome in _patient(run, patient, name, steps, samplers, samples, every)
+            ]
     names = sorted({outcome.case for found in outcomes.values() for outcome in found})
     dices = [max(outcome.dices.items())[1] for found in outcomes.values() for outcome in found]
     figure = new_figure(

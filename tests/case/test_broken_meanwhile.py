@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from napari_ddmd.case import find_case_files, load, load_case
+from napari_ddmd.case import CaseFiles, find_case_files, load, load_case
 from napari_ddmd.case.errors import CaseError
 from napari_ddmd.case.nifti import NiftiFile, open_nifti
 from napari_ddmd.cli import main
+from napari_ddmd.cohort import DoneCase
 from napari_ddmd.model import Bundle
 from tests.case.broken.broken import NAME, nifti, packed, write_healthy
 
@@ -167,7 +168,12 @@ def test_a_folder_that_may_be_listed_and_not_entered_is_one_line_and_costs_no_ot
 ) -> None:
     done: list[str] = []
     monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda name: None)
-    monkeypatch.setattr("napari_ddmd.cohort.do_case", lambda files, *_rest, **_more: (done.append(files.name), "done"))
+
+    def do_case(files: CaseFiles, *_rest: object, **_more: object) -> DoneCase:
+        done.append(files.name)
+        return DoneCase({}, "done")
+
+    monkeypatch.setattr("napari_ddmd.cohort.do_case", do_case)
     cohort = write_healthy(as_nobody / "cohort").parent
     locked = cohort / "Locked_001"
     locked.mkdir()

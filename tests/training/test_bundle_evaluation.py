@@ -81,6 +81,52 @@ def test_what_it_finds_becomes_part_of_the_card(
     assert len(load_bundle(model).provenance["evaluations"]) == len(after.provenance["evaluations"])
 
 
+def test_cases_at_fault_are_all_named_before_anything_is_judged(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, seen = tmp_path / "data", load_bundle(model).provenance["training_cases"][0]
+    for name in ("NoT2", "Good", "NoFlair", seen):
+        write_patient(data / name, 9)
+    for name, kind in (("NoT2", "t2"), ("NoFlair", "flair"), (seen, "t1")):
+        (data / name / f"{name}_{kind}.nii.gz").unlink()
+    write_patient(data / "Unlabelled", 9, mask=False)
+    monkeypatch.setattr(module, "evaluate_case", None)
+
+    assert judge(model, data, tmp_path / "judged") == 2
+    unlabelled, *said = capsys.readouterr().err.splitlines()
+    assert unlabelled == "Unlabelled: no mask, left out"
+    assert [line.split(";")[0] for line in said] == [
+        f"src_training: {data / 'NoFlair'}: no image for flair",
+        f"src_training: {data / 'NoT2'}: no image for t2",
+        "src_training: 2 cases are at fault",
+    ]
+    assert said[-1].endswith("or move the case out of the data folder")
+
+
+def test_a_case_that_breaks_in_the_reading_costs_the_others_nothing(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("A", "B", "C"):
+        write_patient(tmp_path / "data" / name, 9)
+    for name in ("A", "B"):
+        broken = tmp_path / "data" / name / f"{name}_t2.nii.gz"
+        broken.write_bytes(broken.read_bytes()[:-200])
+
+    assert judge(model, tmp_path / "data", tmp_path / "judged") == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("src_training: ")]
+    assert [f"{name}_t2.nii.gz: " in line for name, line in zip("AB", said, strict=False)] == [True, True]
+    assert said[2:] == [
+        "src_training: 2 cases are at fault; mend each as its line says "
+        "(the figures of the others are kept; the same command goes on)"
+    ]
+    assert [path.name for path in (tmp_path / "judged" / "evaluation").iterdir()] == ["C.json"]
+    for name in ("A", "B"):
+        shutil.rmtree(tmp_path / "data" / name)
+    before = (tmp_path / "judged" / "evaluation" / "C.json").stat().st_mtime_ns
+    assert judge(model, tmp_path / "data", tmp_path / "judged") == 0
+    assert (tmp_path / "judged" / "evaluation" / "C.json").stat().st_mtime_ns == before
+
+
 @pytest.mark.parametrize("case", ["a training", "nobody", "no model", "one name twice"])
 def test_refusals(
     case: str, model: Path, cohort: Path, tiny_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -93,9 +139,10 @@ def test_refusals(
         shutil.copytree(cohort / name, tmp_path / "seen" / name)
         data, expected = tmp_path / "seen", "has no labelled case that compact has not been trained on"
     elif case == "one name twice":
+        name = load_bundle(model).provenance["held_out_cases"][0]
         for group in ("HGG", "LGG"):
-            shutil.copytree(cohort / PATIENTS[0], tmp_path / "data" / group / PATIENTS[0])
-        data, expected = tmp_path / "data", f"holds two cases of the name {PATIENTS[0]}; give one of them another"
+            shutil.copytree(cohort / name, tmp_path / "data" / group / name)
+        data, expected = tmp_path / "data", f"LGG/{name}: has the same name as {tmp_path}/data/HGG/{name}; rename"
     else:
         model = tmp_path / "missing"
     before = (tiny_copy / "recipe.json").read_bytes()

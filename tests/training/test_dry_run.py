@@ -10,9 +10,12 @@ import pytest
 
 from src_training.costs import Costs
 from src_training.dry_run import dry_run
+from src_training.prepare import prepare
 from src_training.recipe import RecipeError
+from src_training.run import Run
+from src_training.synthetic_patients import patient_names, seconds_a_patient
 
-from .conftest import tiny_recipe
+from .conftest import tiny_recipe, write_patient
 
 WIDE = ("--slices.min-brain-mm2", "1")
 """Keeps all seven slices with brain of each patient."""
@@ -27,6 +30,7 @@ def costs(cohort: Path) -> Costs:
 @pytest.fixture(autouse=True)
 def _measured_before(costs: Costs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Costs, "of", lambda _recipe, _budget_s: costs)
+    monkeypatch.setattr("src_training.dry_run.seconds_a_patient", lambda _run: 10.0)
 
 
 def row(page: str, label: str) -> str:
@@ -34,6 +38,21 @@ def row(page: str, label: str) -> str:
     found = re.search(rf"^ *{re.escape(label)} {{2,}}(.+)$", page, re.MULTILINE)
     assert found, f"{label!r} is not in\n{page}"
     return found.group(1)
+
+
+def flops(page: str, label: str) -> float:
+    """Operations of a stage."""
+    return counted(row(page, label))
+
+
+def total(page: str) -> float:
+    """Operations of all stages: the last line that says "together"."""
+    return counted([line for line in page.splitlines() if line.strip().startswith("together")][-1].split(None, 1)[1])
+
+
+def counted(text: str) -> float:
+    number, unit = text.split()[:2]
+    return float(number) * {"MFLOP": 1e6, "GFLOP": 1e9}[unit]
 
 
 def run_dry(data: Path, out: Path, *more: str) -> str:
@@ -65,8 +84,7 @@ def test_balanced_sets_are_announced(cohort: Path, tmp_path: Path) -> None:
 def test_synthetic_slices_double_the_steps_of_the_autoencoders(cohort: Path, tmp_path: Path) -> None:
     def work(*more: str) -> float:
         page = run_dry(cohort, tmp_path, "--pretraining.patients", "2", "--autoencoders.batch-size", "4", *more)
-        value, unit = row(page, "autoencoders").split()[:2]
-        return float(value) * {"MFLOP": 1e6, "GFLOP": 1e9}[unit]
+        return flops(page, "autoencoders")
 
     assert work() == pytest.approx(2 * work("--pretraining.no-autoencoders"), rel=0.1)
 
@@ -79,13 +97,8 @@ def test_the_stages_add_up(cohort: Path, tmp_path: Path) -> None:
     assert row(page, "discrepancies").endswith(f"{2 * 4 * 7} slices")
     assert row(page, "diffusion").endswith("6 iterations of 4 slices for each of 3 splits")
     assert row(page, "evaluate").endswith("28 held-out slices, 2 masks of 2 evaluations each")
-    flops = [
-        float(row(page, name).split()[0]) * {"MFLOP": 1e6, "GFLOP": 1e9}[row(page, name).split()[1]]
-        for name in ("autoencoders", "discrepancies", "diffusion", "evaluate")
-    ]
-    last = [line for line in page.splitlines() if line.strip().startswith("together")][-1]
-    number, unit = last.split()[1:3]
-    assert float(number) * {"MFLOP": 1e6, "GFLOP": 1e9}[unit] == pytest.approx(sum(flops), rel=0.02)
+    names = ("autoencoders", "discrepancies", "diffusion", "evaluate")
+    assert total(page) == pytest.approx(sum(flops(page, name) for name in names), rel=0.02)
 
 
 def test_nobody_is_judged_in_the_final_training(cohort: Path, tmp_path: Path) -> None:
@@ -107,10 +120,54 @@ def test_a_slice_store_is_read_where_there_is_one(cohort: Path, tiny_out: Path, 
         assert row(stored, label) == row(counted, label) == row(gone, label)
 
 
-def test_synthetic_patients_are_counted_only_once_made(cohort: Path, tmp_path: Path) -> None:
-    page = run_dry(cohort, tmp_path, "--pretraining.patients", "5", "--pretraining.iterations", "7")
+def test_all_that_is_done_with_synthetic_patients_is_in_the_total(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ("--pretraining.patients", "6", "--pretraining.iterations", "7", "--pretraining.no-autoencoders")
+    plain = run_dry(cohort, tmp_path)
+    page = run_dry(cohort, tmp_path, *more, "--workers", "0")
 
-    assert "7 iterations; without making 5 synthetic patients" in row(page, "pretrain")
+    assert (
+        row(page, "synthetic patients")
+        == ("          -   1.0 minutes  6 to be made, 10 s each; slices as many as real patients have").strip()
+    )
+    # Six patients of seven slices; all of them, and those without either of two folds.
+    assert row(page, "synthetic autoencoders").endswith("3 sets of patients, 2 epochs")
+    assert row(page, "pretrain").endswith("maps of 42 slices, 7 iterations of 4 slices")
+    assert total(page) == pytest.approx(
+        total(plain) + sum(flops(page, name) for name in ("synthetic autoencoders", "pretrain")), rel=0.02
+    )
+    monkeypatch.setattr("src_training.dry_run.os.cpu_count", lambda: 4)
+    assert "0.3 minutes  6 to be made, 10 s each, 4 side by side" in row(
+        run_dry(cohort, tmp_path, *more, "--workers", "9"), "synthetic patients"
+    )
+
+
+def test_synthetic_patients_that_are_made_are_counted_themselves(cohort: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(cohort, tmp_path / "run", *WIDE, "--pretraining.patients", "2")
+    synthetic = Run(recipe).synthetic()
+    for seed, name in enumerate(("Synthetic_001000", "Synthetic_001001")):
+        write_patient(synthetic.recipe.data / name, seed)
+    prepare(synthetic)
+    page = dry_run(recipe)
+
+    assert "to be made" not in page
+    assert row(page, "pretrain").split("maps of ")[1].startswith("14 slices, ")
+
+
+def test_one_patient_is_made_to_time_it(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+
+    def write(folder: Path, seed: int, name: str, **_: object) -> None:
+        assert name == folder.name == f"Synthetic_{seed:06d}"
+        made.append(write_patient(folder, seed))
+
+    monkeypatch.setattr("src_training.synthetic_patients.write_case", write)
+    run = Run(tiny_recipe(cohort, tmp_path / "run", "--pretraining.patients", "3"))
+    assert 0 < seconds_a_patient(run) < 60
+    assert [folder.name for folder in made] == patient_names(run)[:1]
+    assert not made[0].exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_training_that_does_not_fit_is_told(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

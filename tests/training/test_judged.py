@@ -12,9 +12,10 @@ import pytest
 
 from napari_ddmd.case import find_case_files, load_case
 from src_training import evaluate as evaluate_module
+from src_training.cases import FaultyCasesError
 from src_training.evaluate import evaluate
 from src_training.figures.trained import Patient
-from src_training.judged import case_files, case_hash, kept_or_made
+from src_training.judged import case_files, case_hash, judge_each, kept_or_made
 from src_training.recipe import RecipeError
 from src_training.run import Run
 
@@ -52,6 +53,34 @@ def test_a_case_that_is_nowhere_is_named(tiny_copy: Path, cohort: Path, tmp_path
     with pytest.raises(
         RecipeError, match=rf"^{PATIENTS[0]}: is neither in [^\n]*empty nor in [^\n]*old[^\n]*--data[^\n]*$"
     ):
+        case_files(run, PATIENTS)
+
+
+def test_all_held_out_patients_at_fault_are_named_before_one_is_judged(
+    tiny_run: Run, cohort: Path, tmp_path: Path
+) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    for name in PATIENTS[:2]:
+        (data / name / f"{name}_t2.nii.gz").unlink()
+    run = Run(replace(tiny_run.recipe, data=data))
+    files = case_files(run, PATIENTS)
+    judged: list[str] = []
+
+    def judge(name: str) -> dict[str, Any]:
+        judged.append(name)
+        return {}
+
+    with pytest.raises(FaultyCasesError) as caught:
+        judge_each(files, tmp_path, {}, judge, title="evaluate")
+    assert [line.split(";")[0] for line in caught.value.lines] == [
+        f"{data / PATIENTS[0]}: no image for t2",
+        f"{data / PATIENTS[1]}: no image for t2",
+        "2 cases are at fault",
+    ]
+    assert judged == []
+    for name in PATIENTS[:2]:
+        shutil.copy(data / name / f"{name}_t1.nii.gz", data / name / "again_t1.nii.gz")
+    with pytest.raises(FaultyCasesError, match=r"2 cases are at fault; mend each as its line says$"):
         case_files(run, PATIENTS)
 
 

@@ -217,7 +217,7 @@ def test_as_many_files_as_the_system_allows_may_be_open(
 def test_a_missing_data_folder_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = complaint(["--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")], capsys)
 
-    assert f"{tmp_path / 'none'}: no such file or folder" in line
+    assert f"{tmp_path / 'none'}: no such folder; say with --data DIR" in line
     assert list(tmp_path.iterdir()) == []
 
 

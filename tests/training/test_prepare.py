@@ -16,6 +16,7 @@ from napari_ddmd.case import CaseError, CaseFiles, load_case
 from napari_ddmd.case.normalise import normalise
 from napari_ddmd.model.frame import Frame
 from src_training import prepare as prepare_module
+from src_training.cases import FaultyCasesError
 from src_training.prepare import prepare
 from src_training.recipe import RecipeError
 from src_training.run import Run
@@ -99,6 +100,14 @@ def test_a_finished_store_is_left_alone(tiny_run: Run, monkeypatch: pytest.Monke
     assert tiny_run.index_path.stat().st_mtime_ns == before
 
 
+def test_images_that_were_stored_may_be_gone(cohort: Path, tiny_run: Run, tmp_path: Path) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    (data / PATIENTS[0] / f"{PATIENTS[0]}_t2.nii.gz").unlink()
+    prepare(Run(replace(tiny_run.recipe, data=data)))
+    with pytest.raises(CaseError, match="no image for t2"):
+        prepare(Run(replace(tiny_run.recipe, data=data, out=tmp_path / "run")))
+
+
 def test_an_interrupted_store_keeps_its_finished_cases(
     fresh: Run, tiny_out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,13 +139,18 @@ def test_several_processes_leave_the_same_bytes(fresh: Run, tiny_out: Path) -> N
 
 def test_a_damaged_image_is_named_from_another_process(cohort: Path, tmp_path: Path) -> None:
     data = shutil.copytree(cohort, tmp_path / "data")
-    broken = data / PATIENTS[1] / f"{PATIENTS[1]}_t2.nii.gz"
-    broken.write_bytes(broken.read_bytes()[:100])
+    for name in PATIENTS[1:3]:
+        broken = data / name / f"{name}_t2.nii.gz"
+        broken.write_bytes(broken.read_bytes()[:-200])
     run = Run(tiny_recipe(data, tmp_path / "run", "--workers", "1"))
 
-    with pytest.raises(CaseError, match=f"^[^\n]*{PATIENTS[1]}_t2[^\n]*$"):
+    with pytest.raises(FaultyCasesError) as caught:
         prepare(run)
-    assert (run.slices / f"{PATIENTS[0]}.json").exists()
+    *named, last = caught.value.lines
+    assert [f"{name}_t2.nii.gz: " in line for name, line in zip(PATIENTS[1:3], named, strict=True)] == [True, True]
+    assert last.startswith("2 cases are at fault; ")
+    assert last.endswith("(the other cases are prepared and kept)")
+    assert [(run.slices / f"{name}.json").exists() for name in PATIENTS] == [True, False, False, True]
     assert not run.index_path.exists()
 
 
@@ -211,7 +225,7 @@ def test_two_cases_of_one_name_are_refused(tmp_path: Path) -> None:
     for group in ("HGG", "LGG"):
         write_patient(tmp_path / "data" / group / "Same", 1)
 
-    with pytest.raises(RecipeError, match="two cases have the same name"):
+    with pytest.raises(CaseError, match=r"LGG/Same: has the same name as [^\n]*HGG/Same; rename one, or move"):
         prepare(Run(tiny_recipe(tmp_path / "data", tmp_path / "run")))
 
 

@@ -23,7 +23,7 @@ from pydantic_core import from_json
 
 from napari_ddmd.one_line import one_line
 from napari_ddmd.viewer.session.stored import FORMAT, SESSION, VERSION, ArrayKind, Session, arrays_of
-from napari_ddmd.whole_files import put_in_place, workplace
+from napari_ddmd.whole_files import put_in_place, unwritable, workplace
 
 SUFFIX = ".ddmd"
 
@@ -98,8 +98,7 @@ def write_session(
                 raise AssertionError(f"{sorted(kinds)} were not given")
             put_in_place(fresh, path)
     except OSError as error:
-        reason = error.strerror or error
-        raise SessionError(f"{path}: cannot be written ({reason}); choose another folder or free some space") from error
+        raise SessionError(unwritable(path, error)) from error
     return path
 
 

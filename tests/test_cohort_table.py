@@ -1,0 +1,104 @@
+"""The table of all cases of a call, and the last line that it prints."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from napari_ddmd.cli import main
+from napari_ddmd.cohort import DoneCase
+from napari_ddmd.cohort_table import CohortRow, cohort_line, write_cohort_table
+
+from .conftest import CaseWriter
+from .results import correct_mask
+
+QUICK = ["--samples", "1", "--steps", "1", "--slices", "3:5", "--threshold", "0"]
+Captured = pytest.CaptureFixture[str]
+
+pytestmark = pytest.mark.usefixtures("taken_for_a_brain")
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "cohort.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def cohort(tmp_path: Path, write_small_case: CaseWriter) -> Path:
+    for name in ("a", "b"):
+        write_small_case(tmp_path / "cohort" / name)
+    cut = write_small_case(tmp_path / "cohort" / "c") / "c_flair.nii.gz"
+    cut.write_bytes(cut.read_bytes()[:-200])
+    twin = write_small_case(tmp_path / "cohort" / "d")
+    shutil.copy(twin / "d_t1.nii.gz", twin / "again_t1.nii.gz")
+    return tmp_path / "cohort"
+
+
+def test_a_cohort_ends_with_one_line_and_a_table_of_every_case(
+    cohort: Path, tiny_model_folder: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    out = tmp_path / "out"
+    words = ["predict", str(cohort), "--model", str(tiny_model_folder), "--out", str(out), *QUICK]
+
+    assert main(words) == 2
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"4 cases: 2 done, 2 failed; results in {out}, table {out / 'cohort.csv'}"
+    rows = table(out)
+    assert [(row["case"], row["status"]) for row in rows] == [
+        ("a", "done"),
+        ("b", "done"),
+        ("c", "failed"),
+        ("d", "failed"),
+    ]
+    summary = json.loads((out / "a" / "summary.json").read_text())
+    volumes = [lesion["volume_ml"] for lesion in summary["lesions"]]
+    assert volumes
+    assert float(rows[0]["lesion_volume_ml"]) == pytest.approx(summary["lesion_volume_ml"], abs=1e-6)
+    assert int(rows[0]["lesions"]) == len(volumes)
+    assert float(rows[0]["largest_lesion_ml"]) == pytest.approx(max(volumes), abs=1e-6)
+    assert (rows[0]["slices"], rows[0]["model"], rows[0]["version"]) == ("2", "untrained", "0")
+    assert float(rows[0]["seconds"]) == summary["seconds"]
+    assert rows[2]["remark"].startswith("c/c_flair.nii.gz: ")
+    assert rows[3]["remark"].startswith("d: 2 files for t1 ")
+    assert str(tmp_path) not in (out / "cohort.csv").read_text()
+
+    correct_mask(out / "b" / "b_mask.nii.gz")
+    shutil.rmtree(out / "a")
+    assert main(words) == 2
+    assert "4 cases: 1 done, 1 kept, 2 failed;" in capsys.readouterr().out
+    rows = table(out)
+    assert [row["status"] for row in rows] == ["done", "kept", "failed", "failed"]
+    assert rows[1]["remark"] == "changed since: b_mask.nii.gz"
+
+
+def test_a_single_case_has_no_table(
+    small_case_folder: Path, tiny_model_folder: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    words = ["predict", str(small_case_folder), "--model", str(tiny_model_folder), "--out", str(tmp_path / "out")]
+    assert main([*words, *QUICK]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["Small_001"]
+
+
+def test_nothing_is_made_for_cases_that_all_fail(
+    tmp_path: Path, write_small_case: CaseWriter, tiny_model_folder: Path, capsys: Captured
+) -> None:
+    for name in ("a", "b"):
+        write_small_case(tmp_path / "cohort" / name, skip=("t2",))
+    words = ["predict", str(tmp_path / "cohort"), "--model", str(tiny_model_folder), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert capsys.readouterr().out == "2 cases: 2 failed; no results\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_summary_that_lacks_what_the_table_tells_costs_no_row(tmp_path: Path) -> None:
+    odd = {"lesions": [3, {"volume_ml": "much"}], "slices": 4, "model": "compact", "warnings": None}
+    rows = [CohortRow.of_done("b", DoneCase(odd, "")), CohortRow.of_done("a", DoneCase({}, "", kept=True))]
+    path = write_cohort_table(tmp_path, rows)
+
+    assert [(row["case"], row["lesions"], row["slices"]) for row in table(tmp_path)] == [("a", "", ""), ("b", "2", "")]
+    assert cohort_line(rows, tmp_path, path) == f"2 cases: 1 done, 1 kept; results in {tmp_path}, table {path}"
