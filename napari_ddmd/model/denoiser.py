@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_ddmd.case import MODALITIES
+from napari_ddmd.model.residual import make_lean
 from napari_ddmd.model.settings import ModelSettings
 
 
@@ -75,6 +76,7 @@ class PatchedUNet(nn.Module):
             resnet_time_scale_shift="scale_shift",
             dropout=denoiser.dropout,
         )
+        make_lean(self.unet)
 
     def patches(self, stacked: Tensor) -> Tensor:
         """Channels of the stem, ``(B, N patch², h / patch, w / patch)``, of ``(B, N, h, w)``; each by itself."""
