@@ -37,6 +37,9 @@ def add_import_command(commands: _SubParsersAction[Any]) -> ArgumentParser:
     command.add_argument(
         "--brain-mask", type=Path, metavar="FILE", help="NIfTI file above 0 in the brain; all else becomes 0"
     )
+    command.add_argument(
+        "--allow-missing", action="store_true", help="take a study that lacks one of the four, at a cost in accuracy"
+    )
     command.set_defaults(run=_import)
     return command
 
@@ -65,11 +68,16 @@ def _import(options: argparse.Namespace) -> int:
     left = sweep(refuse_folder(options.folder).parent)
     if left:
         _tell(left)
-    chosen = choose_by_number(proposal, dict(options.series))
+    chosen = choose_by_number(proposal, dict(options.series), allow_missing=options.allow_missing)
     from napari_ddmd.dicom.load import load_study
 
     name = options.folder.absolute().name
-    case = load_study(chosen, brain_mask=options.brain_mask, tell=lambda text: _tell(text, name))
+    case = load_study(
+        chosen,
+        brain_mask=options.brain_mask,
+        tell=lambda text: _tell(text, name),
+        allow_missing=options.allow_missing,
+    )
     # What both say, as of a skull, is said once.
     for remark in dict.fromkeys((*case.warnings, *map(str, case.findings))):
         _tell(f"warning: {remark}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_ddmd.case import MODALITIES, load_case
+from napari_ddmd.case import MODALITIES, CaseWarning, load_case
 from napari_ddmd.cli import main
 from napari_ddmd.import_dicom import _MODALITIES
 from napari_ddmd.whole_files import PREFIX, sweep
@@ -38,6 +38,25 @@ def test_a_study_becomes_a_case(study: Path, tmp_path: Path, capsys: Captured) -
     assert "warning: 1 file could not be read and is left out; --list names them" in printed.err
     assert "warning: the images hold the whole head, and BRATS models expect skull-stripped ones" in printed.err
     assert load_case(tmp_path / "Case_1").images.shape == (4, 12, 14, 12)
+
+
+def test_a_study_that_lacks_a_modality_becomes_a_case_where_that_is_allowed(tmp_path: Path, capsys: Captured) -> None:
+    writer = StudyWriter(tmp_path / "study")
+    there = [name for name in MODALITIES if name != "t2"]
+    writer.four({name: flat(value=100 + 50 * place, spacing=1) for place, name in enumerate(there)})
+    arguments = ["import-dicom", str(writer.folder), str(tmp_path / "Case_1")]
+    assert main(arguments) == 2
+    fault = "no series was recognised as T2; choose the series by hand, or go on without it with --allow-missing"
+    assert fault in capsys.readouterr().err
+    assert not (tmp_path / "Case_1").exists()
+    assert main([*arguments, "--allow-missing"]) == 0
+    assert ": has no t2; what is found without it is less sure" in capsys.readouterr().err
+    assert sorted(file.name for file in (tmp_path / "Case_1").iterdir()) == sorted(
+        f"Case_1_{name}.nii.gz" for name in there
+    )
+    with pytest.warns(CaseWarning, match="has no t2"):
+        case = load_case(tmp_path / "Case_1", allow_missing=True)
+    assert [bool(image.any()) for image in case.images] == [True, True, False, True]
 
 
 def test_series_are_listed_and_nothing_is_written(study: Path, tmp_path: Path, capsys: Captured) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -135,8 +136,8 @@ class Case:
         return cls(name, grid.to_axial(volumes), grid, CaseFiles(name, {}), header, labels)
 
 
-def refuse_unusable_images(images: NDArray[np.float32], name: str) -> None:
-    """Refuse the images ``(C, ...)`` of a case as those of files are refused.
+def refuse_unusable_images(images: NDArray[np.float32], name: str, *, but: Collection[str] = ()) -> None:
+    """Refuse the images ``(C, ...)`` of a case as those of files are refused, but for those that are missing.
 
     Raises
     ------
@@ -144,4 +145,6 @@ def refuse_unusable_images(images: NDArray[np.float32], name: str) -> None:
         If a modality is not finite, or zero throughout.
     """
     for modality, image in zip(MODALITIES, images, strict=True):
+        if modality in but:
+            continue
         refuse_unusable(image, f"{name}, {modality}", again="give the image again")

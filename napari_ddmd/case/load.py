@@ -18,7 +18,7 @@ from napari_ddmd.case.case import Case
 from napari_ddmd.case.errors import CaseError, CaseWarning, MissingImagesError
 from napari_ddmd.case.files import CaseFiles, find_case_files
 from napari_ddmd.case.grid import AxialGrid
-from napari_ddmd.case.naming import MODALITIES
+from napari_ddmd.case.naming import MODALITIES, missing_remark
 from napari_ddmd.case.nifti import NiftiFile, open_nifti
 from napari_ddmd.case.plain_header import plain_header
 
@@ -105,7 +105,7 @@ def _opened(
         _refuse_other_grid(image, reference)
     remarks = [remark for image in images.values() for remark in image.remarks]
     remarks += _orientation_remarks(reference)
-    remarks += [f"{files.name}: has no {modality}; what is found without it is less sure" for modality in missing]
+    remarks += [missing_remark(files.name, modality) for modality in missing]
     if files.mask is None:
         return images, None, grid, remarks
     mask_file = open_nifti(files.mask)

@@ -78,3 +78,8 @@ def _find_modality(stem: str) -> tuple[str, int, int] | None:
 
 def _strip_extension(name: str) -> str:
     return re.sub(r"(?i)(\.nii(\.gz)?|\.(mha|mhd|nrrd|img|hdr)(\.gz)?)$", "", name)
+
+
+def missing_remark(name: str, modality: str) -> str:
+    """What is to be known of a case that lacks a modality."""
+    return f"{name}: has no {modality}; what is found without it is less sure"

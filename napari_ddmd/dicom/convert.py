@@ -12,10 +12,13 @@ from napari_ddmd.dicom.errors import DicomError
 from napari_ddmd.dicom.proposal import Proposal, accepted
 from napari_ddmd.dicom.study import Series
 from napari_ddmd.export import save_volume
+from napari_ddmd.missing import missing_modalities
 from napari_ddmd.whole_files import one_line_errors, put_in_place, workplace
 
 
-def choose_by_number(proposal: Proposal, numbers: Mapping[str, int]) -> dict[str, Series]:
+def choose_by_number(
+    proposal: Proposal, numbers: Mapping[str, int], *, allow_missing: bool = False
+) -> dict[str, Series]:
     """Correct a proposal by series numbers.
 
     Parameters
@@ -24,6 +27,8 @@ def choose_by_number(proposal: Proposal, numbers: Mapping[str, int]) -> dict[str
         What was guessed.
     numbers : mapping of str to int
         Series number by modality; the guesses fill the rest.
+    allow_missing : bool
+        Whether one modality may be missing.
 
     Raises
     ------
@@ -31,7 +36,7 @@ def choose_by_number(proposal: Proposal, numbers: Mapping[str, int]) -> dict[str
         If there is no such series, several have that number, or something is still missing.
     """
     if not numbers:
-        return accepted(proposal)
+        return accepted(proposal, allow_missing=allow_missing)
     chosen: dict[str, Series] = dict(proposal.assignment)
     for modality, number in numbers.items():
         found = [series for series in proposal.study.series if series.facts.number == number]
@@ -43,7 +48,7 @@ def choose_by_number(proposal: Proposal, numbers: Mapping[str, int]) -> dict[str
 
 
 def write_nifti_case(folder: str | Path, case: Case) -> Path:
-    """Write the images of a case as ``<name>_t1.nii.gz``, ``_t1ce``, ``_t2`` and ``_flair``.
+    """Write the images of a case as ``<name>_t1.nii.gz``, ``_t1ce``, ``_t2`` and ``_flair``; none for a missing one.
 
     The name is that of the folder, which appears when all files are written. Nothing of the headers but the geometry is
     written: no name, date or identifier.
@@ -73,7 +78,10 @@ def write_nifti_case(folder: str | Path, case: Case) -> Path:
         with workplace(target.parent) as place:
             fresh = place / target.name
             fresh.mkdir()
+            missing = missing_modalities(case)
             for modality, image in zip(MODALITIES, case.images, strict=True):
+                if modality in missing:
+                    continue
                 save_volume(fresh / f"{target.name}_{modality}.nii.gz", image, case, dtype=_dtype(image))
             if target.exists():
                 target.rmdir()  # Windows does not rename onto a folder, not even an empty one

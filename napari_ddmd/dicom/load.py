@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS, AxialGrid, Case, CaseError, CaseFiles
 from napari_ddmd.case.case import refuse_unusable_images
 from napari_ddmd.case.guards.skull import WHOLE_HEAD
+from napari_ddmd.case.naming import missing_remark
 from napari_ddmd.dicom.errors import DicomError
 from napari_ddmd.dicom.origin import DicomOrigin, pseudonym
 from napari_ddmd.dicom.proposal import Assignment, assignment_problem
@@ -34,8 +35,10 @@ _LEAST_COVER: Final = 0.9
 Tell = Callable[[str], None]
 
 
-def load_study(assignment: Assignment, *, brain_mask: Path | None = None, tell: Tell | None = None) -> Case:
-    """Make the case of four series.
+def load_study(
+    assignment: Assignment, *, brain_mask: Path | None = None, tell: Tell | None = None, allow_missing: bool = False
+) -> Case:
+    """Make the case of four series, or of three.
 
     Series that share one grid are taken voxel by voxel. Otherwise T1ce or FLAIR, whichever has the smaller distance
     between slices, is the reference; the others are registered to it, rigidly, and all are resampled (linear, once) to
@@ -44,11 +47,13 @@ def load_study(assignment: Assignment, *, brain_mask: Path | None = None, tell: 
     Parameters
     ----------
     assignment : mapping of str to Series
-        The series of each of `MODALITIES`.
+        The series of each of `MODALITIES`, or of all but one.
     brain_mask : Path, optional
         A NIfTI file that is above 0 in the brain, in the patient's coordinates; all else becomes 0.
     tell : callable, optional
         Is told in a few words what is being done.
+    allow_missing : bool
+        Whether one modality may have no series; its image is 0 everywhere then, and a warning says so.
 
     Returns
     -------
@@ -62,18 +67,20 @@ def load_study(assignment: Assignment, *, brain_mask: Path | None = None, tell: 
     CaseError
         If an image cannot be used.
     """
-    problem = assignment_problem(assignment)
+    problem = assignment_problem(assignment, allow_missing=allow_missing)
     if problem is not None:
         raise DicomError(problem)
     if brain_mask is not None and not brain_mask.is_file():
         raise DicomError(f"{brain_mask}: no such file; check the path of the brain mask")
-    series = {modality: assignment[modality] for modality in MODALITIES}
-    reference = min(_REFERENCES, key=lambda modality: series[modality].spacing[2])
+    series = {modality: assignment[modality] for modality in MODALITIES if modality in assignment}
+    missing = [modality for modality in MODALITIES if modality not in series]
+    references = [modality for modality in _REFERENCES if modality in series]
+    reference = min(references, key=lambda modality: series[modality].spacing[2])
     origin = DicomOrigin(series, reference)
     build = _SharedGrid(origin) if share_grid(list(series.values())) else _Registered(origin)
     images, grid = build.images(tell or (lambda _text: None))
-    remarks = list(build.remarks)
     name = pseudonym(series[reference])
+    remarks = [*(missing_remark(name, modality) for modality in missing), *build.remarks]
     if brain_mask is not None:
         images *= read_brain_mask(brain_mask, grid)
         remarks.append("everything outside the brain mask that was given is set to 0")
@@ -83,7 +90,7 @@ def load_study(assignment: Assignment, *, brain_mask: Path | None = None, tell: 
         remarks.append(
             "the series are of different examinations: what has changed between them looks like a difference"
         )
-    refuse_unusable_images(images, name)
+    refuse_unusable_images(images, name, but=missing)
     header = nibabel.Nifti1Image(np.broadcast_to(np.uint8(0), grid.source_shape), grid.affine).header
     header.set_xyzt_units("mm")
     header.set_sform(grid.affine, "scanner")
@@ -127,19 +134,21 @@ class _SharedGrid(_Build):
 
         series = self.origin.reference_series
         grid = _as_it_is(series)
-        volumes = []
-        for modality in MODALITIES:
+        volumes = {}
+        for modality in self.origin.series:
             image = self._read(modality, tell)
             if grid is None:
                 image = self._target().resample(image, None)
-            volumes.append(sitk.GetArrayFromImage(image).transpose(2, 1, 0))
+            volumes[modality] = sitk.GetArrayFromImage(image).transpose(2, 1, 0)
         if grid is None:
             spacing = "×".join(f"{size:.2g}" for size in series.spacing)
             self.remarks.append(
                 f"all series share one {series.plane} grid of {spacing} mm and were resampled to axial slices of 1 mm"
             )
             grid = self._target().grid
-        images = np.stack([grid.to_axial(volume) for volume in volumes])
+        images = np.zeros((len(MODALITIES), *grid.shape), dtype=np.float32)
+        for modality, volume in volumes.items():
+            images[MODALITIES.index(modality)] = grid.to_axial(volume)
         return images, grid
 
 
@@ -155,14 +164,14 @@ class _Registered(_Build):
         fixed = self._read(origin.reference, tell)
         name = MODALITY_LABELS[origin.reference]
         self.remarks.append(f"{name} ({_thickness(origin.reference_series)}) was resampled to axial slices of 1 mm")
-        for channel, modality in enumerate(MODALITIES):
+        for modality in origin.series:
             image, transform = fixed, None
             if modality != origin.reference:
                 image = self._read(modality, tell)
                 tell(f"Registering {MODALITY_LABELS[modality]} to {name}")
                 transform = self._register(modality, fixed, image)
             resampled = target.resample(image, transform)
-            images[channel] = grid.to_axial(sitk.GetArrayViewFromImage(resampled).transpose(2, 1, 0))
+            images[MODALITIES.index(modality)] = grid.to_axial(sitk.GetArrayViewFromImage(resampled).transpose(2, 1, 0))
         return images, grid
 
     def _register(self, modality: str, fixed: sitk.Image, image: sitk.Image) -> sitk.Transform:

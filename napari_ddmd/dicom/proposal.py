@@ -78,8 +78,15 @@ def propose(study: Study) -> Proposal:
     return Proposal(study, candidates, is_ambiguous)
 
 
-def accepted(proposal: Proposal) -> dict[str, Series]:
+def accepted(proposal: Proposal, *, allow_missing: bool = False) -> dict[str, Series]:
     """Return a proposal's assignment where it can be used as it is.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        What was guessed.
+    allow_missing : bool
+        Whether one modality may be missing.
 
     Raises
     ------
@@ -91,16 +98,19 @@ def accepted(proposal: Proposal) -> dict[str, Series]:
         raise DicomError(
             f"{folder}: holds several examinations; choose the folder of one, or choose the series by hand"
         )
-    missing = [MODALITY_LABELS[modality] for modality in MODALITIES if modality not in proposal.assignment]
-    if missing:
-        raise DicomError(f"{folder}: no series was recognised as {' or '.join(missing)}; choose the series by hand")
+    missing = _missing(proposal.assignment)
+    if len(missing) > allow_missing:
+        without = ", or go on without it with --allow-missing" if len(missing) == 1 else ""
+        raise DicomError(
+            f"{folder}: no series was recognised as {' or '.join(missing)}; choose the series by hand{without}"
+        )
     return proposal.assignment
 
 
-def assignment_problem(assignment: Assignment) -> str | None:
-    """Say in one line why series make no case, None where they do."""
-    missing = [MODALITY_LABELS[modality] for modality in MODALITIES if modality not in assignment]
-    if missing:
+def assignment_problem(assignment: Assignment, *, allow_missing: bool = False) -> str | None:
+    """Say in one line why series make no case, None where they do; if that is allowed, one modality may be missing."""
+    missing = _missing(assignment)
+    if len(missing) > allow_missing:
         return f"no series is chosen for {' and '.join(missing)}"
     taken: dict[Series, str] = {}
     for modality, series in assignment.items():
@@ -113,6 +123,10 @@ def assignment_problem(assignment: Assignment) -> str | None:
     if len({series.facts.patient for series in assignment.values()}) > 1:
         return "the series are of different patients"
     return None
+
+
+def _missing(assignment: Assignment) -> list[str]:
+    return [MODALITY_LABELS[modality] for modality in MODALITIES if modality not in assignment]
 
 
 def _best(members: list[Series], guesses: Mapping[Series, Guess]) -> dict[str, Series]:

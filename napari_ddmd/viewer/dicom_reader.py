@@ -31,7 +31,7 @@ def guessed_case(folder: Path, tell: Callable[[str], None] | None = None) -> Cas
         If a modality is not recognised, or a series cannot be used.
     """
     study = find_study(folder)
-    case = study_case(study, accepted(propose(study)), tell)
+    case = study_case(study, accepted(propose(study), allow_missing=True), tell)
     series = ", ".join(f"{MODALITY_LABELS[modality]} is {one.numbered}" for modality, one in _series_of(case).items())
     guessed = f"the series were recognised by their headers: {series}; if one is wrong, choose the series by hand"
     return replace(case, warnings=(guessed, *case.warnings))
@@ -47,7 +47,8 @@ def study_case(
     """Load chosen series of a study; what is to be remarked of its folder comes first in the case's warnings."""
     from napari_ddmd.dicom.load import load_study
 
-    case = load_study(assignment, brain_mask=brain_mask, tell=tell)
+    # The panel asks before it goes on without a series; what is there can be looked at.
+    case = load_study(assignment, brain_mask=brain_mask, tell=tell, allow_missing=True)
     return replace(case, warnings=(*study.remarks, *case.warnings))
 
 

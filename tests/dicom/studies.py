@@ -109,8 +109,8 @@ class StudyWriter:
         return dataset
 
     def four(self, images: Mapping[str, sitk.Image], **more: Any) -> None:
-        """Write the four modalities with descriptions and sequences that tell them apart."""
-        for modality in MODALITIES:
+        """Write the modalities that there are, with descriptions and sequences that tell them apart."""
+        for modality in (name for name in MODALITIES if name in images):
             self.series(images[modality], DESCRIPTIONS[modality], **{**SEQUENCES[modality], **more})
 
 

@@ -12,6 +12,8 @@ from napari_ddmd.case import MODALITIES, Case, CaseError
 from napari_ddmd.case.guards.skull import WHOLE_HEAD
 from napari_ddmd.dicom import DicomError, accepted, find_study, propose
 from napari_ddmd.dicom.load import load_study
+from napari_ddmd.dicom.origin import origin_of
+from napari_ddmd.missing import missing_modalities
 from tests.dicom.studies import DESCRIPTIONS, PATIENT, SEQUENCES, StudyWriter, flat, resliced, rigid, with_head
 
 
@@ -138,6 +140,34 @@ def test_what_makes_no_case_is_refused(writer: StudyWriter) -> None:
     chosen = accepted(propose(find_study(writer.folder)))
     with pytest.raises(DicomError, match="no series is chosen for T2"):
         load_study({modality: chosen[modality] for modality in ("t1", "t1ce", "flair")})
+
+
+@pytest.mark.parametrize("gone", MODALITIES)
+def test_a_study_may_lack_a_modality(writer: StudyWriter, images: dict[str, sitk.Image], gone: str) -> None:
+    there = {modality: image for modality, image in images.items() if modality != gone}
+    writer.four(there)
+    chosen = accepted(propose(find_study(writer.folder)), allow_missing=True)
+    case = load_study(chosen, allow_missing=True)
+    assert missing_modalities(case) == (gone,)
+    assert case.warnings[0].endswith(f"has no {gone}; what is found without it is less sure")
+    origin = origin_of(case)
+    assert origin is not None
+    assert origin.reference in there
+    whole = [case.images[MODALITIES.index(modality)] for modality in there]
+    assert all(image.any() for image in whole)
+    with pytest.raises(DicomError, match="no series is chosen for"):
+        load_study(chosen)
+
+
+def test_series_on_grids_of_their_own_may_lack_one(
+    writer: StudyWriter, mixed_images: dict[str, sitk.Image], mixed_case: Case
+) -> None:
+    writer.four({modality: image for modality, image in mixed_images.items() if modality != "t2"})
+    case = load_study(accepted(propose(find_study(writer.folder)), allow_missing=True), allow_missing=True)
+    assert missing_modalities(case) == ("t2",)
+    for modality in ("t1", "t1ce", "flair"):
+        place = MODALITIES.index(modality)
+        np.testing.assert_array_equal(case.images[place], mixed_case.images[place])
 
 
 def test_an_empty_image_is_refused(writer: StudyWriter) -> None:

@@ -14,6 +14,7 @@ from napari_ddmd.case.errors import CaseWarning
 from napari_ddmd.dicom import Study, accepted, propose
 from napari_ddmd.dicom.origin import origin_of
 from napari_ddmd.viewer import dicom_opener, dicom_reader, remarks
+from napari_ddmd.viewer.case_layers import case_layers
 from napari_ddmd.viewer.dicom_reader import guessed_case, open_study
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.reader import get_reader
@@ -72,6 +73,14 @@ def test_a_study_without_a_modality_says_which(tmp_path: Path) -> None:
     assert reader is not None
     with pytest.raises(CaseError, match="no series was recognised as T1 or T1ce or FLAIR"):
         dicom_reader.guessed_case(tmp_path / "s")
+
+
+def test_a_study_that_lacks_one_modality_opens_and_says_so(tmp_path: Path) -> None:
+    there = [modality for modality in MODALITIES if modality != "t1ce"]
+    StudyWriter(tmp_path / "s").four(dict.fromkeys(there, flat(spacing=1)))
+    case = guessed_case(tmp_path / "s")
+    assert any("has no t1ce" in warning for warning in case.warnings)
+    assert [arguments["name"] for _data, arguments, _kind in case_layers(case)] == there
 
 
 def test_without_the_libraries_the_reader_says_what_to_install(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from qtpy.QtWidgets import (
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.dicom import Candidate, Proposal, Series, Study, assignment_problem, propose
+from napari_ddmd.missing import cost_of_missing
 from napari_ddmd.viewer.widgets.fitted_dialog import FittedDialog
 
 _COLUMNS: Final = ("Use as", "No.", "Description", "Slices", "Voxel, mm", "Plane", "Recognised as")
@@ -48,7 +49,7 @@ class StudyChoice:
     Attributes
     ----------
     series : dict of str to Series
-        The series of all four modalities.
+        The series of all four modalities, or of all but one.
     brain_mask : Path or None
         A NIfTI file outside of which the images become 0.
     """
@@ -189,10 +190,12 @@ class SeriesDialog(FittedDialog):
         self._show()
 
     def _show(self, _text: object = None) -> None:
-        problem, brain_mask = assignment_problem(self.assignment), self.brain_mask
+        chosen, brain_mask = self.assignment, self.brain_mask
+        problem = assignment_problem(chosen, allow_missing=True)
         if problem is None and brain_mask is not None and not brain_mask.is_file():
             problem = f"there is no file {brain_mask.name} for the brain mask"
-        self.problem.setText("" if problem is None else f"{problem[:1].upper()}{problem[1:]}.")
+        lacking = " ".join(cost_of_missing(modality) for modality in MODALITIES if modality not in chosen)
+        self.problem.setText(lacking if problem is None else f"{problem[:1].upper()}{problem[1:]}.")
         self.ok_button.setEnabled(problem is None)
         self._embolden()
 

@@ -61,10 +61,16 @@ def test_a_correction_takes_the_modality_from_the_other_series(dialog: SeriesDia
 
 def test_what_is_missing_is_told(dialog: SeriesDialog) -> None:
     dialog.combos[0].setCurrentIndex(0)
-    assert dialog.problem.text() == "No series is chosen for T1."
+    assert dialog.problem.text().startswith("T1 is missing: no discrepancy maps, and a less accurate lesion")
+    assert dialog.ok_button.isEnabled(), "three make a case"
+    assert set(numbers(dialog)) == {"t1ce", "t2", "flair"}
+    dialog.combos[1].setCurrentIndex(0)
+    assert dialog.problem.text() == "No series is chosen for T1 and T1ce."
     assert not dialog.ok_button.isEnabled()
-    dialog.combos[0].setCurrentIndex(dialog.combos[0].findData("t1"))
+    for row, modality in enumerate(("t1", "t1ce")):
+        dialog.combos[row].setCurrentIndex(dialog.combos[row].findData(modality))
     assert dialog.ok_button.isEnabled()
+    assert dialog.problem.text() == ""
 
 
 def test_a_series_that_makes_no_volume_cannot_be_chosen(dialog: SeriesDialog) -> None:
