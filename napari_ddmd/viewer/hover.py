@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Labels
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.viewer.layer_tag import Role, tag_of
@@ -24,7 +25,7 @@ _PLANE = 2
 
 
 class Hover:
-    """Adds the voxel's values to the status of every layer of the desk's case.
+    """Adds the voxel's values to the status of every layer of the desk's case, and of labels drawn on its grid.
 
     napari asks the active layer for the status, in a thread of its own. Hence the layers answer: nothing of napari's
     is replaced but that one method, on these layers alone, and it is given back at the end.
@@ -62,14 +63,18 @@ class Hover:
             del event.value.get_status
 
     def _take(self, layer: Layer) -> None:
-        if tag_of(layer) is not None and layer not in self._layers:
+        can_be_of_case = tag_of(layer) is not None or isinstance(layer, Labels)
+        if can_be_of_case and layer not in self._layers:
             layer.get_status = partial(self._status, layer, layer.get_status)
             self._layers.append(layer)
 
     def _status(self, layer: Layer, original: Any, position: Any = None, **options: Any) -> dict[str, str]:
         status: dict[str, str] = original(position, **options)
         tag, case = tag_of(layer), self._desk.case
-        if position is None or tag is None or case is None or tag.case is not case:
+        if position is None or case is None:
+            return status
+        is_of_case = tag.case is case if tag is not None else layer.data.shape == case.grid.shape
+        if not is_of_case:
             return status
         # In 3D the mouse is on a ray, not on a voxel.
         voxel = None if len(options.get("dims_displayed") or ()) > _PLANE else voxel_at(case, position)
@@ -81,7 +86,7 @@ class Hover:
             status |= {"coordinates": words, "layer_base": "", "source_type": "", "plugin": ""}
             # Of several layers napari makes one line: their coordinates once, then each one's value.
             status["coords"] = words
-            if tag.role == Role.MIRROR:
+            if tag is not None and tag.role == Role.MIRROR:
                 status["value"] = ""
         return status
 

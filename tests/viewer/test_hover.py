@@ -74,6 +74,17 @@ def test_results_are_told_where_the_slice_has_come_in(viewer: ViewerModel, case:
 
 
 @pytest.mark.usefixtures("hover")
+def test_labels_that_somebody_drew_on_the_cases_grid_tell_it_too(viewer: ViewerModel, case: Case) -> None:
+    own = viewer.add_labels(np.full(case.grid.shape, 7, np.uint8), scale=case.spacing, translate=case.grid.translate)
+    other = viewer.add_labels(np.ones((3, 4, 5), np.uint8), scale=case.spacing, translate=case.grid.translate)
+    for layer, is_told in ((own, True), (other, False)):
+        viewer.layers.selection.active = layer
+        told = status(viewer, case, (1, 2, 3))
+        assert told["coordinates"].startswith("slice 1 · T1 ") == is_told
+        assert "7" in told["value"] or not is_told
+
+
+@pytest.mark.usefixtures("hover")
 def test_no_lesion_is_named_where_none_is(viewer: ViewerModel, case: Case) -> None:
     assert "lesion" not in status(viewer, case, (4, 14, 12))["coordinates"]
 
