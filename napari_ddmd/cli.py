@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,6 +31,8 @@ from napari_ddmd.one_line import print_any_name
 from napari_ddmd.predict_command import add_predict_command
 from napari_ddmd.without_values import without_values
 
+# How much alike a mistyped option and the one that was meant are.
+_NEAR = 0.75
 _DEMO_FOLDER = Path("napari-ddmd-demo")
 
 
@@ -82,23 +85,30 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **settings})
-        self._likely = ""
+        self._likely: tuple[str, str] | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse as usual, and see what a mistyped option may have meant: it may show as another that is lacking."""
         words = [word.partition("=")[0] for word in (sys.argv[1:] if args is None else args)]
         options = words[: words.index("--")] if "--" in words else words
+        if self._subparsers is not None:
+            options = list(takewhile(lambda word: word.startswith("-"), options))  # what follows is a command's
+        known = [option for option in self._option_string_actions if option not in ("-h", "--help")]
         for word in options:
-            near = get_close_matches(word, self._option_string_actions, n=1) if word.startswith("--") else []
-            if near and near[0] != word:
-                self._likely = f"; {word}: did you mean {near[0]}?"
+            near = get_close_matches(word, known, n=1, cutoff=_NEAR) if word.startswith("--") else []
+            if near and near[0] != word and word not in known:
+                self._likely = (word, near[0])
                 break
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """End with one line."""
-        likely = f"{self._likely} See" if self._likely else "; see"
-        self.exit(AT_FAULT, f"{self.prog}: {message}{likely} {self.prog} --help\n")
+        see = f"see {self.prog} --help"
+        if self._likely is not None:
+            word, near = self._likely
+            of = "" if word in message else f"{word}: "
+            see = f"{of}did you mean {near}? S{see[1:]}"
+        self.exit(AT_FAULT, f"{self.prog}: {message}; {see}\n")
 
 
 def build_parser() -> argparse.ArgumentParser:

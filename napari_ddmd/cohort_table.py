@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -82,7 +83,9 @@ class CohortRow:
         """The row of a case that has no results; the paths of folders are left out of the reason."""
         remark = one_line(reason)
         for folder in folders:
-            remark = remark.replace(f"{folder}{os.sep}", "")
+            # Where a path begins, and not within a name.
+            beginning = re.escape(str(folder).rstrip(os.sep) + os.sep)
+            remark = re.sub(rf"(?<![^\s(]){beginning}", "", remark)
         return cls(case=name, status="failed", remark=remark)
 
 
@@ -103,7 +106,8 @@ def cohort_line(rows: Sequence[CohortRow], out: Path, table: Path | None) -> str
     """How many cases are done, kept and failed, and where results and table are."""
     count = Counter(row.status for row in rows)
     told = ", ".join(f"{count[status]} {status}" for status in _STATUSES if count[status])
-    return f"{len(rows)} cases: {told}; " + (f"results in {out}, table {table}" if table else "no results")
+    results = "no results" if count["failed"] == len(rows) else f"results in {out}"
+    return f"{len(rows)} cases: {told}; {results}" + (f", table {table}" if table else "")
 
 
 def _number(content: object, key: str) -> Any:

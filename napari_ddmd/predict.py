@@ -45,7 +45,7 @@ class RefusedCaseError(CaseError):
         Of the case.
     """
 
-    def __init__(self, message: object, place: Path) -> None:
+    def __init__(self, message: object, place: Path = Path()) -> None:
         super().__init__(str(message))
         self.place = place
 

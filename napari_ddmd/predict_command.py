@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,8 @@ from napari_ddmd.without_values import reason, without_values
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
+
+    from napari_ddmd.cohort_table import CohortRow
 
 # Those of `napari_ddmd.model.samplers`, which would load torch before the help is shown.
 _SAMPLERS: Final = ("ddim", "dpm-solver++", "ddpm")
@@ -71,8 +74,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _predict(options: argparse.Namespace) -> int:
     from napari_ddmd.cohort import do_case
-    from napari_ddmd.cohort_table import CohortRow, cohort_line, write_cohort_table
-    from napari_ddmd.launcher import device_name, gather, rank, share, world_size
+    from napari_ddmd.cohort_table import CohortRow
+    from napari_ddmd.launcher import device_name, rank, share, world_size
     from napari_ddmd.predict import PredictError, PredictSettings, collect_cases, saving_places
 
     found, faults = collect_cases(options.cases)
@@ -81,7 +84,11 @@ def _predict(options: argparse.Namespace) -> int:
         faults = []  # the first process tells of them
     for fault in faults:
         tell_fault(fault)
+    roots = [folder for case in options.cases for folder in (Path(case), Path(case).absolute())]
+    rows = [CohortRow.of_failed(fault.place.name, fault, fault.place.parent, *roots) for fault in faults]
     if not found:
+        if is_cohort:
+            _end_cohort(rows, options)
         return AT_FAULT
     if rank() == 0:
         tell_what_was_left(*saving_places(options.out, (files.name for files in found)))
@@ -99,7 +106,6 @@ def _predict(options: argparse.Namespace) -> int:
         device=device_name(options.device),
         allow_missing=options.allow_missing,
     )
-    rows = [CohortRow.of_failed(fault.place.name, fault, fault.place.parent) for fault in faults]
     summaries: list[dict[str, Any]] = []
     failed = [str(fault) for fault in faults]
     status = DONE
@@ -141,9 +147,30 @@ def _predict(options: argparse.Namespace) -> int:
             print(json.dumps({"cases": summaries, "failed": failed}, indent=1))
         elif summaries:
             print(json.dumps(summaries[0], indent=1))
-    everybodys = gather(rows)
-    if is_cohort and everybodys is not None:
-        table = write_cohort_table(options.out, everybodys) if options.out.is_dir() else None
-        line = cohort_line(everybodys, options.out, table)
-        print(one_line(line), file=sys.stderr if options.json else sys.stdout, flush=True)
+    if is_cohort:
+        _end_cohort(rows, options)
     return status or (AT_FAULT if failed else DONE)
+
+
+def _end_cohort(rows: Sequence[CohortRow], options: argparse.Namespace) -> None:
+    """Count all cases of all processes in one line, and put them into a table."""
+    from napari_ddmd.cohort_table import cohort_line
+    from napari_ddmd.launcher import gather
+
+    everybodys = gather(rows)
+    if everybodys is None:
+        return  # another process tells of them
+    line = cohort_line(everybodys, options.out, _write_table(options.out, everybodys))
+    print(one_line(line), file=sys.stderr if options.json else sys.stdout, flush=True)
+
+
+def _write_table(out: Path, rows: Sequence[CohortRow]) -> Path | None:
+    """Write the table of all cases where there is a folder for it; if that fails, the cases are done all the same."""
+    from napari_ddmd.cohort_table import write_cohort_table
+    from napari_ddmd.export import ExportError
+
+    try:
+        return write_cohort_table(out, rows) if out.is_dir() else None
+    except ExportError as error:
+        tell_fault(error)
+        return None

@@ -47,7 +47,7 @@ def test_a_mistyped_option_points_to_the_help_of_its_command(
     assert main(["predict", str(small_case_folder), "--out", "x", "--sampls", "3"]) == 2
     line = one_line(capsys.readouterr().err)
     assert line == (
-        "napari-ddmd predict: unrecognized arguments: --sampls 3; --sampls: did you mean --samples? "
+        "napari-ddmd predict: unrecognized arguments: --sampls 3; did you mean --samples? "
         "See napari-ddmd predict --help\n"
     )
 
@@ -56,9 +56,12 @@ def test_a_mistyped_option_points_to_the_help_of_its_command(
     ("words", "told"),
     [
         (["predict", "x", "--ouput", "y"], "arguments are required: --out; --ouput: did you mean --out? See"),
-        (["predict", "x", "--out", "y", "--sampels=3"], "--sampels=3; --sampels: did you mean --samples? See"),
-        (["demo", "--headles"], "unrecognized arguments: --headles; --headles: did you mean --headless? See"),
+        (["predict", "x", "--out", "y", "--sampels=3"], "--sampels=3; did you mean --samples? See"),
+        (["demo", "--headles"], "unrecognized arguments: --headles; did you mean --headless? See"),
         (["--verson"], "--verson: did you mean --version? See napari-ddmd --help"),
+        (["predct", "x", "--out", "y", "--overwrite"], "invalid choice: 'predct'"),
+        (["predict", "x", "--out", "y", "--headless"], "unrecognized arguments: --headless; see"),
+        (["import-dicom", "x", "y", "--verson"], "unrecognized arguments: --verson; see"),
         (["predict", "x", "--out", "y", "--frobnicate"], "unrecognized arguments: --frobnicate; see"),
         (["predict", "x", "--out", "y", "--steps", "0"], "'0' is not a whole number from 1; see"),
         (["predict", "--out", "y", "--", "--ouput"], "--ouput: no such file or folder; check the path"),

@@ -95,6 +95,47 @@ def test_nothing_is_made_for_cases_that_all_fail(
     assert not (tmp_path / "out").exists()
 
 
+def test_cases_that_are_none_at_all_are_counted_too_and_the_table_is_of_this_call(
+    tmp_path: Path, write_small_case: CaseWriter, tiny_model_folder: Path, capsys: Captured
+) -> None:
+    for name in ("a", "b"):
+        folder = write_small_case(tmp_path / "cohort" / name)
+        shutil.copy(folder / f"{name}_t1.nii.gz", folder / f"{name}_again_t1.nii.gz")
+    out = tmp_path / "out"
+    words = ["predict", str(tmp_path / "cohort"), "--model", str(tiny_model_folder), "--out", str(out)]
+    assert main(words) == 2
+    assert capsys.readouterr().out == "2 cases: 2 failed; no results\n"
+    out.mkdir()
+    (out / "cohort.csv").write_text("of an earlier call")
+    assert main(words) == 2
+    assert capsys.readouterr().out == f"2 cases: 2 failed; no results, table {out / 'cohort.csv'}\n"
+    assert [row["status"] for row in table(out)] == ["failed", "failed"]
+
+
+def test_a_table_that_cannot_be_written_costs_neither_the_line_nor_the_status(
+    cohort: Path, tiny_model_folder: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    for name in ("c", "d"):
+        shutil.rmtree(cohort / name)
+    out = tmp_path / "out"
+    (out / "cohort.csv").mkdir(parents=True)
+    assert main(["predict", str(cohort), "--model", str(tiny_model_folder), "--out", str(out), *QUICK]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == f"2 cases: 2 done; results in {out}"
+    assert f"{out / 'cohort.csv'}: " in printed.err
+
+
+def test_folders_are_left_out_of_a_reason_and_names_are_not() -> None:
+    def remark(text: str, *folders: str) -> str:
+        return CohortRow.of_failed("x", text, *map(Path, folders)).remark
+
+    assert remark("/data/checkout/checkout_t1.nii.gz: bad", "/data/checkout", "out") == "checkout_t1.nii.gz: bad"
+    assert remark("/data/out/checkout/x: bad (see /data/y)", "/data") == "out/checkout/x: bad (see y)"
+    assert remark("/x: bad", "/") == "x: bad"
+    told = "/data/HGG/001: has the same name as /data/LGG/001; run them apart"
+    assert remark(told, "/data/HGG", "/data") == "001: has the same name as LGG/001; run them apart"
+
+
 def test_a_summary_that_lacks_what_the_table_tells_costs_no_row(tmp_path: Path) -> None:
     odd = {"lesions": [3, {"volume_ml": "much"}], "slices": 4, "model": "compact", "warnings": None}
     rows = [CohortRow.of_done("b", DoneCase(odd, "")), CohortRow.of_done("a", DoneCase({}, "", kept=True))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class CaseError(ValueError):
     """An input that cannot be used; its text is one line that names the file and says what to do."""
@@ -16,7 +18,7 @@ class MissingImagesError(CaseError):
         Those that have none.
     """
 
-    def __init__(self, message: str, modalities: list[str]) -> None:
+    def __init__(self, message: str, modalities: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.modalities = modalities
 

@@ -33,7 +33,7 @@ class LeanResnetBlock2D(ResnetBlock2D):  # type: ignore[misc]
 
 
 def make_lean(net: nn.Module) -> None:
-    """Let all residual blocks of a network save copies in inference; of other kinds than ours they stay as they are."""
+    """Let the residual blocks of a network do without copies in inference; blocks of another kind stay as they are."""
     for block in net.modules():
         if type(block) is ResnetBlock2D and _is_known(block):
             block.__class__ = LeanResnetBlock2D

@@ -11,7 +11,7 @@ from napari.layers import Layer
 
 from napari_ddmd.viewer.case_choice import guess_assignment
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
-from napari_ddmd.viewer.layer_tag import Role, is_of, tag_of
+from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -111,11 +111,15 @@ class CaseInSight:
         is_hidden = tag is not None and tag.role == Role.EXPERT and not active.visible  # napari takes what came last
         if active is None or (is_own and not is_hidden and active not in self._layers_away):
             return
+        selection.active = self._topmost(kept) or selection.active
+
+    def _topmost(self, cases: list[Case]) -> Layer | None:
+        """The layer of some cases that is best in hand: the lesion in sight, or else what lies on top."""
         tags = [(layer, tag_of(layer)) for layer in reversed(self._viewer.layers) if layer.visible]
-        own = [(layer, tag.role) for layer, tag in tags if tag is not None and tag.case in kept]
+        own = [(layer, tag.role) for layer, tag in tags if tag is not None and tag.case in cases]
         lesions = [layer for layer, role in own if role == Role.LESION]
         images = [layer for layer, role in own if role != Role.MIRROR]
-        selection.active = next(iter((*lesions, *images)), selection.active)
+        return next(iter((*lesions, *images)), None)
 
     def _on_inserted(self, event: Any) -> None:
         """Keep what a run still brings of a case that is not in hand out of sight."""
@@ -132,8 +136,6 @@ class CaseInSight:
 
         The brush would paint on it otherwise.
         """
-        layers, tag = self._viewer.layers, tag_of(mask)
-        if tag is None or layers.selection.active is not mask or mask.visible:
-            return
-        seen = (layer for layer in reversed(layers) if layer.visible and is_of(layer, tag.case))
-        layers.selection.active = next(seen, mask)
+        selection, tag = self._viewer.layers.selection, tag_of(mask)
+        if tag is not None and selection.active is mask and not mask.visible:
+            selection.active = self._topmost([tag.case])

@@ -54,6 +54,8 @@ class Desk(QObject):
         The lesion is cut at another probability.
     history_changed
         What can be taken back, or which slices are edited, may be different now.
+    run_stepped
+        Undo or redo took slices of a run of the case back, or brought them again.
     """
 
     case_changed = Signal()
@@ -62,6 +64,7 @@ class Desk(QObject):
     mask_edited = Signal()
     threshold_changed = Signal()
     history_changed = Signal()
+    run_stepped = Signal()
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -156,6 +159,7 @@ class Desk(QObject):
         lesion, links = self._all[case].lesion, ViewerLinks()
         links.connect(lesion.stepped_to, partial(self._on_stepped, case))
         links.connect(lesion.stepped_to_run, partial(self._on_stepped_to_run, case))
+        links.connect(lesion.stepped_over_run, partial(self._on_stepped_over_run, case))
         links.connect(lesion.changed, self._on_lesion_changed)
         self._lesion_links[case] = links
 
@@ -176,6 +180,19 @@ class Desk(QObject):
     def _on_stepped_to_run(self, case: Case, _run: int) -> None:
         if case is self._case:
             self.results_changed.emit()
+
+    def _on_stepped_over_run(self, case: Case) -> None:
+        if case is self._case:
+            self.run_stepped.emit()
+
+    @property
+    def says_something(self) -> bool:
+        """Whether the mask in hand says anything: voxels, or slices on which a run has found nothing."""
+        if self._mask is None:
+            return False
+        is_models = self.results is not None and self._mask is self.results.lesion.layer
+        has_run = self.results is not None and bool(self.results.done)
+        return not is_models or has_run or bool(np.asarray(self._mask.data).any())
 
     def knows(self, case: Case) -> bool:
         """Tell whether there are results of a case."""

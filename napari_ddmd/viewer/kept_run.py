@@ -68,9 +68,24 @@ class KeptRuns:
         while len(self._runs) > 1 and (len(self._runs) > self._most or self._nbytes > self._most_bytes):
             del self._runs[next(iter(self._runs))]
 
-    def take(self, number: int) -> KeptRun | None:
-        """Give a run back, which is not kept any more; None where it is not."""
-        return self._runs.pop(number, None)
+    def exchange(self, number: int, shown: int, run: KeptRun | None) -> KeptRun | None:
+        """Give a run back for the one on screen, which is kept instead; None, and no more, where it is not there.
+
+        Together they take as much memory as before: none has to go, which an undo or a redo to come would miss.
+
+        Parameters
+        ----------
+        number : int
+            Of the run that is wanted.
+        shown : int
+            Of the one on screen.
+        run : KeptRun or None
+            That one; None where nothing is on screen.
+        """
+        wanted = self._runs.pop(number, None)
+        if wanted is not None and run is not None:
+            self._runs[shown] = run
+        return wanted
 
     def number_of(self, recipe: Recipe) -> int | None:
         """The number of the latest run that was made the same way; None where there is none."""

@@ -55,11 +55,14 @@ class LesionLayer:
         Undo or redo came to another threshold.
     stepped_to_run
         Undo or redo came to the mask of another run.
+    stepped_over_run
+        Undo or redo took slices of a run back, or brought them again.
     """
 
     changed = Signal()
     stepped_to = Signal(float)
     stepped_to_run = Signal(int)
+    stepped_over_run = Signal()
 
     def __init__(self, viewer: ViewerModel, case: Case) -> None:
         self._viewer, self._case = viewer, case
@@ -285,6 +288,8 @@ class LesionLayer:
         if threshold != self._threshold:
             self._threshold = threshold
             self.stepped_to.emit(threshold)
+        if step.name == _RUN:
+            self.stepped_over_run.emit()
 
     def _redraw(self) -> None:
         assert self.layer is not None

@@ -11,8 +11,15 @@ from napari_ddmd.case.errors import CaseWarning
 from napari_ddmd.viewer.current_viewer import viewer_in_window
 
 
-def in_short(text: str) -> str:
+def in_short(text: str, *, parts: int = 1) -> str:
     """Leave out the folders of the file that a message begins with: napari shows the first few words of each.
+
+    Parameters
+    ----------
+    text : str
+        The message.
+    parts : int
+        How much of the path stays: 1 is the file alone, 2 its folder, too.
 
     Examples
     --------
@@ -20,7 +27,7 @@ def in_short(text: str) -> str:
     ('0001_t1.nii.gz: the file is cut short', 'all voxels are zero: no image')
     """
     place, colon, rest = text.partition(": ")
-    return f"{Path(place).name}{colon}{rest}" if colon and Path(place).is_absolute() else text
+    return f"{'/'.join(Path(place).parts[-parts:])}{colon}{rest}" if colon and Path(place).is_absolute() else text
 
 
 def tell(remark: str) -> None:

@@ -219,7 +219,10 @@ class ResultLayers:
         """Start empty volumes for another recipe, in the layers that are there."""
         # The volumes first: where memory does not suffice, what is there still belongs to its recipe.
         volumes = Volumes.for_results_like(result, self._case, min_part=recipe.min_part)
-        self._latest += self._keep()  # strokes before the first run are of it: undo has them while it is on
+        if (before := self._shown()) is not None:
+            self._others.keep(self._run, before)
+        # Strokes before the first run are of it: undo has them while it is on. No number is used twice.
+        self._latest += self.volumes is not None
         self.volumes, self.recipe = volumes, recipe
         self.sample = min(self.sample, self.samples - 1)
         self._limits = {}
@@ -227,19 +230,17 @@ class ResultLayers:
         self.lesion.clear(self._run, self._others.numbers)
         self._exchange()
 
-    def _keep(self) -> bool:
-        """Keep what is on screen for undo; tell whether anything is."""
+    def _shown(self) -> KeptRun | None:
+        """What is on screen, for undo."""
         if self.recipe is None or self.volumes is None:
-            return False
-        self._others.keep(self._run, KeptRun(self.recipe, self.volumes, self.sample, self._limits))
-        return True
+            return None
+        return KeptRun(self.recipe, self.volumes, self.sample, self._limits)
 
     def _show_run(self, number: int) -> None:
         """Let results and mask be of an earlier run again: undo or redo has come to its mask."""
-        run = self._others.take(number)
+        run = self._others.exchange(number, self._run, self._shown())
         if run is None:
             return
-        self._keep()
         self._run = number
         self.recipe, self.volumes, self.sample, self._limits = run.recipe, run.volumes, run.sample, run.limits
         self._exchange()
@@ -335,7 +336,8 @@ class ResultLayers:
                 self._widen_limits(role, array[index])
 
     def _make_layer(self, role: Role, array: NDArray[Any]) -> Layer:
-        if role is Role.SAMPLE and self.volumes is not None:
+        if role is Role.SAMPLE:
+            assert self.volumes is not None
             return sample_layer(self.volumes, self.sample, self._case)
         if role is Role.AGREEMENT:
             return agreement_layer(array, self._case, self.samples)

@@ -47,6 +47,13 @@ def test_it_gives_what_diffusers_block_gives_bit_for_bit(
     assert torch.equal(embedding, given[1])
 
 
+def test_nor_does_it_differ_where_weights_are_float32_and_products_bfloat16() -> None:
+    made = block().to(memory_format=torch.channels_last)
+    images, embedding = torch.randn(3, 8, 10, 12).to(memory_format=torch.channels_last), torch.randn(3, 12)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(lean(made)(images, embedding), made(images, embedding))
+
+
 def test_it_learns_as_diffusers_block_does() -> None:
     made = block(dropout=0.5).train()
     own = lean(made)

@@ -24,13 +24,31 @@ def with_seed(run: KeptRun, seed: int) -> KeptRun:
 
 def test_the_run_that_left_longest_ago_makes_room(run: KeptRun) -> None:
     runs = KeptRuns(most=2)
-    for number in (0, 1, 0, 2):  # the first one came back meanwhile
-        runs.take(number)
+    for number in range(3):
         runs.keep(number, run)
-    assert runs.numbers == {0, 2}
-    assert runs.take(1) is None
-    assert runs.take(0) is run
-    assert runs.take(0) is None
+    assert runs.numbers == {1, 2}
+    assert runs.exchange(0, 3, run) is None
+    assert runs.numbers == {1, 2}, "nothing was done"
+    assert runs.exchange(1, 3, run) is run
+    assert runs.numbers == {2, 3}
+    runs.keep(4, run)
+    assert runs.numbers == {3, 4}, "2 has left the screen before 3"
+
+
+def test_an_exchange_never_makes_another_run_go(run: KeptRun) -> None:
+    """Of runs of all sizes: their memory together is as before."""
+    runs = KeptRuns(most=3, most_bytes=run.nbytes)
+    runs.keep(0, run)
+    large = dataclasses.replace(run, volumes=Volumes(run.recipe.case, 40, intra=True, inter=True))
+    assert runs.exchange(0, 1, large) is run
+    assert runs.numbers == {1}
+    runs = KeptRuns(most=3, most_bytes=3 * run.nbytes)
+    for number in range(3):
+        runs.keep(number, run)
+    assert runs.exchange(2, 3, large) is run
+    assert runs.numbers == {0, 1, 3}
+    assert runs.exchange(1, 2, run) is run
+    assert runs.numbers == {0, 2, 3}
 
 
 def test_memory_bounds_them_but_the_latest_stays(run: KeptRun) -> None:

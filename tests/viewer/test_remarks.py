@@ -20,6 +20,9 @@ def in_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_message_begins_with_the_file_not_with_its_folders(tmp_path: Path) -> None:
     assert in_short(f"{tmp_path / 'x_t1.nii.gz'}: is cut short: copy it") == "x_t1.nii.gz: is cut short: copy it"
+    assert (
+        in_short(f"{tmp_path / 'x_t1.nii.gz'}: is cut short", parts=2) == f"{tmp_path.name}/x_t1.nii.gz: is cut short"
+    )
     for whole in ("Case_1: has no t2", "has no t2", f"see {tmp_path}: it is empty"):
         assert in_short(whole) == whole
 

@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import SliceResult
-from napari_ddmd.viewer.kept_run import MOST_RUNS
+from napari_ddmd.viewer.kept_run import MOST_RUNS, KeptRuns
 from napari_ddmd.viewer.navigation import go_to_slice
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.result_looks import agreement_colors
@@ -509,6 +509,41 @@ def test_the_latest_runs_can_be_gone_back_to_and_on_again(
         results.lesion.redo()
         assert results.recipe == recipes[number]
         assert np.flatnonzero(results.lesion.data.any(axis=(1, 2))).tolist() == [1 + number]
+
+
+def test_undo_and_redo_go_through_runs_of_unlike_sizes(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    """The last one alone takes more than all that may be kept: mask and maps stay of one run all the same."""
+    results._others = KeptRuns(most=3, most_bytes=4 * case.brain.size * (4 * 4 + 3 + 1))
+    recipes = seeds(recipe, 4)
+    for number, one in enumerate(recipes):
+        result = slice_result(case, 2 + number if number < 3 else 5)
+        if number == 3:
+            result = dataclasses.replace(result, samples=np.repeat(result.samples, 40, axis=0))
+        results.add(one, result)
+        results.settle()
+    for number in (2, 1, 0, 1, 2, 3):
+        (results.lesion.undo if results.recipe.sampling.seed > number else results.lesion.redo)()  # type: ignore[union-attr]
+        assert results.recipe == recipes[number]
+        for shown in (results.lesion.data, viewer.layers["probability"].data):
+            assert np.flatnonzero(shown.any(axis=(1, 2))).tolist() == [2 + number]
+
+
+def test_no_two_runs_have_one_number(results: ResultLayers, case: Case, recipe: Recipe) -> None:
+    first, second, third = seeds(recipe, 3)
+    for one, index in ((first, 2), (second, 3)):
+        results.add(one, slice_result(case, index))
+        results.settle()
+    results.lesion.undo()
+    results.recipe = None  # as after a run whose first slice could not be taken in
+    results.add(third, slice_result(case, 4))
+    results.settle()
+    assert results.resume(second)
+    assert results.done == {3}
+    results.lesion.undo()
+    assert results.recipe == third
+    assert results.done == {4}
 
 
 def test_a_run_with_the_settings_of_an_earlier_one_goes_on_with_it_and_can_be_taken_back(

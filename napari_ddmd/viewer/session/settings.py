@@ -11,8 +11,6 @@ from napari_ddmd.viewer.run_settings import Sampling
 from napari_ddmd.viewer.session.stored_window import StoredSettings
 
 if TYPE_CHECKING:
-    from qtpy.QtWidgets import QComboBox
-
     from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 
 _AUTO = "auto"
@@ -79,12 +77,8 @@ class PanelSettings(QObject):
 
     def _set_sampling(self, sampling: Sampling) -> None:
         box = self._panel.sampling_box
-        box.samples.setValue(sampling.samples)
-        box.steps.setValue(sampling.steps)
-        box.seed.setValue(sampling.seed)
-        _choose(box.sampler, sampling.sampler)
-        if not _choose(box.device, sampling.device):
-            _choose(box.device, _AUTO)
+        if not box.set_sampling(sampling):
+            box.device.setCurrentText(_AUTO)
             self._forget_device(sampling.device)
             self.remarked.emit(f'This computer has no "{sampling.device}", on which the session ran: auto is set.')
 
@@ -93,10 +87,3 @@ class PanelSettings(QObject):
         results = self._panel.desk.results
         if results is not None and results.recipe is not None and results.recipe.sampling.device == device:
             results.recipe = replace(results.recipe, sampling=replace(results.recipe.sampling, device=_AUTO))
-
-
-def _choose(combo: QComboBox, text: str) -> bool:
-    index = combo.findText(text)
-    if index >= 0:
-        combo.setCurrentIndex(index)
-    return index >= 0

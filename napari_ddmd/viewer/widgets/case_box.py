@@ -182,6 +182,7 @@ class CaseBox(QWidget):
 
     def open_case(self, path: Path) -> None:
         """Open a case, the folder or one of its files, in the background; after those that are being opened."""
+        self.fault.hide()
         self._waiting.append(path)
         if len(self._waiting) == 1:
             self._open_first()
@@ -190,7 +191,6 @@ class CaseBox(QWidget):
         """Read the first that waits, which stays there until it has been read."""
         self.open_button.setEnabled(not self._waiting)
         if self._waiting:
-            self.fault.hide()
             self._reader.start(_read, self._waiting[0])
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
@@ -232,7 +232,7 @@ class CaseBox(QWidget):
         """Say why nothing was opened: at once, and here until something else is."""
         words = reason(error)
         show_error(in_short(words))
-        self.fault.setText(f"Not opened: {in_short(words)}.")
+        self.fault.setText(f"Not opened: {in_short(words, parts=2)}.")
         self.fault.setToolTip(f"<p>{escape(words)}</p>")
         self.fault.show()
 
@@ -254,11 +254,11 @@ class CaseBox(QWidget):
         for button in (self.open_button, self.dicom_button):
             buttons.addWidget(button, 1)
         layout.addLayout(buttons, 1, 0, 1, 4)
-        layout.addWidget(self.missing_box, 4, 0, 1, 4)
-        layout.addWidget(self.dicom_status, 5, 0, 1, 4)
-        layout.addWidget(self.fault, 6, 0, 1, 4)
+        layout.addWidget(self.dicom_status, 2, 0, 1, 4)
+        layout.addWidget(self.fault, 3, 0, 1, 4)
+        layout.addWidget(self.missing_box, 6, 0, 1, 4)
         for number, (modality, combo) in enumerate(self.modalities.items()):
-            row, column = 2 + number // 2, 2 * (number % 2)
+            row, column = 4 + number // 2, 2 * (number % 2)
             layout.addWidget(QLabel(MODALITY_LABELS[modality]), row, column)
             layout.addWidget(combo.native, row, column + 1)
         layout.setColumnStretch(1, 1)
@@ -277,6 +277,8 @@ class CaseBox(QWidget):
         others = any(guess_assignment(self._viewer.layers, None).values())
         if others or not cases:
             cases.append(None)
+        if newest is not None:
+            self.fault.hide()
         chosen = newest or (self.tagged_case if self.tagged_case in cases else cases[0])
         was_chosen, was_listed = self.tagged_case, bool(self._cases)
         self._cases = cases
@@ -336,8 +338,8 @@ class CaseBox(QWidget):
         return () if tag is None else tag.case.warnings
 
     def _on_not_read(self, error: Exception) -> None:
-        self._open_next()
         self._tell_fault(error)
+        self._open_next()
 
     def _ask_for_case(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose the folder of a case")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from napari_ddmd.case import MODALITIES
+from napari_ddmd.case.naming import missing_remark
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.widgets.background import Background
 
@@ -50,8 +52,10 @@ class CautionBar(QLabel):
 
     def _show(self, findings: tuple[Finding, ...]) -> None:
         remarks = () if self._desk.case is None else self._desk.case.remarks
-        name = "" if self._desk.case is None else f"{self._desk.case.name}: "
-        words = dict.fromkeys((*map(str, findings), *(text.removeprefix(name) for text in remarks)))
+        name = "" if self._desk.case is None else self._desk.case.name
+        missing = [text for text in remarks if text in {missing_remark(name, modality) for modality in MODALITIES}]
+        # What is missing is never cut off.
+        words = dict.fromkeys(text.removeprefix(f"{name}: ") for text in (*missing, *map(str, findings), *remarks))
         lines = [f"⚠ {text[0].upper()}{text[1:]}." for text in words]
         more = [f"⚠ And {len(lines) - _MOST} more."] if len(lines) > _MOST else []
         self.setText("\n".join([*lines[:_MOST], *more]))

@@ -226,7 +226,7 @@ class CorrectBox(QWidget):
         rows: tuple[tuple[QWidget, ...], ...] = (
             tuple(self.modes.values()),
             (self.undo_button, self.redo_button, self.tools["remove"]),
-            (QLabel("Tools, on"), self.scope, self.tools["interpolate"]),
+            (QLabel("Tools work on"), self.scope, self.tools["interpolate"]),
             (self.tools["grow"], self.tools["smooth"], self.tools["fill"]),
         )
         for row, widgets in enumerate(rows):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from napari_ddmd.case import Case
     from napari_ddmd.lesions import Lesion
 
+_UNSEEN = "No slice is segmented yet"
+
 
 class LesionBox(QWidget):
     """A readout of one mask layer, kept up to date while it is painted on.
@@ -57,7 +59,7 @@ class LesionBox(QWidget):
         self._evidence = Evidence()
         self._layers: list[Labels] = []
         self.layer_links = ViewerLinks()
-        self._coverage = ""
+        self._coverage, self._is_unseen = "", False
         self._has_failed = False
         self._heard: Labels | None = None
         self.measurement: Measurement | None = None
@@ -109,7 +111,7 @@ class LesionBox(QWidget):
     @property
     def summary(self) -> str:
         """Number of lesions, volume and what it covers in words; empty where there is no mask."""
-        return "" if self.measurement is None else f"{self.measurement.summary}{self._coverage}"
+        return "".join(self._told())
 
     def set_case(self, case: Case | None, evidence: Evidence) -> None:
         """Measure the masks of another case.
@@ -150,8 +152,12 @@ class LesionBox(QWidget):
             self.table.setCurrentCell((row + way) % count if row >= 0 else (0 if way > 0 else count - 1), 0)
 
     def set_coverage(self, done: int, total: int) -> None:
-        """Say next to the volume that only some of the slices have been segmented; both 0 says nothing."""
-        self._coverage = f" in {done} of {total} slices" if done < total else ""
+        """Say next to the volume that only some of the slices have been segmented; both 0 says nothing.
+
+        An empty mask of which no slice has been segmented must not pass for one without a lesion.
+        """
+        self._coverage = f" in {done} of {total} slices" if 0 < done < total else ""
+        self._is_unseen = total > 0 and not done
         self._show_total()
 
     def remeasure(self) -> None:
@@ -258,8 +264,16 @@ class LesionBox(QWidget):
 
     def _show_total(self) -> None:
         self.total.setVisible(self.measurement is not None)
-        if self.measurement is not None:
-            self.total.setText(f"<b>{self.measurement.summary}</b>{self._coverage}")
+        finding, coverage = self._told()
+        self.total.setText(f"<b>{finding}</b>{coverage}")
+
+    def _told(self) -> tuple[str, str]:
+        """What was found, and what of the brain that covers."""
+        if self.measurement is None:
+            return "", ""
+        if self._is_unseen and not self.measurement.count:
+            return _UNSEEN, ""
+        return self.measurement.summary, self._coverage
 
     def _ask_for_columns(self) -> None:
         button = self.columns_button

@@ -91,7 +91,7 @@ class LesionTab(QWidget):
         """Say beside the volume how much of the brain it covers: a part must not pass for the whole."""
         case, results = self._desk.case, self._desk.results
         is_ours = results is not None and self.lesion_box.layer is results.lesion.layer
-        if case is None or results is None or results.volumes is None or not is_ours:
+        if case is None or results is None or not is_ours:
             self.lesion_box.set_coverage(0, 0)
         else:
             brain = case.brain_slices

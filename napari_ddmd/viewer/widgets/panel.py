@@ -184,6 +184,7 @@ class SegmentationPanel(QWidget):
         self._recount.timeout.connect(self._show_cost)
         for signal in (self.desk.results_changed, self.desk.history_changed):
             signal.connect(self._recount.start)
+        self.desk.run_stepped.connect(self._take_settings)
         links.connect(self._viewer.dims.events.current_step, self._on_step)
         self.run_bar.cancel_wanted.connect(self.cancel)
         overlay_box = self.look_tab.overlay_box
@@ -227,6 +228,12 @@ class SegmentationPanel(QWidget):
         if choice.mode is SliceMode.CURRENT:
             left = 1  # which slice that is changes all the time
         self.sampling_box.cost.set_work(left, case.grid.shape, emptied)
+
+    def _take_settings(self) -> None:
+        """Show the settings of the run that undo or redo has come to, as its results are on screen."""
+        results = self.desk.results
+        if results is not None and results.recipe is not None and not self.controller.is_running:
+            self.sampling_box.set_sampling(results.recipe.sampling)
 
     def _on_step(self, _event: object) -> None:
         if self.slice_box.choice.mode is SliceMode.CURRENT:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # How soon the screen follows a run again: soon enough to look alive, late enough to stay out of its way.
 _CLOCK_MS = 120
 _NO_BRAIN = "No slice holds brain: every modality is zero everywhere."
+_BACK = "These slices were done with these settings before: they are shown again."
+_TAKEN_BACK = "The run was taken back; no slice is segmented. Redo or Run brings it back."
 _ALL_DONE = "These slices are done with these settings. Another seed gives other masks."
 
 
@@ -70,6 +72,7 @@ class RunPart(QObject):
         self._is_tagged = False
         self._fault: Exception | None = None
         self._come_in = self._drawn = self._before = self._put_aside = 0
+        self._goes_on = False
         self._clock = QTimer(self)
         self._clock.setInterval(_CLOCK_MS)
         self._first_layer = QTimer(self)
@@ -79,6 +82,7 @@ class RunPart(QObject):
         self.destroyed.connect(self._spared.close)
         self.controller.arrived.connect(self._on_arrived)
         self.controller.ended.connect(self._on_ended)
+        desk.run_stepped.connect(self._on_run_stepped)
 
     @property
     def case(self) -> Case | None:
@@ -101,14 +105,23 @@ class RunPart(QObject):
             return
         request = RunRequest(case, bundle, sampling, tuple(slices), allow_missing=allow_missing)
         results = self._desk.results_of(case)
+        if not slices:
+            self.bar.say(_NO_BRAIN)
+            return
         self._put_aside = 0 if request.recipe.matches(results.recipe) else len(results.done)
         request = request.without(results.computed_by(request.recipe))
-        if results.resume(request.recipe):
+        try:
+            is_back = results.resume(request.recipe)
+            self._goes_on = is_back or request.recipe.matches(results.recipe)
+            if not request.slices:
+                results.restore()
+        except Exception as error:
+            self._report_failure(RunOutcome(RunState.FAILED, error))
+            return
+        if is_back or not request.slices:
             self._desk.results_changed.emit()
         if not request.slices:
-            results.restore()
-            self._desk.results_changed.emit()
-            self.bar.say(" ".join((_ALL_DONE if slices else _NO_BRAIN, *self._put_aside_remarks(results))))
+            self.bar.say(" ".join((_BACK if is_back else _ALL_DONE, *self._put_aside_remarks(results))))
             return
         self._before = len(slices) - len(request.slices)
         is_shown = results.lesion.is_shown
@@ -206,7 +219,7 @@ class RunPart(QObject):
                 for device in self.controller.devices:
                     results.volumes.note_device(device)
         except Exception as error:
-            if self._come_in == 0:
+            if self._come_in == 0 and not self._goes_on:
                 results.recipe = None  # else what was there before would pass for results of this run
             self._give_up(request.case, error)
             return
@@ -267,7 +280,7 @@ class RunPart(QObject):
         if request is None:
             return
         outcome.let_go()
-        if self._come_in and self._desk.knows(request.case):
+        if (self._come_in or self._goes_on) and self._desk.knows(request.case):
             remarks = self._put_aside_remarks(self._desk.results_of(request.case))
             outcome = replace(outcome, remarks=(*outcome.remarks, *remarks))
         other = "" if self._desk.case is request.case else request.case.name
@@ -282,6 +295,18 @@ class RunPart(QObject):
     def _put_aside_remarks(self, results: ResultLayers) -> tuple[str, ...]:
         """Say what became of the results that the run found, if they are other ones."""
         return (_put_aside(self._put_aside, results.lesion.next_undo is not None),) if self._put_aside else ()
+
+    def _on_run_stepped(self) -> None:
+        """Say what undo or redo has come to, in place of how the last run ended."""
+        results, bundle = self._desk.results, self._desk.bundle
+        if results is None or results.recipe is None or self.controller.is_running or self._problem() is not None:
+            return
+        done, seed = len(results.done), results.recipe.sampling.seed
+        if not done:
+            self.bar.say(_TAKEN_BACK)
+            return
+        model = "" if bundle is not None and bundle.sha256 == results.recipe.model_sha256 else ", of another model"
+        self.bar.say(f"On screen: {done} {'slice' if done == 1 else 'slices'} with seed {seed}{model}.")
 
     def _report_failure(self, outcome: RunOutcome) -> None:
         error = outcome.error

@@ -68,6 +68,16 @@ class SamplingBox(QWidget):
             )
         self.device.addItems(devices)
 
+    def set_sampling(self, sampling: Sampling) -> bool:
+        """Ask for what another run was asked for; tell whether the device is one of this computer's, else it stays."""
+        self.samples.setValue(sampling.samples)
+        self.steps.setValue(sampling.steps)
+        self.seed.setValue(sampling.seed)
+        for combo, text in ((self.sampler, sampling.sampler), (self.device, sampling.device)):
+            if combo.findText(text) >= 0:
+                combo.setCurrentText(text)
+        return self.device.findText(sampling.device) >= 0
+
     def set_bundle(self, bundle: Bundle | None) -> None:
         """Take a model's own values as the defaults."""
         if bundle is self._bundle:

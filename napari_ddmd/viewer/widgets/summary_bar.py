@@ -57,7 +57,7 @@ class SummaryBar(QWidget):
     def toggle_accepted(self) -> None:
         """Accept the mask in hand as it stands, or take that back."""
         mask = self._desk.mask
-        if mask is None:
+        if mask is None or not self._desk.says_something:
             return
         if acceptance_of(mask) is None:
             accept(mask)
@@ -70,7 +70,7 @@ class SummaryBar(QWidget):
 
     def _show_acceptance(self) -> None:
         mark = acceptance_of(self._desk.mask)
-        self.accept_button.setEnabled(self._desk.mask is not None)
+        self.accept_button.setEnabled(self._desk.says_something)
         self.accept_button.setChecked(mark is not None)
         self.accept_button.setText("Accept" if mark is None else "Accepted ✓")
         self.accept_button.setToolTip(_ACCEPT_TIP if mark is None else f"Accepted {mark.when.replace('T', ' ')}")

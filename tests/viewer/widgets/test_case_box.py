@@ -232,16 +232,36 @@ def test_why_nothing_was_opened_stays_in_the_panel_until_something_is(
     image.write_bytes(image.read_bytes()[:200])
     box.open_case(broken)
     qtbot.waitUntil(lambda: not box.fault.isHidden(), timeout=10_000)
-    assert box.fault.text().startswith(f"Not opened: {image.name}: ")
+    assert box.fault.text().startswith(f"Not opened: Case_1/{image.name}: ")
     assert str(image) in box.fault.toolTip()
-    assert [f"Not opened: {note.message}." for note in notifications] == [box.fault.text()]
+    assert [f"Not opened: Case_1/{note.message}." for note in notifications] == [box.fault.text()]
     box.open_case(write_small_case(tmp_path / "Case_2"))
     assert box.fault.isHidden()
     qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=10_000)
     assert box.fault.isHidden()
     box.dicom_opener.failed.emit(CaseError(f"{tmp_path / 'study'}: holds no DICOM images"))
-    assert box.fault.text() == "Not opened: study: holds no DICOM images."
+    assert box.fault.text() == f"Not opened: {tmp_path.name}/study: holds no DICOM images."
     box.dicom_opener.told.emit("Looking for DICOM series")
+    assert box.fault.isHidden()
+
+
+def test_it_goes_whichever_way_the_next_case_comes(
+    empty: tuple[ViewerModel, CaseBox],
+    tmp_path: Path,
+    write_small_case: Callable[..., Path],
+    case: Case,
+    qtbot: QtBot,
+) -> None:
+    viewer, box = empty
+    broken, whole = (write_small_case(tmp_path / name) for name in ("Case_1", "Case_2"))
+    image = next(broken.glob("*flair*"))
+    image.write_bytes(image.read_bytes()[:200])
+    drop(box, broken, whole)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=20_000)
+    assert box.fault.isHidden(), "the other one was opened after it"
+    drop(box, broken)
+    qtbot.waitUntil(lambda: not box.fault.isHidden(), timeout=20_000)
+    add_case(viewer, case)  # as napari's own reader does, or a session
     assert box.fault.isHidden()
 
 

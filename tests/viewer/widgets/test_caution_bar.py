@@ -82,8 +82,8 @@ def test_remarks_on_the_files_are_there_at_once_and_stay(
         assert bar.text().startswith("⚠ Has no t2; what is found without it is less sure.")
         assert not bar.isHidden()
     assert bar.text().splitlines() == [
-        "⚠ The images are odd.",  # once, and first
-        "⚠ Has no t2; what is found without it is less sure.",
+        "⚠ Has no t2; what is found without it is less sure.",  # first, so that it is never cut off
+        "⚠ The images are odd.",  # once
     ]
     bar._desk.set_case(None)
     assert bar.isHidden()

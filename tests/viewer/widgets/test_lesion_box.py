@@ -285,6 +285,22 @@ def test_coverage_is_told_only_where_something_is_missing(
     assert box.total.text().endswith("mL</b>")
 
 
+def test_an_empty_mask_of_which_nothing_is_segmented_is_no_finding(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    layer = add_mask(viewer, case)
+    qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
+    box.set_coverage(0, 6)
+    assert "2 lesions" in box.summary, "what was painted counts"
+    layer.data[:] = 0
+    layer.refresh()
+    qtbot.waitUntil(lambda: box.measurement is not None and box.measurement.count == 0, timeout=10_000)
+    assert box.summary == "No slice is segmented yet"
+    assert box.total.text() == "<b>No slice is segmented yet</b>"
+    box.set_coverage(1, 6)
+    assert box.summary == "No lesion in 1 of 6 slices"
+
+
 def test_a_lesion_keeps_its_number_while_it_is_edited_and_a_run_numbers_anew(
     viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
 ) -> None:

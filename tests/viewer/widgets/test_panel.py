@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 import nibabel
@@ -20,6 +21,7 @@ from qtpy.QtCore import Qt, QThreadPool, QTimer
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import InferenceError, segment
+from napari_ddmd.viewer.acceptance import acceptance_of
 from napari_ddmd.viewer.autosave import read_edits
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import Role, tag_of
@@ -203,13 +205,75 @@ def test_settings_of_an_earlier_run_bring_its_results_back_without_computing(
     assert told.endswith("The 1 slice that was done with other settings made way; Undo brings them back.")
     panel.lesion_tab.correct_box.undo_button.click()
     assert panel.results.done == {3}
-    assert panel.results.recipe.sampling.seed == 7
+    assert panel.results.recipe.sampling.seed == panel.sampling_box.seed.value() == 7
 
+    panel.sampling_box.seed.setValue(0)
     choose(panel, 3, 5)  # two of them are there, one is not
     run_to_end(panel, gated, qtbot)
     assert gated.requests[2]["slices"] == (5,)
     assert panel.results.done == {2, 3, 4, 5}
     assert panel.run_bar.status.text().startswith("Done: 3 slices.")
+
+
+def test_results_that_make_way_for_earlier_ones_are_told_of_though_the_run_is_cancelled(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    _viewer, panel = window
+    choose(panel, 2, 3)
+    run_to_end(panel, gated, qtbot)
+    panel.sampling_box.seed.setValue(7)
+    choose(panel, 2, 5)
+    run_to_end(panel, gated, qtbot)
+    panel.sampling_box.seed.setValue(0)
+    gated.gate = Semaphore(0)  # nothing passes
+    panel.run_bar.button.click()
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        panel.run_bar.button.click()
+    told = panel.run_bar.status.text()
+    assert told.startswith("Cancelled: 2 of 4 slices are done.")
+    assert told.endswith("The 4 slices that were done with other settings made way; Undo brings them back.")
+    panel.lesion_tab.correct_box.undo_button.click()
+    assert panel.results.done == {2, 3, 4, 5}
+
+
+def test_before_the_first_slice_nothing_is_found_and_nothing_can_be_accepted(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    _viewer, panel = window
+    bar = panel.summary_bar
+    panel.run_bar.button.click()
+    qtbot.waitUntil(lambda: bar.label.text() == "No slice is segmented yet", timeout=10_000)
+    assert not bar.accept_button.isEnabled()
+    bar.toggle_accepted()
+    assert acceptance_of(panel.desk.mask) is None
+    gated.allow(1)
+    qtbot.waitUntil(bar.accept_button.isEnabled, timeout=10_000)
+    gated.allow(100)
+    qtbot.waitUntil(lambda: not panel.controller.is_running, timeout=10_000)
+    panel.lesion_tab.correct_box.undo_button.click()
+    qtbot.waitUntil(lambda: bar.label.text() == "No slice is segmented yet", timeout=10_000)
+    assert not bar.accept_button.isEnabled()
+    assert panel.run_bar.status.text().startswith("The run was taken back")
+    panel.lesion_tab.correct_box.redo_button.click()
+    qtbot.waitUntil(bar.accept_button.isEnabled, timeout=10_000)
+
+
+def test_undo_over_runs_brings_their_settings_and_says_whose_results_are_on_screen(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    _viewer, panel = window
+    choose(panel, 2, 4)
+    run_to_end(panel, gated, qtbot)
+    panel.sampling_box.seed.setValue(7)
+    run_to_end(panel, gated, qtbot)
+    box = panel.lesion_tab.correct_box
+    for button, seed in ((box.undo_button, 0), (box.redo_button, 7), (box.undo_button, 0)):
+        button.click()
+        assert panel.sampling_box.seed.value() == seed
+        assert panel.run_bar.status.text() == f"On screen: 3 slices with seed {seed}."
+    panel.results.lesion.layer.paint((3, 1, 1), 1)
+    box.undo_button.click()
+    assert panel.run_bar.status.text() == "On screen: 3 slices with seed 0.", "a stroke is no run"
 
 
 def test_a_plane_opens_at_the_lesion(window: Window, gated: GatedSegment, qtbot: QtBot, case: Case) -> None:
