@@ -98,7 +98,10 @@ def _main(arguments: Sequence[str] | None) -> int:
                 _stage(name)(run)
         write_out()
     except (RecipeError, CaseError, BundleError, DeviceError, InferenceError, LauncherError) as error:
-        for line in error.lines if isinstance(error, FaultyCasesError) else (error,):
+        lines: Sequence[object] = (error,)
+        if isinstance(error, FaultyCasesError):
+            lines = error.lines if is_main() else ()  # all processes have found the same
+        for line in lines:
             print(f"src_training: {one_line(line)}", file=sys.stderr)
         return 2
     except BrokenPipeError:
