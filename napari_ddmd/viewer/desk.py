@@ -117,9 +117,9 @@ class Desk(QObject):
         """The axial slice of the case that the viewer stands at; 0 without a case."""
         return 0 if self._case is None else current_slice(self.viewer, self._case)
 
-    def fit(self) -> None:
-        """Show the brain as large as the canvas allows."""
-        self._sight.fit(self._case)
+    def fit(self, opened: Case | None = None) -> None:
+        """Show the brain as large as the canvas allows; of a case that is opened and not whole where none is read."""
+        self._sight.fit(self._case or opened)
 
     def set_case(self, case: Case | None) -> None:
         """Read another case."""

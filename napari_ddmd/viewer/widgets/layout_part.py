@@ -50,6 +50,7 @@ class LayoutPart(QWidget):
     def __init__(self, desk: Desk, links: ViewerLinks, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
+        self._owner: Case | None = None
         self.view_box, self.plane_box = ViewBox(), PlaneBox()
         self.four_panels = FourPanels(desk.viewer, links, desk.fit)
         self._in_sight = CaseInSight(desk.viewer, self.four_panels, links, partial(QTimer.singleShot, 0))
@@ -80,6 +81,9 @@ class LayoutPart(QWidget):
     def follow(self, owner: Case | None) -> None:
         """Show the desk's case alone, in the same layout; `owner` is the case that its images were opened as."""
         self._in_sight.follow(owner, self._desk.case)
+        is_new, self._owner = owner is not self._owner, owner
+        if is_new and owner is not None and self._desk.case is None:
+            self._desk.fit(owner)  # an image is missing, which the reader is asked about first
 
     def bind_keys(
         self, step_lesion: Callable[[int], object], toggle_overlays: Callable[[], object], accept: Callable[[], object]

@@ -39,9 +39,12 @@ class SaveButton(QPushButton):
     -------
     mask_saved
         The case, and the mask ``(S, H, W)`` that is on disk now.
+    ended
+        How a save ended: in short, and in full.
     """
 
     mask_saved = Signal(object, object)
+    ended = Signal(str, str)
 
     def __init__(self, source: Callable[[], Saveable | None], parent: QWidget | None = None) -> None:
         super().__init__(_SAVE, parent)
@@ -117,12 +120,17 @@ class SaveButton(QPushButton):
         if len(names) > _MOST_NAMES:
             names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more files"]
         listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-        show_info(f"Saved {listed} in {files[0].parent}")
+        folder = files[0].parent
+        told = f"Saved {listed} in {folder}"
+        show_info(told)
+        count = "1 file" if len(files) == 1 else f"{len(files)} files"
+        self.ended.emit(f"Saved {count} in {folder.name or folder}.", told)
 
     def _on_failed(self, error: Exception) -> None:
         self._set_saving(False)
         self._kept = None
         show_error(in_short(reason(error)))
+        self.ended.emit(f"Not saved: {in_short(reason(error), parts=2)}.", reason(error))
 
 
 def _save(folder: Path, kinds: Collection[str], content: Saveable) -> tuple[list[Path], str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.acceptance import acceptance_of
 from napari_ddmd.viewer.desk import Desk
@@ -41,16 +43,30 @@ class SaveTab(QWidget):
         super().__init__(parent)
         self._desk, self._numbering = desk, numbering
         self.save_button = SaveButton(self._saveable)
+        self.outcome = QLabel("")
+        self.outcome.setTextFormat(Qt.TextFormat.PlainText)
+        self.outcome.setWordWrap(True)
+        self.outcome.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.outcome.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.session_box = SessionBox(desk)
-        layout.addWidget(VerticalScroll(column(("Results", (self.save_button,)), ("Session", (self.session_box,)))))
+        results = (self.save_button, self.outcome)
+        layout.addWidget(VerticalScroll(column(("Results", results), ("Session", (self.session_box,)))))
+        self.save_button.ended.connect(self._tell)
+        desk.case_changed.connect(self.outcome.hide)
         desk.mask_changed.connect(self._show)
         self.session_box.opening_changed.connect(self._show)
         self._show()
 
     def _show(self) -> None:
         self.save_button.set_available(self._desk.mask is not None and not self.session_box.is_opening)
+
+    def _tell(self, words: str, whole: str) -> None:
+        """Say how the last save ended, until another case is in hand: the message of it passes."""
+        self.outcome.setText(words)
+        self.outcome.setToolTip(f"<p>{escape(whole)}</p>")
+        self.outcome.show()
 
     def _saveable(self) -> Saveable | None:
         from napari_ddmd.saveable import Saveable

@@ -15,8 +15,8 @@ VIEWS = {
     ),
     Arrangement.EXPLAIN: (
         "Explain",
-        "After a run: FLAIR, both maps and the probability side by side. The bundled model's inter map points at the "
-        "lesion in most patients, its intra map says little",
+        "After a run: FLAIR, both maps (without them the uncertainty) and the probability side by side. The bundled "
+        "model's inter map points at the lesion in most patients, its intra map says little",
     ),
 }
 

@@ -183,3 +183,18 @@ def test_a_name_that_is_thrown_away_is_not_drawn_any_more(window: Window) -> Non
     assert names
     part.arrange(Arrangement.SINGLE)
     assert [layer.name for layer in viewer.layers if layer.visible] == ["flair"]
+
+
+def test_a_case_that_lacks_an_image_fills_the_canvas_though_it_is_not_read(window: Window, case: Case) -> None:
+    viewer, part, _asked = window
+    camera = viewer.scene.camera
+    part._desk.fit()
+    fitted = camera.zoom
+    part._desk.set_case(None)
+    part.follow(None)
+    camera.zoom = fitted / 7
+    part.follow(case)
+    assert camera.zoom == pytest.approx(fitted)
+    camera.zoom = fitted * 2
+    part.follow(case)
+    assert camera.zoom == fitted * 2, "it is opened once"

@@ -87,7 +87,7 @@ def test_it_saves_what_was_chosen_and_remembers_it(
     button.click()
     qtbot.waitUntil(lambda: len(notifications) == 2, timeout=20_000)
     assert seen == [SaveChoice(tmp_path, kinds, with_expert=True)]
-    assert notifications[1].message.startswith(f"{nowhere}: cannot be written")
+    assert notifications[1].message.startswith("new: cannot be written")
 
 
 def test_another_name_is_in_the_files_and_is_kept_for_the_case(

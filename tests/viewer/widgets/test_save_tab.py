@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,22 @@ def run(desk: Desk, case: Case, sha256: str, slices: tuple[int, ...] = (4,)) -> 
 def test_without_a_mask_there_is_nothing_to_save(tab: SaveTab, desk: Desk) -> None:
     assert tab._saveable() is None
     assert not tab.save_button.isEnabled()
+
+
+def test_how_a_save_ended_stays_in_the_tab_until_another_case_is_in_hand(
+    tab: SaveTab, desk: Desk, case: Case, tmp_path: Path, qtbot: QtBot
+) -> None:
+    desk.set_mask(Labels(np.ones(case.grid.shape, np.uint8)))
+    folder = tmp_path / "results"
+    tab.save_button.save(folder, {"mask", "lesions"})
+    qtbot.waitUntil(lambda: not tab.outcome.isHidden(), timeout=20_000)
+    assert tab.outcome.text() == "Saved 2 files in results."
+    assert str(folder) in tab.outcome.toolTip()
+    tab.save_button.save(folder / "Small_001_mask.nii.gz", {"mask"})
+    qtbot.waitUntil(lambda: tab.outcome.text() != "Saved 2 files in results.", timeout=20_000)
+    assert tab.outcome.text().startswith("Not saved: results/Small_001_mask.nii.gz: ")
+    desk.set_case(None)
+    assert tab.outcome.isHidden()
 
 
 def test_a_drawn_mask_is_all_there_is_before_a_run(tab: SaveTab, desk: Desk, case: Case) -> None:
