@@ -6,6 +6,7 @@ Each command imports what it needs when it runs: help must not wait for torch, n
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -106,7 +107,7 @@ class _Parser(argparse.ArgumentParser):
         see = f"see {self.prog} --help"
         if self._likely is not None:
             word, near = self._likely
-            of = "" if word in message else f"{word}: "
+            of = "" if word in re.split(r"[\s,=]+", message) else f"{word}: "
             see = f"{of}did you mean {near}? S{see[1:]}"
         self.exit(AT_FAULT, f"{self.prog}: {message}; {see}\n")
 

@@ -85,7 +85,7 @@ class CohortRow:
         for folder in folders:
             # Where a path begins, and not within a name.
             beginning = re.escape(str(folder).rstrip(os.sep) + os.sep)
-            remark = re.sub(rf"(?<![^\s(]){beginning}", "", remark)
+            remark = re.sub(rf"(?<![^\s('\"]){beginning}", "", remark)
         return cls(case=name, status="failed", remark=remark)
 
 

@@ -147,30 +147,25 @@ def _predict(options: argparse.Namespace) -> int:
             print(json.dumps({"cases": summaries, "failed": failed}, indent=1))
         elif summaries:
             print(json.dumps(summaries[0], indent=1))
-    if is_cohort:
-        _end_cohort(rows, options)
-    return status or (AT_FAULT if failed else DONE)
+    is_told = not is_cohort or _end_cohort(rows, options)
+    return status or (AT_FAULT if failed or not is_told else DONE)
 
 
-def _end_cohort(rows: Sequence[CohortRow], options: argparse.Namespace) -> None:
-    """Count all cases of all processes in one line, and put them into a table."""
-    from napari_ddmd.cohort_table import cohort_line
+def _end_cohort(rows: Sequence[CohortRow], options: argparse.Namespace) -> bool:
+    """Count all cases of all processes in one line, and put them into a table; tell whether that could be written."""
+    from napari_ddmd.cohort_table import cohort_line, write_cohort_table
+    from napari_ddmd.export import ExportError
     from napari_ddmd.launcher import gather
 
     everybodys = gather(rows)
     if everybodys is None:
-        return  # another process tells of them
-    line = cohort_line(everybodys, options.out, _write_table(options.out, everybodys))
-    print(one_line(line), file=sys.stderr if options.json else sys.stdout, flush=True)
-
-
-def _write_table(out: Path, rows: Sequence[CohortRow]) -> Path | None:
-    """Write the table of all cases where there is a folder for it; if that fails, the cases are done all the same."""
-    from napari_ddmd.cohort_table import write_cohort_table
-    from napari_ddmd.export import ExportError
-
+        return True  # another process tells of them
+    is_written, table = True, None
     try:
-        return write_cohort_table(out, rows) if out.is_dir() else None
+        table = write_cohort_table(options.out, everybodys) if options.out.is_dir() else None
     except ExportError as error:
         tell_fault(error)
-        return None
+        is_written = False
+    line = cohort_line(everybodys, options.out, table)
+    print(one_line(line), file=sys.stderr if options.json else sys.stdout, flush=True)
+    return is_written

@@ -56,6 +56,7 @@ def test_a_mistyped_option_points_to_the_help_of_its_command(
     ("words", "told"),
     [
         (["predict", "x", "--ouput", "y"], "arguments are required: --out; --ouput: did you mean --out? See"),
+        (["predict", "x", "--outt", "y"], "arguments are required: --out; --outt: did you mean --out? See"),
         (["predict", "x", "--out", "y", "--sampels=3"], "--sampels=3; did you mean --samples? See"),
         (["demo", "--headles"], "unrecognized arguments: --headles; did you mean --headless? See"),
         (["--verson"], "--verson: did you mean --version? See napari-ddmd --help"),

@@ -112,14 +112,14 @@ def test_cases_that_are_none_at_all_are_counted_too_and_the_table_is_of_this_cal
     assert [row["status"] for row in table(out)] == ["failed", "failed"]
 
 
-def test_a_table_that_cannot_be_written_costs_neither_the_line_nor_the_status(
+def test_a_table_that_cannot_be_written_is_told_and_the_cases_are_counted_all_the_same(
     cohort: Path, tiny_model_folder: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     for name in ("c", "d"):
         shutil.rmtree(cohort / name)
     out = tmp_path / "out"
     (out / "cohort.csv").mkdir(parents=True)
-    assert main(["predict", str(cohort), "--model", str(tiny_model_folder), "--out", str(out), *QUICK]) == 0
+    assert main(["predict", str(cohort), "--model", str(tiny_model_folder), "--out", str(out), *QUICK]) == 2
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1] == f"2 cases: 2 done; results in {out}"
     assert f"{out / 'cohort.csv'}: " in printed.err
@@ -132,6 +132,9 @@ def test_folders_are_left_out_of_a_reason_and_names_are_not() -> None:
     assert remark("/data/checkout/checkout_t1.nii.gz: bad", "/data/checkout", "out") == "checkout_t1.nii.gz: bad"
     assert remark("/data/out/checkout/x: bad (see /data/y)", "/data") == "out/checkout/x: bad (see y)"
     assert remark("/x: bad", "/") == "x: bad"
+    assert (
+        remark("[Errno 13] Permission denied: '/data/x/t1.nii'", "/data") == "[Errno 13] Permission denied: 'x/t1.nii'"
+    )
     told = "/data/HGG/001: has the same name as /data/LGG/001; run them apart"
     assert remark(told, "/data/HGG", "/data") == "001: has the same name as LGG/001; run them apart"
 

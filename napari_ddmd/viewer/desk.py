@@ -188,11 +188,17 @@ class Desk(QObject):
     @property
     def says_something(self) -> bool:
         """Whether the mask in hand says anything: voxels, or slices on which a run has found nothing."""
-        if self._mask is None:
+        mask, results = self._mask, self.results
+        if mask is None:
             return False
-        is_models = self.results is not None and self._mask is self.results.lesion.layer
-        has_run = self.results is not None and bool(self.results.done)
-        return not is_models or has_run or bool(np.asarray(self._mask.data).any())
+        is_models = results is not None and mask is results.lesion.layer
+        return not is_models or self.has_said or bool(np.asarray(mask.data).any())
+
+    @property
+    def has_said(self) -> bool:
+        """Whether a run has said anything that stands, or had of a mask that was restored without its results."""
+        results = self.results
+        return results is not None and (bool(results.done) or bool(results.lesion.written.any()))
 
     def knows(self, case: Case) -> bool:
         """Tell whether there are results of a case."""

@@ -94,12 +94,11 @@ class ResultLayers:
 
     def resume(self, recipe: Recipe) -> bool:
         """Show what an earlier run of a recipe has found, with what is on screen to come back by undo; tell whether."""
-        number = self._others.number_of(recipe)
-        if number is None:
+        if (number := self._others.number_of(recipe)) is None:
             return False
         self._show_run(number)
         self.lesion.clear(self._run, self._others.numbers)
-        self._fill()
+        self.bring_back()
         return True
 
     def begin(self) -> None:
@@ -112,7 +111,13 @@ class ResultLayers:
         """Make the layers that the user removed again, with all results so far, and the mask that was taken back."""
         if self.volumes is not None:
             self._ensure_layers()
+            self.bring_back()
             self.settle()
+
+    def bring_back(self) -> None:
+        """Write slices that were taken back into the mask again: the run that found them goes on."""
+        if self.volumes is not None:
+            self.lesion.fill(self.volumes.mask(self.threshold), self.volumes.done)
 
     @property
     def map_limits(self) -> dict[Role, float]:
@@ -177,7 +182,7 @@ class ResultLayers:
             self._freshen(self._stale[0])
         self._bring()
         mask = self.volumes.mask(self.threshold)
-        for index in sorted(self.volumes.done):
+        for index in sorted(self.done):
             self.lesion.write(index, mask[index])
             self._dirty.add(index)
         self.lesion.end_run()
@@ -195,7 +200,7 @@ class ResultLayers:
             return
         self.threshold = threshold
         if self.volumes is not None:
-            self.lesion.set_threshold(self.volumes.mask(threshold), threshold, self.volumes.done)
+            self.lesion.set_threshold(self.volumes.mask(threshold), threshold, self.done)
 
     def release(self, slices: Iterable[int]) -> None:
         """Give slices that were edited by hand back to the model, which has said something of them."""
@@ -211,9 +216,8 @@ class ResultLayers:
         """Show another of the sampled masks, counted from 0."""
         self.sample = number
         layer = self._layers.get(Role.SAMPLE)
-        if self.volumes is None or layer is None or number >= self.samples:
-            return
-        show_sample_in(layer, self.volumes, number)
+        if self.volumes is not None and layer is not None and number < self.samples:
+            show_sample_in(layer, self.volumes, number)
 
     def _renew(self, recipe: Recipe, result: SliceResult) -> None:
         """Start empty volumes for another recipe, in the layers that are there."""
@@ -293,11 +297,7 @@ class ResultLayers:
             # napari selects what was added last: a hidden mask of the expert, which nobody has chosen.
             if all(is_expert(layer) and not layer.visible for layer in layers.selection):
                 layers.selection.active = self.lesion.layer  # which is there to be edited
-            self._fill()  # slices that are done are not run again, so a new layer has to hold them from the start
-
-    def _fill(self) -> None:
-        if self.volumes is not None:
-            self.lesion.fill(self.volumes.mask(self.threshold), self.volumes.done)
+            self.bring_back()  # slices that are done are not run again: a new layer holds them from the start
 
     def _ensure_layers(self, map_limits: Mapping[Role, float] = MappingProxyType({})) -> None:
         """Make the layers that are not there, all at once."""

@@ -546,6 +546,21 @@ def test_no_two_runs_have_one_number(results: ResultLayers, case: Case, recipe: 
     assert results.done == {4}
 
 
+def test_a_run_that_was_taken_back_does_not_return_with_another_that_finds_nothing(
+    results: ResultLayers, case: Case, recipe: Recipe
+) -> None:
+    results.add(recipe, slice_result(case, 3))
+    results.settle()
+    results.lesion.undo()
+    results.begin()  # of a third one, which is cancelled before its first slice
+    results.settle()
+    assert results.done == set()
+    assert not results.lesion.data.any()
+    assert results.lesion.next_redo == "run"
+    results.set_threshold(0.4)
+    assert results.done == set(), "nor with another threshold"
+
+
 def test_a_run_with_the_settings_of_an_earlier_one_goes_on_with_it_and_can_be_taken_back(
     results: ResultLayers, case: Case, recipe: Recipe
 ) -> None:

@@ -91,7 +91,8 @@ class LesionTab(QWidget):
         """Say beside the volume how much of the brain it covers: a part must not pass for the whole."""
         case, results = self._desk.case, self._desk.results
         is_ours = results is not None and self.lesion_box.layer is results.lesion.layer
-        if case is None or results is None or not is_ours:
+        is_restored = results is not None and not results.done and self._desk.has_said
+        if case is None or results is None or not is_ours or is_restored:
             self.lesion_box.set_coverage(0, 0)
         else:
             brain = case.brain_slices

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _CLOCK_MS = 120
 _NO_BRAIN = "No slice holds brain: every modality is zero everywhere."
 _BACK = "These slices were done with these settings before: they are shown again."
-_TAKEN_BACK = "The run was taken back; no slice is segmented. Redo or Run brings it back."
+_TAKEN_BACK = "The run was taken back: no slice is segmented."
 _ALL_DONE = "These slices are done with these settings. Another seed gives other masks."
 
 
@@ -72,7 +72,7 @@ class RunPart(QObject):
         self._is_tagged = False
         self._fault: Exception | None = None
         self._come_in = self._drawn = self._before = self._put_aside = 0
-        self._goes_on = False
+        self._goes_on = self._tells_step = False
         self._clock = QTimer(self)
         self._clock.setInterval(_CLOCK_MS)
         self._first_layer = QTimer(self)
@@ -83,6 +83,7 @@ class RunPart(QObject):
         self.controller.arrived.connect(self._on_arrived)
         self.controller.ended.connect(self._on_ended)
         desk.run_stepped.connect(self._on_run_stepped)
+        desk.case_changed.connect(self._on_case_changed)
 
     @property
     def case(self) -> Case | None:
@@ -115,6 +116,8 @@ class RunPart(QObject):
             self._goes_on = is_back or request.recipe.matches(results.recipe)
             if not request.slices:
                 results.restore()
+            elif self._goes_on:
+                results.bring_back()
         except Exception as error:
             self._report_failure(RunOutcome(RunState.FAILED, error))
             return
@@ -219,8 +222,6 @@ class RunPart(QObject):
                 for device in self.controller.devices:
                     results.volumes.note_device(device)
         except Exception as error:
-            if self._come_in == 0 and not self._goes_on:
-                results.recipe = None  # else what was there before would pass for results of this run
             self._give_up(request.case, error)
             return
         self._come_in += 1
@@ -301,12 +302,19 @@ class RunPart(QObject):
         results, bundle = self._desk.results, self._desk.bundle
         if results is None or results.recipe is None or self.controller.is_running or self._problem() is not None:
             return
+        self._tells_step = True
         done, seed = len(results.done), results.recipe.sampling.seed
         if not done:
             self.bar.say(_TAKEN_BACK)
             return
         model = "" if bundle is not None and bundle.sha256 == results.recipe.model_sha256 else ", of another model"
         self.bar.say(f"On screen: {done} {'slice' if done == 1 else 'slices'} with seed {seed}{model}.")
+
+    def _on_case_changed(self) -> None:
+        """What was on screen of another case is no more."""
+        if self._tells_step and not self.controller.is_running:
+            self.bar.say("")
+        self._tells_step = False
 
     def _report_failure(self, outcome: RunOutcome) -> None:
         error = outcome.error

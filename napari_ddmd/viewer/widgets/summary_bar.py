@@ -57,20 +57,23 @@ class SummaryBar(QWidget):
     def toggle_accepted(self) -> None:
         """Accept the mask in hand as it stands, or take that back."""
         mask = self._desk.mask
-        if mask is None or not self._desk.says_something:
+        if mask is None:
             return
-        if acceptance_of(mask) is None:
-            accept(mask)
-        else:
+        if acceptance_of(mask) is not None:
             withdraw(mask)
+        elif self._desk.says_something:
+            accept(mask)
         self._show_acceptance()
 
     def _on_button(self, _checked: bool) -> None:
         self.toggle_accepted()
 
     def _show_acceptance(self) -> None:
-        mark = acceptance_of(self._desk.mask)
-        self.accept_button.setEnabled(self._desk.says_something)
+        mask, says_something = self._desk.mask, self._desk.says_something
+        if mask is not None and not says_something:
+            withdraw(mask)  # what it was of has been taken back, though no voxel has changed
+        mark = acceptance_of(mask)
+        self.accept_button.setEnabled(says_something)
         self.accept_button.setChecked(mark is not None)
         self.accept_button.setText("Accept" if mark is None else "Accepted ✓")
         self.accept_button.setToolTip(_ACCEPT_TIP if mark is None else f"Accepted {mark.when.replace('T', ' ')}")

@@ -30,6 +30,7 @@ from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.run_settings import SliceChoice, SliceMode
 from napari_ddmd.viewer.widgets import save_button
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from napari_ddmd.volumes import Volumes
 from tests.viewer.conftest import GatedSegment, add_case, add_plain_images
 from tests.viewer.widgets.conftest import OpenPanel
 
@@ -256,6 +257,43 @@ def test_before_the_first_slice_nothing_is_found_and_nothing_can_be_accepted(
     assert panel.run_bar.status.text().startswith("The run was taken back")
     panel.lesion_tab.correct_box.redo_button.click()
     qtbot.waitUntil(bar.accept_button.isEnabled, timeout=10_000)
+
+
+def test_results_and_mask_stay_of_one_run_where_the_next_one_fails_at_its_first_slice(
+    window: Window, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _viewer, panel = window
+    for seed, index in ((0, 3), (7, 4)):
+        panel.sampling_box.seed.setValue(seed)
+        choose(panel, index, index)
+        run_to_end(panel, gated, qtbot)
+    panel.sampling_box.seed.setValue(9)
+    with monkeypatch.context() as broken:
+        broken.setattr(Volumes, "__init__", lambda *_args, **_options: (_ for _ in ()).throw(MemoryError()))
+        run_to_end(panel, gated, qtbot)
+    assert "Failed" in panel.run_bar.status.text()
+    box = panel.lesion_tab.correct_box
+    for button, seed, index in ((box.undo_button, 0, 3), (box.redo_button, 7, 4), (box.undo_button, 0, 3)):
+        button.click()
+        assert panel.results.recipe.sampling.seed == seed
+        for shown in (panel.results.lesion.data, panel.results.volumes.probability):
+            assert np.flatnonzero(shown.any(axis=(1, 2))).tolist() == [index]
+        assert panel.results.done == {index}
+
+
+def test_nothing_that_was_accepted_stays_so_when_its_run_is_taken_back(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    _viewer, panel = window
+    choose(panel, 0, 0)  # which holds no lesion
+    run_to_end(panel, gated, qtbot)
+    bar = panel.summary_bar
+    qtbot.waitUntil(bar.accept_button.isEnabled, timeout=10_000)
+    bar.toggle_accepted()
+    assert acceptance_of(panel.desk.mask) is not None
+    panel.lesion_tab.correct_box.undo_button.click()
+    qtbot.waitUntil(lambda: not bar.accept_button.isEnabled(), timeout=10_000)
+    assert acceptance_of(panel.desk.mask) is None
 
 
 def test_undo_over_runs_brings_their_settings_and_says_whose_results_are_on_screen(

@@ -205,7 +205,7 @@ def test_what_cannot_be_opened_is_told_in_one_line(
     box.open(tmp_path / "bad.ddmd")
     done(box, qtbot)
     assert [note.message for note in notifications] == [
-        f"{tmp_path / 'bad.ddmd'}: is damaged or no session of napari-ddmd; copy it again, or open another file"
+        "bad.ddmd: is damaged or no session of napari-ddmd; copy it again, or open another file"
     ]
     panel.run()
     box.open(tmp_path / "bad.ddmd")
