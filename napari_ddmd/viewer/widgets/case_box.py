@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
 from napari.layers import Layer
 from napari.utils.notifications import show_error, show_warning
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -36,6 +35,7 @@ from napari_ddmd.viewer.reader import open_case
 from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.viewer.widgets.outcome_line import OutcomeLine
 from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
@@ -107,11 +107,7 @@ class CaseBox(QWidget):
         self.dicom_status = QLabel("")
         self.dicom_status.setWordWrap(True)
         self.dicom_status.hide()
-        self.fault = QLabel("")
-        self.fault.setTextFormat(Qt.TextFormat.PlainText)
-        self.fault.setWordWrap(True)
-        self.fault.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.fault.hide()
+        self.fault = OutcomeLine()
         self.modalities = {
             modality: ComboBox(choices=self._choices, nullable=True, name=modality) for modality in MODALITIES
         }
@@ -232,9 +228,7 @@ class CaseBox(QWidget):
         """Say why nothing was opened: at once, and here until something else is."""
         words = reason(error)
         show_error(in_short(words))
-        self.fault.setText(f"Not opened: {in_short(words, parts=2)}.")
-        self.fault.setToolTip(f"<p>{escape(words)}</p>")
-        self.fault.show()
+        self.fault.tell(f"Not opened: {in_short(words, parts=2)}.", words)
 
     def _tell_dicom(self, text: str) -> None:
         if text:

@@ -53,7 +53,8 @@ class CautionBar(QLabel):
     def _show(self, findings: tuple[Finding, ...]) -> None:
         remarks = () if self._desk.case is None else self._desk.case.remarks
         name = "" if self._desk.case is None else self._desk.case.name
-        missing = [text for text in remarks if text in {missing_remark(name, modality) for modality in MODALITIES}]
+        lacking = {missing_remark(name, modality) for modality in MODALITIES}
+        missing = [text for text in remarks if text in lacking]
         # What is missing is never cut off.
         words = dict.fromkeys(text.removeprefix(f"{name}: ") for text in (*missing, *map(str, findings), *remarks))
         lines = [f"⚠ {text[0].upper()}{text[1:]}." for text in words]

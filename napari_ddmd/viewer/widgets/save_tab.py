@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_ddmd.viewer.acceptance import acceptance_of
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.widgets.outcome_line import OutcomeLine
 from napari_ddmd.viewer.widgets.save_button import SaveButton
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 from napari_ddmd.viewer.widgets.session_box import SessionBox
@@ -43,17 +42,13 @@ class SaveTab(QWidget):
         super().__init__(parent)
         self._desk, self._numbering = desk, numbering
         self.save_button = SaveButton(self._saveable)
-        self.outcome = QLabel("")
-        self.outcome.setTextFormat(Qt.TextFormat.PlainText)
-        self.outcome.setWordWrap(True)
-        self.outcome.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.outcome.hide()
+        self.outcome = OutcomeLine()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.session_box = SessionBox(desk)
         results = (self.save_button, self.outcome)
         layout.addWidget(VerticalScroll(column(("Results", results), ("Session", (self.session_box,)))))
-        self.save_button.ended.connect(self._tell)
+        self.save_button.ended.connect(self.outcome.tell)
         desk.case_changed.connect(self.outcome.hide)
         desk.mask_changed.connect(self._show)
         self.session_box.opening_changed.connect(self._show)
@@ -61,12 +56,6 @@ class SaveTab(QWidget):
 
     def _show(self) -> None:
         self.save_button.set_available(self._desk.mask is not None and not self.session_box.is_opening)
-
-    def _tell(self, words: str, whole: str) -> None:
-        """Say how the last save ended, until another case is in hand: the message of it passes."""
-        self.outcome.setText(words)
-        self.outcome.setToolTip(f"<p>{escape(whole)}</p>")
-        self.outcome.show()
 
     def _saveable(self) -> Saveable | None:
         from napari_ddmd.saveable import Saveable
