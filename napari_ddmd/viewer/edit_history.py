@@ -148,22 +148,27 @@ class EditHistory:
         """
         self._held = name
 
-    def begin_run(self, run: int, known: Collection[int]) -> None:
-        """Let what follows be of another run.
+    def begin_run(self, run: int) -> None:
+        """Let what is being gathered, and what follows, lead to another run, which has this number."""
+        self._run = run
+
+    def forget_all_but(self, runs: Collection[int]) -> None:
+        """Forget steps that lead to other runs, and those before them: nobody knows any more what else these said.
 
         Parameters
         ----------
-        run : int
-            Its number.
-        known : collection of int
-            Numbers of the runs that can be gone back to. Steps that lead to others are forgotten, and those before
-            them: nobody knows any more what else these runs said.
+        runs : collection of int
+            Numbers of those that can be gone back to, beside the one on screen.
         """
-        self.close_gathering()
-        self._run = run
         for steps in (self._done, self._undone):
-            lost = [place for place, step in enumerate(steps) if not {run, *known}.issuperset(step.run)]
+            lost = [place for place, step in enumerate(steps) if not {self._run, *runs}.issuperset(step.run)]
             del steps[: lost[-1] + 1 if lost else 0]
+
+    def revert(self, slices: Collection[int]) -> None:
+        """Let the arrays be as they were at the latest commit, of the first one these slices alone; takes no memory."""
+        for number, (last, array) in enumerate(zip(self._last, self._arrays, strict=True)):
+            for index in range(len(array)) if number else slices:
+                array[index] = last[index]
 
     def gather(self, name: str, slices: Sequence[int]) -> None:
         """Take in what changed in some slices, as a part of a step that goes on until the next commit.
@@ -179,10 +184,10 @@ class EditHistory:
 
     def close_gathering(self) -> None:
         """End the step that is being gathered."""
-        parts, self._gathered = self._gathered, []
-        if parts:
+        if parts := self._gathered:
             joined = tuple(_joined([part[number] for part in parts]) for number in range(len(self._arrays)))
             runs = (self._run_before, self._run)
+            self._gathered = []
             self._push(Step(self._gathered_name, joined, (self._threshold, self._threshold), runs))
         self._run_before = self._run
 

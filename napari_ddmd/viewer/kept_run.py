@@ -92,10 +92,9 @@ class KeptRuns:
         same = (number for number in reversed(self._runs) if recipe.matches(self._runs[number].recipe))
         return next(same, None)
 
-    def volumes_of(self, recipe: Recipe) -> Volumes | None:
-        """What that run has found."""
-        number = self.number_of(recipe)
-        return None if number is None else self._runs[number].volumes
+    def __getitem__(self, number: int) -> KeptRun:
+        """The run of a number, which stays here."""
+        return self._runs[number]
 
     @property
     def _nbytes(self) -> int:

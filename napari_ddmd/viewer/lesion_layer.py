@@ -178,36 +178,49 @@ class LesionLayer:
         if self._history is not None:
             changed = self._write_all(mask, slices)
             self._history.commit("threshold", threshold, changed, joins=True)
-            self._redraw()
+            self.redraw()
 
-    def clear(self, run: int, known: Collection[int]) -> None:
-        """Begin a run of another kind: the model's own mask goes, what the user painted stays.
+    def turn_to(self, run: int, mask: NDArray[np.uint8], said: Collection[int]) -> None:
+        """Let the model's own mask be of another run, what the user painted stays; `redraw` then shows it.
+
+        Where memory is short, all is as it was.
 
         Parameters
         ----------
         run : int
             Its number.
-        known : collection of int
-            Numbers of the runs that can be gone back to.
+        mask : (S, H, W) ndarray
+            What it found.
+        said : collection of int
+            Slices of which it has said something.
         """
-        self._run = run
         if self._history is not None:
             self._take_stroke()
-            self._history.begin_run(run, known)
-            nothing = np.zeros(self._written.shape, np.uint8)
-            changed = self._write_all(nothing, range(len(nothing)), said=False)
-            self._history.gather(_RUN, changed)
-            self._redraw()
+            self._history.close_gathering()
+            untouched = [index for index, data in enumerate(self.data) if np.array_equal(data, self._written[index])]
+            try:
+                changed = [index for one in range(len(mask)) for index in self._put(one, mask[one], said=one in said)]
+                self._history.gather(_RUN, changed)
+            except Exception:
+                self._history.revert(untouched)
+                raise
+            self._history.begin_run(run)
+        self._run = run
+
+    def forget_all_but(self, runs: Collection[int]) -> None:
+        """Let undo and redo lead to no other runs than the one on screen and these, by their numbers."""
+        if self._history is not None:
+            self._history.forget_all_but(runs)
 
     def fill(self, mask: NDArray[np.uint8], slices: Collection[int]) -> None:
         """Write all that the model has said so far into a layer that was just made, or has come back."""
         if self._history is not None:
             self._history.gather(_RUN, self._write_all(mask, slices))
 
-    def _write_all(self, mask: NDArray[np.uint8], slices: Collection[int], *, said: bool = True) -> list[int]:
+    def _write_all(self, mask: NDArray[np.uint8], slices: Collection[int]) -> list[int]:
         """Write slices that the user has not painted on; return those of which anything changed."""
         self._take_stroke()
-        return [index for one in slices for index in self._put(one, mask[one], said=said)]
+        return [index for one in slices for index in self._put(one, mask[one], said=True)]
 
     def _put(self, index: int, mask: NDArray[np.uint8], *, said: bool) -> list[int]:
         data, written = self.data[index], self._written[index]
@@ -227,7 +240,7 @@ class LesionLayer:
             self._written[chosen] = mask[chosen]
             self._said[chosen] = True
             self._history.commit("giving slices back", slices=chosen)
-            self._redraw()
+            self.redraw()
 
     @contextmanager
     def editing(self, name: str) -> Iterator[NDArray[np.uint8]]:
@@ -238,7 +251,7 @@ class LesionLayer:
         yield self.data
         if self._history is not None:
             self._history.commit(name)
-            self._redraw()
+            self.redraw()
 
     def undo(self) -> None:
         """Take the latest step back."""
@@ -259,7 +272,7 @@ class LesionLayer:
         self.data[:] = mask
         self._written[:] = written
         self.begin_anew(())
-        self._redraw()
+        self.redraw()
 
     def begin_anew(self, said: Collection[int]) -> None:
         """Take the mask as it stands for the beginning, with nothing to take back.
@@ -284,15 +297,17 @@ class LesionLayer:
         if step.run[end] != self._run:
             self._run = step.run[end]
             self.stepped_to_run.emit(self._run)
-        self._redraw()
+        self.redraw()
         if threshold != self._threshold:
             self._threshold = threshold
             self.stepped_to.emit(threshold)
         if step.name == _RUN:
             self.stepped_over_run.emit()
 
-    def _redraw(self) -> None:
-        assert self.layer is not None
+    def redraw(self) -> None:
+        """Draw the mask anew, and tell whoever listens that it has changed."""
+        if self.layer is None:
+            return
         if self.is_shown:
             self.layer.refresh(extent=False, thumbnail=False)  # napari paints its whole list anew for a thumbnail
         if not self.layer.visible:

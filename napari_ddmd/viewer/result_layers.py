@@ -19,9 +19,8 @@ from napari_ddmd.viewer.navigation import shows_slice
 from napari_ddmd.viewer.result_looks import (
     NO_LIMITS,
     agreement_colors,
-    agreement_layer,
-    map_layer,
-    sample_layer,
+    first_limits,
+    result_layer,
     show_sample_in,
     shown_arrays,
     widen_limits,
@@ -37,13 +36,14 @@ if TYPE_CHECKING:
     from napari_ddmd.viewer.run_settings import Recipe
 
 _MAPS = (Role.INTER, Role.INTRA)
+_NONE: Mapping[Role, Any] = MappingProxyType({})
 
 
 class ResultLayers:
     """Results of one case and their layers.
 
-    The image layers show the very arrays of `Volumes`, so that a new slice costs a copy of that slice and
-    one redraw. Layers that the user removes stay removed until the next run.
+    The image layers show the very arrays of `Volumes`, so that a new slice costs a copy of that slice and one redraw.
+    Layers that the user removes stay removed until the next run.
 
     Parameters
     ----------
@@ -89,16 +89,23 @@ class ResultLayers:
         """Slices that need no run of a recipe: of the results on screen, or of those of an earlier run."""
         if recipe.matches(self.recipe):
             return self.computed
-        volumes = self._others.volumes_of(recipe)
-        return set() if volumes is None else set(volumes.done)
+        number = self._others.number_of(recipe)
+        return set() if number is None else set(self._others[number].volumes.done)
 
     def resume(self, recipe: Recipe) -> bool:
         """Show what an earlier run of a recipe has found, with what is on screen to come back by undo; tell whether."""
         if (number := self._others.number_of(recipe)) is None:
             return False
-        self._show_run(number)
-        self.lesion.clear(self._run, self._others.numbers)
-        self.bring_back()
+        run = self._others[number]
+        # All that takes memory comes first: mask and maps must never be of two runs.
+        mask = run.volumes.mask(self.threshold)
+        made = {role: result_layer(role, run.volumes, run.sample, self._case) for role in self._missing(run.volumes)}
+        self.lesion.turn_to(number, mask, run.volumes.done)
+        try:
+            self._show_run(number, made)
+        finally:
+            self.lesion.forget_all_but(self._others.numbers)
+            self.lesion.redraw()
         return True
 
     def begin(self) -> None:
@@ -144,7 +151,7 @@ class ResultLayers:
         if self._starting:
             self._starting = False
             self._ensure_lesion()
-            self._coming = self._missing()
+            self._coming = self._missing(self.volumes)
         self.lesion.write(result.index, result.mask(self.threshold))
         self._widen_limits(Role.INTER, result.inter)
         self._widen_limits(Role.INTRA, result.intra)
@@ -223,15 +230,17 @@ class ResultLayers:
         """Start empty volumes for another recipe, in the layers that are there."""
         # The volumes first: where memory does not suffice, what is there still belongs to its recipe.
         volumes = Volumes.for_results_like(result, self._case, min_part=recipe.min_part)
-        if (before := self._shown()) is not None:
-            self._others.keep(self._run, before)
         # Strokes before the first run are of it: undo has them while it is on. No number is used twice.
-        self._latest += self.volumes is not None
+        number = self._latest + (self.volumes is not None)
+        self.lesion.turn_to(number, volumes.mask(self.threshold), ())
+        if (shown := self._shown()) is not None:
+            self._others.keep(self._run, shown)
+        self.lesion.forget_all_but(self._others.numbers)
         self.volumes, self.recipe = volumes, recipe
         self.sample = min(self.sample, self.samples - 1)
         self._limits = {}
-        self._run = self._latest
-        self.lesion.clear(self._run, self._others.numbers)
+        self._run = self._latest = number
+        self.lesion.redraw()
         self._exchange()
 
     def _shown(self) -> KeptRun | None:
@@ -240,8 +249,8 @@ class ResultLayers:
             return None
         return KeptRun(self.recipe, self.volumes, self.sample, self._limits)
 
-    def _show_run(self, number: int) -> None:
-        """Let results and mask be of an earlier run again: undo or redo has come to its mask."""
+    def _show_run(self, number: int, made: Mapping[Role, Layer] = _NONE) -> None:
+        """Let results be of an earlier run again, whose mask is there already; some layers may be made, too."""
         run = self._others.exchange(number, self._run, self._shown())
         if run is None:
             return
@@ -250,44 +259,38 @@ class ResultLayers:
         self._exchange()
         while self._stale:
             self._freshen(self._stale[0])
-        self._coming = self._missing()
-        self._bring()
+        self._coming = self._missing(run.volumes)
+        self._bring(made=made)
         for role, limits in self._limits.items():
             if self.layer_of(role) is not None:
                 self._layers[role].contrast_limits = limits
 
     def _exchange(self) -> None:
         """Let the layers that are there show other volumes."""
-        arrays = self._arrays()
-        self._stale = []
+        arrays = {} if self.volumes is None else shown_arrays(self.volumes, self.sample)
+        self._stale = [role for role in self._layers if role in arrays]
         for role, layer in list(self._layers.items()):
-            if role not in arrays:
+            # Layers that nobody sees can wait: all of them at once would hold up the window.
+            if role in arrays and layer.visible:
+                self._freshen(role)
+            elif role not in arrays:
                 del self._layers[role]
                 if layer in self._viewer.layers:
                     self._viewer.layers.remove(layer)
-                continue
-            # Layers that nobody sees can wait: all of them at once would hold up the window.
-            self._stale.append(role)
-            if layer.visible:
-                self._freshen(role)
 
     def _freshen(self, role: Role) -> None:
         """Let a layer show the volumes of this run, instead of those of the one before."""
         if role not in self._stale:
             return
-        self._stale.remove(role)
+        assert self.volumes is not None
         layer = self._layers[role]
-        if role is Role.SAMPLE:
-            assert self.volumes is not None
-            show_sample_in(layer, self.volumes, self.sample)
-            return
         if role is Role.AGREEMENT:
             layer.colormap = agreement_colors(self.samples)
-        layer.data = self._arrays()[role]
-
-    def _arrays(self) -> dict[Role, NDArray[Any]]:
-        assert self.volumes is not None
-        return shown_arrays(self.volumes, self.sample)
+        if role is Role.SAMPLE:
+            show_sample_in(layer, self.volumes, self.sample)
+        else:
+            layer.data = shown_arrays(self.volumes, self.sample)[role]
+        self._stale.remove(role)
 
     def _ensure_lesion(self) -> None:
         if not self.lesion.is_shown:
@@ -299,30 +302,36 @@ class ResultLayers:
                 layers.selection.active = self.lesion.layer  # which is there to be edited
             self.bring_back()  # slices that are done are not run again: a new layer holds them from the start
 
-    def _ensure_layers(self, map_limits: Mapping[Role, float] = MappingProxyType({})) -> None:
+    def _ensure_layers(self, map_limits: Mapping[Role, float] = _NONE) -> None:
         """Make the layers that are not there, all at once."""
+        assert self.volumes is not None
         self._ensure_lesion()
-        self._coming = self._missing()
+        self._coming = self._missing(self.volumes)
         self._bring(map_limits)
 
-    def _missing(self) -> list[Role]:
-        return [role for role in self._arrays() if self.layer_of(role) is None]
+    def _missing(self, volumes: Volumes) -> list[Role]:
+        return [role for role in shown_arrays(volumes, 0) if self.layer_of(role) is None]
 
-    def _bring(self, map_limits: Mapping[Role, float] = MappingProxyType({}), *, most: int | None = None) -> None:
-        """Make layers that were announced; none any more of a case that was closed meanwhile."""
+    def _bring(
+        self, map_limits: Mapping[Role, float] = _NONE, *, made: Mapping[Role, Layer] = _NONE, most: int | None = None
+    ) -> None:
+        """Add layers that were announced, and make them first; none any more of a case that was closed meanwhile."""
         if self._coming and not any(is_of(layer, self._case) for layer in self._viewer.layers):
             self._coming = []
         if not self._coming:
             return
-        arrays = self._arrays()
+        assert self.volumes is not None
         with drawn_apart(self._viewer), selection_kept(self._viewer.layers):
             for role in self._coming[:most]:
-                self._add_layer(role, arrays[role], map_limits)
+                layer = made.get(role) or result_layer(role, self.volumes, self.sample, self._case)
+                self._add_layer(role, layer, map_limits)
         del self._coming[:most]
 
-    def _add_layer(self, role: Role, array: NDArray[Any], map_limits: Mapping[Role, float]) -> None:
+    def _add_layer(self, role: Role, layer: Layer, map_limits: Mapping[Role, float]) -> None:
         assert self.volumes is not None
-        layer = self._layers[role] = self._make_layer(role, array)
+        self._layers[role] = layer
+        if role not in (Role.SAMPLE, Role.AGREEMENT):
+            self._limits[role] = first_limits(role)
         layer.events.visible.connect(lambda: self._freshen(role))
         layers = self._viewer.layers
         # The contours of the agreement lie on top: the lesion's own outline would cover them.
@@ -333,16 +342,7 @@ class ResultLayers:
             layer.contrast_limits = self._limits[role]
         elif role in _MAPS:
             for index in sorted(self.volumes.done):
-                self._widen_limits(role, array[index])
-
-    def _make_layer(self, role: Role, array: NDArray[Any]) -> Layer:
-        if role is Role.SAMPLE:
-            assert self.volumes is not None
-            return sample_layer(self.volumes, self.sample, self._case)
-        if role is Role.AGREEMENT:
-            return agreement_layer(array, self._case, self.samples)
-        self._limits[role] = (0.0, 1.0) if role in (Role.PROBABILITY, Role.UNCERTAINTY) else NO_LIMITS
-        return map_layer(array, self._case, role, self._limits[role])
+                self._widen_limits(role, layer.data[index])
 
     def _widen_limits(self, role: Role, values: NDArray[np.float32] | None) -> None:
         layer = self._layers.get(role)

@@ -45,6 +45,21 @@ def shown_arrays(volumes: Volumes, sample: int) -> dict[Role, NDArray[Any]]:
     return {role: array for role, array in arrays.items() if array is not None}
 
 
+def result_layer(role: Role, volumes: Volumes, sample: int, case: Case) -> Layer:
+    """Make the layer that shows something, hidden."""
+    array = shown_arrays(volumes, sample)[role]
+    if role is Role.SAMPLE:
+        return sample_layer(volumes, sample, case)
+    if role is Role.AGREEMENT:
+        return agreement_layer(array, case, len(volumes.samples))
+    return map_layer(array, case, role, first_limits(role))
+
+
+def first_limits(role: Role) -> tuple[float, float]:
+    """Between which a map is displayed at first."""
+    return (0.0, 1.0) if role in (Role.PROBABILITY, Role.UNCERTAINTY) else NO_LIMITS
+
+
 def agreement_colors(samples: int) -> dict[int | None, Any]:
     """Colours of the contours: one for each number of samples that agree, nothing where none finds lesion."""
     from napari.utils.colormaps import ensure_colormap

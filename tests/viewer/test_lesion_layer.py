@@ -104,7 +104,7 @@ def test_a_run_of_another_kind_keeps_what_was_painted(lesion: LesionLayer, case:
     lesion.write(4, square(case))
     layer_of(lesion).paint((3, 15, 15), 1)
     painted = layer_of(lesion).data[3].copy()
-    lesion.clear(1, {0})
+    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())
     np.testing.assert_array_equal(layer_of(lesion).data[3], painted)
     assert not layer_of(lesion).data[4].any()
 
@@ -185,7 +185,7 @@ def test_a_removed_layer_comes_back_with_what_was_painted_on_it(
     layer.paint((3, 15, 15), 1)
     painted = layer.data[3].copy()
     viewer.layers.remove(layer)
-    lesion.clear(1, {0})  # a run with other settings, whose layer is away
+    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())  # a run with other settings, whose layer is away
     lesion.write(5, square(case))
     lesion.end_run()
     lesion.ensure(0.5)
@@ -214,7 +214,7 @@ def test_what_a_run_has_said_is_taken_back_with_it(lesion: LesionLayer, case: Ca
     assert lesion.said_slices == set()
     lesion.redo()
     assert lesion.said_slices == {3, 4, 5}
-    lesion.clear(1, {0})
+    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())
     assert lesion.said_slices == set()
     lesion.write(6, nothing)
     lesion.end_run()

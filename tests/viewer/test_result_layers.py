@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,11 +10,14 @@ from napari.components import ViewerModel
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import SliceResult
+from napari_ddmd.viewer import edit_history, result_layers
 from napari_ddmd.viewer.kept_run import MOST_RUNS, KeptRuns
+from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.navigation import go_to_slice
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.result_looks import agreement_colors
 from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling
+from napari_ddmd.volumes import Volumes
 from tests.results import slice_result
 from tests.viewer.conftest import AllAtOnce
 
@@ -639,6 +643,53 @@ def test_each_run_has_its_own_slices_when_it_is_taken_back(
     assert results.done == {4}
     results.lesion.redo()
     assert results.done == {3}
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(Volumes, "mask"), (LesionLayer, "_put"), (edit_history, "_difference"), (result_layers, "result_layer")],
+)
+def test_where_memory_is_short_nothing_of_an_earlier_run_comes_back(
+    place: Any,
+    name: str,
+    results: ResultLayers,
+    viewer: ViewerModel,
+    case: Case,
+    recipe: Recipe,
+    other_recipe: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for one, index in ((recipe, 4), (other_recipe, 3)):
+        results.add(one, slice_result(case, index))
+        results.settle()
+    viewer.layers["lesion"].paint((5, 15, 15), 1)
+    viewer.layers.remove("agreement of the samples")
+    works, calls = getattr(place, name), 0
+
+    def fails_in_the_middle(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > (4 if name == "_put" else 0):
+            raise MemoryError
+        return works(*arguments, **options)
+
+    def shown() -> list[Any]:
+        return [[layer.name, layer.data.copy()] for layer in viewer.layers]
+
+    before = shown()
+    with monkeypatch.context() as short:
+        short.setattr(place, name, fails_in_the_middle)
+        with pytest.raises(MemoryError):
+            results.resume(recipe)
+    np.testing.assert_equal(shown(), before)
+    assert (results.recipe, results.done, results.lesion.edited_slices) == (other_recipe, {3}, [5])
+    assert results.lesion.next_undo == "painting"
+
+    assert results.resume(recipe)
+    for _ in range(3):
+        results.lesion.undo()
+    assert (results.recipe, results.done, results.lesion.edited_slices) == (recipe, {4}, [])
+    np.testing.assert_array_equal(results.lesion.data[4], slice_result(case, 4).mask())
 
 
 def test_undo_in_mid_run_takes_the_stroke_and_leaves_the_run(

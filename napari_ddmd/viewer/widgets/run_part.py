@@ -119,7 +119,10 @@ class RunPart(QObject):
             elif self._goes_on:
                 results.bring_back()
         except Exception as error:
-            self._report_failure(RunOutcome(RunState.FAILED, error))
+            outcome = RunOutcome(RunState.FAILED, _worded(case, error))
+            outcome.let_go()
+            self._report_failure(outcome)
+            self._desk.results_changed.emit()
             return
         if is_back or not request.slices:
             self._desk.results_changed.emit()
@@ -257,11 +260,7 @@ class RunPart(QObject):
 
     def _give_up(self, case: Case, error: Exception) -> None:
         """Stop a run whose results cannot be shown: it would fail again with each of them."""
-        if isinstance(error, MemoryError):
-            error = MemoryError(
-                f"{case.name}: not enough memory to show the results; close other cases, then run again"
-            )
-        self._fault = self._fault or error
+        self._fault = self._fault or _worded(case, error)
         self.controller.cancel()
 
     def _on_ended(self, outcome: RunOutcome) -> None:
@@ -323,6 +322,13 @@ class RunPart(QObject):
         else:
             told = without_values(error)
             notification_manager.receive_error(type(told), told, told.__traceback__)
+
+
+def _worded(case: Case, error: Exception) -> Exception:
+    """Say what to do where results cannot be shown for want of memory."""
+    if not isinstance(error, MemoryError):
+        return error
+    return MemoryError(f"{case.name}: not enough memory to show the results; close other cases, then run again")
 
 
 def _put_aside(number: int, can_undo: bool) -> str:
