@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_ddmd.lesions import lesion_volume_ml
+from napari_ddmd.viewer.acceptance import SEGMENTED_KEY
 from napari_ddmd.viewer.edit_history import EditHistory, Step
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.painting_tools import make_tools_when_painted
@@ -236,8 +237,7 @@ class LesionLayer:
         """Give slices that were edited back to the model, whose mask ``(S, H, W)`` they get."""
         chosen = sorted(set(slices) & set(self.edited_slices))
         if chosen and self._history is not None:
-            self.data[chosen] = mask[chosen]
-            self._written[chosen] = mask[chosen]
+            self.data[chosen] = self._written[chosen] = mask[chosen]
             self._said[chosen] = True
             self._history.commit("giving slices back", slices=chosen)
             self.redraw()
@@ -323,8 +323,8 @@ class LesionLayer:
             opacity=0.9,
             **grid_arguments(self._case, Role.LESION),
         )
-        layer.contour = CONTOUR
-        layer.brush_size = 5
+        layer.metadata[SEGMENTED_KEY] = self._said
+        layer.contour, layer.brush_size = CONTOUR, 5
         make_tools_when_painted(layer)
         self._history = self._new_history(layer)
         # One history: napari's own knows nothing of runs, and would bring back what has been written over since.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_ddmd.viewer.acceptance import accept, acceptance_of, withdraw
+from napari_ddmd.viewer.acceptance import SEGMENTED_KEY, accept, acceptance_of, mark_again, withdraw
 
 
 @pytest.fixture
@@ -41,3 +41,15 @@ def test_it_can_be_taken_back(mask: Labels) -> None:
 
 def test_without_a_mask_nothing_is_accepted() -> None:
     assert acceptance_of(None) is None
+
+
+def test_it_speaks_for_what_was_segmented_alone(mask: Labels) -> None:
+    segmented = mask.metadata[SEGMENTED_KEY] = np.zeros((4, 1, 1), np.uint8)
+    segmented[1] = 1
+    mark = accept(mask)
+    segmented[1] = 0
+    assert acceptance_of(mask) == mark, "a part of it"
+    segmented[1:3] = 1
+    assert acceptance_of(mask) is None
+    mark = mark_again(mask, mark.when, mark.fingerprint)
+    assert acceptance_of(mask) == mark

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari.layers import Labels, Layer
 
 from napari_ddmd.case import MODALITIES, Case
-from napari_ddmd.viewer.acceptance import ACCEPTED_KEY, Acceptance
+from napari_ddmd.viewer.acceptance import mark_again
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import Role, is_of, tag_of
@@ -193,7 +193,7 @@ def _accept(accepted: Iterable[StoredAcceptance], layers: dict[str, Layer]) -> N
     for mark in accepted:
         layer = layers.get(mark.key)
         if isinstance(layer, Labels):
-            layer.metadata[ACCEPTED_KEY] = Acceptance(mark.when, mark.fingerprint)
+            mark_again(layer, mark.when, mark.fingerprint)
 
 
 def _put_in_order(layers: list[Layer], viewer: ViewerModel) -> None:

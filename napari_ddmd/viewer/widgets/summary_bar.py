@@ -9,7 +9,7 @@ from napari_ddmd.viewer.acceptance import accept, acceptance_of, withdraw
 from napari_ddmd.viewer.desk import Desk
 
 _TIP = "Lesions of the mask in hand (tab Lesions)"
-_ACCEPT_TIP = "Mark the mask as accepted, as it stands; an edit takes the mark away"
+_ACCEPT_TIP = "Mark the mask as accepted, as it stands; an edit, or more slices, takes the mark away"
 _CHECK_AFTER_MS = 300
 
 

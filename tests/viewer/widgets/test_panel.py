@@ -296,6 +296,25 @@ def test_nothing_that_was_accepted_stays_so_when_its_run_is_taken_back(
     assert acceptance_of(panel.desk.mask) is None
 
 
+def test_what_was_accepted_ends_when_more_slices_are_segmented(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    _viewer, panel = window
+    panel.desk.set_threshold(0.95)  # which nothing exceeds
+    choose(panel, 3, 3)
+    run_to_end(panel, gated, qtbot)
+    bar = panel.summary_bar
+    qtbot.waitUntil(bar.accept_button.isEnabled, timeout=10_000)
+    bar.toggle_accepted()
+    panel.run_bar.button.click()
+    assert bar.accept_button.isChecked(), "the same slices were there before"
+    choose(panel, 3, 4)
+    run_to_end(panel, gated, qtbot)
+    assert not panel.results.lesion.data.any()
+    qtbot.waitUntil(lambda: bar.accept_button.text() == "Accept", timeout=10_000)
+    assert acceptance_of(panel.desk.mask) is None
+
+
 def test_undo_over_runs_brings_their_settings_and_says_whose_results_are_on_screen(
     window: Window, gated: GatedSegment, qtbot: QtBot
 ) -> None:
