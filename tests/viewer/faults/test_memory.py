@@ -14,8 +14,8 @@ from pytestqt.qtbot import QtBot
 from napari_ddmd.case_sampler import CaseSampler
 from napari_ddmd.run_history import RunHistory
 from napari_ddmd.segment import SliceResult, segment
-from napari_ddmd.viewer import result_layers
 from napari_ddmd.viewer.result_layers import ResultLayers
+from napari_ddmd.volumes import Volumes
 from tests.fake_gpu import GPU, FakeGpu
 from tests.viewer.conftest import GatedSegment
 from tests.viewer.faults.conftest import (
@@ -124,7 +124,7 @@ def test_no_memory_for_the_results_stops_the_run_with_one_line(
         raise MemoryError("Unable to allocate 34.1 MiB")
 
     reason = "Small_001: not enough memory to show the results; close other cases, then run again"
-    for place, name in ((result_layers, "Volumes"), (ResultLayers, "refresh"), (ResultLayers, "settle")):
+    for place, name in ((Volumes, "for_results_like"), (ResultLayers, "refresh"), (ResultLayers, "settle")):
         choose(panel)
         another_seed(panel)
         notifications.clear()
@@ -160,7 +160,7 @@ def test_no_memory_for_results_after_others_does_not_pass_the_others_off_as_them
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(result_layers, "Volumes", fail)
+        patch.setattr(Volumes, "for_results_like", fail)
         run_to_end(panel, gated, qtbot)
     requests = len(gated.requests)
     begin(panel, gated, qtbot)
