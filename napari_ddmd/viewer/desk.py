@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.navigation import (
     current_slice,
     current_voxel,
@@ -187,12 +188,15 @@ class Desk(QObject):
 
     @property
     def says_something(self) -> bool:
-        """Whether the mask in hand says anything: voxels, or slices on which a run has found nothing."""
+        """Whether the mask in hand says anything: voxels, or slices on which a run, or a file, has found nothing.
+
+        An empty layer that somebody added says nothing: nobody knows whether it is there to be drawn on.
+        """
         mask, results = self._mask, self.results
-        if mask is None:
-            return False
+        if mask is None or bool(np.asarray(mask.data).any()):
+            return mask is not None
         is_models = results is not None and mask is results.lesion.layer
-        return not is_models or self.has_said or bool(np.asarray(mask.data).any())
+        return self.has_said if is_models else tag_of(mask) is not None
 
     @property
     def has_said(self) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_ddmd.lesions import Lesion
 
 _UNSEEN = "No slice is segmented yet"
+_UNDRAWN = "Nothing is drawn in this mask yet"
 
 
 class LesionBox(QWidget):
@@ -59,7 +60,7 @@ class LesionBox(QWidget):
         self._evidence = Evidence()
         self._layers: list[Labels] = []
         self.layer_links = ViewerLinks()
-        self._coverage, self._is_unseen = "", False
+        self._coverage, self._unsaid = "", ""
         self._has_failed = False
         self._heard: Labels | None = None
         self.measurement: Measurement | None = None
@@ -157,7 +158,12 @@ class LesionBox(QWidget):
         An empty mask of which no slice has been segmented must not pass for one without a lesion.
         """
         self._coverage = f" in {done} of {total} slices" if 0 < done < total else ""
-        self._is_unseen = total > 0 and not done
+        self._unsaid = _UNSEEN if total > 0 and not done else ""
+        self._show_total()
+
+    def set_undrawn(self) -> None:
+        """Say of an empty mask that somebody added that nothing is drawn in it: nor must that pass for a finding."""
+        self._coverage, self._unsaid = "", _UNDRAWN
         self._show_total()
 
     def remeasure(self) -> None:
@@ -271,8 +277,8 @@ class LesionBox(QWidget):
         """What was found, and what of the brain that covers."""
         if self.measurement is None:
             return "", ""
-        if self._is_unseen and not self.measurement.count:
-            return _UNSEEN, ""
+        if self._unsaid and not self.measurement.count:
+            return self._unsaid, ""
         return self.measurement.summary, self._coverage
 
     def _ask_for_columns(self) -> None:

@@ -92,7 +92,9 @@ class LesionTab(QWidget):
         case, results = self._desk.case, self._desk.results
         is_ours = results is not None and self.lesion_box.layer is results.lesion.layer
         is_restored = results is not None and not results.done and self._desk.has_said
-        if case is None or results is None or not is_ours or is_restored:
+        if self._desk.mask is not None and not is_ours and not self._desk.says_something:
+            self.lesion_box.set_undrawn()
+        elif case is None or results is None or not is_ours or is_restored:
             self.lesion_box.set_coverage(0, 0)
         else:
             brain = case.brain_slices

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from napari.layers import Labels
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.lesion_tab import LesionTab
 
@@ -34,3 +36,21 @@ def test_a_mask_whose_edits_are_not_saved_by_themselves_says_so(tab: LesionTab, 
     assert not tab.not_kept.isHidden()
     names.setCurrentIndex(names.findText("expert mask"))
     assert tab.not_kept.isHidden(), "nobody edits it"
+
+
+def test_an_empty_layer_that_somebody_added_is_no_finding(tab: LesionTab, desk: Desk, case: Case, qtbot: QtBot) -> None:
+    said: list[str] = []
+    tab.summary_changed.connect(said.append)
+    drawn = desk.viewer.add_labels(np.zeros(case.grid.shape, np.uint8), name="of mine")
+    qtbot.waitUntil(lambda: said[-1:] == ["Nothing is drawn in this mask yet"], timeout=10_000)
+    assert desk.mask is drawn
+    assert not desk.says_something
+    drawn.paint((3, 15, 15), 1)
+    qtbot.waitUntil(lambda: said[-1].startswith("1 lesion"), timeout=10_000)
+    assert desk.says_something
+
+
+def test_an_empty_mask_of_a_file_is_a_finding(desk: Desk, case: Case) -> None:
+    layer = Labels(np.zeros(case.grid.shape, np.uint8), **grid_arguments(case, Role.LESION))
+    desk.set_mask(layer)
+    assert desk.says_something
