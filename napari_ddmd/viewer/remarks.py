@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -26,8 +27,28 @@ def in_short(text: str, *, parts: int = 1) -> str:
     >>> in_short("/data/patients/0001/0001_t1.nii.gz: the file is cut short"), in_short("all voxels are zero: no image")
     ('0001_t1.nii.gz: the file is cut short', 'all voxels are zero: no image')
     """
-    place, colon, rest = text.partition(": ")
-    return f"{'/'.join(Path(place).parts[-parts:])}{colon}{rest}" if colon and Path(place).is_absolute() else text
+    place = _place_in(text)
+    return f"{'/'.join(Path(place).parts[-parts:])}{text[len(place) :]}" if Path(place).is_absolute() else text
+
+
+def _place_in(text: str) -> str:
+    """Return the path that a message begins with, which a colon ends; names of folders may hold one, too."""
+    places = [text[: colon.start()] for colon in re.finditer(": ", text)]
+    there = [place for place in places if _is_there(Path(place))]
+    # Of a file that is not there the folder tells.
+    return there[-1] if there else max(places, key=_length_of_folder, default="")
+
+
+def _length_of_folder(place: str) -> int:
+    folder = Path(place).parent
+    return len(str(folder)) if _is_there(folder) else 0
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_absolute() and path.exists()
+    except OSError:  # no name of a file, but a long message
+        return False
 
 
 def tell(remark: str) -> None:

@@ -27,6 +27,17 @@ def test_a_message_begins_with_the_file_not_with_its_folders(tmp_path: Path) -> 
         assert in_short(whole) == whole
 
 
+def test_folders_may_hold_what_ends_a_path_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / "study: one" / "case"
+    folder.mkdir(parents=True)
+    file = folder / "x_t1.nii.gz"
+    for _ in range(2):  # without the file, and with it
+        assert in_short(f"{file}: is cut short: copy it") == "x_t1.nii.gz: is cut short: copy it"
+        file.touch()
+    assert in_short(f"{folder}: is empty", parts=2) == "study: one/case: is empty"
+    assert in_short(f"{file}: {'long ' * 500}: copy it").startswith("x_t1.nii.gz: long")
+
+
 def test_without_a_window_python_warns() -> None:
     with pytest.warns(CaseWarning, match="left and right may be swapped"):
         tell("left and right may be swapped")
