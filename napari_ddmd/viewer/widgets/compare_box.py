@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_ddmd.agreement import BOTH, ONLY_FIRST, ONLY_SECOND, Agreement, compare
@@ -67,6 +67,7 @@ class CompareBox(QWidget):
         self._overlay_case: Case | None = None
         self._comparing = False
         self.away = away = OutlinesAway()
+        self._overlay_links = overlay_links = ViewerLinks()
         self.tick = QCheckBox("Compare with the expert's mask")
         self.tick.setToolTip("Shows figures, and where the two masks differ")
         self.overlay_tick = QCheckBox("Overlay on the image")
@@ -99,8 +100,9 @@ class CompareBox(QWidget):
             signal.connect(self._soon)
         links.connect(desk.viewer.dims.events.current_step, self._show_slice)
         links.connect(desk.viewer.layers.events.removed, self._on_removed)
-        # Not its method: Qt would not keep it alive until then.
+        # Not their methods: Qt would not keep them alive until then.
         self.destroyed.connect(lambda: away.show_again())
+        self.destroyed.connect(lambda: overlay_links.disconnect())
         self._on_case()
 
     @property
@@ -194,6 +196,7 @@ class CompareBox(QWidget):
     def _on_removed(self, event: Any) -> None:
         """Show the outlines again if the user deletes the overlay in napari's list."""
         if event.value is self._overlay:
+            self._overlay_links.disconnect()
             self.away.show_again()
 
     def _hide_outlines(self) -> None:
@@ -205,10 +208,11 @@ class CompareBox(QWidget):
 
     def _show_overlay(self, _on: bool = True) -> None:
         case, agreement = self._desk.case, self._agreement
-        if case is None or agreement is None or not self.overlay_tick.isChecked():
+        layer = self.overlay
+        is_put_away = layer is not None and not layer.visible and self._overlay_case is case
+        if case is None or agreement is None or not (self.overlay_tick.isChecked() or is_put_away):
             self._remove_overlay()
             return
-        layer = self.overlay
         if layer is None and self._overlay is not None and self._overlay_case is case:
             # The user has deleted it in napari's list.
             self._overlay = self._overlay_case = None
@@ -216,6 +220,7 @@ class CompareBox(QWidget):
             return
         if layer is not None and self._overlay_case is case:
             layer.data[:] = agreement.overlap
+            layer.visible = self.overlay_tick.isChecked()
             layer.refresh(extent=False)
             self._hide_outlines()
             return
@@ -229,9 +234,16 @@ class CompareBox(QWidget):
         )
         layer.editable = False
         self._overlay, self._overlay_case = layer, case
+        self._overlay_links.connect(layer.events.visible, self._show_tick)
         with selection_kept(viewer.layers):
             viewer.layers.append(layer)
         self._hide_outlines()
+
+    def _show_tick(self, _event: Any = None) -> None:
+        """Let the tick say what is on the image, whoever hides the overlay or shows it; it stays there for them."""
+        if (layer := self.overlay) is not None:
+            with QSignalBlocker(self.overlay_tick):
+                self.overlay_tick.setChecked(layer.visible)
 
     def _remove_overlay(self) -> None:
         layer, self._overlay, self._overlay_case = self.overlay, None, None

@@ -17,6 +17,7 @@ from napari_ddmd.viewer.navigation import go_to_slice
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets import compare_box
 from napari_ddmd.viewer.widgets.compare_box import CompareBox
+from napari_ddmd.viewer.widgets.overlay_box import OverlayBox
 from napari_ddmd.volumes import Volumes
 
 OVERLAY = "mask against expert"
@@ -114,6 +115,31 @@ def test_the_overlay_can_go_alone_or_with_the_figures(
     box.tick.setChecked(False)
     assert OVERLAY not in viewer.layers
     assert box.overlay is None
+
+
+def test_the_tick_says_what_is_on_the_image_whoever_hides_it(
+    desk: Desk, box: CompareBox, lesion: LesionLayer, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    keys = OverlayBox(desk, ViewerLinks())  # of the key H
+    qtbot.addWidget(keys)
+    box.tick.setChecked(True)
+    qtbot.waitUntil(lambda: OVERLAY in viewer.layers, timeout=10_000)
+    overlay, outline = viewer.layers[OVERLAY], lesion.layer
+    for shown in (False, True, False):
+        keys.toggle_all()
+        assert (overlay.visible, box.overlay_tick.isChecked()) == (shown, shown)
+    with lesion.editing("brush") as data:
+        data[4] = 0
+    qtbot.waitUntil(lambda: texts(box)[0] != "1.000", timeout=10_000)
+    assert not overlay.visible
+    assert outline is not None
+    assert not outline.visible, "nothing comes back by itself"
+    assert (overlay.data[4] == ONLY_SECOND).any()
+    box.overlay_tick.click()
+    assert viewer.layers[OVERLAY] is overlay
+    assert overlay.visible
+    keys.toggle_all()
+    assert not box.overlay_tick.isChecked()
 
 
 def test_outlines_are_hidden_while_the_overlay_is_shown(
