@@ -18,11 +18,26 @@ class Numbering:
     ----------
     shape : tuple of int
         Of the mask, ``(S, H, W)``.
+
+    Attributes
+    ----------
+    places : ndarray of int32
+        The number that each place has had last ``(S, H, W)``, 0 for none.
+    highest : int
+        Of all numbers that were given.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self._before: Labels = np.zeros(shape, np.int32)
-        self._highest = 0
+        self.places: Labels = np.zeros(shape, np.int32)
+        self.highest = 0
+
+    @classmethod
+    def going_on(cls, places: Labels, highest: int) -> Numbering:
+        """Go on from what another one has come to."""
+        numbering = cls(places.shape)
+        numbering.places[:] = places
+        numbering.highest = max(highest, int(places.max(initial=0)))
+        return numbering
 
     def number(self, labels: Labels, corner: tuple[int, ...] = (0, 0, 0)) -> Labels:
         """Return the number of each lesion.
@@ -40,7 +55,7 @@ class Numbering:
             By label; 0 stays 0, and at first each label is its own number.
         """
         box = tuple(slice(start, start + length) for start, length in zip(corner, labels.shape, strict=True))
-        before = self._before[box]
+        before = self.places[box]
         inside = labels > 0
         numbers = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
         kept = _by_overlap(labels[inside], before[inside])
@@ -48,8 +63,8 @@ class Numbering:
             if label in kept:
                 numbers[label] = kept[label]
             else:
-                self._highest += 1
-                numbers[label] = self._highest
+                self.highest += 1
+                numbers[label] = self.highest
         # A place remembers the number of a lesion that was swallowed, but not one that another lesion bears now.
         forgets = inside & ((before == 0) | np.isin(before, numbers))
         before[forgets] = numbers[labels[forgets]]

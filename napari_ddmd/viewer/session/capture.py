@@ -24,6 +24,7 @@ from napari_ddmd.viewer.session.dicom_origin import stored_origin
 from napari_ddmd.viewer.session.looks import look_of
 from napari_ddmd.viewer.session.stored import (
     FORMAT,
+    MOST_NUMBERS,
     VERSION,
     Session,
     StoredResults,
@@ -44,6 +45,7 @@ from napari_ddmd.viewer.session.stored_window import (
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_ddmd.editing import Numbering
     from napari_ddmd.viewer.result_layers import ResultLayers
     from napari_ddmd.viewer.widgets.panel import SegmentationPanel
     from napari_ddmd.volumes import Volumes
@@ -101,6 +103,8 @@ def capture(panel: SegmentationPanel) -> Snapshot:
     has_lesion = results is not None and results.lesion.is_shown
     if results is not None and has_lesion:
         copies |= {"lesion": results.lesion.data.copy(), "written": results.lesion.written.copy()}
+    if (numbering := _numbering(panel, keys)) is not None:
+        copies["numbers"] = numbering.places
     if case.mask is not None:
         copies["expert"] = case.mask.copy()
     parts = {
@@ -113,6 +117,7 @@ def capture(panel: SegmentationPanel) -> Snapshot:
         "settings": _settings(panel),
         "view": view_of(viewer, case),
         "accepted": tuple(_accepted(keys)),
+        "highest_number": 0 if numbering is None else numbering.highest,
     }
     volumes = None if results is None else results.volumes
     return Snapshot(case, is_on_disk(case, viewer), volumes, parts, copies, tuple(left_out))
@@ -285,6 +290,16 @@ def _accepted(keys: Mapping[Layer | None, str]) -> Iterator[StoredAcceptance]:
         mark = acceptance_of(layer) if isinstance(layer, Labels) else None
         if mark is not None:
             yield StoredAcceptance(key=key, when=mark.when, fingerprint=mark.fingerprint)
+
+
+def _numbering(panel: SegmentationPanel, keys: Mapping[Layer | None, str]) -> Numbering | None:
+    """What gives the lesions of the mask in hand their numbers, where it is not their size alone."""
+    box = panel.lesion_box
+    numbers = [] if box.measurement is None else [lesion.label for lesion in box.measurement.lesions]
+    if box.layer not in keys or numbers == list(range(1, len(numbers) + 1)):
+        return None
+    numbering = box.numbering()
+    return None if numbering is None or numbering.highest > MOST_NUMBERS else numbering
 
 
 def _settings(panel: SegmentationPanel) -> StoredSettings:

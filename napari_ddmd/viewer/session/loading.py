@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, Case, CaseFiles
+from napari_ddmd.editing import Numbering
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.run_settings import Recipe
@@ -45,6 +46,8 @@ class Loaded:
         The mask as it was corrected, and what the model had written of it, each ``(S, H, W)``; None without one.
     remarks
         What is not as it was, one line each.
+    numbering
+        Gives the lesions of the mask in hand their numbers; None where they are numbered by size.
     """
 
     path: Path
@@ -55,6 +58,7 @@ class Loaded:
     volumes: Volumes | None
     lesion: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None
     remarks: tuple[str, ...] = ()
+    numbering: Numbering | None = None
 
 
 def load(
@@ -97,7 +101,8 @@ def load(
         volumes = _volumes(case, session.results, arrays)
     lesion = (arrays["lesion"], arrays["written"]) if "lesion" in arrays else None
     remarks = (remark,) if remark else ()
-    return Loaded(path, session, case, _layers(case, session, arrays), recipe, volumes, lesion, remarks)
+    numbering = Numbering.going_on(arrays["numbers"], session.highest_number) if "numbers" in arrays else None
+    return Loaded(path, session, case, _layers(case, session, arrays), recipe, volumes, lesion, remarks, numbering)
 
 
 def _memory(session: Session) -> int:
@@ -105,7 +110,8 @@ def _memory(session: Session) -> int:
     voxels = int(np.prod(session.case.grid.shape, dtype=np.int64))
     of_results = 0 if session.results is None else 4 * 4 + 3 + session.results.samples
     of_masks = sum(np.dtype(mask.dtype).itemsize for mask in session.masks)
-    return voxels * (4 * len(MODALITIES) + of_results + of_masks)
+    of_numbers = 2 * 4 if session.highest_number else 0
+    return voxels * (4 * len(MODALITIES) + of_results + of_masks + of_numbers)
 
 
 def _recipe(case: Case, stored: StoredResults) -> Recipe:

@@ -126,7 +126,10 @@ def steps_into_window(
         yield
         _accept(loaded.session.accepted, layers)
         _show_results(panel)
-        take_in_hand(panel, layers.get(loaded.session.in_hand or ""))
+        in_hand = layers.get(loaded.session.in_hand or "")
+        take_in_hand(panel, in_hand)
+        if loaded.numbering is not None and panel.lesion_box.layer is in_hand:
+            panel.lesion_box.go_on_numbering(loaded.numbering)
         yield
         arrange(panel, loaded.session.settings.arrangement)
         yield

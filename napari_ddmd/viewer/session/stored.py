@@ -23,7 +23,9 @@ from napari_ddmd.viewer.session.stored_window import (
 
 FORMAT = "napari-ddmd session"
 # 2: with what the reader accepted, and where a DICOM study is. 3: with the devices that computed.
-VERSION = 3
+# 4: with the numbers of lesions.
+VERSION = 4
+MOST_NUMBERS = 2**30
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -103,10 +105,12 @@ class Session:
         Keys of the selected layer, and of the mask that is measured.
     accepted
         The masks that the reader accepted.
+    highest_number
+        Of the lesions of the mask in hand, whose numbers are an array of the file; 0 where they are numbered by size.
     """
 
     format: Literal["napari-ddmd session"]
-    version: Literal[1, 2, 3]
+    version: Literal[1, 2, 3, 4]
     package: Text
     case: StoredCase
     results: StoredResults | None
@@ -118,6 +122,7 @@ class Session:
     settings: StoredSettings
     view: StoredView
     accepted: Annotated[tuple[StoredAcceptance, ...], Field(max_length=1000)] = ()
+    highest_number: Annotated[int, Field(ge=0, le=MOST_NUMBERS)] = 0
 
     @model_validator(mode="after")
     def _check(self) -> Session:
@@ -153,8 +158,8 @@ def arrays_of(session: Session) -> dict[str, ArrayKind]:
     Returns
     -------
     dict of str to ArrayKind
-        ``images`` (C, S, H, W), ``expert``, ``lesion``, ``written`` and ``mask n`` (S, H, W); with D slices done,
-        ``probability``, ``uncertainty``, ``inter`` and ``intra`` (D, H, W) and ``samples`` (K, D, H, W).
+        ``images`` (C, S, H, W), ``expert``, ``lesion``, ``written``, ``mask n`` and ``numbers`` (S, H, W); with D
+        slices done, ``probability``, ``uncertainty``, ``inter`` and ``intra`` (D, H, W) and ``samples`` (K, D, H, W).
     """
     shape = session.case.grid.shape
     kinds: dict[str, ArrayKind] = {}
@@ -171,4 +176,6 @@ def arrays_of(session: Session) -> dict[str, ArrayKind]:
     if session.has_lesion:
         kinds |= {name: ArrayKind(shape, ("uint8",)) for name in ("lesion", "written")}
     kinds |= {mask_key(number): ArrayKind(shape, (mask.dtype,)) for number, mask in enumerate(session.masks)}
+    if session.highest_number:
+        kinds["numbers"] = ArrayKind(shape, ("int32",))
     return kinds

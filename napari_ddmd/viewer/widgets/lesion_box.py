@@ -247,6 +247,11 @@ class LesionBox(QWidget):
         """Return a copy of what gives the lesions in the table their numbers."""
         return self.measuring.numbering()
 
+    def go_on_numbering(self, numbering: Numbering) -> None:
+        """Let the lesions of the mask bear the numbers that a session has kept."""
+        self.measuring.begin_anew(numbering)
+        self.remeasure()
+
     def _on_measured(self, measurement: Measurement | None) -> None:
         if measurement is not None:
             self._has_failed = False

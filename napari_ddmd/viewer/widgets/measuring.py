@@ -67,10 +67,10 @@ class Measuring(QObject):
             self._numbering = None
         self._layer, self._case, self._evidence = layer, case, evidence
 
-    def begin_anew(self) -> None:
-        """Number lesions by size again, and measure even if the mask stays."""
+    def begin_anew(self, numbering: Numbering | None = None) -> None:
+        """Number lesions by size again, or go on with another numbering, and measure even if the mask stays."""
         self._revision += 1
-        self._numbering = None
+        self._numbering = numbering
 
     def numbering(self) -> Numbering | None:
         """Return a copy of what gives lesions their numbers."""

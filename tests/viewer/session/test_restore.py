@@ -7,6 +7,7 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+from napari.layers import Labels
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 
@@ -71,6 +72,23 @@ def work(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     panel.lesion_box.mask_list.setCurrentText("drawn")
     viewer.dims.set_point(0, viewer.layers["lesion"].translate[0] + 5 * 3)
     viewer.scene.camera.zoom, viewer.scene.camera.center = 7.5, (0.0, 21.0, 33.0)
+
+
+def number_anew(layer: Labels, panel: SegmentationPanel, qtbot: QtBot) -> None:
+    """Leave of two lesions of the mask in hand the second, which size alone would make the first."""
+    for part, number in ((np.s_[6, 15:18, 15:18], 1), (np.s_[2:6], 0)):
+        if number:
+            qtbot.waitUntil(lambda: labels_of(panel) == [1], timeout=10_000)
+        layer.data[part] = number
+        layer.refresh()
+        layer.events.set_data()
+        expected = [1, 2] if number else [2]
+        qtbot.waitUntil(lambda expected=expected: labels_of(panel) == expected, timeout=10_000)
+
+
+def labels_of(panel: SegmentationPanel) -> list[int]:
+    measurement = panel.lesion_box.measurement
+    return [] if measurement is None else [lesion.label for lesion in measurement.lesions]
 
 
 def reopen(panel: SegmentationPanel, path: Path) -> Loaded:
@@ -376,6 +394,22 @@ def test_what_was_accepted_comes_back_until_the_next_edit(
     assert panel.summary_bar.accept_button.text() == "Accepted ✓"
     lesion.paint((3, 3, 3), 1)
     assert acceptance_of(lesion) is None
+
+
+def test_lesions_keep_the_numbers_that_they_have_in_the_table(
+    window: Window, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, tmp_path: Path
+) -> None:
+    viewer, panel = window
+    work(window, gated, qtbot)
+    assert capture(panel).parts["highest_number"] == 0, "size alone gives them"
+    number_anew(viewer.layers["drawn"], panel, qtbot)
+    path = save(capture(panel), tmp_path / "s.ddmd", with_images=True)
+    viewer, panel = open_panel()
+    reopen(panel, path)
+    qtbot.waitUntil(lambda: labels_of(panel) == [2], timeout=10_000)
+    viewer.layers["drawn"].data[1, 2:4, 2:4] = 1
+    viewer.layers["drawn"].events.set_data()
+    qtbot.waitUntil(lambda: labels_of(panel) == [2, 3], timeout=10_000)
 
 
 def test_a_mark_of_another_mask_does_not_count(window: Window, open_panel: OpenPanel, case: Case) -> None:

@@ -69,6 +69,10 @@ def test_a_session_of_then_is_what_it_was(version: int) -> None:
         np.testing.assert_array_equal(layer, arrays[name])
     assert (arrays["lesion"] != arrays["written"]).any(), "it holds an edit"
     np.testing.assert_array_equal(loaded.layers["mask 0"][0], arrays["mask_0"])
+    assert (loaded.numbering is None) == (version < 4)
+    if loaded.numbering is not None:
+        np.testing.assert_array_equal(loaded.numbering.places, arrays["numbers"])
+        assert loaded.numbering.highest == document["highest_number"] == 2
 
 
 @pytest.mark.torture

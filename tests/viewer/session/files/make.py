@@ -16,14 +16,15 @@ from napari_ddmd.viewer.autosave import Autosave, Edits
 from napari_ddmd.viewer.session.capture import capture, save
 from napari_ddmd.viewer.session.stored import VERSION
 from tests.viewer.conftest import GatedSegment
-from tests.viewer.session.test_restore import Window, work
+from tests.viewer.session.test_restore import Window, number_anew, work
 
 HERE = Path(__file__).parent
 
 
 def test_make(window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path) -> None:
     work(window, gated, qtbot)
-    _viewer, panel = window
+    viewer, panel = window
+    number_anew(viewer.layers["drawn"], panel, qtbot)
     panel.summary_bar.toggle_accepted()
     snapshot = capture(panel)
     save(snapshot, HERE / f"session-{VERSION}.ddmd", with_images=True)
