@@ -62,6 +62,11 @@ class KeptRuns:
         """Of the runs that are kept."""
         return frozenset(self._runs)
 
+    @property
+    def recipes(self) -> list[Recipe]:
+        """Of the runs that are kept."""
+        return [run.recipe for run in self._runs.values()]
+
     def keep(self, number: int, run: KeptRun) -> None:
         """Keep a run that leaves the screen; those that have left it longest ago make room for it."""
         self._runs[number] = run

@@ -67,7 +67,7 @@ class ResultLayers:
         self._coming: list[Role] = []
         self._stale: list[Role] = []
         self._run = self._latest = 0
-        self._others = KeptRuns()
+        self.kept = KeptRuns()
         self.lesion.stepped_to_run.connect(self._show_run)
 
     @property
@@ -89,14 +89,14 @@ class ResultLayers:
         """Slices that need no run of a recipe: of the results on screen, or of those of an earlier run."""
         if recipe.matches(self.recipe):
             return self.computed
-        number = self._others.number_of(recipe)
-        return set() if number is None else set(self._others[number].volumes.done)
+        number = self.kept.number_of(recipe)
+        return set() if number is None else set(self.kept[number].volumes.done)
 
     def resume(self, recipe: Recipe) -> bool:
         """Show what an earlier run of a recipe has found, with what is on screen to come back by undo; tell whether."""
-        if (number := self._others.number_of(recipe)) is None:
+        if (number := self.kept.number_of(recipe)) is None:
             return False
-        run = self._others[number]
+        run = self.kept[number]
         # All that takes memory comes first: mask and maps must never be of two runs.
         mask = run.volumes.mask(self.threshold)
         made = {role: result_layer(role, run.volumes, run.sample, self._case) for role in self._missing(run.volumes)}
@@ -104,7 +104,7 @@ class ResultLayers:
         try:
             self._show_run(number, made)
         finally:
-            self.lesion.forget_all_but(self._others.numbers)
+            self.lesion.forget_all_but(self.kept.numbers)
             self.lesion.redraw()
         return True
 
@@ -234,8 +234,8 @@ class ResultLayers:
         number = self._latest + (self.volumes is not None)
         self.lesion.turn_to(number, volumes.mask(self.threshold), ())
         if (shown := self._shown()) is not None:
-            self._others.keep(self._run, shown)
-        self.lesion.forget_all_but(self._others.numbers)
+            self.kept.keep(self._run, shown)
+        self.lesion.forget_all_but(self.kept.numbers)
         self.volumes, self.recipe = volumes, recipe
         self.sample = min(self.sample, self.samples - 1)
         self._limits = {}
@@ -251,7 +251,7 @@ class ResultLayers:
 
     def _show_run(self, number: int, made: Mapping[Role, Layer] = _NONE) -> None:
         """Let results be of an earlier run again, whose mask is there already; some layers may be made, too."""
-        run = self._others.exchange(number, self._run, self._shown())
+        run = self.kept.exchange(number, self._run, self._shown())
         if run is None:
             return
         self._run = number

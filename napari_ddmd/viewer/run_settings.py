@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -83,6 +83,25 @@ class Sampling:
     sampler: str = "ddim"
     seed: int = 0
     device: str = "auto"
+
+
+def told_apart(sampling: Sampling, others: Iterable[Sampling]) -> str:
+    """Word the values of a run in which others differ from it; where none does, its seed.
+
+    Examples
+    --------
+    >>> told_apart(Sampling(seed=3), [Sampling(seed=4), Sampling(seed=3, steps=20)])
+    'seed 3, 2 steps'
+    """
+    words = {
+        "seed": f"seed {sampling.seed}",
+        "samples": f"{sampling.samples} {'sample' if sampling.samples == 1 else 'samples'}",
+        "steps": f"{sampling.steps} {'step' if sampling.steps == 1 else 'steps'}",
+        "sampler": f"sampler {sampling.sampler}",
+        "device": f"device {sampling.device}",
+    }
+    unlike = {name for other in others for name in words if getattr(other, name) != getattr(sampling, name)}
+    return ", ".join(word for name, word in words.items() if name in (unlike or {"seed"}))
 
 
 @dataclass(frozen=True)

@@ -519,7 +519,7 @@ def test_undo_and_redo_go_through_runs_of_unlike_sizes(
     results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
 ) -> None:
     """The last one alone takes more than all that may be kept: mask and maps stay of one run all the same."""
-    results._others = KeptRuns(most=3, most_bytes=4 * case.brain.size * (4 * 4 + 3 + 1))
+    results.kept = KeptRuns(most=3, most_bytes=4 * case.brain.size * (4 * 4 + 3 + 1))
     recipes = seeds(recipe, 4)
     for number, one in enumerate(recipes):
         result = slice_result(case, 2 + number if number < 3 else 5)

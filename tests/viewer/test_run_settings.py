@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle
-from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling, SliceChoice, SliceMode
+from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling, SliceChoice, SliceMode, told_apart
 
 BRAIN = np.zeros((10, 2, 2), bool)
 BRAIN[2:8, 0, 0] = True
@@ -30,6 +31,22 @@ def test_slices_come_nearest_first(choice: SliceChoice, current: int, expected: 
 
 def test_a_brain_without_voxels_has_no_slices() -> None:
     assert SliceChoice(SliceMode.BRAIN).slices(np.zeros_like(BRAIN), 3) == []
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ([], "seed 3"),
+        ([{}], "seed 3"),
+        ([{"seed": 4}], "seed 3"),
+        ([{"steps": 20}], "1 step"),
+        ([{"samples": 9}, {"sampler": "ddpm", "seed": 4}], "seed 3, 5 samples, sampler ddim"),
+        ([{"device": "cpu"}], "device auto"),
+    ],
+)
+def test_a_run_is_named_by_what_tells_it_from_others(others: list[dict[str, Any]], told: str) -> None:
+    own = Sampling(seed=3, steps=1)
+    assert told_apart(own, [dataclasses.replace(own, **values) for values in others]) == told
 
 
 def test_a_request_goes_on_where_another_stopped(case: Case, tiny_bundle: Bundle) -> None:

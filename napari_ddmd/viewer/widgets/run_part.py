@@ -14,7 +14,7 @@ from napari_ddmd.viewer.collector import old_objects_spared
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.navigation import current_slice, go_to_slice
-from napari_ddmd.viewer.run_settings import RunRequest, Sampling
+from napari_ddmd.viewer.run_settings import RunRequest, Sampling, told_apart
 from napari_ddmd.viewer.run_stream import RunOutcome, RunState
 from napari_ddmd.viewer.widgets.run_bar import RunBar
 from napari_ddmd.viewer.widgets.run_controller import RunController
@@ -302,12 +302,12 @@ class RunPart(QObject):
         if results is None or results.recipe is None or self.controller.is_running or self._problem() is not None:
             return
         self._tells_step = True
-        done, seed = len(results.done), results.recipe.sampling.seed
-        if not done:
+        if not (done := len(results.done)):
             self.bar.say(_TAKEN_BACK)
             return
         model = "" if bundle is not None and bundle.sha256 == results.recipe.model_sha256 else ", of another model"
-        self.bar.say(f"On screen: {done} {'slice' if done == 1 else 'slices'} with seed {seed}{model}.")
+        settings = told_apart(results.recipe.sampling, (recipe.sampling for recipe in results.kept.recipes))
+        self.bar.say(f"On screen: {done} {'slice' if done == 1 else 'slices'} with {settings}{model}.")
 
     def _on_case_changed(self) -> None:
         """What was on screen of another case is no more."""

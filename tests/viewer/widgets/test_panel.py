@@ -331,6 +331,11 @@ def test_undo_over_runs_brings_their_settings_and_says_whose_results_are_on_scre
     panel.results.lesion.layer.paint((3, 1, 1), 1)
     box.undo_button.click()
     assert panel.run_bar.status.text() == "On screen: 3 slices with seed 0.", "a stroke is no run"
+    panel.sampling_box.steps.setValue(9)
+    run_to_end(panel, gated, qtbot)
+    for button, told in ((box.undo_button, "seed 0, 2 steps"), (box.redo_button, "seed 0, 9 steps")):
+        button.click()
+        assert panel.run_bar.status.text() == f"On screen: 3 slices with {told}."
 
 
 def test_a_plane_opens_at_the_lesion(window: Window, gated: GatedSegment, qtbot: QtBot, case: Case) -> None:
