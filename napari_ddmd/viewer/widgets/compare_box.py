@@ -256,19 +256,20 @@ class CompareBox(QWidget):
         grid = QGridLayout(details)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(2)
-        for row, (name, tip) in enumerate(_ROWS):
-            label, value = QLabel(name), self.values[row]
+        # First what the colours on the image mean: the figures may be out of sight on a small screen.
+        legend = QLabel(
+            "&nbsp;&nbsp; ".join(f'<span style="color:{_COLORS[key]}">■</span> {_NAMES[key]}' for key in _COLORS)
+        )
+        for row, widget in enumerate((self.overlay_tick, legend)):
+            grid.addWidget(widget, row, 0, 1, 3)
+        for row, ((name, tip), value) in enumerate(zip(_ROWS, self.values, strict=True), start=2):
+            label = QLabel(name)
             value.setAlignment(Qt.AlignmentFlag.AlignRight)
             for place, widget in enumerate((label, value)):
                 widget.setToolTip(tip)
                 grid.addWidget(widget, row, place)
         grid.setColumnStretch(2, 1)
-        grid.addWidget(self.partial, len(_ROWS), 0, 1, 3)
-        grid.addWidget(self.overlay_tick, len(_ROWS) + 1, 0, 1, 3)
-        legend = QLabel(
-            "&nbsp;&nbsp; ".join(f'<span style="color:{_COLORS[key]}">■</span> {_NAMES[key]}' for key in _COLORS)
-        )
-        grid.addWidget(legend, len(_ROWS) + 2, 0, 1, 3)
+        grid.addWidget(self.partial, grid.rowCount(), 0, 1, 3)
         return details
 
 

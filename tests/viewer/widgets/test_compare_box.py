@@ -8,6 +8,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QLabel
 
 from napari_ddmd.agreement import BOTH, ONLY_FIRST, ONLY_SECOND, Agreement
 from napari_ddmd.case import Case
@@ -78,6 +79,13 @@ def test_figures_and_overlay_follow_edits(
     assert texts(box)[1] == "–"
     lesion.undo()
     qtbot.waitUntil(lambda: texts(box)[0] == "1.000", timeout=10_000)
+
+
+def test_what_the_colours_mean_stands_above_the_figures(box: CompareBox, lesion: LesionLayer, qtbot: QtBot) -> None:
+    box.show()
+    box.tick.setChecked(True)
+    (legend,) = [label for label in box.findChildren(QLabel) if "only the expert" in label.text()]
+    qtbot.waitUntil(lambda: 0 < box.overlay_tick.y() + 1 <= legend.y() < box.values[0].y(), timeout=10_000)
 
 
 def test_slices_that_were_not_run_are_told_of(
