@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TypeVar
 
 import torch
@@ -27,7 +28,8 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], workers: int, *,
     items
         What it is done on.
     workers
-        Processes to do it in, each with one thread of torch's; 0 takes this one.
+        Processes to do it in, each with one thread of torch's; 0 takes this one. They end with this one, even where
+        it is killed.
     task
         What the error says: where, and what the process did.
 
@@ -42,7 +44,7 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], workers: int, *,
     with ProcessPoolExecutor(
         min(workers, len(items)),
         mp_context=get_context("spawn"),
-        initializer=partial(torch.set_num_threads, 1),
+        initializer=_begin,
     ) as pool:
         try:
             yield from pool.map(work, items)
@@ -50,3 +52,17 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], workers: int, *,
             raise RecipeError(
                 f"{task} died, most likely for want of memory; call again with fewer --workers"
             ) from error
+
+
+def _begin() -> None:
+    """What a worker does first."""
+    torch.set_num_threads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave no worker behind that waits for ever for a process that was killed."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
