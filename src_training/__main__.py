@@ -32,6 +32,7 @@ from src_training.files import allow_many_files
 from src_training.recipe import PRESETS, SYSTEMS, Recipe, RecipeError, preset
 from src_training.run import Run
 from src_training.saved import kept_recipe, read_recipe
+from src_training.start import own_preset, started
 
 STAGES = {
     "prepare": "prepare:prepare",
@@ -156,9 +157,14 @@ def read_stage(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
 
 
 def parse(words: Sequence[str]) -> Recipe:
-    """The recipe of a command line: the preset, or what the run was begun with, changed by the options given."""
-    wanted = _option(words, "--preset")
+    """The recipe of a command line: the preset, or what the run was begun with, changed by the options given.
+
+    A training that starts from a model has the model's preset and settings of the networks.
+    """
+    wanted, start = _option(words, "--preset"), _option(words, "--start")
     base = next((preset(name) for name in PRESETS if name == wanted), Recipe())
+    if start is not None:
+        base = started(own_preset(start) if wanted is None else base, start)
     if "--preset" not in {word.split("=")[0] for word in words}:
         base = read_recipe(Path(_option(words, "--out") or base.out), base)
     return tyro.cli(Recipe, args=list(words), default=base, prog="python -m src_training", description=USAGE)

@@ -33,6 +33,7 @@ from src_training.loop import LoopSettings, make_fabric, train
 from src_training.preview import flair, side_by_side
 from src_training.recipe import RecipeError, meets_synthetic, synthetic_autoencoder_slices
 from src_training.run import Run, Split
+from src_training.start import start_of
 from src_training.synthetic_patients import prepare_synthetic
 
 KINDS = ("ae_1", "ae_2")
@@ -45,19 +46,26 @@ def train_autoencoders(run: Run) -> None:
 
     A split needs the ensembles of all its training patients and, for out-of-fold maps, those without each of its
     folds. They are kept by the set of patients they have seen, so that splits share them: five-fold cross-validation
-    and the final training need 16 pairs of ensembles in all, not 31.
+    and the final training need 16 pairs of ensembles in all, not 31. A training that starts from a model has its.
     """
+    start = start_of(run.recipe)
+    if start is not None:
+        if distributed.is_main():
+            print(f"autoencoders: those of {start.name} are kept", file=sys.stderr)
+        return
     train_sets([(split, cases) for split in run.splits() for cases in needed_sets(split)])
 
 
 def needed_sets(split: Split) -> list[list[str]]:
-    """Sets of patients whose ensembles a split needs, its own training patients first.
+    """Sets of patients whose ensembles a split needs, its own training patients first; none of a model's are needed.
 
     Raises
     ------
     RecipeError
         If nobody is left to learn from once a fold is left out.
     """
+    if split.run.recipe.start is not None:
+        return []
     sets = [split.cases_without()]
     if split.run.recipe.discrepancies.out_of_fold:
         sets += [split.cases_without([fold]) for fold in split.training_folds]
@@ -72,8 +80,9 @@ def train_sets(sets: Sequence[tuple[Split, Sequence[str]]]) -> None:
     """Train the ensembles of some sets of patients that are not there yet.
 
     They are many small trainings that know nothing of each other: each is done whole by one process, so that the
-    number of processes does not change a bit of them.
+    number of processes does not change a bit of them. Of a training that starts from a model, none are.
     """
+    sets = [one for one in sets if one[0].run.recipe.start is None]
 
     def missing() -> list[tuple[int, str]]:
         paths = {_folder(*one) / f"{kind}.safetensors": (i, kind) for i, one in enumerate(sets) for kind in KINDS}
@@ -107,14 +116,22 @@ def _starting_set(run: Run) -> tuple[Split, list[str]]:
 
 
 def load_ensembles(split: Split, cases: Sequence[str]) -> tuple[Ensemble, Ensemble]:
-    """AE-1 and AE-2 of a set of patients, trained now unless they were before; in evaluation mode."""
+    """AE-1 and AE-2 of a set of patients, trained now unless they were before; in evaluation mode.
+
+    Those of the model that the training starts from, if from any: it has seen none of these patients, or says so.
+    """
+    start = start_of(split.run.recipe)
+    if start is not None:
+        return start.networks.ae_1, start.networks.ae_2
     one, two = (_ensemble(split, cases, kind) for kind in KINDS)
     return one, two
 
 
 def has_ensembles(split: Split, cases: Sequence[str]) -> bool:
-    """Whether the ensembles of a set of patients were trained."""
-    return all((_folder(split, cases) / f"{kind}.safetensors").exists() for kind in KINDS)
+    """Whether the ensembles of a set of patients were trained, or need not be."""
+    return split.run.recipe.start is not None or all(
+        (_folder(split, cases) / f"{kind}.safetensors").exists() for kind in KINDS
+    )
 
 
 def _folder(split: Split, cases: Sequence[str]) -> Path:

@@ -11,14 +11,10 @@ from src_training.summary import join_patients
 
 def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
     """One paragraph for the person who chooses a model."""
-    pretraining = provenance["recipe"]["pretraining"]
     method = "CIMD" if provenance.get("system") == "cimd" else f"DDMD {settings['variant']}"
-    synthetic, beside = pretraining["patients"], "and beside " if pretraining["share"] else ""
     text = (
         f"{method} for whole-tumour segmentation of skull-stripped, co-registered T1, T1ce, T2 and "
-        f"FLAIR images in BRATS form. Trained on {len(provenance['training_cases'])} labelled patients "
-        f"({provenance['recipe']['diffusion']['iterations']} iterations at {settings['frame']['size']} pixels)"
-        + (f" after {beside}{synthetic} synthetic ones. " if synthetic else ". ")
+        f"FLAIR images in BRATS form. {_trained_on(provenance, settings)}. "
     )
     members = settings["denoiser"]["members"]
     if members > 1:
@@ -31,6 +27,68 @@ def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
             f"(sd {dice['std']:.3f} over {len(dice['per_patient'])} patients). "
         )
     return text + "For research; not a medical device."
+
+
+def _trained_on(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
+    pretraining, cases = provenance["recipe"]["pretraining"], _own_cases(provenance)
+    steps = f"({provenance['recipe']['diffusion']['iterations']} iterations at {settings['frame']['size']} pixels)"
+    if "synthetic" in provenance:
+        return f"Trained on {len(cases)} synthetic patients {steps} and on no real one: a start for other trainings"
+    start = provenance.get("start")
+    if start is not None:
+        beside = f" beside {pretraining['patients']} synthetic ones" if pretraining["patients"] else ""
+        return f"Starts from {_named(start)}, and goes on with {len(cases)} labelled patients {steps}{beside}"
+    beside = "and beside " if pretraining["share"] else ""
+    after = f" after {beside}{pretraining['patients']} synthetic ones" if pretraining["patients"] else ""
+    return f"Trained on {len(cases)} labelled patients {steps}{after}"
+
+
+def _own_cases(provenance: dict[str, Any]) -> list[str]:
+    """Cases of the training itself, without those of a model that it started from."""
+    cases: list[str] = provenance["training_cases"]
+    return cases if "start" not in provenance else [case for case in cases if case in provenance["folds"]]
+
+
+def _named(start: dict[str, Any]) -> str:
+    return f"{start['name']} (version {start['version']})"
+
+
+def _data(provenance: dict[str, Any]) -> str:
+    cases = _own_cases(provenance)
+    names = f"\n  ({', '.join(cases)})"
+    if "synthetic" in provenance:
+        anatomy = ", every second one with the anatomy of a real brain" if provenance["synthetic"]["anatomy"] else ""
+        return f"{len(cases)} synthetic patients{anatomy}{names}"
+    return f"{len(cases)} labelled patients{'' if 'start' in provenance else ' of the BRATS challenges'}{names}"
+
+
+def _autoencoder_training(provenance: dict[str, Any]) -> str:
+    pretraining = provenance["recipe"]["pretraining"]
+    if "start" in provenance:
+        return f"kept as {_named(provenance['start'])} has them"
+    meets = pretraining["patients"] and pretraining.get("autoencoders", False)
+    beside = f", after {'and beside ' if pretraining['share'] else ''}synthetic patients" if meets else ""
+    return f"{provenance['recipe']['autoencoders']['epochs']} epochs{beside}"
+
+
+def _pretraining(provenance: dict[str, Any], members: int) -> str:
+    """What came before, and which synthetic patients were beside."""
+    pretraining, start = provenance["recipe"]["pretraining"], provenance.get("start")
+    patients, share = pretraining["patients"], f"fill {100 * pretraining['share']:.0f} %"
+    anatomy = ", every second of them with the anatomy of a real brain," if pretraining.get("anatomy") else ""
+    if start is not None:
+        beside = f"{patients} synthetic patients{anatomy} {share} of each batch" if patients else "nobody was beside"
+        return (
+            f"that of {_named(start)}, which has learned from {len(start['training_cases'])} cases (SHA-256 of its "
+            f"weights: {start['sha256']}); {beside}"
+        )
+    if not patients:
+        return "none"
+    each = " of each denoiser" if members > 1 else ""
+    return (
+        f"{pretraining['iterations']} iterations{each} on {patients} synthetic patients{anatomy or ','} "
+        f"who {share} of each later batch"
+    )
 
 
 def recorded(patients: list[dict[str, Any]], seed: int) -> dict[str, Any]:
@@ -64,18 +122,8 @@ def model_card(bundle: Bundle) -> str:
     settings, provenance = bundle.settings, bundle.provenance
     recipe = provenance["recipe"]
     cross_validation: dict[str, Any] = provenance["cross_validation"]
-    pretraining = recipe["pretraining"]
     members = settings.denoiser.members
-    each = " of each denoiser" if members > 1 else ""
-    synthetic = (
-        f"{pretraining['iterations']} iterations{each} on {pretraining['patients']} synthetic patients, "
-        + ("every second of them with the anatomy of a real brain, " if pretraining.get("anatomy") else "")
-        + f"who fill {100 * pretraining['share']:.0f} % of each later batch"
-        if pretraining["patients"]
-        else "none"
-    )
-    meets = pretraining["patients"] and pretraining.get("autoencoders", False)
-    beside = f", after {'and beside ' if pretraining['share'] else ''}synthetic patients" if meets else ""
+    start = provenance.get("start")
     denoisers = (
         f"{members} denoisers, trained apart and taking turns in drawing the masks, each" if members > 1 else "denoiser"
     )
@@ -85,6 +133,7 @@ def model_card(bundle: Bundle) -> str:
     whose = " and denoiser" if members > 1 else ""
     guess = f", one first guess a slice{whose} (kept where it stays below {sampling.healthy_below:g})"
     shared = guess if sampling.shared_guess else ""
+    is_out_of_fold = recipe["discrepancies"]["out_of_fold"] or start is not None
     remark = f"{provenance['remark']}\n\n" if "remark" in provenance else ""
     results = remark + (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
@@ -112,17 +161,16 @@ are to be looked for in every case.
 
 ## Training
 
-- data: {len(provenance["training_cases"])} labelled patients of the BRATS challenges
-  ({", ".join(provenance["training_cases"])})
+- data: {_data(provenance)}
 - variant {settings.variant}: {settings.autoencoder.members} + {settings.autoencoder.members} autoencoders at
-  {settings.autoencoder.size} pixels, {recipe["autoencoders"]["epochs"]} epochs{beside}
+  {settings.autoencoder.size} pixels, {_autoencoder_training(provenance)}
 - {denoisers} at {settings.frame.size} pixels over {settings.frame.extent_mm:.0f} mm,
   channels {settings.denoiser.channels},
   {2 * settings.context.slices} neighbouring slices shown{apart},
   prediction {settings.diffusion.prediction}, {recipe["diffusion"]["iterations"]} iterations of
   {recipe["diffusion"]["batch_size"]} slices
-- pre-training: {synthetic}
-- discrepancy maps of the training slices {"out of fold" if recipe["discrepancies"]["out_of_fold"] else "in sample"}
+- pre-training: {_pretraining(provenance, members)}
+- discrepancy maps of the training slices {"out of fold" if is_out_of_fold else "in sample"}
 - sampling: {sampling.samples} masks, {sampling.sampler}, {sampling.steps} steps{shared},
   threshold {sampling.threshold}, parts below {100 * sampling.min_part:.0f} % of the largest left out
 - package version {provenance["package_version"]}, seed {recipe["seed"]}; all settings are in `model.json`

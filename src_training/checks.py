@@ -10,8 +10,9 @@ from napari_ddmd.model.limits import refuse_impossible
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.weights import without_memory
 from src_training.distributed import world_size
-from src_training.recipe import Recipe, RecipeError, synthetic_autoencoder_slices, synthetic_slices
+from src_training.recipe import Recipe, RecipeError, meets_synthetic, synthetic_autoencoder_slices, synthetic_slices
 from src_training.run import anatomy_files
+from src_training.start import refuse_other_networks
 
 
 def check_recipe(recipe: Recipe, stage: str = "all") -> None:
@@ -33,6 +34,9 @@ def check_recipe(recipe: Recipe, stage: str = "all") -> None:
     if problem:
         raise RecipeError(problem)
     anatomy_files(recipe.pretraining)
+    refuse_other_networks(recipe)
+    if recipe.start is not None and stage in _COMPARE:
+        raise RecipeError(f"{stage!r} compares trainings that have started from nothing; leave --start out")
     model = recipe.model
     try:
         # A model that cannot be read again must not be found out when it is published.
@@ -44,7 +48,8 @@ def check_recipe(recipe: Recipe, stage: str = "all") -> None:
         raise RecipeError(f"model: {' '.join(str(error).split())}") from error
 
 
-_TRAIN_DENOISERS = ("all", "pretrain", "diffusion", "baseline", "table")
+_COMPARE = ("baseline", "table")
+_TRAIN_DENOISERS = ("all", "pretrain", "diffusion", *_COMPARE)
 SIDES = {"unet": 32, "segnet": 32, "deeplabv3plus": 16}
 """The window's side must be a multiple of this, since each pooling halves it."""
 
@@ -127,7 +132,7 @@ def _problems(recipe: Recipe, *, trains: bool) -> Iterator[str]:
         yield f"pretraining.share must be 0 or more and less than 1, not {recipe.pretraining.share}"
     elif recipe.pretraining.patients and recipe.pretraining.share:
         batches = [("diffusion", diffusion.batch_size, synthetic_slices(recipe))]
-        if recipe.pretraining.autoencoders:
+        if meets_synthetic(recipe):
             size = recipe.autoencoders.batch_size
             batches.append(("autoencoders", size, synthetic_autoencoder_slices(recipe)))
         for name, size, mixed in batches:

@@ -25,6 +25,7 @@ from src_training.loop import LoopSettings, keep_weights, make_fabric, train
 from src_training.preview import flair, side_by_side
 from src_training.recipe import DiffusionRecipe, Recipe, RecipeError, own_system, synthetic_slices
 from src_training.run import Run, Split
+from src_training.start import start_of
 
 WEIGHTS = "denoiser.safetensors"
 SEEDS_APART = 1000
@@ -121,8 +122,9 @@ def _train_member(split: Split, member: int) -> None:
     seed = run.recipe.seed + member * SEEDS_APART
     torch.manual_seed(seed)
     denoiser = Denoiser(settings)
-    if run.recipe.pretraining.patients:
-        denoiser.load_state_dict(_pretrained(run, member))
+    first = _first_weights(run, member)
+    if first is not None:
+        denoiser.load_state_dict(first)
     if distributed.is_main() and not marker.exists():
         write_json(marker, split.marker(fingerprint))  # after all that can be refused
     train(
@@ -198,13 +200,24 @@ def load_denoisers(split: Split) -> list[Denoiser]:
     return [load_denoiser(split, member) for member in range(split.run.recipe.model.denoiser.members)]
 
 
-def _pretrained(run: Run, member: int) -> dict[str, Tensor]:
-    """The weights that the stage ``pretrain`` left for a denoiser; refuses those of other settings."""
+def _first_weights(run: Run, member: int) -> dict[str, Tensor] | None:
+    """Those of the model that the training starts from, or what the stage ``pretrain`` left; None where there are none.
+
+    What that stage left is refused where it is of other settings.
+    """
+    start = start_of(run.recipe)
+    weights = None if start is None else start.networks.denoisers[member].state_dict()
+    if not run.recipe.pretraining.patients:
+        return weights
     try:
         run.check_patients()
-        return load_denoiser(run.synthetic().split("final"), member).state_dict()
+        synthetic = run.synthetic().split("final")
+        if weights is None:
+            return load_denoiser(synthetic, member).state_dict()
+        model_settings(synthetic)  # it has maps
     except RecipeError as error:
         raise RecipeError(f"{error}; the stage 'pretrain' makes what is missing") from error
+    return weights
 
 
 PREVIEW_STEPS = 10
@@ -331,4 +344,4 @@ def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
         "pretraining": run.pretraining_fingerprint,
         "slices": recipe["slices"],
         "seed": recipe["seed"],
-    }
+    } | run.start_fingerprint

@@ -16,13 +16,15 @@ from src_training.autoencoders import load_ensembles, needed_sets, train_sets
 from src_training.dataset import Slices
 from src_training.files import write_array, write_json
 from src_training.run import Run, Split
+from src_training.start import start_of
 
 
 def make_discrepancies(run: Run) -> None:
     """Write ``<split>/maps/<case>.npy``, ``(n, 2, size, size)`` float16, and their scales, for each split.
 
     The autoencoders have seen the training slices, and reconstruct them better than a new patient's. By default the
-    maps of a patient therefore come from ensembles that were trained without that patient's fold.
+    maps of a patient therefore come from ensembles that were trained without that patient's fold. Those of a model that
+    the training starts from have not seen its patients; its denoiser knows their maps by the model's own scales.
     """
     for split in run.splits():
         folder = split.folder / "maps"
@@ -45,20 +47,28 @@ def make_discrepancies(run: Run) -> None:
         sums = {case: found for process in distributed.gather(own) for case, found in process.items()}
         # Added up in one order, however many processes there were: the sum has the same last bit.
         inter, intra, pixels = np.sum([sums[case] for cases, _ in plan for case in cases], axis=0)
-        scaled = run.recipe.discrepancies.scale_maps
-        # A single autoencoder has no spread: its map is zero everywhere, and stays so.
-        scales = {
-            name: float(total / pixels) if scaled and total > 0 else 1.0
-            for name, total in (("inter", inter), ("intra", intra))
-        }
         if distributed.is_main():
+            scales = _scales(run, {"inter": inter / pixels, "intra": intra / pixels})
             write_json(summary, split.marker(fingerprint) | {"scales": scales})
         distributed.barrier()
+
+
+def _scales(run: Run, means: dict[str, float]) -> dict[str, float]:
+    """What the maps are divided by, from their means over the brains."""
+    start = start_of(run.recipe)
+    if start is not None:
+        diffusion = start.settings.diffusion
+        return {"inter": diffusion.inter_scale, "intra": diffusion.intra_scale}
+    scaled = run.recipe.discrepancies.scale_maps
+    # A single autoencoder has no spread: its map is zero everywhere, and stays so.
+    return {name: float(mean) if scaled and mean > 0 else 1.0 for name, mean in means.items()}
 
 
 def _plan(split: Split) -> list[tuple[list[str], list[str]]]:
     """Pairs of (cases that need maps, cases that their ensembles learned from)."""
     sets = needed_sets(split)
+    if not sets:
+        return [(split.training_cases, [])]
     if not split.run.recipe.discrepancies.out_of_fold:
         return [(split.training_cases, sets[0])]
     plan = []

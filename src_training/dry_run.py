@@ -107,11 +107,11 @@ def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], co
     iterations = len(splits) * members * recipe.diffusion.iterations
     denoised = iterations * recipe.diffusion.batch_size
     times = f" for each of {len(splits)} splits" if len(splits) > 1 else ""
+    are_trained = f"{len(sets)} set{'s' * (len(sets) > 1)} of patients, {recipe.autoencoders.epochs} epochs"
     return [
         Stage(
             "autoencoders",
-            f"{len(sets)} set{'s' * (len(sets) > 1)} of patients, {recipe.autoencoders.epochs} epochs"
-            + (", beside synthetic ones" if synthetic else ""),
+            are_trained + (", beside synthetic ones" if synthetic else "") if sets else "those of --start are kept",
             learned * costs.flops["ensemble step"],
             costs.seconds("ensemble step", learned, steps),
         ),
@@ -137,15 +137,20 @@ def _synthetic_stages(run: Run, census: Census, costs: Costs) -> list[Stage]:
     are_made = synthetic.index_path.exists()
     theirs = Census.of(synthetic) if are_made else census.imagined(patient_names(run), synthetic.recipe)
     ensembles, maps, denoiser = _training_stages(synthetic.recipe, theirs, synthetic.splits(theirs.folds), costs)
-    stages = [
-        Stage("synthetic autoencoders", ensembles.work, ensembles.flops, ensembles.seconds),
-        Stage(
-            "pretrain",
-            f"maps of {maps.work}, {denoiser.work}",
-            maps.flops + denoiser.flops,
-            maps.seconds + denoiser.seconds,
-        ),
-    ]
+    if run.recipe.start is not None:
+        stages = [
+            Stage("pretrain", f"maps of {maps.work}; no lessons, the model has had them", maps.flops, maps.seconds)
+        ]
+    else:
+        stages = [
+            Stage("synthetic autoencoders", ensembles.work, ensembles.flops, ensembles.seconds),
+            Stage(
+                "pretrain",
+                f"maps of {maps.work}, {denoiser.work}",
+                maps.flops + denoiser.flops,
+                maps.seconds + denoiser.seconds,
+            ),
+        ]
     if are_made:
         return stages
     at_once = max(1, min(run.recipe.workers, patients, os.cpu_count() or 1))

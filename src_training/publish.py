@@ -16,6 +16,7 @@ from src_training.diffusion import load_denoisers, model_settings
 from src_training.files import read_json, write_bytes
 from src_training.recipe import Recipe, RecipeError, meets_synthetic, own_system
 from src_training.run import Run, Split
+from src_training.start import start_of, told_start
 from src_training.systems import how
 
 
@@ -24,9 +25,17 @@ def publish(run: Run) -> list[Path]:
     return [publish_split(split) for split in run.splits()]
 
 
-def publish_split(split: Split) -> Path:
-    """Write the bundle of one split, with its model card."""
-    bundle = make_bundle(split)
+def publish_split(split: Split, *, synthetic: dict[str, Any] | None = None) -> Path:
+    """Write the bundle of one split, with its model card.
+
+    Parameters
+    ----------
+    split
+        The split.
+    synthetic
+        What is told of patients who are all synthetic.
+    """
+    bundle = make_bundle(split, synthetic=synthetic)
     folder = split.work / "bundle"
     if distributed.is_main():
         save_bundle(folder, bundle)
@@ -60,8 +69,12 @@ def published(split: Split) -> Bundle:
     return bundle
 
 
-def make_bundle(split: Split) -> Bundle:
-    """Put the networks of a split together with settings and provenance."""
+def make_bundle(split: Split, *, synthetic: dict[str, Any] | None = None) -> Bundle:
+    """Put the networks of a split together with settings and provenance.
+
+    The cases that the model says it has learned from are also those of the model that it started from: nobody of them
+    is to be judged with it.
+    """
     recipe, settings = split.run.recipe, published_settings(split)
     if split.run.system == "cimd":
         from src_training.baselines.training import load_cimd_denoiser
@@ -76,20 +89,26 @@ def make_bundle(split: Split) -> Bundle:
     networks.ae_2.load_state_dict(ae_2.state_dict())
     for network, trained in zip(networks.denoisers, denoisers, strict=True):
         network.load_state_dict(trained.state_dict())
+    start = start_of(recipe)
+    known = [] if start is None else told_start(start)["training_cases"]
     provenance = {
         "package_version": version("napari-ddmd"),
         "split": split.name,
         "system": split.run.system or own_system(recipe),
-        "training_cases": split.training_cases,
+        "training_cases": [*split.training_cases, *(case for case in known if case not in split.training_cases)],
         "held_out_cases": split.test_cases,
         "folds": split.folds,
         "recipe": told_recipe(recipe),
         "cross_validation": _cross_validation(split.run),
     }
+    if start is not None:
+        provenance["start"] = told_start(start)
+    if synthetic is not None:
+        provenance["synthetic"] = synthetic
     bundle = new_bundle(
         settings,
         networks,
-        name=recipe.name,
+        name=recipe.name if synthetic is None else f"{recipe.name}-synthetic",
         version=recipe.version,
         provenance=provenance,
         card=summary_line(provenance, settings.to_dict()),

@@ -10,6 +10,7 @@ from typing import Any
 
 from src_training.files import read_json
 from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, meets_synthetic, own_system
+from src_training.start import SEEDS_APART, refuse_seen, start_of
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,18 @@ class Run:
     def patients_fingerprint(self) -> dict[str, Any]:
         """The settings that the synthetic patients depend on."""
         made = {"patients": self.recipe.pretraining.patients, "seed": self.recipe.seed}
-        return made | self._anatomy
+        return made | self._anatomy | self.start_fingerprint
+
+    @property
+    def patients_seed(self) -> int:
+        """Of the synthetic patients: another one than others have where a model may have learned from theirs."""
+        return self.recipe.seed + (SEEDS_APART if self.recipe.start is not None else 0)
+
+    @property
+    def start_fingerprint(self) -> dict[str, Any]:
+        """The weights that the training starts from, if from any."""
+        start = start_of(self.recipe)
+        return {} if start is None else {"start": start.sha256}
 
     @property
     def pretraining_fingerprint(self) -> dict[str, Any]:
@@ -141,7 +153,8 @@ class Run:
         """The settings that the discrepancy maps depend on, beside the slice store."""
         recipe = self.recipe.to_dict()
         kept = {key: recipe[key] for key in ("discrepancies", "autoencoders", "slices", "seed")}
-        return kept | {"autoencoder": recipe["model"]["autoencoder"]} | self.synthetic_fingerprint
+        model = {"autoencoder": recipe["model"]["autoencoder"]}
+        return kept | model | self.synthetic_fingerprint | self.start_fingerprint
 
     def index(self) -> dict[str, Any]:
         """What the slice store says of each case."""
@@ -164,7 +177,11 @@ class Run:
         if not name.isdigit() or int(name) not in folds.values():
             known = ", ".join(map(str, sorted(set(folds.values()))))
             raise RecipeError(f"fold {name!r} does not exist; choose final, cv or one of {known}")
-        return Split(self, f"fold{name}", int(name), folds)
+        split = Split(self, f"fold{name}", int(name), folds)
+        start = start_of(self.recipe)
+        if start is not None:
+            refuse_seen(start, split.test_cases, split.name)
+        return split
 
     def splits(self, folds: dict[str, int] | None = None) -> list[Split]:
         """The splits that ``--fold`` asks for, of the slice store's folds unless others are given."""

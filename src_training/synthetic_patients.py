@@ -36,7 +36,7 @@ def prepare_synthetic(run: Run) -> None:
         print("synthetic patients are made and prepared first", file=sys.stderr)
     recipe = run.recipe
     maps = anatomy_files(recipe.pretraining)
-    make_patients(synthetic.recipe.data, recipe.pretraining.patients, recipe.seed, recipe.workers, maps)
+    make_patients(synthetic.recipe.data, recipe.pretraining.patients, run.patients_seed, recipe.workers, maps)
     prepare(synthetic)
 
 
@@ -73,13 +73,13 @@ def make_patients(folder: Path, count: int, seed: int, workers: int, maps: Seque
 
 def patient_names(run: Run) -> list[str]:
     """What the synthetic patients of a run are called."""
-    return [_name(seed) for seed, _map in _patients(run.recipe.pretraining.patients, run.recipe.seed, ())]
+    return [_name(seed) for seed, _map in _patients(run.recipe.pretraining.patients, run.patients_seed, ())]
 
 
 def seconds_a_patient(run: Run) -> float:
     """Make the first synthetic patient of a run in a folder that is removed again, to see how long that takes."""
     recipe = run.recipe
-    first = _patients(recipe.pretraining.patients, recipe.seed, anatomy_files(recipe.pretraining))[0]
+    first = _patients(recipe.pretraining.patients, run.patients_seed, anatomy_files(recipe.pretraining))[0]
     with TemporaryDirectory(prefix="napari-ddmd-") as folder:
         started = time.perf_counter()
         _make_patient(Path(folder), first)

@@ -286,7 +286,7 @@ def test_other_patients_are_refused_and_none_is_made(change: tuple[str, str], co
     for stage in (prepare, train_autoencoders, make_discrepancies, pretrain):
         stage(run)
     other = Run(recipe_of(cohort, tmp_path / "run", *change))
-    for stage in (pretrain, partial(diffusion._pretrained, member=0)):
+    for stage in (pretrain, partial(diffusion._first_weights, member=0)):
         with pytest.raises(RecipeError, match=r"patients\.json: was made with other settings"):
             stage(other)
 

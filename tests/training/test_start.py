@@ -1,0 +1,206 @@
+"""A training goes on from a published model."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_ddmd.model import load_bundle
+from napari_ddmd.synthetic import case as room
+from napari_ddmd.synthetic import make_small_case
+from src_training.__main__ import main, parse
+from src_training.dry_run import dry_run
+from src_training.files import read_array
+from src_training.run import Run
+from src_training.start import SEEDS_APART, STARTED_PATIENTS
+
+from .conftest import PATIENTS, succeed, tiny_words, write_patient
+
+OWN = (
+    *("--device", "cpu", "--precision", "32-true", "--slices.folds", "3", "--slices.min-brain-mm2", "150"),
+    *("--diffusion.iterations", "2", "--diffusion.batch-size", "4", "--pretraining.patients", "0"),
+)
+"""Options of a training that starts from a model: those of its networks are the model's."""
+
+
+@pytest.fixture(scope="session")
+def fold0(tiny_out: Path) -> Path:
+    """A model that has not seen the patients of fold 0."""
+    return tiny_out / "fold0" / "bundle"
+
+
+@pytest.fixture(scope="session")
+def started_out(fold0: Path, cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run that started from that model and holds the same fold out. Not to be changed."""
+    out = tmp_path_factory.mktemp("started") / "run"
+    succeed(["--data", str(cohort), "--out", str(out), "--start", str(fold0), "--fold", "0", *OWN])
+    return out
+
+
+def words(start: Path | str, cohort: Path, out: Path, *more: str) -> list[str]:
+    return ["--data", str(cohort), "--out", str(out), "--start", str(start), *OWN, *more]
+
+
+def test_the_networks_are_the_models(fold0: Path, cohort: Path, tmp_path: Path) -> None:
+    recipe = parse(["--data", str(cohort), "--out", str(tmp_path), "--start", str(fold0)])
+
+    assert recipe.model.denoiser.channels == load_bundle(fold0).settings.denoiser.channels
+    assert recipe.pretraining.patients == STARTED_PATIENTS
+    assert parse(["--start", str(fold0), "--pretraining.patients", "7"]).pretraining.patients == 7
+
+
+def test_autoencoders_and_scales_are_kept_and_the_denoiser_learns_on(fold0: Path, started_out: Path) -> None:
+    before, after = load_bundle(fold0), load_bundle(started_out / "fold0" / "bundle")
+
+    assert not (started_out / "ensembles").exists()
+    for kind in ("ae_1", "ae_2"):
+        old, new = (getattr(bundle.networks, kind).state_dict() for bundle in (before, after))
+        assert all(torch.equal(old[key], new[key]) for key in old)
+    assert after.settings == before.settings
+    changes = [
+        float((new - old).abs().max())
+        for old, new in zip(before.networks.denoiser.parameters(), after.networks.denoiser.parameters(), strict=True)
+    ]
+    assert 0 < max(changes) < 0.05  # two steps away from it, not from weights drawn anew
+
+
+def test_maps_of_all_patients_come_from_the_models_autoencoders(started_out: Path, tiny_out: Path) -> None:
+    split = Run(parse(["--out", str(started_out)])).split("0")
+
+    for case in split.training_cases:
+        maps = read_array(started_out / "fold0" / "maps" / f"{case}.npy", remedy="")
+        crossed = read_array(tiny_out / "fold0" / "maps" / f"{case}.npy", remedy="")
+        assert maps.shape == crossed.shape
+        assert not (maps == crossed).all()  # those are of autoencoders that have not seen the case's fold
+
+
+def test_the_model_and_its_card_tell_where_it_started(fold0: Path, started_out: Path) -> None:
+    folder = started_out / "fold0" / "bundle"
+    start, bundle = load_bundle(fold0), load_bundle(folder)
+
+    assert bundle.provenance["start"] == {
+        "name": start.name,
+        "version": start.version,
+        "sha256": start.sha256,
+        "training_cases": start.provenance["training_cases"],
+    }
+    assert f"Starts from {start.name} (version 1), and goes on with 2 labelled patients" in bundle.card
+    assert f"kept as {start.name} (version 1) has them" in (folder / "README.md").read_text()
+
+
+def test_who_the_first_model_has_seen_is_judged_by_no_later_one(tiny_out: Path, tmp_path: Path) -> None:
+    cohort, out = tmp_path / "cohort", tmp_path / "out"
+    for seed in range(2):
+        write_patient(cohort / f"BraTS2021_9100{seed}", seed)
+    succeed(words(tiny_out / "final" / "bundle", cohort, out, "--slices.folds", "2"))
+
+    seen = load_bundle(out / "final" / "bundle").provenance["training_cases"]
+    assert sorted(seen) == sorted((*PATIENTS, "BraTS2021_91000", "BraTS2021_91001"))
+    assert "goes on with 2 labelled patients" in load_bundle(out / "final" / "bundle").card
+
+
+def test_patients_that_the_model_has_seen_are_not_held_out(
+    fold0: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(fold0, cohort, tmp_path / "out", "--fold", "1")) == 2
+
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "fold1: holds out patients that compact has learned from (BraTS2021_9000" in last
+    assert "--fold final" in last
+    assert not (tmp_path / "out" / "fold1").exists()
+
+
+def test_other_networks_are_refused(
+    fold0: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(fold0, cohort, tmp_path / "out", "--model.frame.size", "32")) == 2
+
+    assert "its networks have other settings (model.frame) than are given" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    succeed(words(fold0, cohort, tmp_path / "out", "--model.sampling.samples", "1", "--dry-run"))
+
+
+def test_the_same_command_goes_on_and_another_start_is_refused(
+    fold0: Path, started_out: Path, tiny_out: Path, cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = started_out / "fold0" / "diffusion" / "denoiser.safetensors"
+    time = weights.stat().st_mtime_ns
+    succeed(["--out", str(started_out)])
+    assert weights.stat().st_mtime_ns == time
+
+    other = tiny_out / "fold1" / "bundle"
+    assert main(["discrepancies", *words(other, cohort, started_out, "--fold", "0")]) == 2
+    assert "holds out patients that compact has learned from" in capsys.readouterr().err
+    assert json.loads((started_out / "recipe.json").read_text())["start"] == str(fold0)
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [("nowhere", "no such model"), (".", "model.json")],
+)
+def test_a_start_that_is_no_model_is_named(
+    start: str, said: str, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tmp_path / start, cohort, tmp_path / "out")) == 2
+
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_comparisons_start_from_nothing(
+    fold0: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["baseline", "unet", *words(fold0, cohort, tmp_path / "out")]) == 2
+    assert "leave --start out" in capsys.readouterr().err
+
+
+def test_what_it_takes_is_told_before(fold0: Path, cohort: Path, tmp_path: Path) -> None:
+    page = dry_run(parse(words(fold0, cohort, tmp_path / "out", "--fold", "0")), budget_s=0.01)
+
+    assert "those of --start are kept" in page
+    assert "2 iterations of 4 slices" in page
+
+
+SYNTHETIC = ("--slices.min-brain-mm2", "1000", "--pretraining.patients", "2")
+
+
+@pytest.fixture
+def small_patients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "make_case", partial(make_small_case, shape=(40, 40, 26)))
+
+
+@pytest.mark.usefixtures("small_patients")
+def test_pretraining_leaves_a_model_to_start_from_and_new_patients_are_beside(cohort: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    lessons = ("--pretraining.iterations", "3", "--pretraining.autoencoder-epochs", "1")
+    succeed(["pretrain", *tiny_words(cohort, first, *SYNTHETIC, *lessons)])
+    bundle = load_bundle(first / "synthetic" / "final" / "bundle")
+
+    assert bundle.name == "compact-synthetic"
+    assert bundle.provenance["training_cases"] == ["Synthetic_001000", "Synthetic_001001"]
+    assert "Trained on 2 synthetic patients (3 iterations at 16 pixels) and on no real one" in bundle.card
+
+    # It has seen nobody, so that every fold may be held out.
+    for stage in ("prepare", "pretrain", "discrepancies", "diffusion"):
+        succeed([stage, *words(first / "synthetic" / "final" / "bundle", cohort, second, *SYNTHETIC, "--fold", "cv")])
+    made = sorted(folder.name for folder in (second / "synthetic" / "patients").iterdir())
+    assert made == [f"Synthetic_{1000 * (SEEDS_APART + 1) + n:06d}" for n in range(2)]
+    assert (second / "synthetic" / "final" / "maps" / "summary.json").exists()
+    assert not (second / "synthetic" / "final" / "diffusion").exists()
+    assert (second / "fold2" / "diffusion" / "denoiser.safetensors").exists()
+
+
+@pytest.mark.usefixtures("small_patients")
+def test_synthetic_patients_without_maps_are_told_of(
+    fold0: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = words(fold0, cohort, tmp_path / "out", *SYNTHETIC, "--fold", "0")
+    for stage in ("prepare", "discrepancies"):
+        succeed([stage, *given])
+    assert main(["diffusion", *given]) == 2
+    assert "the stage 'pretrain' makes what is missing" in capsys.readouterr().err
