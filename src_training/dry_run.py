@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 
@@ -71,10 +72,9 @@ class Stage:
 
 def _stages(run: Run, census: Census, splits: Sequence[Split], costs: Costs) -> list[Stage]:
     recipe = run.recipe
-    training = _training_stages(recipe, census, splits, costs)
-    if recipe.pretraining.patients:
-        *before, last = _synthetic_stages(run, census, costs)
-        training = [*before, *training[:2], last, training[2]]
+    own = _training_stages(recipe, census, splits, costs)
+    before, lessons = _synthetic_stages(run, census, costs) if recipe.pretraining.patients else ([], [])
+    training = [*before, own.autoencoders, own.discrepancies, *lessons, own.diffusion]
     slices = sum(census.judged[case] for split in splits for case in split.test_cases)
     if not slices:
         return training
@@ -91,7 +91,15 @@ def _stages(run: Run, census: Census, splits: Sequence[Split], costs: Costs) -> 
     ]
 
 
-def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], costs: Costs) -> list[Stage]:
+class _Training(NamedTuple):
+    """Stages of a run over some patients."""
+
+    autoencoders: Stage
+    discrepancies: Stage
+    diffusion: Stage
+
+
+def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], costs: Costs) -> _Training:
     """Autoencoders, maps and denoiser of some splits."""
     sets = {tuple(sorted(cases)) for split in splits for cases in needed_sets(split)}
     learned = steps = 0
@@ -108,7 +116,7 @@ def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], co
     denoised = iterations * recipe.diffusion.batch_size
     times = f" for each of {len(splits)} splits" if len(splits) > 1 else ""
     are_trained = f"{len(sets)} set{'s' * (len(sets) > 1)} of patients, {recipe.autoencoders.epochs} epochs"
-    return [
+    return _Training(
         Stage(
             "autoencoders",
             are_trained + (", beside synthetic ones" if synthetic else "") if sets else "those of --start are kept",
@@ -128,36 +136,32 @@ def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], co
             denoised * costs.flops["denoiser step"],
             costs.seconds("denoiser step", denoised, iterations),
         ),
-    ]
+    )
 
 
-def _synthetic_stages(run: Run, census: Census, costs: Costs) -> list[Stage]:
-    """What is done with synthetic patients; those that are not made yet are taken to have the slices of real ones."""
+def _synthetic_stages(run: Run, census: Census, costs: Costs) -> tuple[list[Stage], list[Stage]]:
+    """What is done with synthetic patients before the real ones' autoencoders are trained, and after their maps.
+
+    Those that are not made yet are taken to have the slices of real ones.
+    """
     synthetic, patients = run.synthetic(), run.recipe.pretraining.patients
     are_made = synthetic.index_path.exists()
     theirs = Census.of(synthetic) if are_made else census.imagined(patient_names(run), synthetic.recipe)
     ensembles, maps, denoiser = _training_stages(synthetic.recipe, theirs, synthetic.splits(theirs.folds), costs)
-    if run.recipe.start is not None:
-        stages = [
-            Stage("pretrain", f"maps of {maps.work}; no lessons, the model has had them", maps.flops, maps.seconds)
-        ]
-    else:
-        stages = [
-            Stage("synthetic autoencoders", ensembles.work, ensembles.flops, ensembles.seconds),
-            Stage(
-                "pretrain",
-                f"maps of {maps.work}, {denoiser.work}",
-                maps.flops + denoiser.flops,
-                maps.seconds + denoiser.seconds,
-            ),
-        ]
-    if are_made:
-        return stages
-    at_once = max(1, min(run.recipe.workers, patients, os.cpu_count() or 1))
-    seconds = seconds_a_patient(run)
-    side_by_side = f", {at_once} side by side" if at_once > 1 else ""
-    work = f"{patients} to be made, {seconds:.0f} s each{side_by_side}; slices as many as real patients have"
-    return [Stage("synthetic patients", work, 0, math.ceil(patients / at_once) * seconds), *stages]
+    if run.recipe.start is None:
+        before = [replace(ensembles, name="synthetic autoencoders")]
+        flops, seconds = maps.flops + denoiser.flops, maps.seconds + denoiser.seconds
+        lessons = [Stage("pretrain", f"maps of {maps.work}, {denoiser.work}", flops, seconds)]
+    else:  # the model has taken them
+        before, lessons = [], [replace(maps, name="pretrain", work=f"maps of {maps.work}")]
+    if not are_made:
+        at_once = max(1, min(run.recipe.workers, patients, os.cpu_count() or 1))
+        seconds = seconds_a_patient(run)
+        side_by_side = f", {at_once} side by side" if at_once > 1 else ""
+        work = f"{patients} to be made, {seconds:.0f} s each{side_by_side}; slices as many as real patients have"
+        made = Stage("synthetic patients", work, 0, math.ceil(patients / at_once) * seconds)
+        (before if before else lessons).insert(0, made)
+    return before, lessons
 
 
 def _each(members: int) -> str:
