@@ -160,24 +160,34 @@ def parse(words: Sequence[str]) -> Recipe:
     """The recipe of a command line: the preset, or what the run was begun with, changed by the options given.
 
     A training that starts from a model has the model's preset and settings of the networks.
+
+    Raises
+    ------
+    RecipeError
+        If a run that was begun without a model is to start from one.
     """
-    wanted, start = _option(words, "--preset"), _option(words, "--start")
+    wanted, start = _option(words, "--preset"), _option(words, "--start-from")
     base = next((preset(name) for name in PRESETS if name == wanted), Recipe())
     if start is not None:
         base = started(own_preset(start) if wanted is None else base, start)
     if "--preset" not in {word.split("=")[0] for word in words}:
-        base = read_recipe(Path(_option(words, "--out") or base.out), base)
+        out = Path(_option(words, "--out") or base.out)
+        kept = read_recipe(out, base)
+        if start is not None and kept is not base and kept.start_from is None:
+            raise RecipeError(f"{out}: was begun without --start-from; choose another --out")
+        base = kept
     return tyro.cli(Recipe, args=list(words), default=base, prog="python -m src_training", description=USAGE)
 
 
 def _option(words: Sequence[str], name: str) -> str | None:
-    """Value of an option before the real parser runs; it checks the value."""
+    """Value of an option before the real parser runs, which takes the last one, too, and checks the value."""
+    value = None
     for place, word in enumerate(words):
         if word == name and place + 1 < len(words):
-            return words[place + 1]
-        if word.startswith(f"{name}="):
-            return word.split("=", 1)[1]
-    return None
+            value = words[place + 1]
+        elif word.startswith(f"{name}="):
+            value = word.split("=", 1)[1]
+    return None if value == "None" else value
 
 
 def _stage(name: str) -> Callable[[Run], object]:

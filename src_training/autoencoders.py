@@ -48,11 +48,6 @@ def train_autoencoders(run: Run) -> None:
     folds. They are kept by the set of patients they have seen, so that splits share them: five-fold cross-validation
     and the final training need 16 pairs of ensembles in all, not 31. A training that starts from a model has its.
     """
-    start = start_of(run.recipe)
-    if start is not None:
-        if distributed.is_main():
-            print(f"autoencoders: those of {start.name} are kept", file=sys.stderr)
-        return
     train_sets([(split, cases) for split in run.splits() for cases in needed_sets(split)])
 
 
@@ -64,7 +59,7 @@ def needed_sets(split: Split) -> list[list[str]]:
     RecipeError
         If nobody is left to learn from once a fold is left out.
     """
-    if split.run.recipe.start is not None:
+    if split.run.recipe.start_from is not None:
         return []
     sets = [split.cases_without()]
     if split.run.recipe.discrepancies.out_of_fold:
@@ -82,7 +77,7 @@ def train_sets(sets: Sequence[tuple[Split, Sequence[str]]]) -> None:
     They are many small trainings that know nothing of each other: each is done whole by one process, so that the
     number of processes does not change a bit of them. Of a training that starts from a model, none are.
     """
-    sets = [one for one in sets if one[0].run.recipe.start is None]
+    sets = [one for one in sets if one[0].run.recipe.start_from is None]
 
     def missing() -> list[tuple[int, str]]:
         paths = {_folder(*one) / f"{kind}.safetensors": (i, kind) for i, one in enumerate(sets) for kind in KINDS}
@@ -129,7 +124,7 @@ def load_ensembles(split: Split, cases: Sequence[str]) -> tuple[Ensemble, Ensemb
 
 def has_ensembles(split: Split, cases: Sequence[str]) -> bool:
     """Whether the ensembles of a set of patients were trained, or need not be."""
-    return split.run.recipe.start is not None or all(
+    return split.run.recipe.start_from is not None or all(
         (_folder(split, cases) / f"{kind}.safetensors").exists() for kind in KINDS
     )
 

@@ -45,7 +45,8 @@ def evaluate_bundle(run: Run) -> None:
     recipe = run.recipe
     if run.index_path.exists():
         raise RecipeError(f"{run.root}: holds a training; choose another --out for the figures of a published model")
-    bundle = load_bundle(str(recipe.bundle))
+    assert recipe.bundle is not None
+    bundle = load_bundle(recipe.bundle)
     if not _is_readable(bundle.provenance):
         raise RecipeError(f"{bundle.name}: its model.json does not say as it should how it was made; copy it again")
     if recipe.record:
@@ -83,7 +84,7 @@ def evaluate_bundle(run: Run) -> None:
     print(drawn[0] if drawn else f"{bundle.name}: no wrong voxel, and so no picture of failures", file=sys.stderr)
     if recipe.record:
         picture = drawn[0] if drawn and recipe.pictures else None
-        record(bundle, recipe.bundle or Path(), patients, recipe.seed, picture)
+        record(bundle, recipe.bundle, patients, recipe.seed, picture)
     if recipe.json:
         print(json.dumps(summary))
 
@@ -130,13 +131,15 @@ def _card(bundle: Bundle) -> bytes:
         ) from error
 
 
-def record(bundle: Bundle, place: Path, patients: list[dict[str, Any]], seed: int, picture: Path | None = None) -> None:
+def record(
+    bundle: Bundle, place: str | Path, patients: list[dict[str, Any]], seed: int, picture: Path | None = None
+) -> None:
     """Put figures into a model's provenance and card, in the place of earlier ones of the same patients.
 
     A picture of the worst slices goes beside the card, which shows it with these figures. There is one: it takes the
     place of an earlier one, which otherwise stays as long as its patients' figures do.
     """
-    folder = {folder.name: folder for folder in list_bundles()}.get(str(place), place)
+    folder = {folder.name: folder for folder in list_bundles()}.get(str(place), Path(place))
     left = sweep(folder)
     if left:
         print(left, file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari_ddmd.model.bundle import Bundle
+from src_training.folds import patient_of
 from src_training.report import markdown_table
 from src_training.summary import join_patients
 
@@ -71,6 +72,25 @@ def _autoencoder_training(provenance: dict[str, Any]) -> str:
     return f"{provenance['recipe']['autoencoders']['epochs']} epochs{beside}"
 
 
+def _caution(provenance: dict[str, Any]) -> str:
+    if "synthetic" in provenance:
+        return "No real patient has taught it: it is there for trainings to start from, not for anybody's case."
+    return (
+        "With so few training patients, expect failures on scanners and tumours unlike theirs; false lesions and "
+        "missed slices\nare to be looked for in every case."
+    )
+
+
+def _maps_origin(provenance: dict[str, Any]) -> str:
+    """Whether the autoencoders had seen the patients whose maps were learned from."""
+    start, cases = provenance.get("start"), _own_cases(provenance)
+    if start is None:
+        return "out of fold" if provenance["recipe"]["discrepancies"]["out_of_fold"] else "in sample"
+    seen = {patient_of(case) for case in start["training_cases"]}
+    known = sum(patient_of(case) in seen for case in cases)
+    return f"in sample for {known} of {len(cases)} cases, which {start['name']} had seen" if known else "out of fold"
+
+
 def _pretraining(provenance: dict[str, Any], members: int) -> str:
     """What came before, and which synthetic patients were beside."""
     pretraining, start = provenance["recipe"]["pretraining"], provenance.get("start")
@@ -123,7 +143,6 @@ def model_card(bundle: Bundle) -> str:
     recipe = provenance["recipe"]
     cross_validation: dict[str, Any] = provenance["cross_validation"]
     members = settings.denoiser.members
-    start = provenance.get("start")
     denoisers = (
         f"{members} denoisers, trained apart and taking turns in drawing the masks, each" if members > 1 else "denoiser"
     )
@@ -133,7 +152,6 @@ def model_card(bundle: Bundle) -> str:
     whose = " and denoiser" if members > 1 else ""
     guess = f", one first guess a slice{whose} (kept where it stays below {sampling.healthy_below:g})"
     shared = guess if sampling.shared_guess else ""
-    is_out_of_fold = recipe["discrepancies"]["out_of_fold"] or start is not None
     remark = f"{provenance['remark']}\n\n" if "remark" in provenance else ""
     results = remark + (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "
@@ -156,8 +174,7 @@ Research on whole-lesion segmentation of gliomas in pre-operative MRI: four co-r
 
 For diagnosis or treatment; for other diseases, children, post-operative scans or scans with a skull, none of which was
 in the training data; nor where more than one modality is missing{missing}.
-With so few training patients, expect failures on scanners and tumours unlike theirs; false lesions and missed slices
-are to be looked for in every case.
+{_caution(provenance)}
 
 ## Training
 
@@ -170,7 +187,7 @@ are to be looked for in every case.
   prediction {settings.diffusion.prediction}, {recipe["diffusion"]["iterations"]} iterations of
   {recipe["diffusion"]["batch_size"]} slices
 - pre-training: {_pretraining(provenance, members)}
-- discrepancy maps of the training slices {"out of fold" if is_out_of_fold else "in sample"}
+- discrepancy maps of the training slices {_maps_origin(provenance)}
 - sampling: {sampling.samples} masks, {sampling.sampler}, {sampling.steps} steps{shared},
   threshold {sampling.threshold}, parts below {100 * sampling.min_part:.0f} % of the largest left out
 - package version {provenance["package_version"]}, seed {recipe["seed"]}; all settings are in `model.json`

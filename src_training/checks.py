@@ -12,7 +12,7 @@ from napari_ddmd.model.weights import without_memory
 from src_training.distributed import world_size
 from src_training.recipe import Recipe, RecipeError, meets_synthetic, synthetic_autoencoder_slices, synthetic_slices
 from src_training.run import anatomy_files
-from src_training.start import refuse_other_networks
+from src_training.start import check_start
 
 
 def check_recipe(recipe: Recipe, stage: str = "all") -> None:
@@ -34,9 +34,9 @@ def check_recipe(recipe: Recipe, stage: str = "all") -> None:
     if problem:
         raise RecipeError(problem)
     anatomy_files(recipe.pretraining)
-    refuse_other_networks(recipe)
-    if recipe.start is not None and stage in _COMPARE:
-        raise RecipeError(f"{stage!r} compares trainings that have started from nothing; leave --start out")
+    check_start(recipe)
+    if recipe.start_from is not None and stage in _COMPARE:
+        raise RecipeError(f"{stage!r} compares trainings from nothing; choose another --out, without --start-from")
     model = recipe.model
     try:
         # A model that cannot be read again must not be found out when it is published.

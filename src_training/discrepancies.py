@@ -23,8 +23,8 @@ def make_discrepancies(run: Run) -> None:
     """Write ``<split>/maps/<case>.npy``, ``(n, 2, size, size)`` float16, and their scales, for each split.
 
     The autoencoders have seen the training slices, and reconstruct them better than a new patient's. By default the
-    maps of a patient therefore come from ensembles that were trained without that patient's fold. Those of a model that
-    the training starts from have not seen its patients; its denoiser knows their maps by the model's own scales.
+    maps of a patient therefore come from ensembles that were trained without that patient's fold. A training that
+    starts from a model has the model's ensembles and scales, which its denoiser knows.
     """
     for split in run.splits():
         folder = split.folder / "maps"

@@ -119,7 +119,7 @@ def _training_stages(recipe: Recipe, census: Census, splits: Sequence[Split], co
     return _Training(
         Stage(
             "autoencoders",
-            are_trained + (", beside synthetic ones" if synthetic else "") if sets else "those of --start are kept",
+            are_trained + (", beside synthetic ones" if synthetic else "") if sets else "the model's are kept",
             learned * costs.flops["ensemble step"],
             costs.seconds("ensemble step", learned, steps),
         ),
@@ -148,7 +148,7 @@ def _synthetic_stages(run: Run, census: Census, costs: Costs) -> tuple[list[Stag
     are_made = synthetic.index_path.exists()
     theirs = Census.of(synthetic) if are_made else census.imagined(patient_names(run), synthetic.recipe)
     ensembles, maps, denoiser = _training_stages(synthetic.recipe, theirs, synthetic.splits(theirs.folds), costs)
-    if run.recipe.start is None:
+    if run.recipe.start_from is None:
         before = [replace(ensembles, name="synthetic autoencoders")]
         flops, seconds = maps.flops + denoiser.flops, maps.seconds + denoiser.seconds
         lessons = [Stage("pretrain", f"maps of {maps.work}, {denoiser.work}", flops, seconds)]

@@ -57,6 +57,7 @@ def _prepare(run: Run) -> None:
                 )
         return
     folds = folds_of(recipe, names)
+    run.splits(folds)  # what cannot be held out is refused before hours of reading
     task = f"{run.slices}: a process that prepared cases"
     entries: dict[str, dict[str, Any]] = {}
     faults: list[CaseError] = []

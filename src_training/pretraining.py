@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 
-from napari_ddmd.model.bundle import SETTINGS_FILE
 from src_training import distributed
 from src_training.diffusion import has_denoisers, load_denoisers, train_diffusion
 from src_training.discrepancies import make_discrepancies
@@ -32,11 +31,12 @@ def pretrain(run: Run) -> None:
     if not settings.patients:
         return
     synthetic = run.synthetic()
-    lessons = [] if run.recipe.start is not None else [train_diffusion]
+    learns = run.recipe.start_from is None
+    stages = (make_discrepancies, train_diffusion) if learns else (make_discrepancies,)
     if run.patients_path.exists() and synthetic.index_path.exists():
         run.check_patients()
         split = synthetic.split("final")
-        if lessons and has_denoisers(split):
+        if learns and has_denoisers(split):
             load_denoisers(split)  # refuses those of other settings
             _publish(split, run)
             return
@@ -44,15 +44,15 @@ def pretrain(run: Run) -> None:
     if distributed.is_main():
         print("pretrain: these stages run over synthetic patients", file=sys.stderr)
     # The autoencoders that the maps need are trained where the maps are made.
-    for stage in (make_discrepancies, *lessons):
+    for stage in stages:
         stage(synthetic)
-    if lessons:
+    if learns:
         _publish(synthetic.split("final"), run)
 
 
 def _publish(split: Split, run: Run) -> None:
-    """Put what was learned from synthetic patients together as a model, unless it is there or has no autoencoders."""
-    if not meets_synthetic(run.recipe) or distributed.on_main((split.work / "bundle" / SETTINGS_FILE).exists):
+    """Put what was learned from synthetic patients together as a model, where there are autoencoders of all of them."""
+    if not meets_synthetic(run.recipe):
         return
     from src_training.publish import publish_split  # which imports this module
 

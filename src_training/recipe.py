@@ -188,10 +188,10 @@ class Recipe:
     """Print the evaluation as one JSON object on standard output."""
     dry_run: bool = False
     """Print counts, parameters, FLOPs, memory and expected hours; nothing is trained or written."""
-    start: Path | None = None
+    start_from: str | None = None
     """Published model (its folder, or its name) that the training goes on from: its autoencoders are kept, its
     denoisers learn on, and its settings of the networks hold."""
-    bundle: Path | None = None
+    bundle: str | None = None
     """Published model (its folder, or its name) for the stage evaluate to judge, instead of what was trained."""
     record: bool = False
     """Put the figures that evaluate --bundle finds into the model and its card."""
@@ -220,7 +220,7 @@ def synthetic_slices(recipe: Recipe) -> int:
 
 def meets_synthetic(recipe: Recipe) -> bool:
     """Whether the autoencoders of the real patients learn from the synthetic ones, too."""
-    return recipe.pretraining.patients > 0 and recipe.pretraining.autoencoders and recipe.start is None
+    return recipe.pretraining.patients > 0 and recipe.pretraining.autoencoders and recipe.start_from is None
 
 
 def synthetic_autoencoder_slices(recipe: Recipe) -> int:

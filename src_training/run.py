@@ -10,7 +10,7 @@ from typing import Any
 
 from src_training.files import read_json
 from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, meets_synthetic, own_system
-from src_training.start import SEEDS_APART, refuse_seen, start_of
+from src_training.start import PATIENTS_APART, refuse_seen, start_of
 
 
 @dataclass(frozen=True)
@@ -96,19 +96,19 @@ class Run:
     @property
     def patients_fingerprint(self) -> dict[str, Any]:
         """The settings that the synthetic patients depend on."""
-        made = {"patients": self.recipe.pretraining.patients, "seed": self.recipe.seed}
-        return made | self._anatomy | self.start_fingerprint
+        made = {"patients": self.recipe.pretraining.patients, "seed": self.patients_seed}
+        return made | self._anatomy
 
     @property
     def patients_seed(self) -> int:
         """Of the synthetic patients: another one than others have where a model may have learned from theirs."""
-        return self.recipe.seed + (SEEDS_APART if self.recipe.start is not None else 0)
+        return self.recipe.seed + (PATIENTS_APART if self.recipe.start_from is not None else 0)
 
     @property
     def start_fingerprint(self) -> dict[str, Any]:
         """The weights that the training starts from, if from any."""
         start = start_of(self.recipe)
-        return {} if start is None else {"start": start.sha256}
+        return {} if start is None else {"start": [start.sha256, start.settings_sha256]}
 
     @property
     def pretraining_fingerprint(self) -> dict[str, Any]:
@@ -152,7 +152,8 @@ class Run:
     def maps_fingerprint(self) -> dict[str, Any]:
         """The settings that the discrepancy maps depend on, beside the slice store."""
         recipe = self.recipe.to_dict()
-        kept = {key: recipe[key] for key in ("discrepancies", "autoencoders", "slices", "seed")}
+        learned = () if self.recipe.start_from is not None else ("discrepancies", "autoencoders")
+        kept = {key: recipe[key] for key in (*learned, "slices", "seed")}
         model = {"autoencoder": recipe["model"]["autoencoder"]}
         return kept | model | self.synthetic_fingerprint | self.start_fingerprint
 

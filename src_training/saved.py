@@ -81,7 +81,7 @@ def _restore(base: Any, data: dict[str, Any]) -> Any:
             value = _restore(old, value)
         elif isinstance(old, tuple):
             value = tuple(value)
-        elif isinstance(old, Path) or entry.name in _PATHS_OR_NONE:
+        elif isinstance(old, Path) or entry.name in ("fold_file", "anatomy"):
             value = None if value in (None, "None") else Path(value)
         changes[entry.name] = value
     return replace(base, **changes)
@@ -89,8 +89,7 @@ def _restore(base: Any, data: dict[str, Any]) -> Any:
 
 _KINDS: dict[type, tuple[type, ...]] = {tuple: (list,), bool: (bool,), int: (int,), float: (int, float)}
 """What JSON has in the place of each type of setting; of all others, text."""
-_PATHS_OR_NONE = ("fold_file", "anatomy", "start")
-_MAY_BE_NONE = (*_PATHS_OR_NONE, "bundle")
+_MAY_BE_NONE = ("fold_file", "anatomy", "start_from", "bundle")
 
 
 def _check_kind(name: str, value: Any, like: Any) -> None:

@@ -1,6 +1,6 @@
-"""``--start``: a training that goes on from a published model, as for the cases of another hospital.
+"""``--start-from``: a training that goes on from a published model, as for the cases of another hospital.
 
-The model's autoencoders are kept: they have not seen the run's patients, whose maps are therefore out of fold without
+The model's autoencoders are kept: where they have not seen the run's patients, all maps are out of fold without
 cross-fitting. Its denoisers learn on from their weights.
 """
 
@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.library import load_bundle
 from napari_ddmd.model.settings import ModelSettings
 from src_training.folds import patient_of
-from src_training.recipe import PRESETS, Recipe, RecipeError, preset
+from src_training.recipe import PRESETS, DiscrepancyRecipe, Recipe, RecipeError, preset
 
 STARTED_PATIENTS = 80
 """Synthetic patients beside the run's own, unless their number is given: enough to keep what was learned from more."""
-SEEDS_APART = 500_000
-"""Between the seeds of a run and of its synthetic patients: the model may have learned from those that others have."""
+PATIENTS_APART = 500_000
+"""Between the seeds of a run and of its synthetic patients: the autoencoders may have seen those that others have."""
 
 
 @lru_cache(maxsize=1)
@@ -36,34 +37,48 @@ def start_of(recipe: Recipe) -> Bundle | None:
     BundleError
         If there is no such model, or it is damaged.
     """
-    return None if recipe.start is None else _read(str(recipe.start))
+    return None if recipe.start_from is None else _read(recipe.start_from)
 
 
 def own_preset(place: str) -> Recipe:
-    """The preset that a model was made with, as far as it says; what a training from it starts with."""
+    """The preset that a model was made with, as far as it says; what a training from it starts with, but the folds."""
     recipe = _read(place).provenance.get("recipe")
     told = recipe.get("preset") if isinstance(recipe, dict) else None
-    return next((preset(name) for name in PRESETS if name == told), Recipe())
+    return replace(next((preset(name) for name in PRESETS if name == told), Recipe()), fold=Recipe.fold)
 
 
 def started(base: Recipe, place: str) -> Recipe:
     """A recipe with the networks of a model in the place of its own, and fewer synthetic patients."""
-    settings = base.pretraining
+    start, settings = _read(place), base.pretraining
     fewer = replace(settings, patients=min(settings.patients, STARTED_PATIENTS))
-    return replace(base, model=_unscaled(_read(place).settings), pretraining=fewer)
+    return replace(
+        base,
+        name=f"{start.name}-adapted",
+        model=_unscaled(start.settings),
+        discrepancies=DiscrepancyRecipe(),
+        pretraining=fewer,
+    )
 
 
-def refuse_other_networks(recipe: Recipe) -> None:
-    """Refuse settings of the networks that are not those of the model that a training starts from.
+def check_start(recipe: Recipe) -> None:
+    """Refuse a model that no training can start from, and settings that do not go with one that can.
 
     Raises
     ------
     RecipeError
-        One line: which settings.
+        One line: what, and what to do.
     """
     start = start_of(recipe)
     if start is None:
         return
+    learned_from(start)
+    place = Path(recipe.start_from or "")
+    if place.exists() and place.resolve().is_relative_to(recipe.out.resolve()):
+        raise RecipeError(f"{recipe.out}: holds the model that the training is to start from; choose another --out")
+    if start.provenance.get("system") == "cimd":
+        raise RecipeError(f"{start.name}: is trained by another method (cimd); a training cannot start from it")
+    if recipe.discrepancies != DiscrepancyRecipe():
+        raise RecipeError("discrepancies: maps are made as the model that is started from has them; leave these out")
     wanted, given = (settings.to_dict() for settings in (_unscaled(start.settings), recipe.model))
     other = [f"model.{key}" for key, value in wanted.items() if key != "sampling" and given[key] != value]
     if other:
@@ -81,8 +96,7 @@ def refuse_seen(start: Bundle, held_out: Iterable[str], split: str) -> None:
     RecipeError
         One line: who, and what to do.
     """
-    seen = {patient_of(name) for name in learned_from(start)}
-    known = sorted({patient_of(name) for name in held_out} & seen)
+    known = sorted({patient_of(name) for name in seen_before(held_out, start)})
     if known:
         raise RecipeError(
             f"{split}: holds out patients that {start.name} has learned from ({', '.join(known[:3])}); "
@@ -98,9 +112,12 @@ def learned_from(bundle: Bundle) -> list[str]:
     RecipeError
         If it does not say so as it should: nobody could be judged with what starts from it.
     """
-    cases = bundle.provenance.get("training_cases", [])
+    cases = bundle.provenance.get("training_cases")
     if not (isinstance(cases, list) and all(isinstance(name, str) for name in cases)):
-        raise RecipeError(f"{bundle.name}: its model.json does not say as it should who it has learned from")
+        raise RecipeError(
+            f"{bundle.name}: its model.json does not say as it should who it has learned from, so that no training can "
+            "start from it"
+        )
     return cases
 
 
@@ -112,6 +129,12 @@ def told_start(bundle: Bundle) -> dict[str, Any]:
         "sha256": bundle.sha256,
         "training_cases": learned_from(bundle),
     }
+
+
+def seen_before(cases: Iterable[str], bundle: Bundle) -> list[str]:
+    """Those of some cases whose patients a model has learned from: its maps of them are in sample."""
+    seen = {patient_of(name) for name in learned_from(bundle)}
+    return [case for case in cases if patient_of(case) in seen]
 
 
 def _unscaled(settings: ModelSettings) -> ModelSettings:

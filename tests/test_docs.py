@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_ddmd.cli import build_parser
+from napari_ddmd.model.library import DEFAULT_MODEL, PACKAGED
 from src_training.__main__ import parse, read_stage
 
 from .conftest import CaseWriter
@@ -51,6 +52,9 @@ def test_training_commands_are_understood(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    model = tmp_path / "run" / "synthetic" / "final" / "bundle"  # which another command of that page leaves
+    model.parent.mkdir(parents=True)
+    model.symlink_to(PACKAGED / DEFAULT_MODEL)
     _, _, options = read_stage(arguments)
 
     assert parse(options).data in (Path("brats"), Path("cohort"), Path("data"), Path("smoke-cases"))

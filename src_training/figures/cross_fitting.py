@@ -54,6 +54,9 @@ def cross_fitting(run: Run, patients: list[Patient], *, every: int = 4) -> list[
     """
     from matplotlib.patches import Patch
 
+    if run.recipe.start_from is not None:
+        print(f"{NAME}: this run has the autoencoders of a model and none of its own; left out", file=sys.stderr)
+        return []
     if not run.recipe.discrepancies.out_of_fold:
         print(f"{NAME}: the training maps of this run are in sample, nothing to compare; left out", file=sys.stderr)
         return []

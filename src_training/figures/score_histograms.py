@@ -65,10 +65,10 @@ def fig4_scores(run: Run, patients: list[Patient]) -> list[Path]:
         return []
     slices = join_slices(scored)
     found, folds = counted(slices.patients, "held-out patient"), counted(len(set(slices.folds)), "fold")
-    common = f"""of {found}, by autoencoders that have not seen them ({folds}, each with its
-        own). A score is the mean of a map over the window; scores are normalised to [0, 1] over all slices of a
-        panel, bars are shares of a kind's slices in {BINS} bins. Overlap: area that the two histograms share.
-        AUROC: 0.5 is chance, 1 tells all slices apart."""
+    whose = "those of the model that the run started from" if run.recipe.start_from else "each with its own"
+    common = f"""of {found}, by autoencoders that have not seen them ({folds}, {whose}). A score is the mean of a map
+        over the window; scores are normalised to [0, 1] over all slices of a panel, bars are shares of a kind's slices
+        in {BINS} bins. Overlap: area that the two histograms share. AUROC: 0.5 is chance, 1 tells all slices apart."""
     written = draw_scores(
         run, NAME, "Discrepancy scores of healthy and abnormal slices", f"{_numbers(slices)} {common}", slices
     )

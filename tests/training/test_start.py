@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from napari_ddmd.model import load_bundle
+from napari_ddmd.model import load_bundle, save_bundle
+from napari_ddmd.model.denoiser import Denoiser
+from napari_ddmd.model.discrepancy import discrepancy_maps
 from napari_ddmd.synthetic import case as room
 from napari_ddmd.synthetic import make_small_case
 from src_training.__main__ import main, parse
+from src_training.dataset import Slices
 from src_training.dry_run import dry_run
 from src_training.files import read_array
 from src_training.run import Run
-from src_training.start import SEEDS_APART, STARTED_PATIENTS
+from src_training.start import PATIENTS_APART, STARTED_PATIENTS, start_of
 
 from .conftest import PATIENTS, succeed, tiny_words, write_patient
 
@@ -28,29 +34,33 @@ OWN = (
 
 
 @pytest.fixture(scope="session")
-def fold0(tiny_out: Path) -> Path:
-    """A model that has not seen the patients of fold 0."""
-    return tiny_out / "fold0" / "bundle"
+def fold0(tiny_out: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has not seen the patients of fold 0, with a denoiser that no training here begins with."""
+    bundle = load_bundle(tiny_out / "fold0" / "bundle")
+    with torch.random.fork_rng():
+        torch.manual_seed(9)
+        bundle.networks.denoiser.load_state_dict(Denoiser(bundle.settings).state_dict())
+    return save_bundle(tmp_path_factory.mktemp("models") / "fold0", bundle)
 
 
 @pytest.fixture(scope="session")
 def started_out(fold0: Path, cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run that started from that model and holds the same fold out. Not to be changed."""
     out = tmp_path_factory.mktemp("started") / "run"
-    succeed(["--data", str(cohort), "--out", str(out), "--start", str(fold0), "--fold", "0", *OWN])
+    succeed(["--data", str(cohort), "--out", str(out), "--start-from", str(fold0), "--fold", "0", *OWN])
     return out
 
 
 def words(start: Path | str, cohort: Path, out: Path, *more: str) -> list[str]:
-    return ["--data", str(cohort), "--out", str(out), "--start", str(start), *OWN, *more]
+    return ["--data", str(cohort), "--out", str(out), "--start-from", str(start), *OWN, *more]
 
 
 def test_the_networks_are_the_models(fold0: Path, cohort: Path, tmp_path: Path) -> None:
-    recipe = parse(["--data", str(cohort), "--out", str(tmp_path), "--start", str(fold0)])
+    recipe = parse(["--data", str(cohort), "--out", str(tmp_path), "--start-from", str(fold0)])
 
     assert recipe.model.denoiser.channels == load_bundle(fold0).settings.denoiser.channels
-    assert recipe.pretraining.patients == STARTED_PATIENTS
-    assert parse(["--start", str(fold0), "--pretraining.patients", "7"]).pretraining.patients == 7
+    assert (recipe.pretraining.patients, recipe.fold, recipe.name) == (STARTED_PATIENTS, "final", "compact-adapted")
+    assert parse(["--start-from", str(fold0), "--pretraining.patients", "7"]).pretraining.patients == 7
 
 
 def test_autoencoders_and_scales_are_kept_and_the_denoiser_learns_on(fold0: Path, started_out: Path) -> None:
@@ -61,21 +71,28 @@ def test_autoencoders_and_scales_are_kept_and_the_denoiser_learns_on(fold0: Path
         old, new = (getattr(bundle.networks, kind).state_dict() for bundle in (before, after))
         assert all(torch.equal(old[key], new[key]) for key in old)
     assert after.settings == before.settings
-    changes = [
-        float((new - old).abs().max())
-        for old, new in zip(before.networks.denoiser.parameters(), after.networks.denoiser.parameters(), strict=True)
-    ]
-    assert 0 < max(changes) < 0.05  # two steps away from it, not from weights drawn anew
+    torch.manual_seed(0)
+    drawn = Denoiser(before.settings)
+    learned, known, unlearned = (net.state_dict() for net in (after.networks.denoiser, before.networks.denoiser, drawn))
+    assert 0 < far(learned, known) < far(learned, unlearned) / 20  # two steps away from it
 
 
-def test_maps_of_all_patients_come_from_the_models_autoencoders(started_out: Path, tiny_out: Path) -> None:
-    split = Run(parse(["--out", str(started_out)])).split("0")
+def far(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """Largest difference of a weight."""
+    return max(float((one[key] - other[key]).abs().max()) for key in one)
+
+
+def test_maps_of_all_patients_come_from_the_models_autoencoders(fold0: Path, started_out: Path) -> None:
+    split, networks = Run(parse(["--out", str(started_out)])).split("0"), load_bundle(fold0).networks
 
     for case in split.training_cases:
-        maps = read_array(started_out / "fold0" / "maps" / f"{case}.npy", remedy="")
-        crossed = read_array(tiny_out / "fold0" / "maps" / f"{case}.npy", remedy="")
-        assert maps.shape == crossed.shape
-        assert not (maps == crossed).all()  # those are of autoencoders that have not seen the case's fold
+        images = Slices.of(split, [case]).image(np.arange(len(Slices.of(split, [case]).rows)))
+        found = discrepancy_maps(images, networks.ae_1, networks.ae_2, size=16)
+        made = torch.from_numpy(
+            read_array(started_out / "fold0" / "maps" / f"{case}.npy", remedy="").astype(np.float32)
+        )
+        assert torch.allclose(made, torch.stack([found.inter, found.intra], dim=1), atol=2e-3)
+        assert not torch.allclose(made, torch.stack([found.intra, found.inter], dim=1), atol=2e-3)
 
 
 def test_the_model_and_its_card_tell_where_it_started(fold0: Path, started_out: Path) -> None:
@@ -89,7 +106,9 @@ def test_the_model_and_its_card_tell_where_it_started(fold0: Path, started_out: 
         "training_cases": start.provenance["training_cases"],
     }
     assert f"Starts from {start.name} (version 1), and goes on with 2 labelled patients" in bundle.card
-    assert f"kept as {start.name} (version 1) has them" in (folder / "README.md").read_text()
+    page = (folder / "README.md").read_text()
+    assert f"kept as {start.name} (version 1) has them" in page
+    assert "discrepancy maps of the training slices in sample for 2 of 2 cases, which compact had seen" in page
 
 
 def test_who_the_first_model_has_seen_is_judged_by_no_later_one(tiny_out: Path, tmp_path: Path) -> None:
@@ -101,6 +120,7 @@ def test_who_the_first_model_has_seen_is_judged_by_no_later_one(tiny_out: Path, 
     seen = load_bundle(out / "final" / "bundle").provenance["training_cases"]
     assert sorted(seen) == sorted((*PATIENTS, "BraTS2021_91000", "BraTS2021_91001"))
     assert "goes on with 2 labelled patients" in load_bundle(out / "final" / "bundle").card
+    assert "discrepancy maps of the training slices out of fold" in (out / "final" / "bundle" / "README.md").read_text()
 
 
 def test_patients_that_the_model_has_seen_are_not_held_out(
@@ -111,7 +131,7 @@ def test_patients_that_the_model_has_seen_are_not_held_out(
     last = capsys.readouterr().err.splitlines()[-1]
     assert "fold1: holds out patients that compact has learned from (BraTS2021_9000" in last
     assert "--fold final" in last
-    assert not (tmp_path / "out" / "fold1").exists()
+    assert not (tmp_path / "out").exists()  # before a volume was read
 
 
 def test_other_networks_are_refused(
@@ -132,10 +152,68 @@ def test_the_same_command_goes_on_and_another_start_is_refused(
     succeed(["--out", str(started_out)])
     assert weights.stat().st_mtime_ns == time
 
-    other = tiny_out / "fold1" / "bundle"
+    # The same networks but other weights; as to who was seen, it would do.
+    other = tiny_out / "fold0" / "bundle"
     assert main(["discrepancies", *words(other, cohort, started_out, "--fold", "0")]) == 2
-    assert "holds out patients that compact has learned from" in capsys.readouterr().err
-    assert json.loads((started_out / "recipe.json").read_text())["start"] == str(fold0)
+    assert "was made with other settings (start)" in capsys.readouterr().err
+    assert json.loads((started_out / "recipe.json").read_text())["start_from"] == str(fold0)
+
+
+def test_a_run_that_was_begun_without_a_model_stays_so(
+    fold0: Path, tiny_copy: Path, cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (tiny_copy / "recipe.json").read_bytes()
+
+    assert main(words(fold0, cohort, tiny_copy)) == 2
+    assert "was begun without --start-from; choose another --out" in capsys.readouterr().err
+    assert (
+        main(["--out", str(tiny_copy), "--start-from", str(tiny_copy / "fold0" / "bundle"), "--preset", "small"]) == 2
+    )
+    assert "holds the model that the training is to start from" in capsys.readouterr().err
+    assert (tiny_copy / "recipe.json").read_bytes() == before
+
+
+def test_a_folder_is_not_taken_for_an_installed_model(
+    tiny_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {
+        place: shutil.copytree(tiny_out / fold / "bundle", tmp_path / place / "mine")
+        for place, fold in (("installed", "fold1"), ("here", "fold0"))
+    }
+    monkeypatch.setenv("NAPARI_DDMD_MODELS", str(tmp_path / "installed"))
+    monkeypatch.chdir(tmp_path / "here")
+
+    for word, place in (("mine", "installed"), ("mine/", "here"), ("./mine", "here")):
+        start = start_of(parse(["--start-from", word]))
+        assert start is not None
+        assert start.sha256 == load_bundle(folders[place]).sha256
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"training_cases": "BraTS2021_90001"}, "does not say as it should who it has learned from"),
+        ({"training_cases": None}, "does not say as it should who it has learned from"),
+        ({"system": "cimd"}, "another method (cimd)"),
+    ],
+)
+def test_a_model_that_no_training_can_start_from_is_refused_at_once(
+    change: dict[str, object], said: str, fold0: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = load_bundle(fold0)
+    save_bundle(tmp_path / "model", replace(bundle, provenance=bundle.provenance | change))
+
+    assert main(words(tmp_path / "model", cohort, tmp_path / "out")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_how_maps_are_made_is_the_models_affair(
+    fold0: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(fold0, cohort, tmp_path / "out", "--discrepancies.no-scale-maps")) == 2
+    assert "leave these out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -156,13 +234,13 @@ def test_comparisons_start_from_nothing(
     fold0: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["baseline", "unet", *words(fold0, cohort, tmp_path / "out")]) == 2
-    assert "leave --start out" in capsys.readouterr().err
+    assert "choose another --out, without --start-from" in capsys.readouterr().err
 
 
 def test_what_it_takes_is_told_before(fold0: Path, cohort: Path, tmp_path: Path) -> None:
     page = dry_run(parse(words(fold0, cohort, tmp_path / "out", "--fold", "0")), budget_s=0.01)
 
-    assert "those of --start are kept" in page
+    assert "the model's are kept" in page
     assert "2 iterations of 4 slices" in page
 
 
@@ -185,11 +263,16 @@ def test_pretraining_leaves_a_model_to_start_from_and_new_patients_are_beside(co
     assert bundle.provenance["training_cases"] == ["Synthetic_001000", "Synthetic_001001"]
     assert "Trained on 2 synthetic patients (3 iterations at 16 pixels) and on no real one" in bundle.card
 
+    # A further denoiser, or other weights: the model is made anew.
+    more = ("--model.denoiser.members", "2", "--model.sampling.samples", "2")
+    succeed(["pretrain", *tiny_words(cohort, first, *SYNTHETIC, *lessons, *more)])
+    assert len(load_bundle(first / "synthetic" / "final" / "bundle").networks.denoisers) == 2
+
     # It has seen nobody, so that every fold may be held out.
     for stage in ("prepare", "pretrain", "discrepancies", "diffusion"):
         succeed([stage, *words(first / "synthetic" / "final" / "bundle", cohort, second, *SYNTHETIC, "--fold", "cv")])
     made = sorted(folder.name for folder in (second / "synthetic" / "patients").iterdir())
-    assert made == [f"Synthetic_{1000 * (SEEDS_APART + 1) + n:06d}" for n in range(2)]
+    assert made == [f"Synthetic_{1000 * (PATIENTS_APART + 1) + n:06d}" for n in range(2)]
     assert (second / "synthetic" / "final" / "maps" / "summary.json").exists()
     assert not (second / "synthetic" / "final" / "diffusion").exists()
     assert (second / "fold2" / "diffusion" / "denoiser.safetensors").exists()
