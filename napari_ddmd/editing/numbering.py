@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,14 +32,28 @@ class Numbering:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.places: Labels = np.zeros(shape, np.int32)
         self.highest = 0
+        self._one_at_a_time = Lock()
 
     @classmethod
     def going_on(cls, places: Labels, highest: int) -> Numbering:
-        """Go on from what another one has come to."""
+        """Go on from what another one has come to.
+
+        Raises
+        ------
+        ValueError
+            If a place has a number that was never given.
+        """
+        if places.size and not 0 <= int(places.min()) <= int(places.max()) <= highest:
+            raise ValueError(f"lesions have numbers outside 1 to {highest}")
         numbering = cls(places.shape)
         numbering.places[:] = places
-        numbering.highest = max(highest, int(places.max(initial=0)))
+        numbering.highest = highest
         return numbering
+
+    def copy(self) -> Numbering:
+        """Return what it has come to, even while another thread numbers lesions."""
+        with self._one_at_a_time:
+            return Numbering.going_on(self.places, self.highest)
 
     def number(self, labels: Labels, corner: tuple[int, ...] = (0, 0, 0)) -> Labels:
         """Return the number of each lesion.
@@ -54,6 +70,10 @@ class Numbering:
         ndarray of int32
             By label; 0 stays 0, and at first each label is its own number.
         """
+        with self._one_at_a_time:
+            return self._number(labels, corner)
+
+    def _number(self, labels: Labels, corner: tuple[int, ...]) -> Labels:
         box = tuple(slice(start, start + length) for start, length in zip(corner, labels.shape, strict=True))
         before = self.places[box]
         inside = labels > 0

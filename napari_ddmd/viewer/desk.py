@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_ddmd.viewer.acceptance import segmented_of
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.navigation import (
     current_slice,
@@ -193,10 +194,16 @@ class Desk(QObject):
         An empty layer that somebody added says nothing: nobody knows whether it is there to be drawn on.
         """
         mask, results = self._mask, self.results
-        if mask is None or bool(np.asarray(mask.data).any()):
-            return mask is not None
-        is_models = results is not None and mask is results.lesion.layer
-        return self.has_said if is_models else tag_of(mask) is not None
+        if mask is None:
+            return False
+        voxels = np.asarray(mask.data)
+        if results is not None and mask is results.lesion.layer:
+            says = self.has_said
+        elif (segmented := segmented_of(mask)) is not None:  # a copy of the lesion
+            says = bool(segmented.slices.any())
+        else:
+            says = tag_of(mask) is not None or mask.source.path is not None
+        return says or bool(voxels.any())
 
     @property
     def has_said(self) -> bool:

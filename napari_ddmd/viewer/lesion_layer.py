@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_ddmd.lesions import lesion_volume_ml
-from napari_ddmd.viewer.acceptance import SEGMENTED_KEY
+from napari_ddmd.viewer.acceptance import Segmented, tell_segmented
 from napari_ddmd.viewer.edit_history import EditHistory, Step
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.painting_tools import make_tools_when_painted
@@ -48,6 +48,11 @@ class LesionLayer:
     case : Case
         The patient.
 
+    Attributes
+    ----------
+    is_in_run : bool
+        Whether a run is on, which cannot be taken back before it has ended.
+
     Signals
     -------
     changed
@@ -70,11 +75,10 @@ class LesionLayer:
         self.layer: Labels | None = None
         self._written: NDArray[np.uint8] = np.zeros(case.grid.shape, np.uint8)
         # A number a slice, so that undo and redo bring it to what it was.
-        self._said: NDArray[np.uint8] = np.zeros((len(self._written), 1, 1), np.uint8)
+        self._segmented = Segmented(np.zeros((len(self._written), 1, 1), np.uint8))
         self._history: EditHistory | None = None
         self._threshold = 0.5
-        self._run = 0
-        self._is_painting = self._is_in_run = False
+        self._is_painting = self.is_in_run = False
 
     @property
     def is_shown(self) -> bool:
@@ -102,7 +106,7 @@ class LesionLayer:
     @property
     def said_slices(self) -> set[int]:
         """Slices of which the model has said something that was not taken back; what it found may be nothing."""
-        return set(np.flatnonzero(self._said).tolist())
+        return set(np.flatnonzero(self._segmented.slices).tolist())
 
     @property
     def edited_slices(self) -> list[int]:
@@ -115,11 +119,6 @@ class LesionLayer:
     def next_undo(self) -> str | None:
         """What `undo` would take back."""
         return None if self._history is None else self._history.next_undo
-
-    @property
-    def is_in_run(self) -> bool:
-        """Whether a run is on, which cannot be taken back before it has ended."""
-        return self._is_in_run
 
     @property
     def next_redo(self) -> str | None:
@@ -150,7 +149,7 @@ class LesionLayer:
 
     def hold_run(self, is_in_run: bool) -> None:
         """Keep undo and redo from the run that is on, or let them have it when it has ended."""
-        self._is_in_run = is_in_run
+        self.is_in_run = is_in_run
         if self._history is not None:
             self._history.hold(_RUN if is_in_run else None)
             self.changed.emit()
@@ -206,7 +205,7 @@ class LesionLayer:
                 self._history.revert(untouched)
                 raise
             self._history.begin_run(run)
-        self._run = run
+        self._segmented.run = run
 
     def forget_all_but(self, runs: Collection[int]) -> None:
         """Let undo and redo lead to no other runs than the one on screen and these, by their numbers."""
@@ -229,8 +228,8 @@ class LesionLayer:
         changes = untouched and not np.array_equal(data, mask)
         if changes:
             data[:] = written[:] = mask
-        changes |= bool(self._said[index]) != said
-        self._said[index] = said
+        changes |= bool(self._segmented.slices[index]) != said
+        self._segmented.slices[index] = said
         return [index] if changes else []
 
     def release(self, slices: Iterable[int], mask: NDArray[np.uint8]) -> None:
@@ -238,7 +237,7 @@ class LesionLayer:
         chosen = sorted(set(slices) & set(self.edited_slices))
         if chosen and self._history is not None:
             self.data[chosen] = self._written[chosen] = mask[chosen]
-            self._said[chosen] = True
+            self._segmented.slices[chosen] = True
             self._history.commit("giving slices back", slices=chosen)
             self.redraw()
 
@@ -282,25 +281,29 @@ class LesionLayer:
         said : collection of int
             Slices of which the model has said something.
         """
-        self._said[:] = False
-        self._said[sorted(said)] = True
+        self._segmented.slices[:] = False
+        self._segmented.slices[sorted(said)] = True
         if self.layer is not None:
             self._history = self._new_history(self.layer)
 
     def _new_history(self, layer: Labels) -> EditHistory:
-        return EditHistory((layer.data, self._written, self._said), self._threshold, run=self._run)
+        return EditHistory(
+            (layer.data, self._written, self._segmented.slices), self._threshold, run=self._segmented.run
+        )
 
     def _step(self, step: Step | None, end: int) -> None:
         if step is None:
             return
-        threshold = step.threshold[end]
-        if step.run[end] != self._run:
-            self._run = step.run[end]
-            self.stepped_to_run.emit(self._run)
-        self.redraw()
-        if threshold != self._threshold:
-            self._threshold = threshold
-            self.stepped_to.emit(threshold)
+        run, before = step.run[end], self._segmented.run
+        self._segmented.run = run
+        try:
+            if run != before:
+                self.stepped_to_run.emit(run)
+        finally:
+            self.redraw()  # the mask is the other run's, whoever could not follow
+        if step.threshold[end] != self._threshold:
+            self._threshold = step.threshold[end]
+            self.stepped_to.emit(self._threshold)
         if step.name == _RUN:
             self.stepped_over_run.emit()
 
@@ -323,7 +326,7 @@ class LesionLayer:
             opacity=0.9,
             **grid_arguments(self._case, Role.LESION),
         )
-        layer.metadata[SEGMENTED_KEY] = self._said
+        tell_segmented(layer, self._segmented)
         layer.contour, layer.brush_size = CONTOUR, 5
         make_tools_when_painted(layer)
         self._history = self._new_history(layer)

@@ -84,6 +84,15 @@ class Sampling:
     seed: int = 0
     device: str = "auto"
 
+    def on_device(self) -> Sampling:
+        """Return the same with the name of the device that this computer takes for it."""
+        from napari_ddmd.device import DeviceError, pick_device
+
+        try:
+            return replace(self, device=str(pick_device(self.device)))
+        except (DeviceError, RuntimeError):  # of a session from another computer, or no name of a device
+            return self
+
 
 def told_apart(sampling: Sampling, others: Iterable[Sampling]) -> str:
     """Word the values of a run in which others differ from it; where none does, its seed.
@@ -100,7 +109,8 @@ def told_apart(sampling: Sampling, others: Iterable[Sampling]) -> str:
         "sampler": f"sampler {sampling.sampler}",
         "device": f"device {sampling.device}",
     }
-    unlike = {name for other in others for name in words if getattr(other, name) != getattr(sampling, name)}
+    own = sampling.on_device()
+    unlike = {name for other in others for name in words if getattr(other.on_device(), name) != getattr(own, name)}
     return ", ".join(word for name, word in words.items() if name in (unlike or {"seed"}))
 
 
@@ -117,17 +127,10 @@ class Recipe:
 
     def matches(self, other: Recipe | None) -> bool:
         """Whether another recipe gives the same here: one device can be asked for by its name and as ``auto``."""
-        return self == other or (other is not None and self._on_device() == other._on_device())
-
-    def _on_device(self) -> Recipe:
-        """The same with the name of the device that this computer takes for it."""
-        from napari_ddmd.device import DeviceError, pick_device
-
-        try:
-            device = str(pick_device(self.sampling.device))
-        except (DeviceError, RuntimeError):  # of a session from another computer, or no name of a device
-            return self
-        return replace(self, sampling=replace(self.sampling, device=device))
+        if other is None or self == other:
+            return other is not None
+        here, there = (replace(recipe, sampling=recipe.sampling.on_device()) for recipe in (self, other))
+        return here == there
 
 
 @dataclass(frozen=True)

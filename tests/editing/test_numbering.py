@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -115,3 +116,21 @@ def test_a_number_goes_where_most_of_its_voxels_are(before: NDArray[np.int32], n
             elif shared[label, number] and bearers[number] != label:
                 own = shared.get((label, int(numbers[label])), 0)
                 assert max(own, shared[bearers[number], number]) >= shared[label, number]
+
+
+@pytest.mark.parametrize("place", [-5, 4, 2**31 - 1])
+def test_numbers_that_were_never_given_are_refused(place: int) -> None:
+    places = np.zeros((2, 3, 3), np.int32)
+    places[1, 1, 1] = place
+    with pytest.raises(ValueError, match="outside 1 to 3"):
+        Numbering.going_on(places, 3)
+
+
+def test_a_copy_goes_on_by_itself() -> None:
+    numbering = Numbering((1, 2, 2))
+    numbering.number(np.ones((1, 2, 2), np.int32))
+    other = numbering.copy()
+    other.number(np.full((1, 1, 1), 1, np.int32))
+    other.highest += 1
+    assert numbering.highest == 1
+    assert (numbering.places == 1).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_ddmd.viewer.acceptance import SEGMENTED_KEY, accept, acceptance_of, mark_again, withdraw
+from napari_ddmd.viewer.acceptance import Segmented, accept, acceptance_of, mark_again, tell_segmented, withdraw
 
 
 @pytest.fixture
@@ -44,12 +44,22 @@ def test_without_a_mask_nothing_is_accepted() -> None:
 
 
 def test_it_speaks_for_what_was_segmented_alone(mask: Labels) -> None:
-    segmented = mask.metadata[SEGMENTED_KEY] = np.zeros((4, 1, 1), np.uint8)
-    segmented[1] = 1
-    mark = accept(mask)
-    segmented[1] = 0
-    assert acceptance_of(mask) == mark, "a part of it"
-    segmented[1:3] = 1
-    assert acceptance_of(mask) is None
+    segmented = Segmented(np.zeros((4, 1, 1), np.uint8))
+    tell_segmented(mask, segmented)
+    segmented.slices[1:3] = 1
+    for change, back in ((slice(3, 4), 0), (slice(1, 2), 1)):  # another slice, one less
+        mark = accept(mask)
+        segmented.slices[change] = 1 - back
+        assert acceptance_of(mask) is None
+        segmented.slices[change] = back
+        assert acceptance_of(mask) is None, "what is taken back does not come again"
     mark = mark_again(mask, mark.when, mark.fingerprint)
     assert acceptance_of(mask) == mark
+
+
+def test_it_does_not_speak_for_another_run(mask: Labels) -> None:
+    segmented = Segmented(np.ones((4, 1, 1), np.uint8))
+    tell_segmented(mask, segmented)
+    accept(mask)
+    segmented.run = 1
+    assert acceptance_of(mask) is None

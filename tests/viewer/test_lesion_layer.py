@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
+from psygnal import EmitLoopError
 
 from napari_ddmd.case import Case
 from napari_ddmd.viewer.layer_tag import Role, tag_of
@@ -220,6 +221,22 @@ def test_what_a_run_has_said_is_taken_back_with_it(lesion: LesionLayer, case: Ca
     lesion.end_run()
     lesion.undo()
     assert lesion.said_slices == {3, 4, 5}
+
+
+def test_an_undo_that_somebody_cannot_follow_is_drawn_and_told_all_the_same(lesion: LesionLayer, case: Case) -> None:
+    def fail(_run: int) -> None:
+        raise MemoryError
+
+    lesion.write(3, square(case))
+    lesion.end_run()
+    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())
+    lesion.end_run()
+    lesion.stepped_to_run.connect(fail)
+    told: list[bool] = []
+    lesion.changed.connect(lambda: told.append(bool(layer_of(lesion).data[3].any())))
+    with pytest.raises(EmitLoopError):
+        lesion.undo()
+    assert told == [True]
 
 
 def test_a_mask_may_be_the_beginning(lesion: LesionLayer, case: Case) -> None:

@@ -41,12 +41,16 @@ def test_a_brain_without_voxels_has_no_slices() -> None:
         ([{"seed": 4}], "seed 3"),
         ([{"steps": 20}], "1 step"),
         ([{"samples": 9}, {"sampler": "ddpm", "seed": 4}], "seed 3, 5 samples, sampler ddim"),
-        ([{"device": "cpu"}], "device auto"),
+        ([{"device": "cuda:99"}], "device auto"),
     ],
 )
 def test_a_run_is_named_by_what_tells_it_from_others(others: list[dict[str, Any]], told: str) -> None:
     own = Sampling(seed=3, steps=1)
     assert told_apart(own, [dataclasses.replace(own, **values) for values in others]) == told
+
+
+def test_runs_on_one_device_are_not_told_apart_by_its_names() -> None:
+    assert told_apart(Sampling(), [Sampling().on_device()]) == "seed 0"
 
 
 def test_a_request_goes_on_where_another_stopped(case: Case, tiny_bundle: Bundle) -> None:

@@ -26,6 +26,7 @@ from napari_ddmd.viewer.session.stored import (
     FORMAT,
     MOST_NUMBERS,
     VERSION,
+    WITHOUT_NUMBERS,
     Session,
     StoredResults,
     StoredScores,
@@ -150,7 +151,7 @@ def save(snapshot: Snapshot, path: Path, *, with_images: bool, progress: Callabl
     is_embedded = with_images or not snapshot.has_files
     session = Session(
         format=FORMAT,  # type: ignore[arg-type]
-        version=VERSION,  # type: ignore[arg-type]
+        version=VERSION if "numbers" in snapshot.copies else WITHOUT_NUMBERS,  # type: ignore[arg-type]
         package=__version__,
         case=_stored_case(snapshot.case, path, is_embedded=is_embedded),
         **snapshot.parts,
@@ -294,12 +295,15 @@ def _accepted(keys: Mapping[Layer | None, str]) -> Iterator[StoredAcceptance]:
 
 def _numbering(panel: SegmentationPanel, keys: Mapping[Layer | None, str]) -> Numbering | None:
     """What gives the lesions of the mask in hand their numbers, where it is not their size alone."""
-    box = panel.lesion_box
-    numbers = [] if box.measurement is None else [lesion.label for lesion in box.measurement.lesions]
-    if box.layer not in keys or numbers == list(range(1, len(numbers) + 1)):
-        return None
+    box, layer = panel.lesion_box, panel.lesion_box.layer
     numbering = box.numbering()
-    return None if numbering is None or numbering.highest > MOST_NUMBERS else numbering
+    if layer is None or numbering is None or layer not in keys or not 0 < numbering.highest <= MOST_NUMBERS:
+        return None
+    numbers = [] if box.measurement is None else [lesion.label for lesion in box.measurement.lesions]
+    are_by_size = numbers == list(range(1, numbering.highest + 1))
+    # The measurement may be of the mask of a moment ago, and a place that has no lesion any more remembers one.
+    are_all_there = np.array_equal(numbering.places != 0, np.asarray(layer.data) != 0)
+    return None if are_by_size and are_all_there else numbering
 
 
 def _settings(panel: SegmentationPanel) -> StoredSettings:

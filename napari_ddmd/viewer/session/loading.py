@@ -15,7 +15,7 @@ from napari_ddmd.editing import Numbering
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.run_settings import Recipe
-from napari_ddmd.viewer.session.archive import read_arrays, refuse_too_large
+from napari_ddmd.viewer.session.archive import SessionError, read_arrays, refuse_too_large
 from napari_ddmd.viewer.session.case_files import embedded_case, load_stored_case
 from napari_ddmd.viewer.session.dicom_origin import find_origin
 from napari_ddmd.viewer.session.stored import Session, StoredResults, StoredScores, mask_key
@@ -101,7 +101,10 @@ def load(
         volumes = _volumes(case, session.results, arrays)
     lesion = (arrays["lesion"], arrays["written"]) if "lesion" in arrays else None
     remarks = (remark,) if remark else ()
-    numbering = Numbering.going_on(arrays["numbers"], session.highest_number) if "numbers" in arrays else None
+    try:
+        numbering = Numbering.going_on(arrays["numbers"], session.highest_number) if "numbers" in arrays else None
+    except ValueError as error:
+        raise SessionError(f"{path}: is damaged ({error})") from error
     return Loaded(path, session, case, _layers(case, session, arrays), recipe, volumes, lesion, remarks, numbering)
 
 

@@ -222,7 +222,8 @@ class CompareBox(QWidget):
             layer.data[:] = agreement.overlap
             layer.visible = self.overlay_tick.isChecked()
             layer.refresh(extent=False)
-            self._hide_outlines()
+            if layer.visible:
+                self._hide_outlines()
             return
         viewer = self._desk.viewer
         layer = Labels(
@@ -247,7 +248,11 @@ class CompareBox(QWidget):
 
     def _remove_overlay(self) -> None:
         layer, self._overlay, self._overlay_case = self.overlay, None, None
+        self._overlay_links.disconnect()
         if layer is not None:
+            if not layer.visible:  # hidden for a moment, not unwanted
+                with QSignalBlocker(self.overlay_tick):
+                    self.overlay_tick.setChecked(True)
             self._desk.viewer.layers.remove(layer)
         self.away.show_again()
 

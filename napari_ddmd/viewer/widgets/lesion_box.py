@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_ddmd.lesions import Lesion
 
 _UNSEEN = "No slice is segmented yet"
-_UNDRAWN = "Nothing is drawn in this mask yet"
+_UNDRAWN = "Nothing is drawn in this mask"
 
 
 class LesionBox(QWidget):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +73,7 @@ class Measuring(QObject):
 
     def numbering(self) -> Numbering | None:
         """Return a copy of what gives lesions their numbers."""
-        return deepcopy(self._numbering)
+        return None if self._numbering is None else self._numbering.copy()
 
     def soon(self) -> None:
         """Measure at the next turn of the event loop, or after a rest; calls in quick succession count once."""

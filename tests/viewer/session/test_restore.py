@@ -401,7 +401,8 @@ def test_lesions_keep_the_numbers_that_they_have_in_the_table(
 ) -> None:
     viewer, panel = window
     work(window, gated, qtbot)
-    assert capture(panel).parts["highest_number"] == 0, "size alone gives them"
+    plain = save(capture(panel), tmp_path / "plain.ddmd", with_images=True)
+    assert read_session(plain).version == 3, "size alone gives them"
     number_anew(viewer.layers["drawn"], panel, qtbot)
     path = save(capture(panel), tmp_path / "s.ddmd", with_images=True)
     viewer, panel = open_panel()
@@ -410,6 +411,26 @@ def test_lesions_keep_the_numbers_that_they_have_in_the_table(
     viewer.layers["drawn"].data[1, 2:4, 2:4] = 1
     viewer.layers["drawn"].events.set_data()
     qtbot.waitUntil(lambda: labels_of(panel) == [2, 3], timeout=10_000)
+
+
+def test_the_number_of_a_lesion_that_was_just_deleted_is_not_given_again(
+    window: Window, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, tmp_path: Path
+) -> None:
+    viewer, panel = window
+    work(window, gated, qtbot)
+    layer = viewer.layers["drawn"]
+    layer.data[6, 15:18, 15:18] = 1
+    layer.events.set_data()
+    qtbot.waitUntil(lambda: labels_of(panel) == [1, 2], timeout=10_000)
+    layer.data[6, 15:18, 15:18] = 0
+    layer.events.set_data()
+    path = save(capture(panel), tmp_path / "s.ddmd", with_images=True)
+    viewer, panel = open_panel()
+    reopen(panel, path)
+    qtbot.waitUntil(lambda: labels_of(panel) == [1], timeout=10_000)
+    viewer.layers["drawn"].data[1, 2:4, 2:4] = 1
+    viewer.layers["drawn"].events.set_data()
+    qtbot.waitUntil(lambda: labels_of(panel) == [1, 3], timeout=10_000)
 
 
 def test_a_mark_of_another_mask_does_not_count(window: Window, open_panel: OpenPanel, case: Case) -> None:

@@ -97,7 +97,7 @@ def test_slices_that_were_not_run_are_told_of(
     volumes = Volumes(case, 2, intra=True, inter=True)
     volumes.done = set(case.brain_slices[:2])
     desk.results_of(case).volumes = volumes
-    lesion._said[sorted(volumes.done)] = True
+    lesion._segmented.slices[sorted(volumes.done)] = True
     desk.mask_edited.emit()
     brain = len(case.brain_slices)
     edited = set(lesion.edited_slices) - volumes.done
@@ -123,6 +123,22 @@ def test_the_overlay_can_go_alone_or_with_the_figures(
     box.tick.setChecked(False)
     assert OVERLAY not in viewer.layers
     assert box.overlay is None
+
+
+def test_what_was_hidden_for_a_moment_is_there_at_the_next_comparison(
+    desk: Desk, box: CompareBox, lesion: LesionLayer, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    keys = OverlayBox(desk, ViewerLinks())  # of the key H
+    qtbot.addWidget(keys)
+    for _ in range(3):
+        box.tick.setChecked(True)
+        qtbot.waitUntil(lambda: OVERLAY in viewer.layers, timeout=10_000)
+        keys.toggle_all()
+        assert not box.overlay_tick.isChecked()
+        box.tick.setChecked(False)
+        assert box.overlay_tick.isChecked()
+        keys.toggle_all()
+    assert box._overlay_links._links == []
 
 
 def test_the_tick_says_what_is_on_the_image_whoever_hides_it(

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 
 import numpy as np
 import pytest
-from napari.layers import Labels
+from napari.layers import Labels, Layer
+from napari.layers._source import layer_source
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
@@ -42,12 +44,28 @@ def test_an_empty_layer_that_somebody_added_is_no_finding(tab: LesionTab, desk: 
     said: list[str] = []
     tab.summary_changed.connect(said.append)
     drawn = desk.viewer.add_labels(np.zeros(case.grid.shape, np.uint8), name="of mine")
-    qtbot.waitUntil(lambda: said[-1:] == ["Nothing is drawn in this mask yet"], timeout=10_000)
+    qtbot.waitUntil(lambda: said[-1:] == ["Nothing is drawn in this mask"], timeout=10_000)
     assert desk.mask is drawn
     assert not desk.says_something
     drawn.paint((3, 15, 15), 1)
     qtbot.waitUntil(lambda: said[-1].startswith("1 lesion"), timeout=10_000)
     assert desk.says_something
+
+
+def test_a_copy_of_an_unsegmented_lesion_says_as_little(desk: Desk, case: Case) -> None:
+    lesion = desk.results_of(case).lesion
+    lesion.ensure(0.5)
+    assert lesion.layer is not None
+    copy = Layer.create(*deepcopy(lesion.layer.as_layer_data_tuple()))  # as napari duplicates it
+    desk.viewer.layers.append(copy)
+    for layer in (lesion.layer, copy):
+        desk.set_mask(layer)
+        assert not desk.says_something
+    with layer_source(path="empty.tif"):
+        opened = Labels(np.zeros(case.grid.shape, np.uint8))
+    desk.viewer.layers.append(opened)
+    desk.set_mask(opened)
+    assert desk.says_something, "whoever wrote that file"
 
 
 def test_an_empty_mask_of_a_file_is_a_finding(desk: Desk, case: Case) -> None:
