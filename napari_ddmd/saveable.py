@@ -126,7 +126,7 @@ class Saveable:
             )
         if self.numbering is None:
             return labels, lesions
-        numbers = copy.deepcopy(self.numbering).number(labels)
+        numbers = self.numbering.copy().number(labels)
         return numbers[labels], [replace(lesion, label=int(numbers[lesion.label])) for lesion in lesions]
 
     @cached_property
