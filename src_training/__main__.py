@@ -183,10 +183,9 @@ def _option(words: Sequence[str], name: str) -> str | None:
     """Value of an option before the real parser runs, which takes the last one, too, and checks the value."""
     value = None
     for place, word in enumerate(words):
-        if word == name and place + 1 < len(words):
-            value = words[place + 1]
-        elif word.startswith(f"{name}="):
-            value = word.split("=", 1)[1]
+        option, equals, given = word.partition("=")
+        if option.replace("_", "-") == name:  # as that parser takes it
+            value = given if equals else next(iter(words[place + 1 :]), None)
     return None if value == "None" else value
 
 

@@ -51,7 +51,7 @@ def evaluate_bundle(run: Run) -> None:
         raise RecipeError(f"{bundle.name}: its model.json does not say as it should how it was made; copy it again")
     if recipe.record:
         _card(bundle)  # what cannot be written in the end is refused before hours of judging
-    seen = {patient_of(name) for name in bundle.provenance.get("training_cases", [])}
+    seen = {patient_of(name) for name in bundle.provenance["training_cases"]}
     labelled = labelled_cases(recipe.data, task="judging", is_wanted=lambda name: patient_of(name) not in seen)
     left_out = {patient_of(files.name) for files in labelled} & seen
     if left_out:
@@ -91,7 +91,7 @@ def evaluate_bundle(run: Run) -> None:
 
 def _is_readable(provenance: dict[str, Any]) -> bool:
     """Tell whether what is read of a model's provenance has the form that `publish` gives it; anybody may write one."""
-    cases, entries = provenance.get("training_cases", []), provenance.get("evaluations", [])
+    cases, entries = provenance.get("training_cases"), provenance.get("evaluations", [])
     if not isinstance(provenance.get("system", ""), str):
         return False
     recipe = provenance.get("recipe", {})

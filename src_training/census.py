@@ -46,6 +46,7 @@ class Census:
             labelled = labelled_cases(recipe.data)
             names = [files.name for files in labelled]
             folds = folds_of(recipe, names)
+            run.splits(folds)  # what cannot be held out is refused before anything is read
             with case_bar(labelled, "count", len(labelled)) as bar:
                 entries, faults = {}, []
                 for files in bar:

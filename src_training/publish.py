@@ -63,8 +63,10 @@ def published(split: Split) -> Bundle:
     """
     folder = split.work / "bundle"
     bundle = read_bundle(folder)
-    made = (bundle.provenance.get("recipe"), bundle.settings)
-    if made != (told_recipe(split.run.recipe), published_settings(split)):
+    start = start_of(split.run.recipe)
+    made = (bundle.provenance.get("recipe"), bundle.provenance.get("start"), bundle.settings)
+    wanted = (told_recipe(split.run.recipe), None if start is None else told_start(start), published_settings(split))
+    if made != wanted:
         raise RecipeError(f"{folder}: was published with other settings than the run has now; publish it again")
     return bundle
 

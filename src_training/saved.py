@@ -94,7 +94,9 @@ _MAY_BE_NONE = ("fold_file", "anatomy", "start_from", "bundle")
 
 def _check_kind(name: str, value: Any, like: Any) -> None:
     """Refuse a value of another type than the setting has."""
-    if like is None or (value is None and name in _MAY_BE_NONE):
+    if name in _MAY_BE_NONE:
+        like = None if value is None else ""
+    if like is None:
         return
     wanted = (dict,) if is_dataclass(like) else _KINDS.get(type(like), (str,))
     if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(like, bool):

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from napari_ddmd.model.bundle import Bundle
-from napari_ddmd.model.library import load_bundle
+from napari_ddmd.model.library import list_bundles, load_bundle
 from napari_ddmd.model.settings import ModelSettings
 from src_training.folds import patient_of
 from src_training.recipe import PRESETS, DiscrepancyRecipe, Recipe, RecipeError, preset
 
 STARTED_PATIENTS = 80
 """Synthetic patients beside the run's own, unless their number is given: enough to keep what was learned from more."""
-PATIENTS_APART = 500_000
+PATIENTS_APART = 2**31
 """Between the seeds of a run and of its synthetic patients: the autoencoders may have seen those that others have."""
 
 
@@ -73,10 +73,13 @@ def check_start(recipe: Recipe) -> None:
         return
     learned_from(start)
     place = Path(recipe.start_from or "")
-    if place.exists() and place.resolve().is_relative_to(recipe.out.resolve()):
+    is_installed = recipe.start_from in {folder.name for folder in list_bundles()}
+    if not is_installed and place.resolve().is_relative_to(recipe.out.resolve()):
         raise RecipeError(f"{recipe.out}: holds the model that the training is to start from; choose another --out")
     if start.provenance.get("system") == "cimd":
         raise RecipeError(f"{start.name}: is trained by another method (cimd); a training cannot start from it")
+    if recipe.pretraining.patients and not recipe.pretraining.share:
+        raise RecipeError("pretraining.share 0 leaves synthetic patients unused; give --pretraining.patients 0, too")
     if recipe.discrepancies != DiscrepancyRecipe():
         raise RecipeError("discrepancies: maps are made as the model that is started from has them; leave these out")
     wanted, given = (settings.to_dict() for settings in (_unscaled(start.settings), recipe.model))

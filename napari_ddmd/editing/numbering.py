@@ -52,8 +52,11 @@ class Numbering:
 
     def copy(self) -> Numbering:
         """Return what it has come to, even while another thread numbers lesions."""
+        numbering = Numbering(self.places.shape)
         with self._one_at_a_time:
-            return Numbering.going_on(self.places, self.highest)
+            numbering.places[:] = self.places
+            numbering.highest = self.highest
+        return numbering
 
     def number(self, labels: Labels, corner: tuple[int, ...] = (0, 0, 0)) -> Labels:
         """Return the number of each lesion.
@@ -70,24 +73,20 @@ class Numbering:
         ndarray of int32
             By label; 0 stays 0, and at first each label is its own number.
         """
-        with self._one_at_a_time:
-            return self._number(labels, corner)
-
-    def _number(self, labels: Labels, corner: tuple[int, ...]) -> Labels:
         box = tuple(slice(start, start + length) for start, length in zip(corner, labels.shape, strict=True))
         before = self.places[box]
         inside = labels > 0
         numbers = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
-        kept = _by_overlap(labels[inside], before[inside])
+        kept, highest = _by_overlap(labels[inside], before[inside]), self.highest
         for label in range(1, len(numbers)):
-            if label in kept:
-                numbers[label] = kept[label]
-            else:
-                self.highest += 1
-                numbers[label] = self.highest
+            if label not in kept:
+                highest += 1
+            numbers[label] = kept.get(label, highest)
         # A place remembers the number of a lesion that was swallowed, but not one that another lesion bears now.
         forgets = inside & ((before == 0) | np.isin(before, numbers))
-        before[forgets] = numbers[labels[forgets]]
+        with self._one_at_a_time:
+            before[forgets] = numbers[labels[forgets]]
+            self.highest = highest
         return numbers
 
 

@@ -38,8 +38,8 @@ class LesionLayer:
 
     Where the two differ, the user has painted: by brush, fill or tool, all alike. Such slices are left alone by runs
     and by the threshold, until they are released. Every change can be taken back, in the order in which it came:
-    strokes, tools, thresholds and runs; napari's own Ctrl+Z on the layer does the same. While a run is on, its slices
-    stay, and strokes are taken back from under them.
+    strokes, tools, thresholds and runs; napari's own Ctrl+Z on the layer does the same. While a run is on
+    (``is_in_run``), its slices stay, and strokes are taken back from under them.
 
     Parameters
     ----------
@@ -47,11 +47,6 @@ class LesionLayer:
         Where the layer lives.
     case : Case
         The patient.
-
-    Attributes
-    ----------
-    is_in_run : bool
-        Whether a run is on, which cannot be taken back before it has ended.
 
     Signals
     -------
@@ -299,13 +294,13 @@ class LesionLayer:
         try:
             if run != before:
                 self.stepped_to_run.emit(run)
-        finally:
-            self.redraw()  # the mask is the other run's, whoever could not follow
-        if step.threshold[end] != self._threshold:
-            self._threshold = step.threshold[end]
-            self.stepped_to.emit(self._threshold)
-        if step.name == _RUN:
-            self.stepped_over_run.emit()
+        finally:  # the mask is the other run's, whoever could not follow
+            self.redraw()
+            if step.threshold[end] != self._threshold:
+                self._threshold = step.threshold[end]
+                self.stepped_to.emit(self._threshold)
+            if step.name == _RUN:
+                self.stepped_over_run.emit()
 
     def redraw(self) -> None:
         """Draw the mask anew, and tell whoever listens that it has changed."""

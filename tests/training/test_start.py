@@ -21,6 +21,8 @@ from src_training.__main__ import main, parse
 from src_training.dataset import Slices
 from src_training.dry_run import dry_run
 from src_training.files import read_array
+from src_training.publish import published
+from src_training.recipe import RecipeError
 from src_training.run import Run
 from src_training.start import PATIENTS_APART, STARTED_PATIENTS, start_of
 
@@ -207,6 +209,49 @@ def test_a_model_that_no_training_can_start_from_is_refused_at_once(
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert not (tmp_path / "out").exists()
+
+
+def test_the_option_may_be_written_with_underscores(fold0: Path) -> None:
+    assert parse(["--start_from", str(fold0)]) == parse(["--start-from", str(fold0)])
+
+
+def test_an_installed_model_may_have_the_name_of_the_runs_folder(
+    fold0: Path, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(fold0, tmp_path / "models" / "mine")
+    monkeypatch.setenv("NAPARI_DDMD_MODELS", str(tmp_path / "models"))
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # the folder is there the second time
+        succeed(["prepare", *words("mine", cohort, Path("mine"))])
+
+
+def test_synthetic_patients_whom_nothing_would_read_are_refused(
+    fold0: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ("--pretraining.patients", "2", "--pretraining.share", "0")
+    assert main(words(fold0, cohort, tmp_path / "out", *more)) == 2
+    assert "give --pretraining.patients 0, too" in capsys.readouterr().err
+
+
+def test_a_bundle_of_another_start_is_not_taken_for_this_runs(fold0: Path, started_out: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(started_out, tmp_path / "out")
+    split = Run(parse(["--out", str(out)])).split("0")
+    assert published(split).provenance["start"]["sha256"] == load_bundle(fold0).sha256
+    bundle = load_bundle(out / "fold0" / "bundle")
+    start = bundle.provenance["start"] | {"sha256": "0" * 64}
+    save_bundle(out / "fold0" / "bundle", replace(bundle, provenance=bundle.provenance | {"start": start}))
+    with pytest.raises(RecipeError, match="publish it again"):
+        published(split)
+
+
+def test_a_kept_start_that_is_no_text_is_named(
+    started_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    kept = json.loads((started_out / "recipe.json").read_text()) | {"start_from": 5}
+    (tmp_path / "out" / "recipe.json").write_text(json.dumps(kept))
+    assert main(["--out", str(tmp_path / "out")]) == 2
+    assert "start_from is 5" in capsys.readouterr().err
 
 
 def test_how_maps_are_made_is_the_models_affair(

@@ -87,7 +87,9 @@ def write_session(
         with workplace(path.parent) as place:
             fresh = place / path.name
             with ZipFile(fresh, "w", ZIP_DEFLATED) as archive:
-                archive.writestr(_member(_DOCUMENT), SESSION.dump_json(session, indent=1))
+                # Programs of the version before know nothing of what is not said.
+                unsaid = set() if session.highest_number else {"highest_number"}
+                archive.writestr(_member(_DOCUMENT), SESSION.dump_json(session, indent=1, exclude=unsaid))
                 for name, array in arrays:
                     _refuse_other_kind(array, kinds.pop(name), name)
                     for share in _write_array(archive, name, array):

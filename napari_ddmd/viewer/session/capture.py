@@ -26,7 +26,7 @@ from napari_ddmd.viewer.session.stored import (
     FORMAT,
     MOST_NUMBERS,
     VERSION,
-    WITHOUT_NUMBERS,
+    VERSION_WITHOUT_NUMBERS,
     Session,
     StoredResults,
     StoredScores,
@@ -151,7 +151,7 @@ def save(snapshot: Snapshot, path: Path, *, with_images: bool, progress: Callabl
     is_embedded = with_images or not snapshot.has_files
     session = Session(
         format=FORMAT,  # type: ignore[arg-type]
-        version=VERSION if "numbers" in snapshot.copies else WITHOUT_NUMBERS,  # type: ignore[arg-type]
+        version=VERSION if "numbers" in snapshot.copies else VERSION_WITHOUT_NUMBERS,  # type: ignore[arg-type]
         package=__version__,
         case=_stored_case(snapshot.case, path, is_embedded=is_embedded),
         **snapshot.parts,

@@ -24,7 +24,7 @@ from napari_ddmd.viewer.session.stored_window import (
 FORMAT = "napari-ddmd session"
 # 2: with what the reader accepted, and where a DICOM study is. 3: with the devices that computed.
 # 4: with the numbers of lesions.
-VERSION, WITHOUT_NUMBERS = 4, 3
+VERSION, VERSION_WITHOUT_NUMBERS = 4, 3
 MOST_NUMBERS = 2**30
 
 

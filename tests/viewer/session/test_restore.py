@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import napari
 import numpy as np
@@ -403,6 +404,8 @@ def test_lesions_keep_the_numbers_that_they_have_in_the_table(
     work(window, gated, qtbot)
     plain = save(capture(panel), tmp_path / "plain.ddmd", with_images=True)
     assert read_session(plain).version == 3, "size alone gives them"
+    with ZipFile(plain) as archive:
+        assert b"highest_number" not in archive.read("session.json"), "which that version does not know"
     number_anew(viewer.layers["drawn"], panel, qtbot)
     path = save(capture(panel), tmp_path / "s.ddmd", with_images=True)
     viewer, panel = open_panel()
