@@ -19,7 +19,7 @@ from src_training.folds import patient_of
 from src_training.recipe import PRESETS, DiscrepancyRecipe, Recipe, RecipeError, preset
 
 STARTED_PATIENTS = 80
-"""Synthetic patients beside the run's own, unless their number is given: enough to keep what was learned from more."""
+"""Synthetic patients beside the run's own, unless their number is given."""
 PATIENTS_APART = 2**31
 """Between the seeds of a run and of its synthetic patients: the autoencoders may have seen those that others have."""
 
