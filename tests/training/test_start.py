@@ -18,6 +18,7 @@ from napari_ddmd.model.discrepancy import discrepancy_maps
 from napari_ddmd.synthetic import case as room
 from napari_ddmd.synthetic import make_small_case
 from src_training.__main__ import main, parse
+from src_training.checks import check_recipe
 from src_training.dataset import Slices
 from src_training.dry_run import dry_run
 from src_training.files import read_array
@@ -143,7 +144,7 @@ def test_other_networks_are_refused(
 
     assert "its networks have other settings (model.frame) than are given" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    succeed(words(fold0, cohort, tmp_path / "out", "--model.sampling.samples", "1", "--dry-run"))
+    check_recipe(parse(words(fold0, cohort, tmp_path / "out", "--model.sampling.samples", "1")))
 
 
 def test_the_same_command_goes_on_and_another_start_is_refused(
