@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,12 @@ def patient_of(case_name: str) -> str:
     """The patient of a case: 2023 names end in the number of the time point, the others are one case a patient."""
     match = re.fullmatch(r"(?i)(brats-\w+-\d+)-\d{3}", case_name)
     return match.group(1) if match else case_name
+
+
+def of_known_patients(cases: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Those of some cases whose patients are among the patients of known cases, whatever their time points."""
+    patients = {patient_of(name) for name in known}
+    return [name for name in cases if patient_of(name) in patients]
 
 
 def assign_folds(case_names: Sequence[str], *, folds: int, seed: int, fold_file: Path | None = None) -> dict[str, int]:

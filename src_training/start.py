@@ -15,7 +15,7 @@ from typing import Any
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
 from napari_ddmd.model.settings import ModelSettings
-from src_training.folds import patient_of
+from src_training.folds import of_known_patients, patient_of
 from src_training.recipe import PRESETS, DiscrepancyRecipe, Recipe, RecipeError, preset
 
 STARTED_PATIENTS = 80
@@ -99,7 +99,7 @@ def refuse_seen(start: Bundle, held_out: Iterable[str], split: str) -> None:
     RecipeError
         One line: who, and what to do.
     """
-    known = sorted({patient_of(name) for name in seen_before(held_out, start)})
+    known = sorted({patient_of(name) for name in of_known_patients(held_out, learned_from(start))})
     if known:
         raise RecipeError(
             f"{split}: holds out patients that {start.name} has learned from ({', '.join(known[:3])}); "
@@ -132,12 +132,6 @@ def told_start(bundle: Bundle) -> dict[str, Any]:
         "sha256": bundle.sha256,
         "training_cases": learned_from(bundle),
     }
-
-
-def seen_before(cases: Iterable[str], bundle: Bundle) -> list[str]:
-    """Those of some cases whose patients a model has learned from: its maps of them are in sample."""
-    seen = {patient_of(name) for name in learned_from(bundle)}
-    return [case for case in cases if patient_of(case) in seen]
 
 
 def _unscaled(settings: ModelSettings) -> ModelSettings:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src_training.folds import PACKAGED_FOLDS, assign_folds, patient_of
+from src_training.folds import PACKAGED_FOLDS, assign_folds, of_known_patients, patient_of
 from src_training.recipe import RecipeError
 
 PACKAGED = json.loads(PACKAGED_FOLDS.read_text(encoding="utf-8"))
@@ -112,3 +112,9 @@ def test_a_missing_fold_file_is_named(tmp_path: Path) -> None:
 def test_one_patient_is_too_few() -> None:
     with pytest.raises(RecipeError, match="fewer than two patients"):
         assign_folds(["BraTS-GLI-00001-000", "BraTS-GLI-00001-001"], folds=5, seed=0)
+
+
+def test_a_patient_is_known_by_any_time_point() -> None:
+    cases = ["BraTS-GLI-00001-001", "BraTS-GLI-00002-000", "BraTS2021_00001"]
+
+    assert of_known_patients(cases, ["BraTS-GLI-00001-000", "BraTS2021_00002"]) == ["BraTS-GLI-00001-001"]
