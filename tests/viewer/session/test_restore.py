@@ -134,24 +134,46 @@ def _unnumbered(part: Any) -> Any:
     )
 
 
-@pytest.fixture
-def plain(window: Window, tmp_path: Path) -> tuple[Path, Snapshot]:
-    """A session before the first run, and what it was."""
-    window[1].desk.set_threshold(0.33)
-    snapshot = capture(window[1])
-    return save(snapshot, tmp_path / "plain.ddmd", with_images=False), snapshot
+Saved = tuple[Path, Snapshot]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Saved]]:
+    """Sessions that one test's window has made and others read, and their folder."""
+    return tmp_path_factory.mktemp("sessions"), {}
 
 
 @pytest.fixture
-def saved(window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path) -> tuple[Path, Snapshot]:
-    """A session that was worked on, and what it was."""
+def plain(request: pytest.FixtureRequest, kept: tuple[Path, dict[str, Saved]]) -> Saved:
+    """A session before the first run, and what it was. Not to be changed."""
+    folder, made = kept
+    if "plain" not in made:
+        _viewer, panel = request.getfixturevalue("window")
+        panel.desk.set_threshold(0.33)
+        snapshot = capture(panel)
+        made["plain"] = save(snapshot, folder / "plain.ddmd", with_images=False), snapshot
+    return made["plain"]
+
+
+@pytest.fixture
+def worked(window: Window, gated: GatedSegment, qtbot: QtBot) -> Window:
+    """A window that was worked in."""
     work(window, gated, qtbot)
-    snapshot = capture(window[1])
-    return save(snapshot, tmp_path / "s.ddmd", with_images=False), snapshot
+    return window
+
+
+@pytest.fixture
+def saved(request: pytest.FixtureRequest, kept: tuple[Path, dict[str, Saved]]) -> Saved:
+    """A session that was worked on, and what it was. Not to be changed."""
+    folder, made = kept
+    if "saved" not in made:
+        snapshot = capture(request.getfixturevalue("worked")[1])
+        made["saved"] = save(snapshot, folder / "s.ddmd", with_images=False), snapshot
+    return made["saved"]
 
 
 def test_a_session_reopens_in_another_window(
-    saved: tuple[Path, Snapshot], open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot
+    saved: Saved, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot
 ) -> None:
     path, before = saved
     viewer, panel = open_panel()
@@ -205,7 +227,7 @@ def go_on(viewer: Any, panel: SegmentationPanel, gated: GatedSegment, qtbot: QtB
 
 
 def test_a_session_opens_beside_other_cases(
-    saved: tuple[Path, Snapshot],
+    saved: Saved,
     open_panel: OpenPanel,
     gated: GatedSegment,
     qtbot: QtBot,
@@ -263,7 +285,7 @@ def test_another_plane_comes_back(window: Window, open_panel: OpenPanel, tmp_pat
     assert viewer.dims.order == (2, 0, 1)
 
 
-def test_a_session_without_results_opens(plain: tuple[Path, Snapshot], open_panel: OpenPanel) -> None:
+def test_a_session_without_results_opens(plain: Saved, open_panel: OpenPanel) -> None:
     path, before = plain
     _viewer, panel = open_panel()
     reopen(panel, path)
@@ -306,10 +328,8 @@ def test_a_case_of_layers_comes_back_with_its_images(
     assert tag.case is loaded.case
 
 
-def test_a_case_that_is_open_already_is_found_and_closed(
-    saved: tuple[Path, Snapshot], window: Window, case: Case
-) -> None:
-    viewer, panel = window
+def test_a_case_that_is_open_already_is_found_and_closed(worked: Window, saved: Saved, case: Case) -> None:
+    viewer, panel = worked
     session = read_session(saved[0])
     loaded = load(saved[0], session, find_images(saved[0], session.case))
     assert twin_of(loaded, viewer) is case
@@ -324,9 +344,8 @@ def test_a_case_that_is_open_already_is_found_and_closed(
     assert panel.results.done == {2, 3, 4, 5, 6}
 
 
-@pytest.mark.usefixtures("saved")
-def test_a_case_is_closed_while_the_canvas_shows_it_and_the_panel_another(window: Window, case: Case) -> None:
-    viewer, panel = window
+def test_a_case_is_closed_while_the_canvas_shows_it_and_the_panel_another(worked: Window, case: Case) -> None:
+    viewer, panel = worked
     panel.arrange(Arrangement.MODALITIES)
     assert [layer.name for layer in viewer.layers if layer.name.endswith(" on t1")]
     panel.desk.set_case(dataclasses.replace(case, name="Other"))
@@ -335,7 +354,7 @@ def test_a_case_is_closed_while_the_canvas_shows_it_and_the_panel_another(window
 
 
 def test_a_window_that_does_not_take_it_stays_as_it_was(
-    plain: tuple[Path, Snapshot], open_panel: OpenPanel, monkeypatch: pytest.MonkeyPatch
+    plain: Saved, open_panel: OpenPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     viewer, panel = open_panel()
     viewer.add_points([[1, 2, 3]])
@@ -348,7 +367,7 @@ def test_a_window_that_does_not_take_it_stays_as_it_was(
 
 
 def test_views_of_another_napari_are_no_obstacle(
-    plain: tuple[Path, Snapshot], open_panel: OpenPanel, notifications: list[Notification]
+    plain: Saved, open_panel: OpenPanel, notifications: list[Notification]
 ) -> None:
     _viewer, panel = open_panel()
     session = read_session(plain[0])
@@ -367,7 +386,7 @@ def test_views_of_another_napari_are_no_obstacle(
 
 
 def test_a_dropped_file_opens_in_the_window(
-    plain: tuple[Path, Snapshot], open_panel: OpenPanel, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    plain: Saved, open_panel: OpenPanel, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, before = plain
     viewer, panel = open_panel()
@@ -452,7 +471,7 @@ def test_a_mark_of_another_mask_does_not_count(window: Window, open_panel: OpenP
     assert acceptance_of(viewer.layers["lesion"]) is None
 
 
-def test_steps_that_are_stopped_leave_the_window_as_it_was(saved: tuple[Path, Snapshot], open_panel: OpenPanel) -> None:
+def test_steps_that_are_stopped_leave_the_window_as_it_was(saved: Saved, open_panel: OpenPanel) -> None:
     viewer, panel = open_panel()
     viewer.add_points([[1, 2, 3]])
     session = read_session(saved[0])
@@ -461,7 +480,7 @@ def test_steps_that_are_stopped_leave_the_window_as_it_was(saved: tuple[Path, Sn
     close_case(panel, loaded.case)
     viewer.layers.remove("drawn")
     loaded = load(saved[0], session, find_images(saved[0], session.case))
-    for count in range(1, len(everything), 5):
+    for count in (1, len(everything) // 2, len(everything) - 1):
         steps = steps_into_window(loaded, panel, make_layers(loaded))
         for _ in range(count):
             next(steps)

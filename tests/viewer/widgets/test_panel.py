@@ -432,23 +432,12 @@ def test_a_removed_lesion_comes_back_with_its_edits(
     np.testing.assert_array_equal(edits.mask, lesion.data)
 
 
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (InferenceError("not enough memory on cuda"), "not enough memory on cuda"),
-        (torch.OutOfMemoryError("CUDA out of memory"), "CUDA out of memory"),
-        (RuntimeError("mat1 and mat2"), "mat1 and mat2"),
-        (TypeError("a bug"), "a bug"),
-    ],
-)
 def test_a_failing_run_says_why_exactly_once(
     window: Window,
     gated: GatedSegment,
     qtbot: QtBot,
     notifications: list[Notification],
     monkeypatch: pytest.MonkeyPatch,
-    error: Exception,
-    message: str,
 ) -> None:
     from napari.utils.notifications import notification_manager
 
@@ -457,22 +446,42 @@ def test_a_failing_run_says_why_exactly_once(
     monkeypatch.setattr(notification_manager, "catch_error", True)
     viewer, panel = window
     choose(panel, 3, 5)
-    panel.run()
-    gated.allow(1)
-    come_in(panel, qtbot, 1)
-    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
-        gated.fail(error)
-    qtbot.wait(50)
-    assert len(notifications) == 1
-    assert message in notifications[0].message
-    assert notifications[0].severity == "error"
-    assert message in panel.run_bar.status.text()
-    # What had come in stays, and the panel is ready for another try.
-    assert viewer.layers["probability"].data.any()
-    assert panel.run_bar.button.text() == "Run"
-    run_to_end(panel, gated, qtbot)
-    assert panel.results is not None
-    assert panel.results.done == {3, 4, 5}
+    for seed, error in enumerate(
+        (
+            InferenceError("not enough memory on cuda"),
+            torch.OutOfMemoryError("CUDA out of memory"),
+            RuntimeError("mat1 and mat2"),
+            TypeError("a bug"),
+        )
+    ):
+        panel.sampling_box.seed.setValue(seed)
+        gated.gate = Semaphore(0)
+        notifications.clear()
+        panel.run()
+        gated.allow(1)
+        qtbot.waitUntil(lambda seed=seed: _begun(panel, seed), timeout=10_000)
+        with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+            gated.fail(error)
+        qtbot.wait(50)
+        assert len(notifications) == 1
+        assert str(error) in notifications[0].message
+        assert notifications[0].severity == "error"
+        assert str(error) in panel.run_bar.status.text()
+        # What had come in stays, and the panel is ready for another try.
+        assert viewer.layers["probability"].data.any()
+        assert panel.results.done < {3, 4, 5}
+        assert panel.run_bar.button.text() == "Run"
+        run_to_end(panel, gated, qtbot)
+        assert panel.results is not None
+        assert panel.results.done == {3, 4, 5}
+        assert panel.results.recipe.sampling.seed == seed
+
+
+def _begun(panel: SegmentationPanel, seed: int) -> bool:
+    """Whether a first slice of a run has come in."""
+    results = panel.results
+    begun = None if results is None else results.recipe
+    return begun is not None and begun.sampling.seed == seed and len(results.done) == 1
 
 
 def test_a_setting_that_the_pipeline_refuses_is_a_failed_run(
@@ -623,20 +632,27 @@ def test_a_part_does_not_pass_for_the_whole(window: Window, gated: GatedSegment,
     assert "lesion" in viewer.layers
 
 
-@pytest.mark.parametrize("name", ["t1", "lesion", "probability", "sample 1 of 5", "inter discrepancy"])
 def test_any_layer_may_be_removed_in_mid_run(
-    window: Window, gated: GatedSegment, qtbot: QtBot, notifications: list[Notification], name: str
+    window: Window, gated: GatedSegment, qtbot: QtBot, notifications: list[Notification]
 ) -> None:
+    """One after the other in one run, with a slice that comes in after each of them; the case's own image last."""
     viewer, panel = window
-    choose(panel, 2, 6)
+    choose(panel, 0, 7)
     panel.run()
     gated.allow(1)
     qtbot.waitUntil(lambda: "agreement of the samples" in viewer.layers, timeout=10_000)
-    viewer.layers.remove(name)
+    gone = ["lesion", "probability", "sample 1 of 5", "inter discrepancy"]
+    for count, name in enumerate(gone, 2):
+        viewer.layers.remove(name)
+        gated.allow(1)
+        come_in(panel, qtbot, count)
+        assert name not in viewer.layers
+        assert panel.controller.is_running
+    viewer.layers.remove("t1")
     gated.allow(10)
     qtbot.waitUntil(lambda: not panel.controller.is_running, timeout=10_000)
     qtbot.wait(200)
-    assert name not in viewer.layers
+    assert not {*gone, "t1"} & {layer.name for layer in viewer.layers}
     assert notifications == []
 
 

@@ -45,11 +45,6 @@ def choose(monkeypatch: pytest.MonkeyPatch, name: str, *answers: str) -> list[st
     return asked
 
 
-def test_one_box_a_panel(window: Window) -> None:
-    _viewer, panel = window
-    assert session_box_of(panel) is session_box_of(panel)
-
-
 def test_saving_leaves_the_window_free_and_tells_how_far_it_is(
     window: Window, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notifications: list[Notification]
 ) -> None:
@@ -104,14 +99,22 @@ def test_nothing_is_replaced_that_the_dialog_did_not_ask_about(
     assert not box.is_busy
 
 
-def test_the_images_go_in_when_they_are_wanted(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
+def test_the_images_go_in_when_they_are_wanted_and_a_failing_save_is_told(
+    window: Window, qtbot: QtBot, tmp_path: Path, notifications: list[Notification]
+) -> None:
     box = session_box_of(window[1])
+    assert session_box_of(window[1]) is box, "one box a panel"
     assert not box.with_images.isChecked()
     for wanted in (False, True):
         box.with_images.setChecked(wanted)
         box.save(tmp_path / "s.ddmd")
         done(box, qtbot)
         assert bool(read_session(tmp_path / "s.ddmd").case.images) is not wanted
+    box.save(tmp_path / "nowhere" / "s.ddmd")
+    done(box, qtbot)
+    assert "cannot be written" in notifications[-1].message
+    assert box.save_button.isEnabled()
+    assert box._snapshot is None, "a case that is closed next would stay in memory"
 
 
 def test_images_that_are_in_no_file_go_in_whatever_is_wanted(open_panel: OpenPanel, case: Case) -> None:
@@ -214,17 +217,6 @@ def test_what_cannot_be_opened_is_told_in_one_line(
     qtbot.waitUntil(lambda: not panel.controller.is_running, timeout=10_000)
 
 
-def test_a_failing_save_is_told(
-    window: Window, qtbot: QtBot, tmp_path: Path, notifications: list[Notification]
-) -> None:
-    box = session_box_of(window[1])
-    box.save(tmp_path / "nowhere" / "s.ddmd")
-    done(box, qtbot)
-    assert "cannot be written" in notifications[-1].message
-    assert box.save_button.isEnabled()
-    assert box._snapshot is None, "a case that is closed next would stay in memory"
-
-
 def test_without_a_case_nothing_can_be_saved(open_panel: OpenPanel) -> None:
     _viewer, panel = open_panel()
     box = session_box_of(panel)
@@ -323,14 +315,12 @@ def at_the_third_layer(viewer: Any, act: Callable[[], object]) -> None:
     viewer.layers.events.inserted.connect(lambda _event: QTimer.singleShot(0, act) if len(viewer.layers) == 3 else None)
 
 
-def test_opening_can_be_cancelled_between_two_layers(
-    window: Window, open_panel: OpenPanel, qtbot: QtBot, tmp_path: Path
-) -> None:
-    box = session_box_of(window[1])
+def test_opening_can_be_cancelled_between_two_layers(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
+    viewer, panel = window
+    box = session_box_of(panel)
     box.save(tmp_path / "s.ddmd")
     done(box, qtbot)
-    viewer, panel = open_panel()
-    box = session_box_of(panel)
+    viewer.layers.clear()
     at_the_third_layer(viewer, box.cancel)
     box.open(tmp_path / "s.ddmd")
     done(box, qtbot)
@@ -340,12 +330,13 @@ def test_opening_can_be_cancelled_between_two_layers(
 
 
 def test_a_panel_that_is_closed_between_two_layers_takes_back_what_has_come(
-    window: Window, open_panel: OpenPanel, qtbot: QtBot, tmp_path: Path
+    window: Window, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    box = session_box_of(window[1])
+    viewer, panel = window
+    box = session_box_of(panel)
     box.save(tmp_path / "s.ddmd")
     done(box, qtbot)
-    viewer, panel = open_panel()
+    viewer.layers.clear()
     at_the_third_layer(viewer, panel.parent().destroyOnClose)
     with qtbot.waitSignal(panel.destroyed, timeout=20_000):
         session_box_of(panel).open(tmp_path / "s.ddmd")
