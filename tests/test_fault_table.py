@@ -79,13 +79,20 @@ def test_lost_is_what_was_tried_and_not_survived() -> None:
     assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["A", "4", "3", "1", "0"]
 
 
+OPTIONS = ("-p", "tests.fault_table", "-p", "xdist")
+
+
+@pytest.fixture(autouse=True)
+def _processes_load_no_more_than_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the plugins that are installed: napari's alone takes seconds in each process."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_faults_are_counted_by_part_in_every_process(workers: str, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SUITE)
     pytester.makeini("[pytest]\nmarkers =\n    fault: a fault")
-    done = pytester.runpytest_subprocess(
-        "-p", "tests.fault_table", "-p", "no:xvfb", "-p", "no:pytest-qt", "-n", workers
-    )
+    done = pytester.runpytest_subprocess(*OPTIONS, "-n", workers)
     done.stdout.fnmatch_lines(
         [
             "| Bad input |    12 |       12 |    0 |         0 |",
@@ -109,5 +116,5 @@ def test_a_process_that_ends_is_a_fault_that_is_lost(pytester: pytest.Pytester) 
             pass
     """)
     pytester.makeini("[pytest]\nmarkers =\n    fault: a fault")
-    done = pytester.runpytest_subprocess("-p", "tests.fault_table", "-p", "no:xvfb", "-p", "no:pytest-qt", "-n", "2")
+    done = pytester.runpytest_subprocess(*OPTIONS, "-n", "2")
     done.stdout.fnmatch_lines(["| all * |     2 |        1 |    1 |         0 |"])

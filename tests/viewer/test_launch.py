@@ -23,13 +23,17 @@ from tests.viewer.conftest import GatedSegment
 
 @pytest.fixture
 def opened(
-    make_napari_viewer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path
+    make_napari_viewer: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_model_folder: Path,
+    request: pytest.FixtureRequest,
 ) -> list[Any]:
-    """The viewers that were opened; `napari.run` returns at once."""
+    """The viewers that were opened, drawn where the test asks for it; `napari.run` returns at once."""
     viewers: list[Any] = []
+    is_shown = request.node.get_closest_marker("on_screen") is not None
 
-    def open_viewer(**arguments: Any) -> Any:
-        viewers.append(make_napari_viewer(**arguments))
+    def open_viewer(*, show: bool, **arguments: Any) -> Any:
+        viewers.append(make_napari_viewer(show=show and is_shown, **arguments))
         return viewers[-1]
 
     monkeypatch.setattr(napari, "Viewer", open_viewer)
@@ -49,6 +53,7 @@ def settle(qtbot: QtBot) -> None:
     assert QThreadPool.globalInstance().waitForDone(20_000)
 
 
+@pytest.mark.on_screen
 def test_a_case_opens_with_the_panel(opened: list[Any], small_case_folder: Path, qtbot: QtBot) -> None:
     launch.view_window(small_case_folder)
     (viewer,) = opened

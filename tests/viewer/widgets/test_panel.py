@@ -155,37 +155,17 @@ def test_cancel_keeps_what_is_done_and_run_goes_on(
     assert gated.requests[1]["slices"] == (4, 5, 6)
     assert panel.run_bar.status.text() == "Done: 5 slices."
     assert notifications == []
-
-
-def test_what_is_done_is_not_done_again(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
-    _viewer, panel = window
-    choose(panel, 3, 4)
-    run_to_end(panel, gated, qtbot)
+    # What is done is not done again, but for other settings.
     panel.run()
     assert not panel.controller.is_running
     assert "done with these settings" in panel.run_bar.status.text()
     panel.sampling_box.seed.setValue(7)
     run_to_end(panel, gated, qtbot)
-    assert gated.requests[1]["seed"] == 7
-    assert set(gated.requests[1]["slices"]) == {3, 4}
+    assert gated.requests[2]["seed"] == 7
+    assert set(gated.requests[2]["slices"]) == {2, 3, 4, 5, 6}
 
 
-def test_results_that_make_way_are_told_of_and_come_back(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
-    _viewer, panel = window
-    choose(panel, 2, 4)
-    run_to_end(panel, gated, qtbot)
-    choose(panel, 3, 3)
-    panel.sampling_box.seed.setValue(7)
-    run_to_end(panel, gated, qtbot)
-    told = "Done: 1 slice. The 3 slices that were done with other settings made way; Undo brings them back."
-    assert panel.run_bar.status.text() == told
-    assert panel.results is not None
-    assert panel.results.done == {3}
-    panel.lesion_tab.correct_box.undo_button.click()
-    assert panel.results.done == {2, 3, 4}
-
-
-def test_settings_of_an_earlier_run_bring_its_results_back_without_computing(
+def test_results_that_make_way_are_told_of_and_come_back_by_undo_and_by_their_settings_without_computing(
     window: Window, gated: GatedSegment, qtbot: QtBot
 ) -> None:
     _viewer, panel = window
@@ -195,6 +175,13 @@ def test_settings_of_an_earlier_run_bring_its_results_back_without_computing(
     panel.sampling_box.seed.setValue(7)
     choose(panel, 3, 3)
     run_to_end(panel, gated, qtbot)
+    told = "Done: 1 slice. The 3 slices that were done with other settings made way; Undo brings them back."
+    assert panel.run_bar.status.text() == told
+    assert panel.results.done == {3}
+    panel.lesion_tab.correct_box.undo_button.click()
+    assert panel.results.done == {2, 3, 4}
+    panel.lesion_tab.correct_box.redo_button.click()
+    assert panel.results.done == {3}
     panel.sampling_box.seed.setValue(0)
     assert panel.run_part.prospect([2, 3, 4], panel.sampling_box.sampling) == (0, 0), "what that run has is there"
     panel.run()
@@ -358,13 +345,20 @@ def test_a_plane_opens_at_the_lesion(window: Window, gated: GatedSegment, qtbot:
     assert current_voxel(viewer, case) == (4, 8, 1)  # it is where the reader left it
 
 
-def test_a_run_that_goes_on_leaves_the_slice_in_view(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+def test_a_run_that_goes_on_leaves_the_slice_in_view_and_empties_nothing_for_another_name_of_the_device(
+    window: Window, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ddmd.device.available_devices", lambda: ["cpu"])
     _viewer, panel = window
     choose(panel, 3, 4)
     run_to_end(panel, gated, qtbot)
     panel.desk.go_to(3)
+    panel.sampling_box.device.setCurrentText("cpu")
     choose(panel, 3, 5)
     run_to_end(panel, gated, qtbot)
+    assert [set(request["slices"]) for request in gated.requests] == [{3, 4}, {5}]
+    assert panel.results is not None
+    assert panel.results.done == {3, 4, 5}
     assert panel.desk.current_slice == 3  # done before, and looked at
     panel.desk.go_to(2)
     choose(panel, 6, 6)
@@ -372,26 +366,19 @@ def test_a_run_that_goes_on_leaves_the_slice_in_view(window: Window, gated: Gate
     assert panel.desk.current_slice == 6
 
 
-def test_another_name_of_the_device_empties_nothing(
-    window: Window, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("napari_ddmd.device.available_devices", lambda: ["cpu"])
-    _viewer, panel = window
-    choose(panel, 3, 4)
-    run_to_end(panel, gated, qtbot)
-    panel.sampling_box.device.setCurrentText("cpu")
-    choose(panel, 3, 5)
-    run_to_end(panel, gated, qtbot)
-    assert [set(request["slices"]) for request in gated.requests] == [{3, 4}, {5}]
-    assert panel.results is not None
-    assert panel.results.done == {3, 4, 5}
-
-
-def test_run_restores_a_removed_lesion_where_everything_is_done(
+def test_samples_are_browsed_devices_are_told_and_run_restores_a_removed_lesion_where_everything_is_done(
     window: Window, gated: GatedSegment, qtbot: QtBot
 ) -> None:
     viewer, panel = window
+    assert not panel.result_box.sample.isEnabled()
+    gated.devices = ["cuda", "cpu"]
     run_to_end(panel, gated, qtbot)
+    panel.result_box.sample.setValue(5)
+    assert "sample 5 of 5" in viewer.layers
+    assert viewer.dims.ndim == 3
+    content = panel.save_tab._saveable()
+    assert content is not None
+    assert content.settings["device"] == "cuda, cpu", "every device that computed"
     before = viewer.layers["lesion"].data.copy()
     assert before.any()
     viewer.layers.remove("lesion")
@@ -476,22 +463,21 @@ def test_a_failing_run_says_why_exactly_once(
         assert panel.results.done == {3, 4, 5}
         assert panel.results.recipe.sampling.seed == seed
 
+    # So is a setting that the pipeline refuses before the first slice.
+    panel.sampling_box.seed.setValue(99)
+    gated.gate = Semaphore(0)
+    notifications.clear()
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        panel.run()
+        gated.fail(ValueError("steps must be 1 to 1000, not 0"))
+    assert [note.message for note in notifications] == ["steps must be 1 to 1000, not 0"]
+
 
 def _begun(panel: SegmentationPanel, seed: int) -> bool:
     """Whether a first slice of a run has come in."""
     results = panel.results
     begun = None if results is None else results.recipe
     return begun is not None and begun.sampling.seed == seed and len(results.done) == 1
-
-
-def test_a_setting_that_the_pipeline_refuses_is_a_failed_run(
-    window: Window, gated: GatedSegment, qtbot: QtBot, notifications: list[Notification]
-) -> None:
-    _viewer, panel = window
-    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
-        panel.run()
-        gated.fail(ValueError("steps must be 1 to 1000, not 0"))
-    assert [note.message for note in notifications] == ["steps must be 1 to 1000, not 0"]
 
 
 def test_the_viewer_moves_to_the_first_result_only_if_it_stands_outside(
@@ -526,14 +512,22 @@ def test_hand_edits_survive_a_second_run(window: Window, gated: GatedSegment, qt
     assert panel.lesion_box.layer is viewer.layers["lesion"]
 
 
-def test_the_threshold_acts_after_the_run(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+def test_a_part_does_not_pass_for_the_whole_and_the_threshold_acts_after_the_run(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
     viewer, panel = window
+    choose(panel, 3, 4)
     run_to_end(panel, gated, qtbot)
+    brain = int(panel.case_box.case().brain.any(axis=(1, 2)).sum())
+    qtbot.waitUntil(lambda: panel.lesion_box.total.text().endswith(f"in 2 of {brain} slices"))
+    panel.slice_box.set_mode(SliceMode.BRAIN)
+    run_to_end(panel, gated, qtbot)
+    qtbot.waitUntil(lambda: panel.lesion_box.total.text().endswith("mL</b>"))
     assert viewer.layers["lesion"].data.any()
     # The probability of the lesion is 0.7 with five samples.
     panel.result_box.threshold.setValue(0.8)
     qtbot.waitUntil(lambda: not viewer.layers["lesion"].data.any())
-    assert len(gated.requests) == 1
+    assert len(gated.requests) == 2
 
 
 def test_the_threshold_begins_at_the_models_own(
@@ -549,16 +543,10 @@ def test_the_threshold_begins_at_the_models_own(
     assert not viewer.layers["lesion"].data.any()
 
 
-def test_samples_are_browsed_with_the_slider(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
-    viewer, panel = window
-    assert not panel.result_box.sample.isEnabled()
-    run_to_end(panel, gated, qtbot)
-    panel.result_box.sample.setValue(5)
-    assert "sample 5 of 5" in viewer.layers
-    assert viewer.dims.ndim == 3
-
-
-def test_a_lesion_in_the_table_is_gone_to(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+@pytest.mark.on_screen
+def test_a_lesion_in_the_table_is_gone_to_and_keys_act_while_its_row_is_chosen(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
     viewer, panel = window
     case = panel.case_box.case()
     go_to_slice(viewer, case, 0)
@@ -576,14 +564,6 @@ def test_a_lesion_in_the_table_is_gone_to(window: Window, gated: GatedSegment, q
     place = tuple(t + v * s for t, v, s in zip(case.grid.translate, voxel, case.spacing, strict=True))
     told = panel.lesion_box.layer.get_status(place, dims_displayed=[1, 2], view_direction=None, world=True)
     assert f"slice {seen} · lesion 1 · T1 " in told["coordinates"]
-
-
-def test_keys_act_while_a_row_of_the_table_is_chosen(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
-    viewer, panel = window
-    case = panel.case_box.case()
-    choose(panel, 0, 7)
-    run_to_end(panel, gated, qtbot)
-    qtbot.waitUntil(lambda: panel.lesion_box.table.rowCount() == 1)
     go_to_slice(viewer, case, 0)
     panel.lesion_box.table.setFocus()
     qtbot.keyClick(panel.lesion_box.table, Qt.Key.Key_Period)
@@ -618,18 +598,6 @@ def test_slices_that_a_run_would_empty_are_told_before_it(window: Window, gated:
     panel.results.lesion.undo()
     qtbot.waitUntil(lambda: "Empties 4 slices" in cost.text(), timeout=20_000)
     assert panel.result_box.edited.isHidden()
-
-
-def test_a_part_does_not_pass_for_the_whole(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
-    viewer, panel = window
-    choose(panel, 3, 4)
-    run_to_end(panel, gated, qtbot)
-    brain = int(panel.case_box.case().brain.any(axis=(1, 2)).sum())
-    qtbot.waitUntil(lambda: panel.lesion_box.total.text().endswith(f"in 2 of {brain} slices"))
-    panel.slice_box.set_mode(SliceMode.BRAIN)
-    run_to_end(panel, gated, qtbot)
-    qtbot.waitUntil(lambda: panel.lesion_box.total.text().endswith("mL</b>"))
-    assert "lesion" in viewer.layers
 
 
 def test_any_layer_may_be_removed_in_mid_run(
@@ -749,9 +717,18 @@ def test_a_panel_that_is_opened_again_goes_on_with_what_is_there(
 
 
 @pytest.mark.on_screen
-def test_a_panel_that_is_closed_puts_the_layers_back(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+def test_the_canvas_is_divided_by_a_button_and_a_panel_that_is_closed_puts_the_layers_back(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
     viewer, panel = window
+    buttons = panel.view_box.buttons
+    assert not buttons[Arrangement.EXPLAIN].isEnabled()
     run_to_end(panel, gated, qtbot)
+    buttons[Arrangement.EXPLAIN].click()
+    assert viewer.canvas.grid.enabled
+    assert viewer.canvas.grid.actual_shape(viewer.layers) == (2, 2)
+    buttons[Arrangement.SINGLE].click()
+    assert not viewer.canvas.grid.enabled
     viewer.layers["t2"].visible = True
     viewer.layers["flair"].visible = False
     before = {layer: layer.visible for layer in viewer.layers}
@@ -865,16 +842,6 @@ def test_mask_and_probability_are_saved(
     assert "Saved Small_001_mask.nii.gz" in notifications[0].message
 
 
-def test_what_is_saved_tells_of_every_device_that_computed(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
-    _viewer, panel = window
-    gated.devices = ["cuda", "cpu"]
-    choose(panel, 3, 3)
-    run_to_end(panel, gated, qtbot)
-    content = panel.save_tab._saveable()
-    assert content is not None
-    assert content.settings["device"] == "cuda, cpu"
-
-
 def test_what_is_saved_has_the_numbers_of_the_table(
     window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path, notifications: list[Notification]
 ) -> None:
@@ -922,19 +889,6 @@ def test_a_save_is_waited_for_whatever_is_measured_meanwhile(
     assert [note.message for note in notifications] == ["the disk is full"]
 
 
-@pytest.mark.on_screen
-def test_the_canvas_is_divided_at_the_push_of_a_button(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
-    viewer, panel = window
-    buttons = panel.view_box.buttons
-    assert not buttons[Arrangement.EXPLAIN].isEnabled()
-    run_to_end(panel, gated, qtbot)
-    buttons[Arrangement.EXPLAIN].click()
-    assert viewer.canvas.grid.enabled
-    assert viewer.canvas.grid.actual_shape(viewer.layers) == (2, 2)
-    buttons[Arrangement.SINGLE].click()
-    assert not viewer.canvas.grid.enabled
-
-
 def test_the_panel_starts_by_itself_when_it_is_told_to(
     make_napari_viewer: Callable[..., Any],
     installed: object,
@@ -954,13 +908,9 @@ def test_the_panel_starts_by_itself_when_it_is_told_to(
 
 
 @pytest.mark.on_screen
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_the_panel_fits_its_width(window: Window, qtbot: QtBot, theme: str) -> None:
+def test_the_panel_fits_its_width(window: Window, qtbot: QtBot) -> None:
     viewer, panel = window
-    viewer.theme = theme
     panel.slice_box.set_mode(SliceMode.RANGE)
-    qtbot.wait(50)
-    assert panel.width() <= 420
     tabs = {
         0: (panel.view_box, panel.case_box, panel.model_box, panel.slice_box, panel.run_bar),
         1: (panel.result_box,),
@@ -968,11 +918,15 @@ def test_the_panel_fits_its_width(window: Window, qtbot: QtBot, theme: str) -> N
         3: (panel.save_button,),
     }
     assert len(tabs) == panel.tabs.count()
-    for number, boxes in tabs.items():
-        panel.tabs.setCurrentIndex(number)
+    for theme in ("dark", "light"):
+        viewer.theme = theme
         qtbot.wait(50)
-        for box in boxes:
-            assert box.mapTo(panel, box.rect().topRight()).x() <= panel.width()
+        assert panel.width() <= 420
+        for number, boxes in tabs.items():
+            panel.tabs.setCurrentIndex(number)
+            qtbot.wait(50)
+            for box in boxes:
+                assert box.mapTo(panel, box.rect().topRight()).x() <= panel.width()
 
 
 def test_a_case_without_brain_says_so(open_panel: OpenPanel, case: Case) -> None:
