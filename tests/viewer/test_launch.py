@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 
 from napari_ddmd.case import Case, CaseError
+from napari_ddmd.run_history import Pace
 from napari_ddmd.viewer import launch
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.navigation import current_slice
@@ -19,6 +20,9 @@ from napari_ddmd.viewer.session.capture import capture, save
 from napari_ddmd.viewer.widgets import model_box
 from napari_ddmd.viewer.widgets.model_box import Installed
 from tests.viewer.conftest import GatedSegment
+from tests.viewer.widgets.conftest import pace
+
+__all__ = ["pace"]
 
 
 @pytest.fixture
@@ -27,6 +31,7 @@ def opened(
     monkeypatch: pytest.MonkeyPatch,
     tiny_model_folder: Path,
     request: pytest.FixtureRequest,
+    pace: Pace,
 ) -> list[Any]:
     """The viewers that were opened, drawn where the test asks for it; `napari.run` returns at once."""
     viewers: list[Any] = []

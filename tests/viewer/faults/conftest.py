@@ -16,9 +16,9 @@ from napari_ddmd.viewer.widgets import cost_line
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from tests.fake_gpu import fake_gpu
 from tests.viewer.conftest import GatedSegment
-from tests.viewer.widgets.conftest import OpenPanel, _no_thread_outlives_the_test, installed, open_panel, window
+from tests.viewer.widgets.conftest import OpenPanel, _no_thread_outlives_the_test, installed, open_panel, pace, window
 
-__all__ = ["OpenPanel", "_no_thread_outlives_the_test", "fake_gpu", "installed", "open_panel", "window"]
+__all__ = ["OpenPanel", "_no_thread_outlives_the_test", "fake_gpu", "installed", "open_panel", "pace", "window"]
 
 Window = tuple[Any, SegmentationPanel]
 FIRST, LAST = 2, 6

@@ -17,9 +17,9 @@ from napari_ddmd.viewer.session.capture import Snapshot
 from napari_ddmd.viewer.session.stored import StoredResults, StoredScores
 from napari_ddmd.viewer.session.stored_window import StoredMask, StoredSettings, StoredView
 from tests.results import finished
-from tests.viewer.widgets.conftest import OpenPanel, _no_thread_outlives_the_test, installed, open_panel, window
+from tests.viewer.widgets.conftest import OpenPanel, _no_thread_outlives_the_test, installed, open_panel, pace, window
 
-__all__ = ["OpenPanel", "_no_thread_outlives_the_test", "installed", "open_panel", "window"]
+__all__ = ["OpenPanel", "_no_thread_outlives_the_test", "installed", "open_panel", "pace", "window"]
 
 SHA = "0" * 64
 DONE = [2, 3, 5]

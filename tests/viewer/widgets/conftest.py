@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 
 from napari_ddmd.case import Case
+from napari_ddmd.run_history import Pace
 from napari_ddmd.viewer.widgets import model_box
 from napari_ddmd.viewer.widgets.model_box import Installed
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
@@ -21,8 +22,18 @@ def _no_thread_outlives_the_test() -> Iterator[None]:
     assert QThreadPool.globalInstance().waitForDone(20_000)
 
 
+PACE = Pace(voxel_s=1e-8, slice_s=0.01, call_s=0.001, row_s=0.001)
+
+
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path) -> Installed:
+def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
+    """Found without a measurement, which takes a second of each window: of a computer where nothing was run before."""
+    monkeypatch.setattr("napari_ddmd.cost.measure_pace", lambda *_: PACE)
+    return PACE
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path, pace: Pace) -> Installed:
     """A computer with one tiny model and no GPU."""
     here = Installed((tiny_model_folder,), "tiny", ("cpu",), ("ddim", "dpm-solver++", "ddpm"))
     monkeypatch.setattr(model_box, "find_installed", lambda: here)

@@ -19,6 +19,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt, QThreadPool, QTimer
 
 from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.cost import measure_pace
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import InferenceError, segment
 from napari_ddmd.viewer.acceptance import acceptance_of
@@ -954,8 +955,11 @@ def test_a_run_without_one_image_is_a_choice_of_the_user(window: Window, gated: 
     assert "T1ce is missing" in panel.run_bar.status.text()
 
 
-def test_the_cost_follows_the_choice_of_slices(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
-    _viewer, panel = window
+def test_the_cost_follows_the_choice_of_slices(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ddmd.cost.measure_pace", measure_pace)  # the measurement itself
+    _viewer, panel = open_panel(case)
     cost = panel.sampling_box.cost
     qtbot.waitUntil(lambda: "for 6 slices" in cost.text() or "for 7 slices" in cost.text(), timeout=30_000)
     choose(panel, 3, 4)
