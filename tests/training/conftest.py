@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
+from torch import Tensor
 
 from napari_ddmd.case import MODALITIES
 from src_training.__main__ import main, parse
@@ -89,3 +92,15 @@ def tiny_run(cohort: Path, tiny_out: Path) -> Run:
 def tiny_copy(tiny_out: Path, tmp_path: Path) -> Path:
     """A copy of the finished run, to be changed."""
     return shutil.copytree(tiny_out, tmp_path / "copy")
+
+
+def stop_at(call: int, loss: Callable[..., dict[str, Tensor]]) -> Callable[..., dict[str, Tensor]]:
+    """The loss, but the user loses patience at a call of the given number."""
+    calls = count(1)
+
+    def stopped(*arguments: Any) -> dict[str, Tensor]:
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        return loss(*arguments)
+
+    return stopped

@@ -18,9 +18,10 @@ from torch import nn
 
 from src_training.__main__ import main
 from src_training.checkpoint import Checkpoint
+from src_training.diffusion import DiffusionTask
 from src_training.recipe import RecipeError
 
-from .conftest import PATIENTS
+from .conftest import PATIENTS, stop_at
 
 ROOT = Path(__file__).parents[2]
 TRAINING = ("diffusion", "--diffusion.iterations", "120", "--diffusion.checkpoint-every", "5")
@@ -187,10 +188,12 @@ def test_ways_of_working_may_change_after_a_training(tiny_copy: Path) -> None:
     assert {path: path.read_bytes() for path in tiny_copy.rglob("*.safetensors")} == before
 
 
-def test_a_limit_on_the_size_of_files_leaves_the_last_state(tiny_copy: Path) -> None:
+def test_a_limit_on_the_size_of_files_leaves_the_last_state(tiny_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, words = tiny_copy / "final" / "diffusion", (*TRAINING, "--out", str(tiny_copy))
     begin_again(folder)
-    kill_often(folder / "state.pt", *words, times=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(DiffusionTask, "loss", stop_at(7, DiffusionTask.loss))
+        assert main(words) == 130
     before = (folder / "state.pt").read_bytes()
     limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (len(before) // 2, resource.RLIM_INFINITY))
     full = python("-m", "src_training", *words, preexec_fn=limit)

@@ -7,15 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
 from src_training import distributed
 from src_training.__main__ import main
@@ -23,7 +19,7 @@ from src_training.checks import check_recipe
 from src_training.diffusion import DiffusionTask
 from src_training.recipe import RecipeError
 
-from .conftest import tiny_recipe
+from .conftest import stop_at, tiny_recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,18 +88,6 @@ def test_two_processes_go_on_where_one_was_stopped(
     assert done.returncode == 0, done.stderr
 
     assert_same_training(tmp_path / "one", folder)
-
-
-def stop_at(call: int, loss: Callable[..., dict[str, Tensor]]) -> Callable[..., dict[str, Tensor]]:
-    """The loss, but the user loses patience at a call of the given number."""
-    calls = count(1)
-
-    def stopped(*arguments: Any) -> dict[str, Tensor]:
-        if next(calls) == call:
-            raise KeyboardInterrupt
-        return loss(*arguments)
-
-    return stopped
 
 
 def test_two_processes_make_the_same_autoencoders_and_maps(tiny_copy: Path, tmp_path: Path) -> None:

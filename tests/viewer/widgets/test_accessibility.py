@@ -51,7 +51,8 @@ def test_every_word_of_the_panel_can_be_read(panel: SegmentationPanel, qtbot: Qt
     assert window.size() == window.size().boundedTo(small_screen()), f"The window is {window.size()}"
 
 
-def test_every_input_has_a_name(panel: SegmentationPanel, qtbot: QtBot) -> None:
+def test_every_input_has_a_name_and_the_tab_key_walks_downwards(panel: SegmentationPanel, qtbot: QtBot) -> None:
+    """From the layouts to the tabs, through the tab in front, to the Run button."""
     found: list[str] = []
     for tab in range(panel.tabs.count()):
         panel.tabs.setCurrentIndex(tab)
@@ -59,9 +60,6 @@ def test_every_input_has_a_name(panel: SegmentationPanel, qtbot: QtBot) -> None:
         found += [f"{panel.tabs.tabText(tab)}: {text}" for text in nameless(panel)]
     assert not found, "\n".join(sorted(set(found)))
 
-
-def test_the_tab_key_walks_downwards(panel: SegmentationPanel, qtbot: QtBot) -> None:
-    """From the layouts to the tabs, through the tab in front, to the Run button."""
     for tab in range(panel.tabs.count()):
         panel.tabs.setCurrentIndex(tab)
         qtbot.wait(50)
