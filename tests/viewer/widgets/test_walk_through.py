@@ -127,6 +127,7 @@ def answer_save_dialog(folder: Path) -> None:
     dialog.accept()
 
 
+@pytest.mark.on_screen
 def test_a_reading_from_open_to_reopen(
     make_napari_viewer: Callable[..., Any],
     installed: object,
