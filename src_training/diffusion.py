@@ -338,6 +338,8 @@ def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
     recipe = run.recipe.to_dict()
     model = settings.to_dict()
     del model["sampling"], model["denoiser"]["members"]  # each is trained as if it were alone
+    if not settings.diffusion.scaled_input:
+        del model["diffusion"]["scaled_input"]  # as of trainings before there was any
     return {
         "model": model,
         "diffusion": {key: value for key, value in recipe["diffusion"].items() if key != "checkpoint_every"},

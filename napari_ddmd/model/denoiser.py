@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.model.residual import make_lean
+from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import ModelSettings
 
 
@@ -94,13 +95,19 @@ class Denoiser(PatchedUNet):
     Parameters
     ----------
     settings
-        Variant (number of input channels), widths, and whether the variance is learned.
+        Variant (number of input channels), widths, whether the variance is learned and the noisy mask scaled.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
         inputs = image_channels(settings) + settings.uses_inter + settings.uses_intra + 1
-        super().__init__(settings, inputs, outputs=2 if settings.diffusion.learned_variance else 1)
-        self.learned_variance = settings.diffusion.learned_variance
+        diffusion = settings.diffusion
+        super().__init__(settings, inputs, outputs=2 if diffusion.learned_variance else 1)
+        self.learned_variance = diffusion.learned_variance
+        self._input_scales: Tensor | None = None
+        if diffusion.scaled_input and diffusion.prediction == "x0":
+            with torch.device("cpu"):  # wherever the weights are made
+                schedule = NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+                self._input_scales = schedule.alphas_cumprod.sqrt().float()
 
     def forward(self, x_t: Tensor, t: Tensor, conditioning: Tensor) -> tuple[Tensor, Tensor | None]:
         """One evaluation.
@@ -121,6 +128,8 @@ class Denoiser(PatchedUNet):
         """
         if conditioning.shape[2:] == x_t.shape[2:]:
             conditioning = self.patches(conditioning)
+        if self._input_scales is not None:
+            x_t = x_t * self._input_scales.to(x_t)[t].view(-1, 1, 1, 1)
         output = self.evaluate(torch.cat([conditioning, self.patches(x_t)], dim=1), t)
         if not self.learned_variance:
             return output, None

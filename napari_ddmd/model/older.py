@@ -16,6 +16,7 @@ _NO_CONTEXT: Final[dict[str, Any]] = {"slices": 0, "step_mm": 3.0}
 _EARLIER: Final[dict[str, dict[str, Any]]] = {
     "sampling": {"min_part": 0.0} | UNSHARED,
     "denoiser": {"members": 1},
+    "diffusion": {"scaled_input": False},
 }
 """What settings mean that do not say it, by group."""
 

@@ -105,6 +105,12 @@ class DiffusionSettings:
     """What the network's output means. With ``x0`` it is the logit of the lesion probability."""
     learned_variance: bool = False
     """Whether a second output channel interpolates the reverse variance (Improved DDPM)."""
+    scaled_input: bool = False
+    """Whether the noisy mask enters the denoiser times √ᾱ_t, so that next to nothing does where it is all noise.
+
+    √ᾱ_t x_t is the best linear estimate of a clean mask of mean 0 and variance 1. Only where the clean mask is
+    predicted; not in the paper.
+    """
     inter_scale: float = 1.0
     """The inter map is divided by this before it enters the denoiser (1 in the paper)."""
     intra_scale: float = 1.0

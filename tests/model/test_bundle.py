@@ -105,6 +105,18 @@ def test_a_model_from_before_shared_guesses_draws_as_it_did(tmp_path: Path) -> N
     assert sampling.healthy_below == 0
 
 
+def test_a_model_from_before_scaled_inputs_takes_them_as_they_are(tmp_path: Path) -> None:
+    folder = save_bundle(tmp_path, untrained_bundle())
+
+    def make_older(description: dict[str, Any]) -> None:
+        del description["settings"]["diffusion"]["scaled_input"]
+        text = json.dumps(description["settings"], sort_keys=True)
+        description["settings_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+
+    edit(folder, make_older)
+    assert not read_bundle(folder).settings.diffusion.scaled_input
+
+
 @pytest.mark.parametrize("bound", [1.0, -0.1, float("nan")])
 def test_an_impossible_bound_is_refused(bound: float) -> None:
     settings = untrained_bundle().settings.to_dict()

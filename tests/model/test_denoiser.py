@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from napari_ddmd.model.denoiser import Denoiser, condition
+from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import (
     ContextSettings,
     DenoiserSettings,
@@ -57,6 +58,28 @@ def test_learned_variance_is_a_second_channel() -> None:
     output, variance = Denoiser(settings)(torch.randn(1, 1, 16, 16), torch.tensor([3]), torch.rand(1, 6, 16, 16))
     assert variance is not None
     assert output.shape == variance.shape == (1, 1, 16, 16)
+
+
+def test_the_noisy_mask_enters_times_the_signal_that_is_left_in_it() -> None:
+    torch.manual_seed(0)
+    plain = Denoiser(ALONE).eval()
+    scaled = Denoiser(replace(ALONE, diffusion=DiffusionSettings(scaled_input=True))).eval()
+    scaled.load_state_dict(plain.state_dict())
+    schedule = NoiseSchedule.linear()
+    x, b, t = torch.randn(3, 1, 16, 16), torch.rand(3, 6, 16, 16), torch.tensor([0, 400, 999])
+    signal = schedule.alphas_cumprod[t].sqrt().float().view(-1, 1, 1, 1)
+    torch.testing.assert_close(scaled(x, t, b)[0], plain(signal * x, t, b)[0])
+    assert signal[2] < 0.01  # next to nothing of pure noise
+
+
+def test_a_scaled_input_is_there_wherever_the_weights_were_made() -> None:
+    settings = replace(ALONE, diffusion=DiffusionSettings(scaled_input=True))
+    scaled = Denoiser(settings)
+    with torch.device("meta"):
+        empty = Denoiser(settings)
+    empty.load_state_dict(scaled.state_dict(), assign=True)
+    x, b, t = torch.randn(1, 1, 16, 16), torch.rand(1, 6, 16, 16), torch.tensor([400])
+    torch.testing.assert_close(empty.eval()(x, t, b)[0], scaled.eval()(x, t, b)[0])
 
 
 def test_timestep_and_condition_matter() -> None:

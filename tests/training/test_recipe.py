@@ -38,6 +38,7 @@ FROM_THE_PAPER = {
     "model.sampling.steps": 1000,  # "for t from T to 1"
     "model.diffusion.inter_scale": 1.0,  # Eq 15 concatenates the maps as they are
     "model.diffusion.intra_scale": 1.0,
+    "model.diffusion.scaled_input": False,  # and x_t, too
     "discrepancies.scale_maps": False,
     "discrepancies.out_of_fold": False,  # Section 3.2 has one AE-1 and one AE-2
     # Section 4.4 and 5.1
