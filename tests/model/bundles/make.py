@@ -100,6 +100,8 @@ def make(folder: Path) -> None:
         arguments = [2]
     if folder.name.endswith("-turns"):
         settings = replace(settings, denoiser=replace(settings.denoiser, members=2))
+    if folder.name.endswith("-scaled"):
+        settings = replace(settings, diffusion=replace(settings.diffusion, scaled_input=True))
     torch.manual_seed(0)
     networks = DdmdNetworks(settings, *arguments)
     with torch.no_grad():
