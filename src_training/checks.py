@@ -164,6 +164,11 @@ def _problems(recipe: Recipe, *, trains: bool) -> Iterator[str]:
         )
     if model.variant == "full" and model.autoencoder.members < 2:
         yield "model.variant full needs model.autoencoder.members of at least 2: the intra map is their spread"
+    if model.diffusion.scaled_input and model.diffusion.prediction != "x0":
+        yield (
+            f"model.diffusion.scaled-input goes with prediction x0 only, not {model.diffusion.prediction}: "
+            "nothing else can be told without the noise; leave one of the two out"
+        )
     if model.diffusion.learned_variance and model.diffusion.prediction != "epsilon":
         yield (
             f"model.diffusion.learned-variance goes with prediction epsilon only, not {model.diffusion.prediction}: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -189,6 +189,8 @@ def activation_bytes(settings: ModelSettings, batch: int, dtype: torch.dtype) ->
         held.append(tensor)
         return tensor
 
+    # A scaled input needs the noise schedule's numbers, which fake tensors have not; it keeps one mask more.
+    settings = replace(settings, diffusion=replace(settings.diffusion, scaled_input=False))
     with FakeTensorMode():
         subject = Subject(Denoiser(settings), settings, torch.device("cpu"), dtype)
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

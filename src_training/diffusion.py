@@ -24,7 +24,7 @@ from src_training.files import read_array, read_json, read_tensors, write_json
 from src_training.loop import LoopSettings, keep_weights, make_fabric, train
 from src_training.preview import flair, side_by_side
 from src_training.recipe import DiffusionRecipe, Recipe, RecipeError, own_system, synthetic_slices
-from src_training.run import Run, Split
+from src_training.run import Run, Split, told_process
 from src_training.start import start_of
 
 WEIGHTS = "denoiser.safetensors"
@@ -338,10 +338,8 @@ def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
     recipe = run.recipe.to_dict()
     model = settings.to_dict()
     del model["sampling"], model["denoiser"]["members"]  # each is trained as if it were alone
-    if not settings.diffusion.scaled_input:
-        del model["diffusion"]["scaled_input"]  # as of trainings before there was any
     return {
-        "model": model,
+        "model": model | {"diffusion": told_process(settings)},
         "diffusion": {key: value for key, value in recipe["diffusion"].items() if key != "checkpoint_every"},
         "pretraining": run.pretraining_fingerprint,
         "slices": recipe["slices"],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from napari_ddmd.model.settings import ModelSettings
 from src_training.files import read_json
 from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, meets_synthetic, own_system
 from src_training.start import PATIENTS_APART, refuse_seen, start_of
@@ -279,6 +280,14 @@ class Split:
 
 def _again(path: Path) -> str:
     return f"delete {path.parent} and give the same command again"
+
+
+def told_process(settings: ModelSettings) -> dict[str, Any]:
+    """The diffusion settings that weights depend on, in the words of trainings before the input was scaled by any."""
+    told = settings.to_dict()["diffusion"]
+    if not told["scaled_input"]:
+        del told["scaled_input"]
+    return dict(told)
 
 
 def anatomy_files(settings: PretrainingRecipe) -> list[Path]:

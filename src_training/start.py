@@ -20,6 +20,8 @@ from src_training.recipe import PRESETS, DiscrepancyRecipe, Recipe, RecipeError,
 
 STARTED_PATIENTS = 80
 """Synthetic patients beside the run's own, unless their number is given."""
+STARTED_RATE = 5e-4
+"""Most that the denoiser's learning rate rises to, unless it is given: a higher one is for random weights."""
 PATIENTS_APART = 2**31
 """Between the seeds of a run and of its synthetic patients: the autoencoders may have seen those that others have."""
 
@@ -48,15 +50,17 @@ def own_preset(place: str) -> Recipe:
 
 
 def started(base: Recipe, place: str) -> Recipe:
-    """A recipe with the networks of a model in the place of its own, and fewer synthetic patients."""
-    start, settings = _read(place), base.pretraining
+    """A recipe with the networks of a model in the place of its own, fewer synthetic patients, and a lower rate."""
+    start, settings, diffusion = _read(place), base.pretraining, base.diffusion
     fewer = replace(settings, patients=min(settings.patients, STARTED_PATIENTS))
+    slower = replace(diffusion, learning_rate=min(diffusion.learning_rate, STARTED_RATE))
     return replace(
         base,
         name=f"{start.name}-adapted",
         model=_unscaled(start.settings),
         discrepancies=DiscrepancyRecipe(),
         pretraining=fewer,
+        diffusion=slower,
     )
 
 

@@ -104,7 +104,7 @@ class Denoiser(PatchedUNet):
         super().__init__(settings, inputs, outputs=2 if diffusion.learned_variance else 1)
         self.learned_variance = diffusion.learned_variance
         self._input_scales: Tensor | None = None
-        if diffusion.scaled_input and diffusion.prediction == "x0":
+        if diffusion.scaled_input:
             with torch.device("cpu"):  # wherever the weights are made
                 schedule = NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
                 self._input_scales = schedule.alphas_cumprod.sqrt().float()

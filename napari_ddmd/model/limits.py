@@ -75,6 +75,8 @@ def _problems(settings: ModelSettings) -> Iterator[str]:
     normalisation, denoiser, sampling = settings.normalisation, settings.denoiser, settings.sampling
     if normalisation.lower_percentile >= normalisation.upper_percentile:
         yield "normalisation.lower_percentile must be below the upper one"
+    if settings.diffusion.scaled_input and settings.diffusion.prediction != "x0":
+        yield f"diffusion.scaled_input goes with prediction x0 only, not {settings.diffusion.prediction}"
     if any(level >= len(denoiser.channels) for level in denoiser.attention_levels):
         yield f"denoiser.attention_levels must be below {len(denoiser.channels)}, the number of levels"
     if sampling.steps > settings.diffusion.timesteps:

@@ -106,10 +106,10 @@ class DiffusionSettings:
     learned_variance: bool = False
     """Whether a second output channel interpolates the reverse variance (Improved DDPM)."""
     scaled_input: bool = False
-    """Whether the noisy mask enters the denoiser times √ᾱ_t, so that next to nothing does where it is all noise.
+    """Whether the noisy mask enters the denoiser times √ᾱ_t, so that almost nothing enters where it is all noise.
 
-    √ᾱ_t x_t is the best linear estimate of a clean mask of mean 0 and variance 1. Only where the clean mask is
-    predicted; not in the paper.
+    √ᾱ_t x_t is the best linear estimate of a clean mask of mean 0 and variance 1. Only with the prediction ``x0``; not
+    in the paper.
     """
     inter_scale: float = 1.0
     """The inter map is divided by this before it enters the denoiser (1 in the paper)."""

@@ -24,7 +24,7 @@ from src_training.diffusion import ConditionedBatches, loop_settings
 from src_training.files import read_tensors, write_json
 from src_training.loop import LoopSettings, Task, keep_weights, make_fabric, train
 from src_training.recipe import Recipe, RecipeError
-from src_training.run import Run, Split
+from src_training.run import Run, Split, told_process
 from src_training.synthetic_patients import prepare_synthetic
 
 NETWORKS: dict[str, Callable[[Recipe], nn.Module]] = {
@@ -127,7 +127,7 @@ def fingerprint(run: Run) -> dict[str, Any]:
             "pretraining": run.pretraining_fingerprint,
         }
         if name == "cimd":
-            own["process"] = model["diffusion"]
+            own["process"] = told_process(run.recipe.model)
     else:
         own = {"baselines": dict(recipe["baselines"])}
     for settings in own.values():

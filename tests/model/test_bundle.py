@@ -117,6 +117,13 @@ def test_a_model_from_before_scaled_inputs_takes_them_as_they_are(tmp_path: Path
     assert not read_bundle(folder).settings.diffusion.scaled_input
 
 
+def test_a_model_cannot_scale_its_input_and_tell_the_noise() -> None:
+    settings = untrained_bundle().settings.to_dict()
+    settings["diffusion"] |= {"scaled_input": True, "prediction": "epsilon"}
+    with pytest.raises(ValueError, match="scaled_input goes with prediction x0 only, not epsilon"):
+        ModelSettings.from_dict(settings)
+
+
 @pytest.mark.parametrize("bound", [1.0, -0.1, float("nan")])
 def test_an_impossible_bound_is_refused(bound: float) -> None:
     settings = untrained_bundle().settings.to_dict()

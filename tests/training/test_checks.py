@@ -25,6 +25,15 @@ def test_presets_are_sound() -> None:
     check_recipe(tiny_recipe(Path("data"), Path("run")))
 
 
+@pytest.mark.parametrize("prediction", ["epsilon", "v"])
+def test_a_scaled_input_goes_with_x0_only(prediction: str) -> None:
+    options = ["--model.diffusion.scaled-input", "--model.diffusion.prediction"]
+
+    check_recipe(parse([*options, "x0"]))
+    with pytest.raises(RecipeError, match=rf"^model.diffusion.scaled-input .*, not {prediction}: [^\n]*$"):
+        check_recipe(parse([*options, prediction]))
+
+
 @pytest.mark.parametrize("prediction", ["x0", "v"])
 def test_learned_variance_goes_with_epsilon_only(prediction: str) -> None:
     options = ["--model.diffusion.learned-variance", "--model.diffusion.prediction"]

@@ -65,6 +65,13 @@ def test_activations_are_what_autograd_keeps() -> None:
     assert activation_bytes(settings, 3, torch.float32) == pytest.approx(real, rel=0.02)
 
 
+def test_activations_of_a_scaled_input_are_counted() -> None:
+    small = replace(ModelSettings(), frame=replace(ModelSettings().frame, size=64))
+    scaled = replace(small, diffusion=replace(small.diffusion, scaled_input=True))
+
+    assert activation_bytes(scaled, 2, torch.float32) == activation_bytes(small, 2, torch.float32)
+
+
 def test_activations_grow_with_the_batch_and_shrink_with_the_precision() -> None:
     settings = replace(ModelSettings(), frame=replace(ModelSettings().frame, size=64))
     one, four = (activation_bytes(settings, batch, torch.float32) for batch in (1, 4))

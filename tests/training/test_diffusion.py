@@ -28,7 +28,7 @@ from src_training.diffusion import (
 )
 from src_training.discrepancies import make_discrepancies
 from src_training.recipe import DiffusionRecipe, RecipeError
-from src_training.run import Run
+from src_training.run import Run, told_process
 
 from .conftest import tiny_recipe
 
@@ -74,6 +74,14 @@ def test_the_last_timestep_is_never_passed() -> None:
 
 def test_timesteps_come_from_the_generator_alone() -> None:
     assert torch.equal(draw_timesteps(9, 100, 3.0, generator(1)), draw_timesteps(9, 100, 3.0, generator(1)))
+
+
+def test_weights_of_before_there_was_a_scaled_input_are_those_of_a_plain_one() -> None:
+    plain = settings_of("x0", False)
+    scaled = replace(plain, diffusion=replace(plain.diffusion, scaled_input=True))
+
+    assert told_process(plain).keys() == plain.to_dict()["diffusion"].keys() - {"scaled_input"}
+    assert told_process(scaled) == scaled.to_dict()["diffusion"]
 
 
 @pytest.mark.parametrize(("prediction", "learned_variance"), KINDS)

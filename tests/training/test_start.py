@@ -23,9 +23,9 @@ from src_training.dataset import Slices
 from src_training.dry_run import dry_run
 from src_training.files import read_array
 from src_training.publish import published
-from src_training.recipe import RecipeError
+from src_training.recipe import RecipeError, preset
 from src_training.run import Run
-from src_training.start import PATIENTS_APART, STARTED_PATIENTS, start_of
+from src_training.start import PATIENTS_APART, STARTED_PATIENTS, STARTED_RATE, start_of
 
 from .conftest import PATIENTS, succeed, tiny_words, write_patient
 
@@ -64,6 +64,15 @@ def test_the_networks_are_the_models(fold0: Path, cohort: Path, tmp_path: Path) 
     assert recipe.model.denoiser.channels == load_bundle(fold0).settings.denoiser.channels
     assert (recipe.pretraining.patients, recipe.fold, recipe.name) == (STARTED_PATIENTS, "final", "compact-adapted")
     assert parse(["--start-from", str(fold0), "--pretraining.patients", "7"]).pretraining.patients == 7
+
+
+def test_a_model_learns_on_at_a_lower_rate_than_from_nothing(fold0: Path) -> None:
+    def rate(*more: str) -> float:
+        return parse(["--start-from", str(fold0), *more]).diffusion.learning_rate
+
+    assert rate("--preset", "small") == rate() == STARTED_RATE < preset("small").diffusion.learning_rate
+    assert rate("--preset", "paper") == preset("paper").diffusion.learning_rate < STARTED_RATE
+    assert rate("--preset", "small", "--diffusion.learning-rate", "1e-3") == 1e-3
 
 
 def test_autoencoders_and_scales_are_kept_and_the_denoiser_learns_on(fold0: Path, started_out: Path) -> None:

@@ -471,7 +471,8 @@ def test_a_mark_of_another_mask_does_not_count(window: Window, open_panel: OpenP
     assert acceptance_of(viewer.layers["lesion"]) is None
 
 
-def test_steps_that_are_stopped_leave_the_window_as_it_was(saved: Saved, open_panel: OpenPanel) -> None:
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.torture)])
+def test_steps_that_are_stopped_leave_the_window_as_it_was(saved: Saved, open_panel: OpenPanel, every: bool) -> None:
     viewer, panel = open_panel()
     viewer.add_points([[1, 2, 3]])
     session = read_session(saved[0])
@@ -480,7 +481,8 @@ def test_steps_that_are_stopped_leave_the_window_as_it_was(saved: Saved, open_pa
     close_case(panel, loaded.case)
     viewer.layers.remove("drawn")
     loaded = load(saved[0], session, find_images(saved[0], session.case))
-    for count in (1, len(everything) // 2, len(everything) - 1):
+    few = (1, len(everything) // 2, len(everything) - 1)
+    for count in range(1, len(everything)) if every else few:
         steps = steps_into_window(loaded, panel, make_layers(loaded))
         for _ in range(count):
             next(steps)

@@ -27,7 +27,7 @@ PACE = Pace(voxel_s=1e-8, slice_s=0.01, call_s=0.001, row_s=0.001)
 
 @pytest.fixture
 def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
-    """Found without a measurement, which takes a second of each window: of a computer where nothing was run before."""
+    """A pace that is not measured, which would take a second in each window."""
     monkeypatch.setattr("napari_ddmd.cost.measure_pace", lambda *_: PACE)
     return PACE
 
