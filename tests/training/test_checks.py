@@ -25,22 +25,16 @@ def test_presets_are_sound() -> None:
     check_recipe(tiny_recipe(Path("data"), Path("run")))
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "v"])
-def test_a_scaled_input_goes_with_x0_only(prediction: str) -> None:
-    options = ["--model.diffusion.scaled-input", "--model.diffusion.prediction"]
+@pytest.mark.parametrize(("setting", "its"), [("scaled-input", "x0"), ("learned-variance", "epsilon")])
+@pytest.mark.parametrize("prediction", ["x0", "v", "epsilon"])
+def test_some_settings_go_with_one_prediction_only(setting: str, its: str, prediction: str) -> None:
+    recipe = parse([f"--model.diffusion.{setting}", "--model.diffusion.prediction", prediction])
 
-    check_recipe(parse([*options, "x0"]))
-    with pytest.raises(RecipeError, match=rf"^model.diffusion.scaled-input .*, not {prediction}: [^\n]*$"):
-        check_recipe(parse([*options, prediction]))
-
-
-@pytest.mark.parametrize("prediction", ["x0", "v"])
-def test_learned_variance_goes_with_epsilon_only(prediction: str) -> None:
-    options = ["--model.diffusion.learned-variance", "--model.diffusion.prediction"]
-
-    check_recipe(parse([*options, "epsilon"]))
-    with pytest.raises(RecipeError, match=rf"^model.diffusion.learned-variance .*, not {prediction}: [^\n]*$"):
-        check_recipe(parse([*options, prediction]))
+    if prediction == its:
+        check_recipe(recipe)
+        return
+    with pytest.raises(RecipeError, match=rf"^model.diffusion.{setting} .*, not {prediction}: [^\n]*$"):
+        check_recipe(recipe)
 
 
 @pytest.mark.parametrize(

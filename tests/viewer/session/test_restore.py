@@ -172,6 +172,7 @@ def saved(request: pytest.FixtureRequest, kept: tuple[Path, dict[str, Saved]]) -
     return made["saved"]
 
 
+@pytest.mark.usefixtures("worked")  # the window of before stays open, whichever test comes first
 def test_a_session_reopens_in_another_window(
     saved: Saved, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot
 ) -> None:
