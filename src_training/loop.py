@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
 import warnings
 from collections import deque
@@ -155,7 +157,7 @@ def train(
     start, earlier = checkpoint.load()
     began = time.perf_counter() - earlier
     loader = DataLoader(batches, batch_size=None, sampler=range(start, settings.steps), num_workers=workers)
-    on_device: Any = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+    reader = _quiet_reader(loader)
     latest: deque[dict[str, Tensor]] = deque(maxlen=settings.log_every)
     net.train()
     with (
@@ -165,10 +167,10 @@ def train(
     ):
         # A scaler leaves steps out that overflow, often the first; the rate goes by the step all the same.
         warnings.filterwarnings("ignore", "Detected call of .lr_scheduler.step")
-        for step, batch in zip(range(start, settings.steps), on_device, strict=True):
+        for step, batch in zip(range(start, settings.steps), reader, strict=True):
             number = _step_seed(seed, step)
             torch.manual_seed(number + (fabric.global_rank << 24))  # of dropout, which takes no generator
-            drawn = task.draw(batch, torch.Generator(device=fabric.device).manual_seed(number))
+            drawn = task.draw(fabric.to_device(batch), torch.Generator(device=fabric.device).manual_seed(number))
             if fabric.world_size > 1 and len(drawn[0]) % (fabric.world_size * settings.accumulate):
                 raise RecipeError(
                     f"{folder}: a batch of {len(drawn[0])} cannot be divided into {settings.accumulate} equal parts on "
@@ -234,6 +236,20 @@ def keep_weights(path: Path, model: nn.Module) -> None:
 def _step_seed(seed: int, step: int) -> int:
     """Seed of what is random in one step. Torch's generator on a CPU heeds its lower 32 bits alone."""
     return seed << 32 | (step + seed * _ODD) % 2**32
+
+
+def _quiet_reader(loader: DataLoader[tuple[Tensor, ...]]) -> Iterator[tuple[Tensor, ...]]:
+    """Iterate over the batches without torch's handler of the signal that a process of the loader has died.
+
+    It raises in the midst of whatever runs, say the closing of a file or the handling of the loader's own error, which
+    comes without it, too, in seconds.
+    """
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    handler = signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL
+    batches = iter(loader)
+    signal.signal(signal.SIGCHLD, handler)
+    return batches
 
 
 @contextmanager

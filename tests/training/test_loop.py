@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import time
@@ -204,6 +205,26 @@ class KilledReader(Numbered):
 def test_a_reader_that_is_killed_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"a process that read slices ahead died, .* fewer --workers [^\n]*$"):
         run(tmp_path, batches=KilledReader(), workers=1)
+
+
+@pytest.mark.fault("Output whole or absent")
+@pytest.mark.skipif(os.name != "posix", reason="kills a process the POSIX way")
+def test_a_reader_that_dies_does_not_break_into_a_step(tmp_path: Path) -> None:
+    """Torch raises in whatever runs at the time, say in the closing of a file, and the fault is another then."""
+    whole_steps: list[int] = []
+
+    def kill(losses: dict[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
+        (reader,) = multiprocessing.active_children()
+        os.kill(reader.pid or 0, signal.SIGKILL)
+        time.sleep(0.5)
+        whole_steps.append(4)
+        return losses
+
+    with pytest.raises(RecipeError, match=r"a process that read slices ahead died"):
+        run(tmp_path, At(4, kill), workers=1)
+
+    assert whole_steps == [4]
+    assert [entry["step"] for entry in log_of(tmp_path)][:5] == [*range(5)]
 
 
 def test_it_learns_and_returns_a_model_in_evaluation_mode(whole: nn.Module, tmp_path: Path) -> None:
