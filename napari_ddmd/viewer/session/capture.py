@@ -85,6 +85,11 @@ class Snapshot:
     copies: Mapping[str, NDArray[Any]]
     left_out: tuple[str, ...]
 
+    @property
+    def masks(self) -> list[NDArray[Any]]:
+        """The lesion and the further masks ``(S, H, W)``, as they go into the file."""
+        return [array for name, array in self.copies.items() if name == "lesion" or name.startswith(_MASKS)]
+
 
 def capture(panel: SegmentationPanel) -> Snapshot:
     """Take the session of the case that a panel shows.

@@ -78,7 +78,7 @@ class SegmentationPanel(QWidget):
         self.result_box, self.lesion_box = self.look_tab.result_box, self.lesion_tab.lesion_box
         self.save_button = self.save_tab.save_button
         self.save_button.mask_saved.connect(self.lesion_tab.autosave_box.saved)
-        self.case_closer = CaseCloser(self)
+        self.case_closer = CaseCloser(self, links)
         for saves in (self.save_button, self.save_tab.session_box):
             saves.mask_saved.connect(self.case_closer.note_saved)
         self._lay_out()

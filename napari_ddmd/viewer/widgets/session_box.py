@@ -70,7 +70,7 @@ class SessionBox(QWidget):
     Signals
     -------
     mask_saved
-        The case, and its lesion ``(S, H, W)`` that is on disk now.
+        The case, and one of its masks ``(S, H, W)`` that is on disk now.
     opening_changed
         A session is being opened, or is not any more.
     """
@@ -248,8 +248,8 @@ class SessionBox(QWidget):
             show_warning(self._progress.remark)
         if snapshot is None:
             return
-        if "lesion" in snapshot.copies:
-            self.mask_saved.emit(snapshot.case, snapshot.copies["lesion"])
+        for mask in snapshot.masks:
+            self.mask_saved.emit(snapshot.case, mask)
         if snapshot.left_out:
             names = ", ".join(f'"{name}"' for name in snapshot.left_out)
             show_warning(f"Not part of the session, since they are not of its case: {names}")

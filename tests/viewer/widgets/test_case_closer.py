@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.layers._layer_actions import _duplicate_layer
 from qtpy.QtWidgets import QMessageBox
 
 from napari_ddmd.case import Case
 from napari_ddmd.viewer.four_panels import Arrangement
-from napari_ddmd.viewer.layer_tag import is_of
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments, is_of
 from tests.viewer.conftest import add_case, add_plain_images
 from tests.viewer.widgets.conftest import OpenPanel
 
@@ -59,3 +60,50 @@ def close_layers_of_no_case(viewer: Any, panel: Any, case: Case) -> None:
     viewer.add_labels(np.zeros(case.grid.shape, np.uint8), name="drawn")
     panel.case_box.close_button.click()
     assert [layer.name for layer in viewer.layers] == ["drawn"]
+
+
+def test_edits_of_a_mask_that_was_opened_or_copied_are_asked_for(
+    open_panel: OpenPanel, case: Case, answers: list[bool]
+) -> None:
+    viewer, panel = open_panel(case)
+    mask = np.zeros(case.grid.shape, np.uint8)
+    mask[3, 10:20, 10:20] = 1
+    opened = viewer.add_labels(mask.copy(), name="Small_mask", **grid_arguments(case, Role.LESION))
+
+    def asks() -> bool:
+        answers[:] = [False]
+        panel.case_box.close_button.click()
+        assert panel.desk.case is case
+        return not answers
+
+    opened.paint((4, 15, 15), 1)
+    assert asks()
+    panel.save_button.mask_saved.emit(case, opened.data.copy())
+    viewer.layers.selection.active = opened
+    _duplicate_layer(viewer.layers)
+    copy = viewer.layers["Small_mask copy"]
+    copy.paint((5, 15, 15), 1)
+    assert asks()
+    copy.undo()
+    answers.clear()
+    panel.case_box.close_button.click()  # all is on disk
+    assert panel.desk.case is None
+
+
+def test_a_copy_of_a_lesion_that_was_not_saved_is_asked_for(
+    open_panel: OpenPanel, case: Case, answers: list[bool]
+) -> None:
+    viewer, panel = open_panel(case)
+    lesion = panel.desk.results_of(case).lesion
+    lesion.restore(np.ones(case.grid.shape, np.uint8), np.zeros(case.grid.shape, np.uint8), 0.5)
+    viewer.layers.selection.active = lesion.layer
+    _duplicate_layer(viewer.layers)
+    with lesion.editing("clearing") as data:
+        data[:] = 0
+    panel.save_button.mask_saved.emit(case, lesion.data.copy())
+    answers.append(False)
+    panel.case_box.close_button.click()  # what the lesion was is in the copy alone
+    assert panel.desk.case is case
+    panel.save_button.mask_saved.emit(case, viewer.layers["lesion copy"].data.copy())
+    panel.case_box.close_button.click()
+    assert panel.desk.case is None
