@@ -203,11 +203,11 @@ class ResultLayers:
 
     def set_threshold(self, threshold: float) -> None:
         """Make the lesion anew from the probability; slices that were edited by hand stay."""
-        if threshold == self.threshold:
-            return
-        self.threshold = threshold
-        if self.volumes is not None:
-            self.lesion.set_threshold(self.volumes.mask(threshold), threshold, self.done)
+        if threshold != self.threshold:
+            self.threshold = threshold
+            # Undo comes back to it, also where there is nothing to cut yet.
+            mask = self.lesion.written if self.volumes is None else self.volumes.mask(threshold)
+            self.lesion.set_threshold(mask, threshold, self.done)
 
     def release(self, slices: Iterable[int]) -> None:
         """Give slices that were edited by hand back to the model, which has said something of them."""

@@ -201,6 +201,22 @@ def test_the_threshold_makes_the_lesion_anew(
     assert viewer.layers["lesion"].data[5].sum() == slice_result(case, 5).mask().sum() + 1
 
 
+def test_undo_comes_back_to_a_threshold_that_was_set_before_the_first_result(
+    results: ResultLayers, case: Case, recipe: Recipe
+) -> None:
+    results.begin()
+    results.settle()  # cancelled before the first slice
+    results.set_threshold(0.3)
+    results.begin()
+    results.add(recipe, slice_result(case, 4))
+    results.settle()
+    thresholds: list[float] = []
+    results.lesion.stepped_to.connect(thresholds.append)
+    results.set_threshold(0.85)
+    results.lesion.undo()
+    assert thresholds == [0.3]
+
+
 def test_the_threshold_counts_for_results_to_come(results: ResultLayers, case: Case, recipe: Recipe) -> None:
     results.set_threshold(0.85)
     results.add(recipe, slice_result(case, 4))
