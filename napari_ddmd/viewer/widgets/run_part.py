@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from napari.utils.notifications import notification_manager, show_error
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -109,7 +110,7 @@ class RunPart(QObject):
         if not slices:
             self.bar.say(_NO_BRAIN)
             return
-        self._put_aside = 0 if request.recipe.matches(results.recipe) else len(results.done)
+        self._put_aside = 0 if request.recipe.matches(results.recipe) else len(_standing(results))
         request = request.without(results.computed_by(request.recipe))
         try:
             is_back = results.resume(request.recipe)
@@ -155,7 +156,7 @@ class RunPart(QObject):
         left = len(wanted - known)
         if recipe.matches(results.recipe):
             return Prospect(left, 0)
-        done = results.done.intersection(case.brain_slices)
+        done = _standing(results).intersection(case.brain_slices)
         return Prospect(left, len(done.difference(slices, known, results.lesion.edited_slices)))
 
     def cancel(self) -> None:
@@ -322,6 +323,18 @@ class RunPart(QObject):
         else:
             told = without_values(error)
             notification_manager.receive_error(type(told), told, told.__traceback__)
+
+
+def _standing(results: ResultLayers) -> set[int]:
+    """Slices that are a model's, and would make way for a run with other settings.
+
+    Of a mask that was restored without its results, those on which there was something and nothing was edited.
+    """
+    if results.volumes is not None:
+        return results.done
+    written, data = results.lesion.written, results.lesion.data
+    had_said = np.flatnonzero(written.any(axis=(1, 2)))
+    return {int(index) for index in had_said if np.array_equal(written[index], data[index])}
 
 
 def _worded(case: Case, error: Exception) -> Exception:

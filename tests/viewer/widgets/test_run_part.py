@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from napari.layers import Layer
 from napari.utils.notifications import Notification
@@ -146,3 +147,27 @@ def test_the_rest_after_a_refresh_begins_when_it_is_over(window: Window, gated: 
     panel.cancel()
     wait_for_end(panel, qtbot)
     assert not part._clock.isActive()
+
+
+def test_slices_of_a_restored_mask_that_make_way_are_told_of(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    case = panel.desk.case
+    assert case is not None
+    first, *rest = [index for index in case.brain_slices if index != 4][:3]
+    lesion = panel.desk.results_of(case).lesion
+    written = np.zeros(case.grid.shape, np.uint8)
+    written[[first, *rest], 10:20, 10:20] = 1
+    mask = written.copy()
+    mask[first, 10:12] = 0  # edited
+    lesion.restore(mask, written, 0.5)
+    sampling = panel.sampling_box.sampling
+    assert panel.run_part.prospect([4], sampling) == (1, len(rest))
+    gated.allow(100)
+    panel.run_part.start([4], sampling)
+    wait_for_end(panel, qtbot)
+    told = panel.run_bar.status.text()
+    assert told.endswith("The 2 slices that were done with other settings made way; Undo brings them back.")
+    assert lesion.data[first].any()
+    assert not lesion.data[rest].any()
+    lesion.undo()
+    np.testing.assert_array_equal(lesion.data, mask)
