@@ -14,6 +14,7 @@ from psygnal import Signal
 from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.viewer.acceptance import Segmented, tell_segmented
 from napari_ddmd.viewer.edit_history import EditHistory, Step
+from napari_ddmd.viewer.kept_array import put_back
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.painting_tools import make_tools_when_painted
 
@@ -68,7 +69,8 @@ class LesionLayer:
     def __init__(self, viewer: ViewerModel, case: Case) -> None:
         self._viewer, self._case = viewer, case
         self.layer: Labels | None = None
-        self._written: NDArray[np.uint8] = np.zeros(case.grid.shape, np.uint8)
+        self._data: NDArray[np.uint8] = np.zeros(case.grid.shape, np.uint8)
+        self._written = np.zeros_like(self._data)
         # A number a slice, so that undo and redo bring it to what it was.
         self._segmented = Segmented(np.zeros((len(self._written), 1, 1), np.uint8))
         self._history: EditHistory | None = None
@@ -83,10 +85,7 @@ class LesionLayer:
     @property
     def data(self) -> NDArray[np.uint8]:
         """The mask ``(S, H, W)``; zero before there is a layer."""
-        if self.layer is None:
-            return np.zeros(self._case.grid.shape, np.uint8)
-        data: NDArray[np.uint8] = self.layer.data
-        return data
+        return self._data
 
     @property
     def volume_ml(self) -> float:
@@ -279,11 +278,11 @@ class LesionLayer:
         self._segmented.slices[:] = False
         self._segmented.slices[sorted(said)] = True
         if self.layer is not None:
-            self._history = self._new_history(self.layer)
+            self._history = self._new_history()
 
-    def _new_history(self, layer: Labels) -> EditHistory:
+    def _new_history(self) -> EditHistory:
         return EditHistory(
-            (layer.data, self._written, self._segmented.slices), self._threshold, run=self._segmented.run
+            (self._data, self._written, self._segmented.slices), self._threshold, run=self._segmented.run
         )
 
     def _step(self, step: Step | None, end: int) -> None:
@@ -314,22 +313,25 @@ class LesionLayer:
         self.changed.emit()
 
     def _make(self) -> Labels:
-        layer = Labels(
-            np.zeros(self._written.shape, np.uint8),
-            name=Role.LESION.value,
-            colormap=one_color(COLOR),
-            opacity=0.9,
-            **grid_arguments(self._case, Role.LESION),
-        )
+        place = grid_arguments(self._case, Role.LESION)
+        layer = Labels(self._data, name=Role.LESION.value, colormap=one_color(COLOR), opacity=0.9, **place)
         tell_segmented(layer, self._segmented)
         layer.contour, layer.brush_size = CONTOUR, 5
         make_tools_when_painted(layer)
-        self._history = self._new_history(layer)
+        self._history = self._new_history()
         # One history: napari's own knows nothing of runs, and would bring back what has been written over since.
         layer.undo, layer.redo = self.undo, self.redo
         layer.events.paint.connect(self._on_paint)
         layer.events.labels_update.connect(self._on_update)
+        layer.events.data.connect(self._on_other_data)
         return layer
+
+    def _on_other_data(self, _event: Any = None) -> None:
+        """Take over what is in an array that somebody has put in the place of the layer's own."""
+        place = grid_arguments(self._case, Role.LESION)
+        if self.layer is not None and (found := put_back(self.layer, self._data, place)) is not None:
+            with self.editing("replacing the data") as data:
+                data[:] = found
 
     def _on_paint(self, _event: Any = None) -> None:
         """Make a step of a stroke: napari tells of it when the mouse is let go, or before a single change is made."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
+from napari.utils.notifications import Notification
 from psygnal import EmitLoopError
 
 from napari_ddmd.case import Case
@@ -247,3 +248,40 @@ def test_a_mask_may_be_the_beginning(lesion: LesionLayer, case: Case) -> None:
     layer_of(lesion).paint((3, 15, 15), 1)
     lesion.undo()
     assert lesion.said_slices == {3, 4}
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.int8])
+def test_other_data_of_the_layer_is_taken_over_as_a_step(lesion: LesionLayer, case: Case, dtype: type) -> None:
+    lesion.write(3, square(case))
+    layer, own = layer_of(lesion), lesion.data
+    other = own.astype(dtype)
+    layer.data = other  # as napari converts a data type: nothing changes
+    assert layer.data is own
+    assert lesion.next_undo == "run"
+    other = other.copy()
+    other[4] = square(case) * 3
+    layer.data = other
+    assert layer.data is own
+    np.testing.assert_array_equal(own, other)
+    assert lesion.edited_slices == [4]
+    layer.undo()
+    assert lesion.edited_slices == []
+    layer.data = np.where(other, -1, 0).astype(np.int64)
+    assert (own.dtype, own.max()) == (np.uint8, 1)
+
+
+@pytest.mark.parametrize("shape", [(8, 5, 5), (5, 5)])
+def test_data_of_another_shape_is_refused(
+    lesion: LesionLayer, case: Case, notifications: list[Notification], shape: tuple[int, ...]
+) -> None:
+    lesion.write(3, square(case))
+    layer, own, scale = layer_of(lesion), lesion.data, tuple(layer_of(lesion).scale)
+    layer.data = np.ones(shape, np.uint8)
+    assert layer.data is own
+    assert lesion.edited_slices == []
+    assert tuple(layer.scale) == scale
+    assert tuple(layer.translate) == case.grid.translate
+    assert [str(told.message) for told in notifications] == [
+        f'"lesion" stays as it was: other data came in {" × ".join(map(str, shape))} voxels, '
+        f"and it has {' × '.join(map(str, own.shape))}."
+    ]
