@@ -39,7 +39,8 @@ def lesion_rows(content: Saveable) -> list[dict[str, Any]]:
 
     Slices and voxels are in the numbers of the case's files, as in ``summary.json``.
     """
-    model = "" if content.model is None or not content.is_models else content.model.title
+    facts = content.model if content.is_models else content.proposed_by
+    model = "" if facts is None else facts.title
     rows = []
     for lesion in content.lesions:
         entry = lesion_entry(lesion, content.case)

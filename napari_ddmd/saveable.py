@@ -69,7 +69,11 @@ class Saveable:
     threshold
         Where the model's probability was cut, None where the mask does not come from a run.
     is_models
-        Whether the mask is the run's own; else it was drawn or opened, or stands in another layer.
+        Whether the mask is the run's own; else it was drawn, opened or copied.
+    is_copy
+        Whether the mask is a copy of a run's, made and perhaps edited by the user.
+    proposed_by
+        The model of which the mask is a copy, None where that is not known any more.
     is_restored
         Whether the mask was begun by a run whose results are no longer there: edits that were offered again after a
         crash.
@@ -90,6 +94,8 @@ class Saveable:
     settings: Mapping[str, Any] = field(default_factory=dict)
     threshold: float | None = None
     is_models: bool = False
+    is_copy: bool = False
+    proposed_by: ModelFacts | None = None
     is_restored: bool = False
     edited_slices: tuple[int, ...] = ()
     accepted: str = ""

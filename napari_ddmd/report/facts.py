@@ -38,6 +38,9 @@ def origin(content: Saveable) -> str:
     """How the mask came about."""
     if content.is_restored:
         return "The mask was begun by a model in an earlier session, and edited; the results of that run are gone."
+    if content.is_copy:
+        by = "a model" if content.proposed_by is None else f"the model {content.proposed_by.title}"
+        return f"The mask is a copy of the proposal of {by}; it may have been edited by hand."
     if not content.is_models:
         return "The mask was drawn or opened by the user; it is not the result of a run of the model."
     if not content.edited_slices:
@@ -57,7 +60,7 @@ def coverage(content: Saveable) -> str:
     """How much of the brain was segmented."""
     brain = set(content.brain_slices)
     if content.volumes is None or not content.volumes.done:
-        return "No slice was segmented by a model."
+        return "" if content.is_copy else "No slice was segmented by a model."
     done = content.volumes.done & brain
     if not content.is_models:
         return f"Probability, maps and scores are those of a run on {len(done)} of {len(brain)} slices that hold brain."

@@ -45,6 +45,12 @@ def segmented_of(layer: Labels) -> Segmented | None:
     return segmented if isinstance(segmented, Segmented) else None
 
 
+def part_from_runs(layer: Labels) -> None:
+    """Let a copy of a mask tell what a run had said of that until now: what comes is not of the copy."""
+    if (segmented := segmented_of(layer)) is not None:
+        tell_segmented(layer, Segmented(segmented.slices.copy(), segmented.run))
+
+
 @dataclass(frozen=True)
 class Acceptance:
     """When a reader accepted a mask, and what there was of it then.

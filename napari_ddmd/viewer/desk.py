@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_ddmd.viewer.acceptance import segmented_of
-from napari_ddmd.viewer.layer_tag import tag_of
+from napari_ddmd.viewer.acceptance import part_from_runs, segmented_of
+from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.navigation import (
     current_slice,
     current_voxel,
@@ -20,6 +21,7 @@ from napari_ddmd.viewer.navigation import (
     step_to_finding,
 )
 from napari_ddmd.viewer.open_results import results_in
+from napari_ddmd.viewer.painting_tools import keep_from_painting
 from napari_ddmd.viewer.planes import Plane, Planes
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.sight import Sight
@@ -27,7 +29,6 @@ from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Labels
 
     from napari_ddmd.case import Case
     from napari_ddmd.model import Bundle
@@ -93,6 +94,9 @@ class Desk(QObject):
         self._quiet.timeout.connect(self._draw_thumbnails)
         self.results_changed.connect(self._quiet.start)
         self.history_changed.connect(self._quiet.start)
+        for layer in viewer.layers:
+            self._receive(layer)
+        self._links.connect(viewer.layers.events.inserted, self._on_inserted)
 
     @property
     def case(self) -> Case | None:
@@ -155,6 +159,20 @@ class Desk(QObject):
         if case not in self._lesion_links:
             self._link(case)
         return self._all[case]
+
+    def _on_inserted(self, event: Any) -> None:
+        self._receive(event.value)
+
+    def _receive(self, layer: Layer) -> None:
+        """Keep the brush off the case's expert mask, and runs off a copy of the lesion."""
+        tag = tag_of(layer)
+        if tag is None or not isinstance(layer, Labels):
+            return
+        # A copy of the expert's mask may be drawn on: what masks are compared with stays as it is.
+        if tag.role == Role.EXPERT and tag.case.mask is not None and np.may_share_memory(layer.data, tag.case.mask):
+            keep_from_painting(layer)
+        elif tag.case not in self._all or layer is not self._all[tag.case].lesion.layer:
+            part_from_runs(layer)
 
     def _link(self, case: Case) -> None:
         """Hear of a case's lesion."""

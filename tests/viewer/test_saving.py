@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_ddmd.case import Case
+from napari_ddmd.dicom import segmentation
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.viewer import saving
 from napari_ddmd.viewer.saving import KINDS, USUAL, Kind, result_files, save_results
@@ -127,3 +128,24 @@ def test_each_kind_reads_what_it_says(content: Saveable, tmp_path: Path, monkeyp
 def test_kinds_have_words(key: str) -> None:
     assert KINDS[key].title
     assert KINDS[key].tip
+
+
+@pytest.mark.parametrize(
+    ("of", "made"),
+    [
+        ({}, "MANUAL"),
+        ({"is_models": True}, "AUTOMATIC"),
+        ({"is_models": True, "edited_slices": (4,)}, "SEMIAUTOMATIC"),
+        ({"is_restored": True}, "SEMIAUTOMATIC"),
+        ({"is_copy": True}, "SEMIAUTOMATIC"),
+    ],
+)
+def test_a_dicom_segmentation_says_whose_the_mask_is(
+    small_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: dict[str, Any], made: str
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(saving, "_segmentation_names", lambda _content: ["seg.dcm"])
+    monkeypatch.setattr(segmentation, "write_segmentation", lambda *_, made: told.append(made))
+    assert small_case.mask is not None
+    saving._write_segmentation(tmp_path, Saveable(case=small_case, mask=small_case.mask, **of))
+    assert told == [made]

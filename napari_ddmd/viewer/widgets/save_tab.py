@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_ddmd.viewer.acceptance import acceptance_of
+from napari_ddmd.viewer.acceptance import acceptance_of, segmented_of
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.widgets.outcome_line import OutcomeLine
 from napari_ddmd.viewer.widgets.save_button import SaveButton
@@ -17,6 +17,8 @@ from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 from napari_ddmd.viewer.widgets.session_box import SessionBox
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
+
     from napari_ddmd.editing import Numbering
     from napari_ddmd.saveable import ModelFacts, Saveable
     from napari_ddmd.viewer.run_settings import Recipe
@@ -66,11 +68,13 @@ class SaveTab(QWidget):
         mask = np.asarray(layer.data)
         mark = acceptance_of(layer)
         accepted = "" if mark is None else mark.when
+        copied = self._copied(layer)
         # A run that was taken back is none; of one that was taken back in part, the rest is saved.
         if results is None or results.volumes is None or results.recipe is None or not results.done:
             lesion = None if results is None else results.lesion
             restored = lesion is not None and layer is lesion.layer and bool(lesion.written.any())
-            return Saveable(case=case, mask=mask, is_restored=restored, accepted=accepted, numbering=self._numbering())
+            kept: dict[str, Any] = {"accepted": accepted, "numbering": self._numbering()}
+            return Saveable(case=case, mask=mask, is_restored=restored, **copied, **kept)
         is_models, volumes = layer is results.lesion.layer, results.volumes
         if results.done != results.computed:
             volumes = volumes.only(results.done)
@@ -85,7 +89,22 @@ class SaveTab(QWidget):
             accepted=accepted,
             numbering=self._numbering(),
             edited_slices=tuple(results.lesion.edited_slices) if is_models else (),
+            **copied,
         )
+
+    def _copied(self, layer: Labels) -> dict[str, Any]:
+        """What is known of a mask that is a copy of what a run has said; nothing of others."""
+        results, copied = self._desk.results, segmented_of(layer)
+        lesion = None if results is None else results.lesion.layer
+        if copied is None or layer is lesion or not copied.slices.any():
+            return {}
+        shown = None if lesion is None else segmented_of(lesion)
+        recipe = None
+        if results is not None and shown is not None and shown.run == copied.run:
+            recipe = results.recipe
+        elif results is not None and copied.run in results.kept.numbers:
+            recipe = results.kept[copied.run].recipe
+        return {"is_copy": True, "proposed_by": None if recipe is None else self._model(recipe)}
 
     def _model(self, recipe: Recipe) -> ModelFacts:
         """Facts of the model of the run: another one may have been chosen since."""

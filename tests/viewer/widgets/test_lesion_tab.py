@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Labels, Layer
+from napari.layers._layer_actions import _duplicate_layer
 from napari.layers._source import layer_source
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QApplication
 
 from napari_ddmd.case import Case
+from napari_ddmd.viewer.acceptance import accept, acceptance_of
+from napari_ddmd.viewer.case_layers import case_layers
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.viewer_links import ViewerLinks
@@ -52,12 +56,45 @@ def test_an_empty_layer_that_somebody_added_is_no_finding(tab: LesionTab, desk: 
     assert desk.says_something
 
 
+def duplicate(desk: Desk, layer: Labels) -> Labels:
+    desk.viewer.layers.selection.active = layer
+    _duplicate_layer(desk.viewer.layers)
+    copy = desk.viewer.layers[f"{layer.name} copy"]
+    assert isinstance(copy, Labels)
+    return copy
+
+
+def test_runs_say_nothing_more_of_a_copy(desk: Desk, case: Case) -> None:
+    lesion = desk.results_of(case).lesion
+    lesion.ensure(0.5)
+    assert lesion.layer is not None
+    lesion.write(4, np.ones(case.grid.shape[1:], np.uint8))
+    copy = duplicate(desk, lesion.layer)
+    mark = accept(copy)
+    lesion.write(5, np.zeros(case.grid.shape[1:], np.uint8))
+    assert acceptance_of(copy) == mark
+
+
+def test_the_expert_mask_cannot_be_painted_on_and_a_copy_of_it_can(
+    viewer: ViewerModel, case: Case, qapp: QApplication
+) -> None:
+    expert = viewer.layers["expert mask"]
+    expert.mode = "paint"
+    desk = Desk(viewer)
+    assert not expert.editable
+    assert expert.mode == "pan_zoom"
+    assert duplicate(desk, expert).editable
+    viewer.layers.remove(expert)
+    opened = Layer.create(*case_layers(case)[-1])
+    viewer.layers.append(opened)
+    assert not opened.editable
+
+
 def test_a_copy_of_an_unsegmented_lesion_says_as_little(desk: Desk, case: Case) -> None:
     lesion = desk.results_of(case).lesion
     lesion.ensure(0.5)
     assert lesion.layer is not None
-    copy = Layer.create(*deepcopy(lesion.layer.as_layer_data_tuple()))  # as napari duplicates it
-    desk.viewer.layers.append(copy)
+    copy = duplicate(desk, lesion.layer)
     for layer in (lesion.layer, copy):
         desk.set_mask(layer)
         assert not desk.says_something

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.layers import Labels
+from napari.layers._layer_actions import _duplicate_layer
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
+from napari_ddmd.lesion_table import lesion_rows
 from napari_ddmd.model import Bundle
 from napari_ddmd.report import facts
+from napari_ddmd.saveable import Saveable
 from napari_ddmd.viewer.acceptance import accept
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.run_settings import Recipe, Sampling
@@ -147,6 +150,35 @@ def test_another_mask_beside_a_run_is_not_the_runs(tab: SaveTab, desk: Desk, cas
     assert not content.is_models
     assert content.volumes is desk.volumes
     assert content.edited_slices == ()
+
+
+def test_a_copy_of_the_lesion_is_saved_as_a_copy_of_the_models(
+    tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle
+) -> None:
+    layer = run(desk, case, tiny_bundle.sha256)
+    desk.viewer.layers.selection.active = layer
+    _duplicate_layer(desk.viewer.layers)
+    copy = desk.viewer.layers["lesion copy"]
+    desk.set_mask(copy)
+    title = f"{tiny_bundle.name} {tiny_bundle.version}"
+
+    def saved() -> Saveable:
+        content = tab._saveable()
+        assert content is not None
+        assert (content.is_copy, content.is_models) == (True, False)
+        assert {(row["model"], row["edited_by_hand"]) for row in lesion_rows(content)} == {(title, "yes")}
+        assert facts.origin(content).startswith(f"The mask is a copy of the proposal of the model {title};")
+        return content
+
+    assert saved().volumes is desk.volumes
+    run(desk, case, "f" * 64, (3,))
+    desk.set_mask(copy)
+    content = saved()  # of the run before, whatever is on screen
+    assert content.model is not None
+    assert content.model.sha256 == "f" * 64
+    layer.undo()
+    layer.undo()
+    assert saved().volumes is None, "that run was taken back; the copy stays"
 
 
 def test_a_run_that_was_taken_back_is_saved_as_none(tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle) -> None:
