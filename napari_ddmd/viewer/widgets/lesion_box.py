@@ -150,7 +150,10 @@ class LesionBox(QWidget):
         count = self.table.rowCount()
         if count:
             row = self.table.currentRow()
-            self.table.setCurrentCell((row + way) % count if row >= 0 else (0 if way > 0 else count - 1), 0)
+            to = (row + way) % count if row >= 0 else (0 if way > 0 else count - 1)
+            self.table.setCurrentCell(to, 0)
+            if to == row and self.table.lesion is not None:  # the only one, of which the table tells no news
+                self._on_lesion(self.table.lesion)
 
     def set_coverage(self, done: int, total: int) -> None:
         """Say next to the volume that only some of the slices have been segmented; both 0 says nothing.

@@ -70,6 +70,18 @@ def test_a_button_chooses_columns_once_there_are_rows(
     qtbot.waitUntil(box.columns_button.isHidden, timeout=10_000)
 
 
+def test_a_step_goes_to_the_only_lesion_each_time(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    add_mask(viewer, case).data[6] = 0
+    qtbot.waitUntil(lambda: len(cells(box)) == 1, timeout=10_000)
+    gone_to: list[tuple[float, ...]] = []
+    box.lesion_chosen.connect(gone_to.append)
+    for way in (1, 1, -1):
+        box.step(way)
+    assert gone_to == [(2.5, 6.5, 6.5)] * 3
+
+
 def test_paint_and_undo_are_measured(viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot) -> None:
     layer = add_mask(viewer, case)
     qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)
