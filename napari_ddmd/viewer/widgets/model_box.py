@@ -109,14 +109,17 @@ class ModelBox(QWidget):
 
     def _on_found(self, found: Installed) -> None:
         self.installed.emit(found)
-        names = [folder.name for folder in found.models]
+        is_chosen = self.model_list.count() > 0  # by its folder, meanwhile
         self.model_list.blockSignals(True)
         for folder in found.models:
-            self.model_list.addItem(folder.name, str(folder))
-        if found.default in names:
-            self.model_list.setCurrentIndex(self.model_list.findText(found.default))
+            if self.model_list.findData(str(folder)) < 0:
+                self.model_list.addItem(folder.name, str(folder))
+        default = self.model_list.findText(found.default)
+        if default >= 0 and not is_chosen:
+            self.model_list.setCurrentIndex(default)
         self.model_list.blockSignals(False)
-        self._on_chosen(self.model_list.currentIndex())
+        if not is_chosen:
+            self._on_chosen(self.model_list.currentIndex())
 
     def _on_chosen(self, index: int) -> None:
         folder = self.model_list.itemData(index)

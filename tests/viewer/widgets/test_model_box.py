@@ -80,6 +80,23 @@ def test_a_folder_can_be_chosen(open_box: Callable[..., ModelBox], tiny_model_fo
     qtbot.waitUntil(lambda: box.bundle is not None, timeout=10_000)
 
 
+def test_a_folder_that_is_chosen_while_models_are_looked_for_stays(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    chosen = save_bundle(tmp_path / "chosen", untrained_bundle("mini"))
+    here = Installed((tiny_model_folder, chosen), "tiny", ("cpu",), ("ddim",))
+    monkeypatch.setattr(model_box, "find_installed", lambda: here)
+    box = ModelBox()
+    qtbot.addWidget(box)
+    with qtbot.waitSignal(box.installed, timeout=10_000):
+        box.choose_folder(chosen)
+    qtbot.waitUntil(lambda: box.bundle is not None, timeout=10_000)
+    assert [box.model_list.itemText(index) for index in range(box.model_list.count())] == ["chosen", "tiny"]
+    assert box.model_list.currentText() == "chosen"
+    assert box.bundle is not None
+    assert box.bundle.variant == "mini"
+
+
 def test_a_folder_without_model_says_why(
     open_box: Callable[..., ModelBox], tiny_model_folder: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
