@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +134,27 @@ def open_case(files: CaseFiles, remark: Callable[[str], None]) -> list[LayerData
     return [layer for layer in case_layers(case) if _role(layer) not in shown]
 
 
+def still_to_open(layers: list[LayerData], open_layers: Iterable[Layer]) -> list[LayerData]:
+    """Leave out layers of a case that somebody else has opened since it was read; the rest becomes of that one.
+
+    Parameters
+    ----------
+    layers : list of LayerData
+        Of one case.
+    open_layers : iterable of Layer
+        What is open now.
+    """
+    tag = tag_of(layers[0][1]["metadata"]) if layers else None
+    if tag is None or not tag.case.files.images:  # a study's images are in no files that tell it from others
+        return layers
+    shown = _tagged(open_layers)
+    case = next((case for case in shown if case.files == tag.case.files), None)
+    if case is None:
+        return layers
+    wanted = {_role(layer) for layer in layers} - shown[case]
+    return [layer for layer in (layers if case is tag.case else case_layers(case)) if _role(layer) in wanted]
+
+
 def _role(layer: LayerData) -> str | None:
     tag = tag_of(layer[1]["metadata"])
     return None if tag is None else tag.role
@@ -141,8 +162,12 @@ def _role(layer: LayerData) -> str | None:
 
 def _tagged_layers() -> dict[Case, set[str]]:
     """Return the cases that are open in the viewer, each with the roles of its layers."""
+    return _tagged(_open_layers())
+
+
+def _tagged(layers: Iterable[Layer]) -> dict[Case, set[str]]:
     cases: dict[Case, set[str]] = {}
-    for layer in _open_layers():
+    for layer in layers:
         if (tag := tag_of(layer)) is not None:
             cases.setdefault(tag.case, set()).add(tag.role)
     return cases

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
-from napari.layers import Layer
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
@@ -23,18 +22,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case, CaseError, case_places, find_case_files
-from napari_ddmd.dicom import is_study
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case, CaseError
 from napari_ddmd.missing import costs_of_missing
 from napari_ddmd.viewer.case_choice import guess_assignment, make_case, modality_layers, open_cases
-from napari_ddmd.viewer.case_layers import LayerData
 from napari_ddmd.viewer.dicom_opener import DicomOpener
-from napari_ddmd.viewer.dicom_reader import open_study
-from napari_ddmd.viewer.layer_tag import tag_of
-from napari_ddmd.viewer.reader import open_case
 from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.viewer_links import ViewerLinks
-from napari_ddmd.viewer.widgets.background import Background
+from napari_ddmd.viewer.widgets.case_opener import CaseOpener
 from napari_ddmd.viewer.widgets.outcome_line import OutcomeLine
 from napari_ddmd.without_values import reason
 
@@ -42,22 +36,6 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 _OTHER = "other layers"
-_MOST_NAMES = 3
-
-
-def _read(path: Path) -> list[LayerData]:
-    if is_study(path):
-        return open_study(path)
-    try:
-        files = find_case_files(path)
-    except CaseError as error:
-        cases = [place.name for place in case_places(path) if place != path.absolute()]
-        if not cases:
-            raise
-        shown = ", ".join([*cases[:_MOST_NAMES], *(["…"] if len(cases) > _MOST_NAMES else [])])
-        raise CaseError(f"{path}: is a folder of cases; open one of them ({shown})") from error
-    # Who adds the layers tells the remarks, in the window's own thread.
-    return open_case(files, lambda _remark: None)
 
 
 def _title(case: Case, cases: Sequence[Case | None]) -> str:
@@ -88,7 +66,6 @@ class CaseBox(QWidget):
         self._cases: list[Case | None] = []
         self._left_out: set[str] = set()
         self._made: tuple[tuple[int, ...], Case] | None = None
-        self._waiting: list[Path] = []
         self.setAcceptDrops(True)
         self.case_list = QComboBox()
         self.case_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -97,13 +74,14 @@ class CaseBox(QWidget):
         self.close_button.setAccessibleName("Close the case")
         self.close_button.setToolTip("Close this case: all its layers go, its files stay")
         self.open_button = QPushButton("Open…")
-        self.open_button.setToolTip("Open the folder with a case's NIfTI files; or drop it here")
+        self.open_button.setToolTip("Open the folder with a case's NIfTI files, or of a DICOM study; or drop it here")
         self.missing_box = QCheckBox("Go on without the image that is missing")
         self.missing_box.setToolTip(f"<p>{costs_of_missing()}</p>")
         self.missing_box.hide()
         self.dicom_button = QPushButton("DICOM…")
         self.dicom_button.setToolTip("Open the folder of a DICOM study, and say which series is which modality")
         self.dicom_opener = DicomOpener(self)
+        self._opener = CaseOpener(viewer, self.dicom_opener, self)
         self.dicom_status = QLabel("")
         self.dicom_status.setWordWrap(True)
         self.dicom_status.hide()
@@ -111,18 +89,15 @@ class CaseBox(QWidget):
         self.modalities = {
             modality: ComboBox(choices=self._choices, nullable=True, name=modality) for modality in MODALITIES
         }
-        self._reader = Background(self)
-        self._reader.done.connect(self._on_read)
-        self._reader.failed.connect(self._on_not_read)
         self._lay_out()
         self.case_list.currentIndexChanged.connect(self._on_case_chosen)
         self.close_button.clicked.connect(self.close_wanted)
         self.open_button.clicked.connect(self._ask_for_case)
         self.dicom_button.clicked.connect(self.dicom_opener.ask)
         self.missing_box.toggled.connect(self._on_layer_chosen)
-        self.dicom_opener.opened.connect(self._add)
-        # Not what follows a case that could not be read: another one may be on its way.
-        self.dicom_opener.failed.connect(self._tell_fault)
+        self._opener.busy_changed.connect(self.open_button.setDisabled)
+        for opener in (self._opener, self.dicom_opener):
+            opener.failed.connect(self._tell_fault)
         self.dicom_opener.told.connect(self._tell_dicom)
         for modality, combo in self.modalities.items():
             combo.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -177,17 +152,9 @@ class CaseBox(QWidget):
             self.case_list.setCurrentIndex(self._cases.index(case))
 
     def open_case(self, path: Path) -> None:
-        """Open a case, the folder or one of its files, in the background; after those that are being opened."""
+        """Open a case, the folder or one of its files, or a study; after those that are being opened."""
         self.fault.hide()
-        self._waiting.append(path)
-        if len(self._waiting) == 1:
-            self._open_first()
-
-    def _open_first(self) -> None:
-        """Read the first that waits, which stays there until it has been read."""
-        self.open_button.setEnabled(not self._waiting)
-        if self._waiting:
-            self._reader.start(_read, self._waiting[0])
+        self._opener.open(path)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
         """Accept one file or folder from the file manager."""
@@ -312,28 +279,6 @@ class CaseBox(QWidget):
     def _show_missing(self) -> None:
         """Offer to go on where exactly one image is missing."""
         self.missing_box.setVisible(self._lacks_one)
-
-    def _on_read(self, layers: list[LayerData]) -> None:
-        self._open_next()
-        self._add(layers)
-
-    def _open_next(self) -> None:
-        del self._waiting[:1]
-        self._open_first()
-
-    def _add(self, layers: list[LayerData]) -> None:
-        for data, arguments, kind in layers:
-            self._viewer.add_layer(Layer.create(data, arguments, kind))
-        for remark in self._case_remarks(layers):
-            show_warning(in_short(remark))
-
-    def _case_remarks(self, layers: list[LayerData]) -> tuple[str, ...]:
-        tag = tag_of(layers[0][1]["metadata"]) if layers else None
-        return () if tag is None else tag.case.warnings
-
-    def _on_not_read(self, error: Exception) -> None:
-        self._tell_fault(error)
-        self._open_next()
 
     def _ask_for_case(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose the folder of a case")

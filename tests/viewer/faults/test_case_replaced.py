@@ -62,7 +62,7 @@ def test_the_case_that_is_open_is_not_opened_again(
     choose(panel)
     begin(panel, gated, qtbot, slices=2)
     opened: list[object] = []
-    panel.case_box._reader.done.connect(opened.append)
+    panel.case_box._opener._reader.done.connect(opened.append)
     panel.case_box.open_case(small_case_folder)
     qtbot.waitUntil(lambda: bool(opened), timeout=20_000)
     gated.allow(100)

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from napari_ddmd.case import Case
 from napari_ddmd.model import Bundle, BundleError
 from napari_ddmd.segment import InferenceError
-from napari_ddmd.viewer.widgets import case_box, model_box, save_button
+from napari_ddmd.viewer.widgets import case_opener, model_box, save_button
 from tests.viewer.conftest import GatedSegment
 from tests.viewer.faults.conftest import (
     SLICES,
@@ -137,7 +137,7 @@ def test_an_exception_while_a_case_is_read_leaves_the_one_that_is_open(
 
         notifications.clear()
         with monkeypatch.context() as patch:
-            patch.setattr(case_box, "_read", fail)
+            patch.setattr(case_opener, "_read", fail)
             panel.case_box.open_case(small_case_folder)
             qtbot.waitUntil(panel.case_box.open_button.isEnabled, timeout=10_000)
         assert [note.message for note in notifications] == [" ".join(str(fault).split())]
