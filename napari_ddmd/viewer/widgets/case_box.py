@@ -125,7 +125,7 @@ class CaseBox(QWidget):
         """
         layers = {modality: combo.value for modality, combo in self.modalities.items()}
         # The data's identity, not the layer's: someone may have put other data into the layer.
-        key = tuple(0 if layer is None else id(layer.data) for layer in layers.values())
+        key = (*(0 if layer is None else id(layer.data) for layer in layers.values()), self.goes_without)
         if self._made is None or self._made[0] != key:
             told: tuple[str, ...] = () if self._made is None else self._made[1].warnings
             self._made = (key, make_case(layers, allow_missing=self.goes_without))

@@ -217,6 +217,10 @@ def test_a_case_without_one_image_opens_and_waits_for_a_tick(
     assert box.problem() is None
     # The very case that was opened, so that what is saved lies on its files' grid.
     assert box.case() is box.tagged_case
+    box.missing_box.click()
+    assert "No T1ce image" in (box.problem() or "")
+    box.missing_box.click()
+    assert box.case() is box.tagged_case
 
 
 def test_why_nothing_was_opened_stays_in_the_panel_until_something_is(
