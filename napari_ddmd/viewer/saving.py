@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_ddmd.case import CaseError
 from napari_ddmd.viewer.writer import mask_dtype
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def save_results(folder: Path, kinds: Collection[str], content: Saveable) -> lis
     Raises
     ------
     ExportError
-        If a file cannot be written.
+        If a file cannot be written, or the study that a segmentation refers to cannot be read again.
     """
     from napari_ddmd.whole_files import ExportError, one_line_errors, settle, settle_names, workplace
 
@@ -85,12 +86,14 @@ def save_results(folder: Path, kinds: Collection[str], content: Saveable) -> lis
     content = content.settled(arrays)
     files = result_files(folder, kinds, content)
     with one_line_errors(folder), _made(folder), workplace(folder) as place:
-        try:
-            for key, kind in KINDS.items():
-                if key in kinds and kind.names(content):
+        for key, kind in KINDS.items():
+            if key in kinds and (names := kind.names(content)):
+                try:
                     kind.write(place, content)
-        except ExportError as error:
-            raise ExportError(str(error).replace(str(place), str(folder))) from error
+                except (ExportError, CaseError) as error:
+                    words = str(error).replace(str(place), str(folder))
+                    # What is at fault with a study may name that alone.
+                    raise ExportError(words if str(folder) in words else f"{folder / names[0]}: {words}") from error
         settle(place)
         for file in files:
             (place / file.name).replace(file)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_ddmd.case import Case
-from napari_ddmd.dicom import segmentation
+from napari_ddmd.dicom import DicomError, segmentation
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.viewer import saving
 from napari_ddmd.viewer.saving import KINDS, USUAL, Kind, result_files, save_results
@@ -80,6 +80,26 @@ def test_it_is_all_or_nothing_and_the_message_names_the_folder(
     assert str(caught.value) == f"{mine.parent}/Small_001_report.html: cannot be written (no space)"
     assert list(tmp_path.iterdir()) == [mine]
     assert mine.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("{}/a_seg.dcm: the mask falls between the slices", "{}/a_seg.dcm: the mask falls between the slices"),
+        ("/study/1.dcm: cannot be read again", "{}/a_seg.dcm: /study/1.dcm: cannot be read again"),
+    ],
+)
+def test_what_a_study_is_at_fault_with_names_the_file_that_was_wanted(
+    content: Saveable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, told: str
+) -> None:
+    def fail(place: Path, _content: Saveable) -> None:
+        raise DicomError(words.format(place))
+
+    monkeypatch.setitem(saving.KINDS, "segmentation", Kind("", "", lambda _: ["a_seg.dcm"], fail))
+    with pytest.raises(ExportError) as caught:
+        save_results(tmp_path, ("mask", "segmentation"), content)
+    assert str(caught.value) == told.format(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_is_made_where_there_is_one_for_it_to_lie_in(content: Saveable, tmp_path: Path) -> None:
