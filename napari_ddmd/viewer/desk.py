@@ -57,6 +57,8 @@ class Desk(QObject):
         The lesion is cut at another probability.
     history_changed
         What can be taken back, or which slices are edited, may be different now.
+    lesion_changed
+        The case whose lesion changed, also one that is not read now.
     run_stepped
         Undo or redo took slices of a run of the case back, or brought them again.
     """
@@ -67,6 +69,7 @@ class Desk(QObject):
     mask_edited = Signal()
     threshold_changed = Signal()
     history_changed = Signal()
+    lesion_changed = Signal(object)
     run_stepped = Signal()
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
@@ -180,10 +183,11 @@ class Desk(QObject):
         links.connect(lesion.stepped_to, partial(self._on_stepped, case))
         links.connect(lesion.stepped_to_run, partial(self._on_stepped_to_run, case))
         links.connect(lesion.stepped_over_run, partial(self._on_stepped_over_run, case))
-        links.connect(lesion.changed, self._on_lesion_changed)
+        links.connect(lesion.changed, partial(self._on_lesion_changed, case))
         self._lesion_links[case] = links
 
-    def _on_lesion_changed(self) -> None:
+    def _on_lesion_changed(self, case: Case) -> None:
+        self.lesion_changed.emit(case)
         self.history_changed.emit()
 
     def _draw_thumbnails(self) -> None:

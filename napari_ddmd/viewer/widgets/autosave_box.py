@@ -67,7 +67,7 @@ class AutosaveBox(QWidget):
         self.restore_button.clicked.connect(self.restore)
         self.discard_button.clicked.connect(self.discard)
         desk.mask_edited.connect(self._on_edited)
-        desk.history_changed.connect(self._on_edited)
+        desk.lesion_changed.connect(self._note)
         desk.case_changed.connect(self._on_case)
         self.destroyed.connect(partial(Keeper.close, self.keeper))  # which holds the keeper until then
         _flush_at_quit(self.keeper)
@@ -126,8 +126,15 @@ class AutosaveBox(QWidget):
         self._obsolete = (store, path) if self._saving else None
 
     def _on_edited(self) -> None:
-        case, results = self._desk.case, self._desk.results
-        if case is None or results is None or not results.lesion.is_shown:
+        if self._desk.case is not None:
+            self._note(self._desk.case)
+
+    def _note(self, case: Case) -> None:
+        """Have edits of a case saved soon; its layers may be painted on while another one is read."""
+        if not self._desk.knows(case):
+            return
+        results = self._desk.results_of(case)
+        if not results.lesion.is_shown:
             return
         self.keeper.note(case, results)
         self._rest.start()

@@ -181,6 +181,20 @@ def test_edits_of_a_case_that_is_put_aside_are_saved_as_its_own(
     assert read_edits(path, case.grid.shape).edited_slices == [3]
 
 
+def test_edits_of_a_case_that_is_not_read_are_saved_as_its_own(
+    open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot
+) -> None:
+    desk, _box = open_()
+    lesion = lesion_of(desk)
+    other = dataclasses.replace(case, images=case.images * 2)
+    desk.set_case(other)
+    qtbot.wait(200)
+    paint(lesion, 3)
+    path = autosave_of(case).path(case_key(case))
+    qtbot.waitUntil(path.exists, timeout=10_000)
+    assert read_edits(path, case.grid.shape).edited_slices == [3]
+
+
 def test_edits_of_two_cases_are_saved_though_the_first_is_still_being_written(
     open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
