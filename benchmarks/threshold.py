@@ -17,7 +17,7 @@ from benchmarks.shared import USER_ERRORS, Row, add_case, count, fault, finish, 
 from napari_ddmd.case import Case
 from napari_ddmd.device import pick_device
 from napari_ddmd.lesions import lesion_volume_ml
-from napari_ddmd.viewer.measure import millilitres
+from napari_ddmd.wording import millilitres
 
 _CALM_MS = 600
 _DRAGGED_EVERY_MS = 20

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from napari_ddmd.one_line import one_line
+from napari_ddmd.wording import duration
 
 if TYPE_CHECKING:
     from napari_ddmd.segment import Progress
@@ -67,13 +68,3 @@ class ProgressLine:
         if self._is_dirty:
             print("\r\033[K", end="", file=self.stream, flush=True)
             self._is_dirty = False
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: ``45 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

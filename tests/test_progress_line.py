@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from napari_ddmd.progress_line import ProgressLine, duration
+from napari_ddmd.progress_line import ProgressLine
 from napari_ddmd.segment import Progress
 
 
@@ -62,13 +62,6 @@ def test_the_line_is_cleared_when_the_run_fails(clock: list[float]) -> None:
     with pytest.raises(KeyboardInterrupt):
         run()
     assert terminal.getvalue().endswith("\r\033[K")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (7800, "2 h 10 min")]
-)
-def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_what_is_left_is_told_once_the_pace_has_settled() -> None:

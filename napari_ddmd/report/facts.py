@@ -9,6 +9,7 @@ from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.summary import lesion_entry
+from napari_ddmd.wording import millilitres, ranges
 
 MOST_ROWS = 5
 _NO_VALUE = "–"
@@ -30,8 +31,8 @@ def total_volume(content: Saveable) -> str:
     count = len(content.lesions)
     if count == 0:
         return "No lesion in the mask"
-    millilitres = lesion_volume_ml(content.mask, content.case.spacing)
-    return f"{_millilitres(millilitres)} mL in {count} {'lesion' if count == 1 else 'lesions'}"
+    volume = millilitres(lesion_volume_ml(content.mask, content.case.spacing))
+    return f"{volume} mL in {count} {'lesion' if count == 1 else 'lesions'}"
 
 
 def origin(content: Saveable) -> str:
@@ -46,7 +47,8 @@ def origin(content: Saveable) -> str:
     if not content.edited_slices:
         return "The mask is the model's proposal; it was not edited by hand."
     numbers = sorted(content.case.grid.file_slice(index) for index in content.edited_slices)
-    return f"The mask is the model's proposal, edited by hand on {_slices(numbers)}."
+    slices = "slice" if len(numbers) == 1 else "slices"
+    return f"The mask is the model's proposal, edited by hand on {slices} {ranges(numbers, dash='–')}."
 
 
 def acceptance(content: Saveable) -> str:
@@ -99,7 +101,7 @@ def lesion_table(content: Saveable) -> tuple[list[str], list[list[str]], str]:
         first, last = entry["slices"]
         row = [
             str(entry["label"]),
-            _millilitres(entry["volume_ml"]),
+            millilitres(entry["volume_ml"]),
             f"{entry['longest_diameter_mm']:.1f}",
             str(entry["diameter_slice"]),
             f"{first}" if first == last else f"{first}–{last}",
@@ -113,7 +115,7 @@ def lesion_table(content: Saveable) -> tuple[list[str], list[list[str]], str]:
     others = entries[MOST_ROWS:]
     if not others:
         return head, rows, ""
-    volume = _millilitres(sum(entry["volume_ml"] for entry in others))
+    volume = millilitres(sum(entry["volume_ml"] for entry in others))
     count = f"{len(others)} smaller {'lesion' if len(others) == 1 else 'lesions'}"
     return head, rows, f"and {count}, {volume} mL together"
 
@@ -139,10 +141,6 @@ def model(content: Saveable) -> list[tuple[str, str]]:
     return [(title, value) for title, value in rows if value]
 
 
-def _millilitres(volume: float) -> str:
-    return f"{volume:.2f}" if volume < 10 else f"{volume:.1f}"
-
-
 def _number(value: float | None, digits: int) -> str:
     return _NO_VALUE if value is None else f"{value:.{digits}f}"
 
@@ -153,17 +151,3 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ":".join("" if part is None else str(part) for part in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _slices(numbers: list[int]) -> str:
-    """Name some slices, runs of them by their ends: "slices 3, 5–9"."""
-    parts: list[str] = []
-    start = previous = numbers[0]
-    for number in [*numbers[1:], None]:
-        if number is not None and number == previous + 1:
-            previous = number
-            continue
-        parts.append(f"{start}" if start == previous else f"{start}–{previous}")
-        if number is not None:
-            start = previous = number
-    return f"{'slice' if len(numbers) == 1 else 'slices'} {', '.join(parts)}"

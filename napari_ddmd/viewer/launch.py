@@ -18,7 +18,6 @@ from napari_ddmd.viewer.navigation import fullest_slice, go_to_slice
 from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.sample_data import sample_case
 from napari_ddmd.viewer.session.archive import is_session
-from napari_ddmd.viewer.widgets.session_box import session_box_of
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
@@ -60,7 +59,7 @@ def view_window(case_path: Path | None) -> None:
     """
     if case_path is not None and is_session(case_path):
         _viewer, panel = open_window(None)
-        session_box_of(panel).open(case_path)
+        panel.save_tab.session_box.open(case_path)
     elif case_path is not None and is_study(case_path):
         viewer, _panel = open_window(None)
         open_in_window(viewer, case_path)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ddmd.wording import millilitres
+
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
     from napari_ddmd.lesions import Lesion
@@ -125,8 +127,3 @@ def measure(
 def fingerprint(mask: NDArray[Any]) -> int:
     """Return a number that changes with the mask, to tell an edit from a mere redraw."""
     return zlib.crc32(np.ascontiguousarray(mask).data)
-
-
-def millilitres(volume: float) -> str:
-    """Word a volume: two decimals below 10 mL, one above."""
-    return f"{volume:.2f}" if volume < 10 else f"{volume:.1f}"

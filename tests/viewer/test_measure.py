@@ -5,7 +5,7 @@ import pytest
 
 from napari_ddmd.case import Case
 from napari_ddmd.lesions import find_lesions
-from napari_ddmd.viewer.measure import MOST_LESIONS, Measurement, fingerprint, measure, millilitres
+from napari_ddmd.viewer.measure import MOST_LESIONS, Measurement, fingerprint, measure
 from tests.results import finished
 
 
@@ -103,10 +103,6 @@ def test_of_thousands_only_the_largest_are_described(big_case: Case) -> None:
 )
 def test_summary(measurement: Measurement, words: str) -> None:
     assert measurement.summary == words
-
-
-def test_volumes_in_words() -> None:
-    assert [millilitres(volume) for volume in (0.004, 9.994, 10.04)] == ["0.00", "9.99", "10.0"]
 
 
 def test_a_fingerprint_tells_one_changed_voxel() -> None:

@@ -31,7 +31,7 @@ def stored_images(case: Case, session_file: Path) -> tuple[StoredImage, ...]:
     return tuple(
         StoredImage(
             modality=modality,  # type: ignore[arg-type]
-            relative=_relative(file, session_file.parent),
+            relative=path_from(session_file.parent, file),
             absolute=os.path.abspath(file),  # noqa: PTH100
             sha256=checksum(case.images[MODALITIES.index(modality)]),
         )
@@ -138,7 +138,8 @@ def _there(stored: StoredCase, places: list[dict[str, Path]]) -> Iterator[CaseFi
             yield files
 
 
-def _relative(file: Path, folder: Path) -> str | None:
+def path_from(folder: Path, file: Path) -> str | None:
+    """Name a file, or a folder, as seen from a folder; None where that cannot be."""
     try:
         return Path(os.path.relpath(file, folder)).as_posix()
     except ValueError:  # on another drive

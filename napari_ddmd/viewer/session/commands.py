@@ -54,10 +54,9 @@ def _session_box(before: str = "") -> SessionBox:
     """The session box of the panel in napari's window; the panel is opened where it is not."""
     import napari
 
-    from napari_ddmd.viewer.widgets.session_box import session_box_of
-
     viewer = napari.current_viewer()
     if viewer is None:
         raise SessionError(f"{before}a session opens in a window of napari; open one first")
     _dock, panel = viewer.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")
-    return session_box_of(panel)
+    box: SessionBox = panel.save_tab.session_box
+    return box

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from napari_ddmd.case import Case
+from napari_ddmd.viewer.session.case_files import path_from
 from napari_ddmd.viewer.session.stored_case import StoredFolder, StoredOrigin
 
 
@@ -24,7 +25,7 @@ def stored_origin(case: Case, session_file: Path) -> StoredOrigin | None:
     return StoredOrigin(
         reference=origin.reference,  # type: ignore[arg-type]
         folders=tuple(
-            StoredFolder(relative=_relative(folder, session_file.parent), absolute=os.path.abspath(folder))  # noqa: PTH100
+            StoredFolder(relative=path_from(session_file.parent, folder), absolute=os.path.abspath(folder))  # noqa: PTH100
             for folder in folders_of(series)
         ),
         digest=digest(series),
@@ -59,10 +60,3 @@ def find_origin(session_file: Path, stored: StoredOrigin) -> tuple[object, str]:
             return DicomOrigin({stored.reference: series}, stored.reference), ""
     folder = stored.folders[0].absolute
     return stored, f"{folder}: no DICOM segmentation (SEG) can be saved, since the study of this session {reason}"
-
-
-def _relative(folder: Path, start: Path) -> str | None:
-    try:
-        return Path(os.path.relpath(folder, start)).as_posix()
-    except ValueError:  # on another drive
-        return None

@@ -56,25 +56,6 @@ def replace_twin(panel: SegmentationPanel, twin: Case, case: Case) -> None:
             layer.name = free
 
 
-def put_into_window(loaded: Loaded, panel: SegmentationPanel) -> None:
-    """Put a session into the window of a panel, on top of what is there, all at once.
-
-    Parameters
-    ----------
-    loaded
-        The session.
-    panel
-        In the window; what it is set to is the business of `PanelSettings`.
-
-    Raises
-    ------
-    SessionError
-        If the window does not take it; then it is as before.
-    """
-    for _step in steps_into_window(loaded, panel, make_layers(loaded)):
-        pass
-
-
 def make_layers(loaded: Loaded) -> dict[str, Layer]:
     """Make the layers of the case and of the further masks, which may be done in any thread; by their keys."""
     looks = {look.key: look for look in loaded.session.looks}
@@ -91,12 +72,14 @@ def make_layers(loaded: Loaded) -> dict[str, Layer]:
 def steps_into_window(
     loaded: Loaded, panel: SegmentationPanel, layers: dict[str, Layer]
 ) -> Generator[None, None, None]:
-    """Put a session into a window in steps, between which the window may answer.
+    """Put a session into the window of a panel, on top of what is there, in steps between which it may answer.
 
     Parameters
     ----------
-    loaded, panel
-        As in `put_into_window`.
+    loaded
+        The session.
+    panel
+        In the window; what it is set to is the business of `PanelSettings`.
     layers
         Of `make_layers`.
 

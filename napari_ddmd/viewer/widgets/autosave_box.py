@@ -17,8 +17,9 @@ from napari_ddmd.viewer.autosave_keeper import Keeper
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import is_of
 from napari_ddmd.viewer.widgets.background import Background
-from napari_ddmd.viewer.widgets.edited_box import ranges
+from napari_ddmd.viewer.widgets.edited_box import MOST_RANGES
 from napari_ddmd.without_values import reason
+from napari_ddmd.wording import ranges
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -223,7 +224,8 @@ class AutosaveBox(QWidget):
         if found is not None:
             edited = found.edits.edited_slices
             count = f"{len(edited)} {'slice' if len(edited) == 1 else 'slices'}"
-            self.label.setText(f"Edits of {found.time:%d %b %H:%M} were found, in {count} ({ranges(edited)}).")
+            which = ranges(edited, most=MOST_RANGES)
+            self.label.setText(f"Edits of {found.time:%d %b %H:%M} were found, in {count} ({which}).")
 
     def _make_clock(self, milliseconds: int) -> QTimer:
         clock = QTimer(self)

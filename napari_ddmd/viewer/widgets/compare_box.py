@@ -14,12 +14,12 @@ from napari_ddmd.agreement import BOTH, ONLY_FIRST, ONLY_SECOND, Agreement, comp
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, is_of
 from napari_ddmd.viewer.mask_tools import is_expert
-from napari_ddmd.viewer.measure import millilitres
 from napari_ddmd.viewer.outlines_away import OutlinesAway
 from napari_ddmd.viewer.selection import selection_kept
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.without_values import reason
+from napari_ddmd.wording import millilitres
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case

@@ -10,8 +10,9 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.mask_tools import lesion_in_hand
 from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.wording import ranges
 
-_MOST_RANGES = 6
+MOST_RANGES = 6
 
 
 class EditedBox(QWidget):
@@ -70,7 +71,7 @@ class EditedBox(QWidget):
         self.setVisible(bool(edited))
         self.counted.emit(len(of_case))
         count = f"{len(edited)} {'slice' if len(edited) == 1 else 'slices'}"
-        self.label.setText(f"{count} edited by hand: {ranges(edited)}")
+        self.label.setText(f"{count} edited by hand: {ranges(edited, most=MOST_RANGES)}")
         self._show_buttons()
 
     def _show_buttons(self, _event: object = None) -> None:
@@ -87,15 +88,3 @@ class EditedBox(QWidget):
         results = self._desk.results
         if results is not None and lesion_in_hand(self._desk) is not None:
             results.release(slices)
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Word whole numbers in rising order as ranges: ``61-64, 70``."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    texts = [f"{first}" if first == last else f"{first}-{last}" for first, last in runs]
-    return ", ".join(texts[:_MOST_RANGES]) + (", …" if len(texts) > _MOST_RANGES else "")

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
-from napari_ddmd.viewer.measure import millilitres
+from napari_ddmd.wording import millilitres
 
 if TYPE_CHECKING:
     from napari_ddmd.lesions import Lesion

@@ -11,7 +11,6 @@ from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.hover import Hover
-from napari_ddmd.viewer.measure import millilitres
 from napari_ddmd.viewer.navigation import real_viewer
 from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.result_layers import ResultLayers
@@ -32,6 +31,7 @@ from napari_ddmd.viewer.widgets.save_tab import SaveTab
 from napari_ddmd.viewer.widgets.scroll import RemarkScroll, VerticalScroll, column
 from napari_ddmd.viewer.widgets.slice_box import SliceBox
 from napari_ddmd.viewer.widgets.summary_bar import SummaryBar
+from napari_ddmd.wording import millilitres
 
 if TYPE_CHECKING:
     import napari

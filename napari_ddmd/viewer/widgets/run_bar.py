@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from napari_ddmd.wording import duration
+
 if TYPE_CHECKING:
     from napari_ddmd.segment import Progress
     from napari_ddmd.viewer.run_stream import RunOutcome
@@ -143,14 +145,3 @@ class RunBar(QWidget):
 
     def _on_clicked(self) -> None:
         (self.cancel_wanted if self._running else self.run_wanted).emit()
-
-
-def duration(seconds: float) -> str:
-    """Word a time: ``8 s``, ``2 min 05 s``, ``1 h 02 min``."""
-    whole = max(round(seconds), 0)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -278,14 +278,3 @@ def _size(path: Path) -> str:
 def _save(snapshot: Snapshot, path: Path, with_images: bool, progress: _Progress) -> Path:
     progress.remark = sweep(path.parent)
     return save(snapshot, path, with_images=with_images, progress=progress)
-
-
-def session_box_of(panel: SegmentationPanel) -> SessionBox:
-    """The session box of a panel."""
-    box: SessionBox | None = panel.findChild(SessionBox)
-    if box is None:
-        box = SessionBox(panel.desk, panel)
-        box.hide()
-    if box._panel is None:
-        box.attach(panel)
-    return box

@@ -14,7 +14,6 @@ from napari_ddmd.viewer.session.archive import read_session
 from napari_ddmd.viewer.session.capture import capture, save
 from napari_ddmd.viewer.session.stored import Session
 from napari_ddmd.viewer.widgets import session_box, session_opener
-from napari_ddmd.viewer.widgets.session_box import session_box_of
 from tests.viewer.conftest import GatedSegment
 from tests.viewer.faults.conftest import (
     SLICES,
@@ -109,7 +108,7 @@ def test_no_session_is_opened_into_a_run(
 ) -> None:
     viewer, panel = window
     path = save(capture(panel), tmp_path / "s.ddmd", with_images=False)
-    box, go_on = session_box_of(panel), Event()
+    box, go_on = panel.save_tab.session_box, Event()
     monkeypatch.setattr(box, "_confirm", lambda *_: True)
 
     def slowly(path: Path) -> Session:
@@ -151,7 +150,7 @@ def test_a_session_that_is_saved_in_mid_run_holds_what_had_come_in(
     choose(panel)
     begin(panel, gated, qtbot, slices=2)
     done = set(gated.requests[0]["slices"][:2])
-    path, box, go_on, original = tmp_path / "s.ddmd", session_box_of(panel), Event(), session_box.save
+    path, box, go_on, original = tmp_path / "s.ddmd", panel.save_tab.session_box, Event(), session_box.save
     monkeypatch.setattr(box, "_confirm", lambda *_: True)
 
     def slowly(*arguments: object, **options: object) -> Path:

@@ -14,8 +14,11 @@ from napari_ddmd.case import Case
 from napari_ddmd.viewer.layer_tag import Role
 from napari_ddmd.viewer.run_settings import Sampling, SliceMode
 from napari_ddmd.viewer.session.capture import Snapshot
+from napari_ddmd.viewer.session.loading import Loaded
+from napari_ddmd.viewer.session.restore import make_layers, steps_into_window
 from napari_ddmd.viewer.session.stored import StoredResults, StoredScores
 from napari_ddmd.viewer.session.stored_window import StoredMask, StoredSettings, StoredView
+from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from tests.results import finished
 from tests.viewer.widgets.conftest import OpenPanel, _no_thread_outlives_the_test, installed, open_panel, pace, window
 
@@ -23,6 +26,12 @@ __all__ = ["OpenPanel", "_no_thread_outlives_the_test", "installed", "open_panel
 
 SHA = "0" * 64
 DONE = [2, 3, 5]
+
+
+def put_into_window(loaded: Loaded, panel: SegmentationPanel) -> None:
+    """Put a session that was read into a window, all at once."""
+    for _step in steps_into_window(loaded, panel, make_layers(loaded)):
+        pass
 
 
 @pytest.fixture

@@ -24,17 +24,15 @@ from napari_ddmd.viewer.session.loading import Loaded, load
 from napari_ddmd.viewer.session.restore import (
     close_case,
     make_layers,
-    put_into_window,
     steps_into_window,
     twin_of,
 )
 from napari_ddmd.viewer.session.settings import PanelSettings
 from napari_ddmd.viewer.session.stored_window import StoredLook
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
-from napari_ddmd.viewer.widgets.session_box import session_box_of
 from tests.conftest import CaseWriter
 from tests.viewer.conftest import GatedSegment
-from tests.viewer.session.conftest import OpenPanel
+from tests.viewer.session.conftest import OpenPanel, put_into_window
 
 Window = tuple[Any, SegmentationPanel]
 
@@ -393,7 +391,7 @@ def test_a_dropped_file_opens_in_the_window(
     viewer, panel = open_panel()
     monkeypatch.setattr(napari, "current_viewer", lambda: viewer)
     viewer.open(path, plugin="napari-ddmd")
-    qtbot.waitUntil(lambda: not session_box_of(panel).is_busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not panel.save_tab.session_box.is_busy, timeout=20_000)
     assert_same(before, capture(panel))
 
 

@@ -15,10 +15,9 @@ from napari_ddmd.viewer.autosave import Autosave, LaterEditsError, read_edits
 from napari_ddmd.viewer.session.archive import SessionError, read_session
 from napari_ddmd.viewer.session.capture import capture
 from napari_ddmd.viewer.session.loading import load
-from napari_ddmd.viewer.session.restore import put_into_window
 from napari_ddmd.viewer.session.settings import PanelSettings
 from napari_ddmd.viewer.session.stored import SESSION, VERSION
-from tests.viewer.session.conftest import OpenPanel, change_document, members_of, write_members
+from tests.viewer.session.conftest import OpenPanel, change_document, members_of, put_into_window, write_members
 
 FILES = Path(__file__).parent / "files"
 SHAPE = (8, 28, 24)

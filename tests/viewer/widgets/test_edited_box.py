@@ -9,7 +9,7 @@ from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.run_settings import Recipe, RunRequest, Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
-from napari_ddmd.viewer.widgets.edited_box import EditedBox, ranges
+from napari_ddmd.viewer.widgets.edited_box import EditedBox
 from tests.results import slice_result
 
 
@@ -91,11 +91,3 @@ def test_without_a_run_there_is_nothing_to_give_back_to(desk: Desk, case: Case, 
     assert box.label.text() == "1 slice edited by hand: 3"
     assert box.all_button.isHidden()
     assert box.this_button.isHidden()
-
-
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [([], ""), ([5], "5"), ([5, 6], "5-6"), ([1, 3, 4, 5, 9], "1, 3-5, 9"), (range(0, 20, 2), "0, 2, 4, 6, 8, 10, …")],
-)
-def test_ranges_are_short(numbers: list[int], text: str) -> None:
-    assert ranges(numbers) == text

@@ -6,7 +6,7 @@ from qtpy.QtCore import QEvent, QObject
 
 from napari_ddmd.segment import Progress
 from napari_ddmd.viewer.run_stream import RunOutcome, RunState
-from napari_ddmd.viewer.widgets.run_bar import RunBar, duration
+from napari_ddmd.viewer.widgets.run_bar import RunBar
 
 
 @pytest.fixture
@@ -15,21 +15,6 @@ def bar(qtbot: QtBot) -> RunBar:
     qtbot.addWidget(bar)
     bar.show()
     return bar
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0 s"),
-        (-1, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 00 s"),
-        (125, "2 min 05 s"),
-        (3720, "1 h 02 min"),
-    ],
-)
-def test_duration(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 def test_one_button_runs_and_cancels(bar: RunBar, qtbot: QtBot) -> None:

@@ -21,7 +21,7 @@ from napari_ddmd.viewer.session.archive import SessionError, read_session
 from napari_ddmd.viewer.session.window_before import WindowBefore
 from napari_ddmd.viewer.widgets import session_box, session_opener
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
-from napari_ddmd.viewer.widgets.session_box import SessionBox, session_box_of
+from napari_ddmd.viewer.widgets.session_box import SessionBox
 from tests.conftest import CaseWriter
 from tests.viewer.conftest import GatedSegment
 from tests.viewer.widgets.conftest import OpenPanel
@@ -50,7 +50,7 @@ def test_saving_leaves_the_window_free_and_tells_how_far_it_is(
 ) -> None:
     viewer, panel = window
     viewer.add_points([[1, 2, 3]], name="marks", units="mm")
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     going, told = threading.Event(), threading.Event()
     original = session_box.save
 
@@ -86,7 +86,7 @@ def test_saving_leaves_the_window_free_and_tells_how_far_it_is(
 def test_nothing_is_replaced_that_the_dialog_did_not_ask_about(
     window: Window, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box = session_box_of(window[1])
+    box = window[1].save_tab.session_box
     (tmp_path / "mine.ddmd").write_text("dear")
     for answer, content in ((QMessageBox.StandardButton.No, True), (QMessageBox.StandardButton.Yes, False)):
         monkeypatch.setattr(QMessageBox, "question", lambda *_, answer=answer: answer)
@@ -102,8 +102,7 @@ def test_nothing_is_replaced_that_the_dialog_did_not_ask_about(
 def test_the_images_go_in_when_they_are_wanted_and_a_failing_save_is_told(
     window: Window, qtbot: QtBot, tmp_path: Path, notifications: list[Notification]
 ) -> None:
-    box = session_box_of(window[1])
-    assert session_box_of(window[1]) is box, "one box a panel"
+    box = window[1].save_tab.session_box
     assert not box.with_images.isChecked()
     for wanted in (False, True):
         box.with_images.setChecked(wanted)
@@ -119,7 +118,7 @@ def test_the_images_go_in_when_they_are_wanted_and_a_failing_save_is_told(
 
 def test_images_that_are_in_no_file_go_in_whatever_is_wanted(open_panel: OpenPanel, case: Case) -> None:
     viewer, panel = open_panel(case)
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     box.with_images.click()
     assert box.with_images.isEnabled()
     box.with_images.click()
@@ -141,7 +140,7 @@ def test_a_session_opens_again_in_its_own_window(
     gated.allow(10)
     with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
         panel.run()
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     told_saved: list[Any] = []
     box.mask_saved.connect(lambda *told: told_saved.append(told))
     box.save(tmp_path / "s.ddmd")
@@ -182,7 +181,7 @@ def test_images_that_moved_are_asked_for(
 ) -> None:
     folder = write_small_case(tmp_path / "before" / "Case_9")
     _viewer, panel = open_panel(load_case(folder))
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     box.save(tmp_path / "s.ddmd")
     done(box, qtbot)
     _viewer.layers.clear()
@@ -203,7 +202,7 @@ def test_what_cannot_be_opened_is_told_in_one_line(
     window: Window, qtbot: QtBot, tmp_path: Path, notifications: list[Notification], gated: GatedSegment
 ) -> None:
     _viewer, panel = window
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     (tmp_path / "bad.ddmd").write_bytes(b"no zip")
     box.open(tmp_path / "bad.ddmd")
     done(box, qtbot)
@@ -219,7 +218,7 @@ def test_what_cannot_be_opened_is_told_in_one_line(
 
 def test_without_a_case_nothing_can_be_saved(open_panel: OpenPanel) -> None:
     _viewer, panel = open_panel()
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     assert not box.save_button.isEnabled()
     assert box.open_button.isEnabled()
     box.ask_for_place()
@@ -230,7 +229,7 @@ def test_opening_shows_how_far_it_is_and_holds_the_rest_of_the_panel(
     window: Window, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     viewer, panel = window
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     box.with_images.setChecked(True)
     box.save(tmp_path / "s.ddmd")
     done(box, qtbot)
@@ -277,7 +276,7 @@ def test_opening_can_be_cancelled_while_it_reads(
     notifications: list[Notification],
 ) -> None:
     viewer, panel = window
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     box.save(tmp_path / "s.ddmd")
     done(box, qtbot)
     notifications.clear()
@@ -317,7 +316,7 @@ def at_the_third_layer(viewer: Any, act: Callable[[], object]) -> None:
 
 def test_opening_can_be_cancelled_between_two_layers(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
     viewer, panel = window
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     box.save(tmp_path / "s.ddmd")
     done(box, qtbot)
     viewer.layers.clear()
@@ -333,13 +332,13 @@ def test_a_panel_that_is_closed_between_two_layers_takes_back_what_has_come(
     window: Window, qtbot: QtBot, tmp_path: Path
 ) -> None:
     viewer, panel = window
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     box.save(tmp_path / "s.ddmd")
     done(box, qtbot)
     viewer.layers.clear()
     at_the_third_layer(viewer, panel.parent().destroyOnClose)
     with qtbot.waitSignal(panel.destroyed, timeout=20_000):
-        session_box_of(panel).open(tmp_path / "s.ddmd")
+        panel.save_tab.session_box.open(tmp_path / "s.ddmd")
     assert list(viewer.layers) == []
 
 
@@ -364,7 +363,7 @@ def test_a_case_is_closed_for_its_session_when_nothing_can_be_cancelled_any_more
 ) -> None:
     other = load_case(write_small_case(tmp_path / "Other_002"))
     viewer, panel = open_panel(other, case)
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     saved = np.zeros(case.grid.shape, np.uint8)
     saved[3, 4, 5] = 1
     lesion = panel.desk.results_of(case).lesion
@@ -431,7 +430,7 @@ def test_a_session_is_saved_though_its_disk_is_away_right_after(
     gated.allow(10)
     with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
         panel.run()
-    box = session_box_of(panel)
+    box = panel.save_tab.session_box
     original, told_saved = session_box.save, []
 
     def save(*arguments: Any, **more: Any) -> Path:
@@ -451,7 +450,7 @@ def test_a_session_is_saved_though_its_disk_is_away_right_after(
 def test_saving_can_be_cancelled(
     window: Window, qtbot: QtBot, tmp_path: Path, notifications: list[Notification], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box = session_box_of(window[1])
+    box = window[1].save_tab.session_box
     (tmp_path / "s.ddmd").write_text("dear")
     original, started, going = session_box.save, threading.Event(), threading.Event()
 

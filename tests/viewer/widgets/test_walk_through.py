@@ -18,7 +18,6 @@ from napari_ddmd.viewer.navigation import current_slice
 from napari_ddmd.viewer.widgets.lesion_table import LesionTable
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from napari_ddmd.viewer.widgets.save_dialog import SaveDialog
-from napari_ddmd.viewer.widgets.session_box import session_box_of
 from tests.viewer.conftest import GatedSegment
 
 LEFT = Qt.MouseButton.LeftButton
@@ -226,8 +225,8 @@ def test_a_reading_from_open_to_reopen(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_arguments: (str(session), ""))
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_arguments: (str(session), ""))
     panel.tabs.setCurrentWidget(panel.save_tab)
-    click(qtbot, session_box_of(panel).save_button)
-    qtbot.waitUntil(lambda: not session_box_of(panel).is_busy, timeout=20_000)
+    click(qtbot, panel.save_tab.session_box.save_button)
+    qtbot.waitUntil(lambda: not panel.save_tab.session_box.is_busy, timeout=20_000)
     as_left, mask = state_of(viewer, panel), lesion.data.copy()
     assert as_left["edited"] == [middle]
     assert as_left["slice"] == middle + 1
@@ -237,8 +236,8 @@ def test_a_reading_from_open_to_reopen(
     new = make_napari_viewer(show=True)
     _dock, new_panel = new.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")
     new_panel.tabs.setCurrentWidget(new_panel.save_tab)
-    click(qtbot, session_box_of(new_panel).open_button)
-    qtbot.waitUntil(lambda: not session_box_of(new_panel).is_busy, timeout=20_000)
+    click(qtbot, new_panel.save_tab.session_box.open_button)
+    qtbot.waitUntil(lambda: not new_panel.save_tab.session_box.is_busy, timeout=20_000)
     qtbot.waitUntil(lambda: new_panel.summary.text().startswith("1 lesion"), timeout=10_000)
 
     def is_as_left() -> None:
