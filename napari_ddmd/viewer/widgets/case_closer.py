@@ -73,9 +73,10 @@ class CaseCloser(QObject):
         """Take a mask for what is on disk: all but the lesion, and copies of what is not."""
         if not _is_mask(layer) or layer in _ON_DISK or self._is_lesion(layer):
             return
-        opened, parent = _fingerprint(layer), layer.source.parent
-        if parent is None or _ON_DISK.get(parent()) == opened:
-            _ON_DISK[layer] = opened
+        now, parent = _fingerprint(layer), layer.source.parent  # a weak reference
+        original = None if parent is None else parent()
+        if parent is None or (original is not None and _ON_DISK.get(original) == now):
+            _ON_DISK[layer] = now
 
     def _masks_of(self, case: Case) -> list[Labels]:
         """All masks that go with a case."""

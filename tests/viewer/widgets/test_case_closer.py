@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from typing import Any
 
 import numpy as np
 import pytest
+from napari.layers import Labels
 from napari.layers._layer_actions import _duplicate_layer
+from napari.layers._source import layer_source
 from qtpy.QtWidgets import QMessageBox
 
 from napari_ddmd.case import Case
@@ -107,3 +110,17 @@ def test_a_copy_of_a_lesion_that_was_not_saved_is_asked_for(
     panel.save_button.mask_saved.emit(case, viewer.layers["lesion copy"].data.copy())
     panel.case_box.close_button.click()
     assert panel.desk.case is None
+
+
+def test_a_copy_of_a_layer_that_is_gone_is_asked_for(open_panel: OpenPanel, case: Case, answers: list[bool]) -> None:
+    viewer, panel = open_panel(case)
+    mask = np.ones(case.grid.shape, np.uint8)
+    with layer_source(parent=Labels(mask)):
+        copy = Labels(mask, **grid_arguments(case, Role.LESION))
+    gc.collect()
+    assert copy.source.parent() is None
+    viewer.layers.append(copy)
+    answers.append(False)
+    panel.case_box.close_button.click()
+    assert not answers
+    assert panel.desk.case is case
