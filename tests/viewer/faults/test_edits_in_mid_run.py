@@ -124,7 +124,7 @@ def test_no_session_is_opened_into_a_run(
     qtbot.waitUntil(lambda: not box.is_busy, timeout=20_000)
     box.open(path)
     assert not box.is_busy
-    told = f"{path}: a run is on; open the session when it has ended, or cancel it"
+    told = f"{path.name}: a run is on; open the session when it has ended, or cancel it"
     assert [note.message for note in notifications] == [told, told]
     assert [layer for layer in layers if layer not in viewer.layers] == []
     gated.allow(100)
