@@ -12,7 +12,7 @@ from napari_ddmd.case import Case
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.session.archive import SessionError, read_arrays, read_session
-from napari_ddmd.viewer.session.capture import capture, save
+from napari_ddmd.viewer.session.capture import Snapshot, capture, save
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from tests.viewer.conftest import GatedSegment
 from tests.viewer.session.conftest import OpenPanel
@@ -132,3 +132,9 @@ def test_slices_of_a_run_that_was_taken_back_are_left_out(
     assert panel.results is not None
     assert panel.results.volumes is None
     assert not panel.results.lesion.data.any()
+
+
+def test_its_masks_are_the_lesion_and_those_beside_it(snapshot: Snapshot) -> None:
+    lesion, drawn = snapshot.masks
+    assert lesion is snapshot.copies["lesion"]
+    assert drawn is snapshot.copies["mask 0"]
