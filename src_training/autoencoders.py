@@ -29,6 +29,7 @@ from src_training import distributed
 from src_training.checkpoint import forget_states
 from src_training.dataset import Slices, draw_epochs
 from src_training.files import read_tensors, write_tensors
+from src_training.fingerprints import NO_LONGER_TOLD
 from src_training.loop import LoopSettings, make_fabric, train
 from src_training.preview import flair, side_by_side
 from src_training.recipe import RecipeError, meets_synthetic, synthetic_autoencoder_slices
@@ -140,7 +141,7 @@ def _folder(split: Split, cases: Sequence[str]) -> Path:
             "cases": sorted(cases),
             "autoencoder": settings["model"]["autoencoder"],
             "training": settings["autoencoders"],
-            "slices": settings["slices"],
+            "slices": NO_LONGER_TOLD | split.run.slices_as_stored(),
             "seed": split.run.recipe.seed,
         }
         | split.run.synthetic_fingerprint

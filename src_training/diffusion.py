@@ -21,6 +21,7 @@ from src_training import distributed
 from src_training.augment import augment
 from src_training.dataset import Slices, draw_balanced
 from src_training.files import read_array, read_json, read_tensors, write_json
+from src_training.fingerprints import told_slices
 from src_training.loop import LoopSettings, keep_weights, make_fabric, train
 from src_training.preview import flair, side_by_side
 from src_training.recipe import DiffusionRecipe, Recipe, RecipeError, own_system, synthetic_slices
@@ -342,6 +343,6 @@ def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
         "model": model | {"diffusion": told_process(settings)},
         "diffusion": {key: value for key, value in recipe["diffusion"].items() if key != "checkpoint_every"},
         "pretraining": run.pretraining_fingerprint,
-        "slices": recipe["slices"],
+        "slices": told_slices(run.recipe, are_drawn=True),
         "seed": recipe["seed"],
     } | run.start_fingerprint

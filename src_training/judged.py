@@ -15,6 +15,7 @@ from src_training import distributed
 from src_training.case_bar import case_bar
 from src_training.cases import FaultyCasesError, header_fault
 from src_training.files import read_json, write_json
+from src_training.fingerprints import are_same
 from src_training.recipe import RecipeError
 from src_training.run import Run
 
@@ -136,7 +137,7 @@ def kept_or_made(
     """
     if path.exists():
         kept = read_json(path, remedy="delete it and give the same command again")
-        is_ours = kept.get("made_with") == made_with and set(needs) <= kept.keys()
+        is_ours = are_same(kept.get("made_with"), made_with) and set(needs) <= kept.keys()
         if is_ours and ("data" not in kept or kept["data"] == case_hash(files)):
             return kept
     data = case_hash(files)  # before they are read: what changes meanwhile is judged again

@@ -14,6 +14,7 @@ from src_training.autoencoders import load_ensembles, train_sets
 from src_training.card import model_card, recorded, summary_line
 from src_training.diffusion import load_denoisers, model_settings
 from src_training.files import read_json, write_bytes
+from src_training.fingerprints import are_same
 from src_training.recipe import Recipe, RecipeError, meets_synthetic, own_system
 from src_training.run import Run, Split
 from src_training.start import start_of, told_start
@@ -135,7 +136,9 @@ def _evaluations(split: Split, sha256: str) -> list[dict[str, Any]]:
     remedy = "delete it and run the stage 'evaluate' again"
     found = [read_json(path, remedy=remedy) for path in sorted((split.work / "evaluation").glob("*.json"))]
     wanted = {"sha256": sha256, **how(split.run)}
-    judged = [patient for patient in found if patient["made_with"] == wanted and patient["case"] in split.test_cases]
+    judged = [
+        patient for patient in found if are_same(patient["made_with"], wanted) and patient["case"] in split.test_cases
+    ]
     return [recorded(judged, split.run.recipe.seed)] if judged else []
 
 
@@ -147,5 +150,5 @@ def _cross_validation(run: Run) -> dict[str, Any]:
     remedy = "delete it and run the stage 'evaluate' again"
     metrics = read_json(path, remedy=remedy) if path.exists() else {}
     own = own_system(run.recipe)
-    systems: dict[str, Any] = metrics["systems"] if metrics.get("made_with") == how(run) else {}
+    systems: dict[str, Any] = metrics["systems"] if are_same(metrics.get("made_with"), how(run)) else {}
     return {own: systems[own]} if own in systems else {}

@@ -10,6 +10,7 @@ from typing import Any
 
 from napari_ddmd.model.settings import ModelSettings
 from src_training.files import read_json
+from src_training.fingerprints import in_words_of, told_slices
 from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, meets_synthetic, own_system
 from src_training.start import PATIENTS_APART, refuse_seen, start_of
 
@@ -113,7 +114,9 @@ class Run:
 
     @property
     def pretraining_fingerprint(self) -> dict[str, Any]:
-        """The settings of the pre-training, with the names of its label maps in place of their folder."""
+        """The settings of the pre-training, if any, with the names of its label maps in place of their folder."""
+        if not self.recipe.pretraining.patients:
+            return {"patients": 0}
         settings = self.recipe.to_dict()["pretraining"]
         apart = ("anatomy", "autoencoders")  # the second stands in the fingerprints of ensembles and maps
         return {key: value for key, value in settings.items() if key not in apart} | self._anatomy
@@ -143,7 +146,7 @@ class Run:
         """The settings that the slice store depends on."""
         recipe = self.recipe.to_dict()
         return {
-            "slices": recipe["slices"],
+            "slices": told_slices(self.recipe, are_drawn=False),
             "frame": recipe["model"]["frame"],
             "context": recipe["model"]["context"],
             "normalisation": recipe["model"]["normalisation"],
@@ -154,15 +157,22 @@ class Run:
         """The settings that the discrepancy maps depend on, beside the slice store."""
         recipe = self.recipe.to_dict()
         learned = () if self.recipe.start_from is not None else ("discrepancies", "autoencoders")
-        kept = {key: recipe[key] for key in (*learned, "slices", "seed")}
-        model = {"autoencoder": recipe["model"]["autoencoder"]}
+        kept = {key: recipe[key] for key in (*learned, "seed")}
+        model = {"autoencoder": recipe["model"]["autoencoder"], "slices": told_slices(self.recipe, are_drawn=False)}
         return kept | model | self.synthetic_fingerprint | self.start_fingerprint
 
     def index(self) -> dict[str, Any]:
         """What the slice store says of each case."""
-        remedy = f"delete {self.slices} and run the stage 'prepare' again"
-        cases: dict[str, Any] = read_json(self.index_path, remedy=remedy)["cases"]
+        cases: dict[str, Any] = self._store()["cases"]
         return cases
+
+    def slices_as_stored(self) -> dict[str, Any]:
+        """What the slice store says of the settings of its slices, in the words of the version that made it."""
+        told: dict[str, Any] = self._store()["fingerprint"]["slices"]
+        return told
+
+    def _store(self) -> dict[str, Any]:
+        return read_json(self.index_path, remedy=f"delete {self.slices} and run the stage 'prepare' again")
 
     def stored_folds(self) -> dict[str, int]:
         """Fold of each case of the slice store; refuses a store that was made with other settings."""
@@ -195,6 +205,7 @@ class Run:
         """Refuse to build on a result that was made with other settings."""
         made = read_json(path, remedy=_again(path))["fingerprint"]
         wanted = json.loads(json.dumps(wanted))
+        made = in_words_of(wanted, made)
         wanted = {key: value for key, value in wanted.items() if key in made or key not in _NOT_ALWAYS_KEPT}
         if made != wanted:
             changed = sorted(key for key in made.keys() | wanted.keys() if made.get(key) != wanted.get(key))

@@ -9,6 +9,7 @@ import numpy as np
 
 from src_training import metrics
 from src_training.files import read_json
+from src_training.fingerprints import are_same
 from src_training.recipe import SYSTEMS
 from src_training.run import Run
 from src_training.systems import how
@@ -74,7 +75,8 @@ def _judged_alike(run: Run) -> list[dict[str, Any]]:
     alike = [
         p
         for p in found
-        if {key: p["made_with"].get(key) for key in wanted} == wanted and folds.get(p["case"], p["fold"]) == p["fold"]
+        if are_same({key: p["made_with"].get(key) for key in wanted}, wanted)
+        and folds.get(p["case"], p["fold"]) == p["fold"]
     ]
     if len(alike) < len(found):
         print(

@@ -22,6 +22,7 @@ from src_training.checks import check_system
 from src_training.dataset import Slices, draw_epochs
 from src_training.diffusion import ConditionedBatches, loop_settings
 from src_training.files import read_tensors, write_json
+from src_training.fingerprints import told_slices
 from src_training.loop import LoopSettings, Task, keep_weights, make_fabric, train
 from src_training.recipe import Recipe, RecipeError
 from src_training.run import Run, Split, told_process
@@ -132,7 +133,8 @@ def fingerprint(run: Run) -> dict[str, Any]:
         own = {"baselines": dict(recipe["baselines"])}
     for settings in own.values():
         settings.pop("checkpoint_every", None)
-    return made | own | {"slices": recipe["slices"], "seed": recipe["seed"]}
+    slices = told_slices(run.recipe, are_drawn=name in TRAINED_AS_DENOISER)
+    return made | own | {"slices": slices, "seed": recipe["seed"]}
 
 
 def _name(run: Run) -> str:

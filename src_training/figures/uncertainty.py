@@ -12,6 +12,7 @@ from napari_ddmd.model.bundle import read_description
 from src_training.figures.drawing import ABNORMAL, HEALTHY, TEXT, counted, new_figure, save_figure
 from src_training.figures.trained import Patient, own_split
 from src_training.files import read_json
+from src_training.fingerprints import are_same
 from src_training.metrics import risk_coverage
 from src_training.run import Run
 from src_training.systems import DIFFUSION_SYSTEMS, how, system_name
@@ -101,4 +102,4 @@ def _evaluated(patient: Patient, system: str) -> dict[str, Any] | None:
     figures = read_json(path, remedy="delete it and run the stage 'evaluate' again")
     digest = read_description(split.work / "bundle")["weights_sha256"]
     wanted = {"sha256": digest, **how(split.run)}
-    return figures if figures["made_with"] == wanted and "uncertainty" in figures else None
+    return figures if are_same(figures["made_with"], wanted) and "uncertainty" in figures else None
