@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_ddmd.case import Case, CaseError, CaseFiles, load_case
+from napari_ddmd.whole_files import file_hash
 from napari_ddmd.window import CaseWindow
 from src_training import distributed
 from src_training.case_bar import case_bar
@@ -55,6 +57,7 @@ def _prepare(run: Run) -> None:
                     f"{recipe.slices.fold_file}: has {moved[0]} in fold {folds[moved[0]]}, the slice store in "
                     f"{run.root} in fold {stored[moved[0]]}; choose another --out for the new folds"
                 )
+        _refuse_changed(run, labelled)
         return
     folds = folds_of(recipe, names)
     run.splits(folds)  # what cannot be held out is refused before hours of reading
@@ -81,17 +84,55 @@ def folds_of(recipe: Recipe, names: list[str]) -> dict[str, int]:
 
 def _entry(run: Run, files: CaseFiles) -> dict[str, Any] | CaseError:
     """What the index says of a case, which is stored unless it is there; what is wrong with one that cannot be read."""
-    path, fingerprint = run.slices / f"{files.name}.json", run.slices_fingerprint
+    path, fingerprint = _entry_path(run, files.name), run.slices_fingerprint
     if path.exists():
         run.check_fingerprint(path, fingerprint)
-    else:
+    if not path.exists() or _changed(path, files):  # nothing is made from it yet
+        content = _content(files)  # before they are read: what changes meanwhile is noticed
         try:
             case = load_case(files)
         except CaseError as error:
             return error
-        write_json(path, {"fingerprint": fingerprint, "case": _store(case, run.recipe, run.slices)})
-    entry: dict[str, Any] = read_json(path, remedy="delete it and run the stage 'prepare' again")["case"]
+        write_json(path, {"fingerprint": fingerprint, "files": content, "case": _store(case, run.recipe, run.slices)})
+    entry: dict[str, Any] = read_json(path, remedy=_REMEDY)["case"]
     return entry
+
+
+_REMEDY = "delete it and run the stage 'prepare' again"
+
+
+def _entry_path(run: Run, name: str) -> Path:
+    return run.slices / f"{name}.json"
+
+
+def _content(files: CaseFiles) -> dict[str, Any]:
+    """What a case's files are known by: the mask, which people correct, by its hash, and images by name and size."""
+    images = {path.name: path.stat().st_size for path in files.images.values()}
+    return {"mask": None if files.mask is None else file_hash(files.mask), "images": images}
+
+
+def _changed(path: Path, files: CaseFiles) -> list[Path]:
+    """Files of a case that are not those which its slices were made from; stores of earlier versions do not tell."""
+    stored = read_json(path, remedy=_REMEDY).get("files")
+    if stored is None:
+        return []
+    now = _content(files)
+    masks = [files.mask] if files.mask is not None and stored["mask"] != now["mask"] else []
+    sizes = {name: size for name, size in now["images"].items() if stored["images"].get(name, size) != size}
+    return masks + [image for image in files.images.values() if image.name in sizes]
+
+
+def _refuse_changed(run: Run, labelled: Sequence[CaseFiles]) -> None:
+    """Refuse files that were changed since they were stored: maps and weights have learned from the old ones."""
+    paths = [(files, _entry_path(run, files.name)) for files in labelled]
+    others = {files.name: found for files, path in paths if path.exists() and (found := _changed(path, files))}
+    if others:
+        name, (file, *_) = next(iter(others.items()))
+        more = f" (and {len(others) - 1} more changed)" if len(others) > 1 else ""
+        raise RecipeError(
+            f"{file}: is not the file that the slices of {name} in {run.root} were made from{more}; choose another "
+            "--out, where all is learned from the files as they are now, or put the old ones back"
+        )
 
 
 def describe_slices(case: Case, recipe: DataRecipe) -> dict[str, Any]:

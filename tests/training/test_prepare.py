@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -193,6 +194,65 @@ def test_folds_that_were_edited_are_refused(cohort: Path, tmp_path: Path) -> Non
         RecipeError, match=rf"folds\.json: has {PATIENTS[0]} in fold 1, the slice store in [^\n]*fold 0;"
     ):
         prepare(run)
+
+
+def correct(mask: Path) -> None:
+    """Take a voxel of the lesion out."""
+    image = nibabel.load(mask)
+    labels = np.asarray(image.dataobj).copy()
+    labels[tuple(np.argwhere(labels)[0])] = 0
+    nibabel.save(nibabel.Nifti1Image(labels, image.affine), mask)
+
+
+def test_a_mask_that_was_corrected_since_is_refused(cohort: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    run = Run(tiny_recipe(data, tmp_path / "run"))
+    prepare(run)
+    prepare(run)
+    index = run.index_path.read_bytes()
+    corrected = [data / name / f"{name}_seg.nii.gz" for name in PATIENTS[1:3]]
+    correct(corrected[0])
+    with pytest.raises(RecipeError, match=rf"^\S*{PATIENTS[1]}_seg\.nii\.gz: [^\n]*; choose another --out, [^\n]*$"):
+        prepare(run)
+    correct(corrected[1])
+    with pytest.raises(RecipeError, match=rf"slices of {PATIENTS[1]} in [^\n]*\(and 1 more changed\)"):
+        prepare(run)
+    assert run.index_path.read_bytes() == index
+
+    for path in run.slices.glob("*.json"):  # as earlier versions left it
+        told = json.loads(path.read_text())
+        told.pop("files", None)
+        path.write_text(json.dumps(told))
+    prepare(run)
+
+
+def test_an_image_of_another_size_is_refused_and_one_in_another_form_is_not(cohort: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    run = Run(tiny_recipe(data, tmp_path / "run"))
+    prepare(run)
+    image = data / PATIENTS[0] / f"{PATIENTS[0]}_t1.nii.gz"
+    nibabel.save(nibabel.load(image), image.with_suffix(""))
+    image.unlink()
+    prepare(run)
+    other = data / PATIENTS[0] / f"{PATIENTS[0]}_t2.nii.gz"
+    shutil.copy(data / PATIENTS[1] / f"{PATIENTS[1]}_flair.nii.gz", other)
+    with pytest.raises(RecipeError, match=rf"{PATIENTS[0]}_t2\.nii\.gz: is not the file that the slices"):
+        prepare(run)
+
+
+def test_a_mask_that_is_corrected_before_all_are_stored_is_stored_again(
+    fresh: Run, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    run = Run(replace(fresh.recipe, data=data))
+    prepare(run)
+    run.index_path.unlink()
+    correct(data / PATIENTS[1] / f"{PATIENTS[1]}_seg.nii.gz")
+    loaded = count_loads(monkeypatch)
+    prepare(run)
+
+    assert loaded == [PATIENTS[1]]
+    prepare(run)
 
 
 def test_cases_without_mask_are_left_out_aloud(
