@@ -32,7 +32,7 @@ from src_training.files import allow_many_files
 from src_training.recipe import PRESETS, SYSTEMS, Recipe, RecipeError, preset
 from src_training.run import Run
 from src_training.saved import kept_recipe, read_recipe
-from src_training.start import own_preset, started
+from src_training.start import own_preset, refuse_unused, started
 
 STAGES = {
     "prepare": "prepare:prepare",
@@ -164,7 +164,7 @@ def parse(words: Sequence[str]) -> Recipe:
     Raises
     ------
     RecipeError
-        If a run that was begun without a model is to start from one.
+        If a run that was begun without a model is to start from one, or options are given that go unused in such a run.
     """
     wanted, start = _option(words, "--preset"), _option(words, "--start-from")
     base = next((preset(name) for name in PRESETS if name == wanted), Recipe())
@@ -176,7 +176,9 @@ def parse(words: Sequence[str]) -> Recipe:
         if start is not None and kept is not base and kept.start_from is None:
             raise RecipeError(f"{out}: was begun without --start-from; choose another --out")
         base = kept
-    return tyro.cli(Recipe, args=list(words), default=base, prog="python -m src_training", description=USAGE)
+    recipe = tyro.cli(Recipe, args=list(words), default=base, prog="python -m src_training", description=USAGE)
+    refuse_unused(recipe, base)
+    return recipe
 
 
 def _option(words: Sequence[str], name: str) -> str | None:

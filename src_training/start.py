@@ -95,6 +95,40 @@ def check_start(recipe: Recipe) -> None:
         )
 
 
+def refuse_unused(recipe: Recipe, base: Recipe) -> None:
+    """Refuse options that a training from a model leaves unused: those of what it has behind it.
+
+    Parameters
+    ----------
+    recipe
+        As the options make it.
+    base
+        As it was before: started, or the run's own.
+
+    Raises
+    ------
+    RecipeError
+        One line: which, and what to do.
+    """
+    if recipe.start_from is None:
+        return
+    unused = [("autoencoders", name) for name in vars(recipe.autoencoders)]
+    unused += [("pretraining", name) for name in _LESSONS]
+    given = [
+        f"{group}.{name}".replace("_", "-")
+        for group, name in unused
+        if getattr(getattr(recipe, group), name) != getattr(getattr(base, group), name)
+    ]
+    if given:
+        raise RecipeError(
+            f"{', '.join(given)}: a training that starts from a model keeps its autoencoders and has no pre-training; "
+            "leave these out"
+        )
+
+
+_LESSONS = ("iterations", "learning_rate", "autoencoder_epochs", "autoencoders")
+
+
 def refuse_seen(start: Bundle, held_out: Iterable[str], split: str) -> None:
     """Refuse to hold out patients that the model has learned from: their figures would flatter it.
 

@@ -272,6 +272,44 @@ def test_how_maps_are_made_is_the_models_affair(
 
 
 @pytest.mark.parametrize(
+    "option",
+    [
+        ("--autoencoders.epochs", "3"),
+        ("--autoencoders.no-cosine",),
+        ("--pretraining.iterations", "3"),
+        ("--pretraining.learning-rate", "0.5"),
+        ("--pretraining.autoencoder-epochs", "3"),
+        ("--pretraining.no-autoencoders",),
+    ],
+)
+def test_options_that_would_go_unused_are_refused(
+    option: tuple[str, ...],
+    fold0: Path,
+    started_out: Path,
+    cohort: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = option[0].removeprefix("--").replace(".no-", ".")
+    for given in (words(fold0, cohort, tmp_path / "out", *option), ["--out", str(started_out), *option]):
+        assert main(given) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"src_training: {name}: a training that starts from a model keeps its autoencoders")
+        assert line.endswith("leave these out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_run_was_begun_with_is_no_option(fold0: Path, started_out: Path, tmp_path: Path) -> None:
+    """Presets may change from version to version; the run goes on all the same."""
+    kept = json.loads((started_out / "recipe.json").read_text())
+    kept["autoencoders"]["epochs"] += 1
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "recipe.json").write_text(json.dumps(kept))
+    recipe = parse(["--out", str(tmp_path / "out"), "--start-from", str(fold0)])
+    assert recipe.autoencoders.epochs == kept["autoencoders"]["epochs"]
+
+
+@pytest.mark.parametrize(
     ("start", "said"),
     [("nowhere", "no such model"), (".", "model.json")],
 )
