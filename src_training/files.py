@@ -111,8 +111,26 @@ def read_json(path: Path, *, remedy: str) -> dict[str, Any]:
     return content
 
 
+class MappedArray(np.memmap[Any, np.dtype[Any]]):
+    """A memory-mapped file that another process maps anew, where the array of numpy would be sent there whole."""
+
+    origin: tuple[Path, str] | None = None
+    """Of a whole array: its file and the remedy that is told; None of what is taken out of it or made from it."""
+
+    def __array_finalize__(self, source: Any) -> None:
+        super().__array_finalize__(source)
+        self.origin = None
+
+    def __reduce__(self) -> Any:
+        return super().__reduce__() if self.origin is None else (_map_again, self.origin)
+
+
+def _map_again(path: Path, remedy: str) -> NDArray[Any]:
+    return read_array(path, remedy=remedy)
+
+
 def read_array(path: Path, *, remedy: str) -> NDArray[Any]:
-    """Memory-map an array that an earlier stage left.
+    """Memory-map an array that an earlier stage left; a process that it is sent to maps it, too.
 
     Parameters
     ----------
@@ -127,7 +145,7 @@ def read_array(path: Path, *, remedy: str) -> NDArray[Any]:
         If it is missing or damaged, or too many are open.
     """
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: MappedArray = np.load(path, mmap_mode="r", allow_pickle=False).view(MappedArray)
     except FileNotFoundError as error:
         raise RecipeError(f"{path}: is missing; {remedy}") from error
     except (ValueError, EOFError) as error:
@@ -139,6 +157,7 @@ def read_array(path: Path, *, remedy: str) -> NDArray[Any]:
             f"{path}: cannot be opened, too many files are; each case takes up to three: allow more in the shell with "
             "'ulimit -n', and give the same command again"
         ) from error
+    array.origin = path.absolute(), remedy
     return array
 
 

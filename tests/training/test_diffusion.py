@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -322,3 +323,15 @@ def test_stages_out_of_order_are_refused(cohort: Path, tiny_copy: Path) -> None:
     (split.folder / "maps" / "summary.json").unlink()
     with pytest.raises(RecipeError, match="final: has no discrepancy maps; run the stage 'discrepancies' first"):
         model_settings(split)
+
+
+def test_readers_in_other_processes_map_the_slices_and_maps_themselves(tiny_run: Run) -> None:
+    """Where processes are not forked, as on macOS and Windows, each is sent the batches."""
+    batches = ConditionedBatches(tiny_run.split("final"))
+    arrays = [*batches.real.maps, *batches.real.slices.images, *batches.real.slices.masks]
+    sent = pickle.dumps(batches)
+
+    assert len(sent) < sum(array.nbytes for array in arrays) / 4
+    assert not any(array[1].tobytes() in sent for array in arrays if array[1].any())
+    for mine, theirs in zip(batches[3], pickle.loads(sent)[3], strict=True):
+        assert torch.equal(mine, theirs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import pickle
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -106,3 +107,18 @@ def test_damaged_weights_are_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(RecipeError, match=r"weights.safetensors: is damaged .* delete it and run its stage again"):
         files.read_tensors(path)
+
+
+def test_what_is_taken_out_of_a_mapped_array_is_sent_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (20, 40, 50)).astype(np.uint8)
+    files.write_array(tmp_path / "a.npy", array)
+    monkeypatch.chdir(tmp_path)
+    whole = files.read_array(Path("a.npy"), remedy="write it again")
+    monkeypatch.chdir("/")
+    assert len(pickle.dumps(whole)) < 1000
+    for part in (whole, whole[3:5], whole[[2, 0]], whole + 1, whole.copy()):
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(part)), part)
+    (tmp_path / "a.npy").unlink()
+    sent = pickle.dumps(whole)
+    with pytest.raises(RecipeError, match=r"a\.npy: is missing; write it again"):
+        pickle.loads(sent)
