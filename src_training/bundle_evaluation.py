@@ -13,7 +13,7 @@ from napari_ddmd.model.bundle import Bundle, save_bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
 from napari_ddmd.whole_files import sweep
 from src_training import distributed
-from src_training.card import model_card, recorded
+from src_training.card import PICTURE, model_card, recorded
 from src_training.cases import labelled_cases
 from src_training.evaluate import evaluate_case
 from src_training.figures.failures import failures
@@ -25,9 +25,6 @@ from src_training.recipe import RecipeError
 from src_training.report import markdown_table
 from src_training.run import Run
 from src_training.summary import join_patients
-
-PICTURE = "failures.png"
-"""Of the worst slices, beside a model's card."""
 
 
 def evaluate_bundle(run: Run) -> None:

@@ -9,6 +9,9 @@ from src_training.folds import of_known_patients
 from src_training.report import markdown_table
 from src_training.summary import join_patients
 
+PICTURE = "failures.png"
+"""Of the worst slices, beside a model's card."""
+
 
 def summary_line(provenance: dict[str, Any], settings: dict[str, Any]) -> str:
     """One paragraph for the person who chooses a model."""

@@ -7,11 +7,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from napari_ddmd.model.bundle import Bundle, DdmdNetworks, new_bundle, read_bundle, save_bundle
+from napari_ddmd.model.bundle import (
+    Bundle,
+    BundleError,
+    DdmdNetworks,
+    new_bundle,
+    read_bundle,
+    read_description,
+    save_bundle,
+)
 from napari_ddmd.model.settings import ModelSettings
 from src_training import distributed
 from src_training.autoencoders import load_ensembles, train_sets
-from src_training.card import model_card, recorded, summary_line
+from src_training.card import PICTURE, model_card, recorded, summary_line
 from src_training.diffusion import load_denoisers, model_settings
 from src_training.files import read_json, write_bytes
 from src_training.fingerprints import are_same
@@ -27,7 +35,7 @@ def publish(run: Run) -> list[Path]:
 
 
 def publish_split(split: Split, *, synthetic: dict[str, Any] | None = None) -> Path:
-    """Write the bundle of one split, with its model card.
+    """Write the bundle of one split, with its model card; figures that were recorded of the same model stay in it.
 
     Parameters
     ----------
@@ -39,10 +47,37 @@ def publish_split(split: Split, *, synthetic: dict[str, Any] | None = None) -> P
     bundle = make_bundle(split, synthetic=synthetic)
     folder = split.work / "bundle"
     if distributed.is_main():
+        evaluations = _with_recorded(folder, bundle)
+        bundle = replace(bundle, provenance=bundle.provenance | {"evaluations": evaluations})
         save_bundle(folder, bundle)
         write_bytes(folder / "README.md", model_card(bundle).encode())
+        if not any("failures" in entry for entry in evaluations):
+            (folder / PICTURE).unlink(missing_ok=True)
     distributed.barrier()
     return folder
+
+
+def _with_recorded(folder: Path, bundle: Bundle) -> list[dict[str, Any]]:
+    """The split's own figures, and those that ``evaluate --bundle --record`` put into the same model before.
+
+    Those of the same patients make way, but for the picture of where the model fails.
+    """
+    own: list[dict[str, Any]] = bundle.provenance["evaluations"]
+    try:
+        before = read_description(folder)
+    except BundleError:  # there is none yet, or it was cut off
+        return own
+    if (before["weights_sha256"], before["settings_sha256"]) != (bundle.sha256, bundle.settings_sha256):
+        return own
+    recorded_before: list[dict[str, Any]] = before["provenance"].get("evaluations", [])
+    pictures = {_cases(entry): entry["failures"] for entry in recorded_before if "failures" in entry}
+    own = [entry | ({"failures": pictures[_cases(entry)]} if _cases(entry) in pictures else {}) for entry in own]
+    ours = frozenset().union(*map(_cases, own))
+    return own + [entry for entry in recorded_before if not _cases(entry) <= ours]
+
+
+def _cases(evaluation: dict[str, Any]) -> frozenset[str]:
+    return frozenset(patient["case"] for patient in evaluation["patients"])
 
 
 def published_settings(split: Split) -> ModelSettings:

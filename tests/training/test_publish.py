@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from napari_ddmd import load_bundle, load_case, segment
 from napari_ddmd.case import Case
 from napari_ddmd.segment import brain_slices
 from src_training.autoencoders import load_ensembles
+from src_training.bundle_evaluation import record
+from src_training.card import PICTURE, recorded
 from src_training.diffusion import load_denoiser, model_settings
 from src_training.publish import publish, told_recipe
 from src_training.recipe import RecipeError
@@ -122,3 +125,39 @@ def test_publishing_again_gives_the_same_model(tiny_copy: Path, cohort: Path) ->
 def test_settings_that_were_not_trained_are_not_published(tiny_out: Path, cohort: Path) -> None:
     with pytest.raises(RecipeError, match="was made with other settings"):
         publish(Run(tiny_recipe(cohort, tiny_out, "--fold", "final", "--model.diffusion.prediction", "v")))
+
+
+def test_recorded_figures_outlast_another_publishing_of_the_same_model(tiny_copy: Path, cohort: Path) -> None:
+    run = Run(tiny_recipe(cohort, tiny_copy, "--fold", "0"))
+    folder = tiny_copy / "fold0" / "bundle"
+    (own,) = load_bundle(folder).provenance["evaluations"]
+    strangers = [patient | {"case": f"Stranger_{number}"} for number, patient in enumerate(own["patients"])]
+    picture = tiny_copy / "worst.png"
+    picture.write_bytes(b"a picture")
+
+    record(load_bundle(folder), folder, strangers, 0, picture)
+    publish(run)
+    assert load_bundle(folder).provenance["evaluations"] == [own, recorded(strangers, 0) | {"failures": PICTURE}]
+    page = (folder / "README.md").read_text()
+    assert "| Stranger_0 |" in page
+    assert f"]({PICTURE})" in page
+    assert (folder / PICTURE).read_bytes() == b"a picture"
+
+    record(load_bundle(folder), folder, own["patients"], 0, picture)  # the split's own patients
+    publish(run)
+    publish(run)
+    assert load_bundle(folder).provenance["evaluations"] == [own | {"failures": PICTURE}, recorded(strangers, 0)]
+
+    publish(Run(tiny_recipe(cohort, tiny_copy, "--fold", "0", "--model.sampling.steps", "3")))
+    assert load_bundle(folder).provenance["evaluations"] == [], "they were made in another way"
+    assert not (folder / PICTURE).exists()
+
+
+def test_figures_of_other_weights_make_way(tiny_copy: Path, cohort: Path) -> None:
+    folder = tiny_copy / "final" / "bundle"
+    shutil.rmtree(folder)
+    shutil.copytree(tiny_copy / "fold0" / "bundle", folder)
+    assert load_bundle(folder).provenance["evaluations"]
+    publish(Run(tiny_recipe(cohort, tiny_copy, "--fold", "final")))
+
+    assert load_bundle(folder).provenance["evaluations"] == []
