@@ -42,7 +42,7 @@ def markdown_pages(summary: Figures) -> str:
         + _table(["system", *PAPER_LIKE.values()], (_paper_like_row(summary, name) for name in systems)),
         "## Plainly defined\n\n" + _table(["system", *HEADINGS.values()], (_row(summary, name) for name in systems)),
         "## Volume Dice of every patient\n\n"
-        + _table(["patient", *systems], _patients(summary, "dice_volume"))
+        + _table(["patient", *(_name(summary, name) for name in systems)], _patients(summary, "dice_volume"))
         + "\n\nThe interval is a 95 % bootstrap interval of the mean over patients.",
     ]
     differences = list(_differences(summary))
@@ -86,7 +86,13 @@ def _spread(values: Iterable[float | None], text: Callable[[float], str]) -> str
 def _paper_like_row(summary: Figures, name: str) -> list[str]:
     folds = summary["paper_like"][name].values()
     cells = [_spread((fold[key] for fold in folds), lambda value: f"{100 * value:.2f}") for key in PAPER_LIKE]
-    return [name, *cells]
+    return [_name(summary, name), *cells]
+
+
+def _name(summary: Figures, name: str) -> str:
+    """A system, and of how many patients its figures are where others have more: their means are of others then."""
+    judged, patients = len(summary["systems"][name]["dice_volume"]["per_patient"]), summary["patients"]
+    return name if judged == patients else f"{name} ({judged} of {patients} patients)"
 
 
 def _row(summary: Figures, name: str) -> list[str]:
@@ -97,7 +103,7 @@ def _row(summary: Figures, name: str) -> list[str]:
         per_fold = figures[key].get("per_fold", {}).values()
         cell = _spread(per_fold, lambda value, digits=digits: f"{value:.{digits}f}")  # type: ignore[misc]
         cells.append(cell + known_of(figures[key]))
-    return [name, *cells]
+    return [_name(summary, name), *cells]
 
 
 def _patients(summary: Figures, metric: str) -> Iterable[list[str]]:

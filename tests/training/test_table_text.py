@@ -80,6 +80,18 @@ def test_every_patient_stands_in_the_table(summary: dict[str, Any]) -> None:
     assert cells(page, "interval") == ["interval", "0.500 to 0.900", "0.600 to 0.800"]
 
 
+def test_a_system_with_fewer_patients_than_the_table_says_so(summary: dict[str, Any]) -> None:
+    for figure in summary["systems"]["unet-tuned"].values():
+        del figure["per_patient"]["a"]
+    page = markdown_pages(summary)
+
+    named = "unet-tuned (2 of 3 patients)"
+    assert cells(page, named)[0] == cells(page, named, 1)[0] == named
+    assert cells(page, "patient") == ["patient", "ddmd-light", named]
+    assert cells(page, named, 1)[1] == "0.700 (1 of 2 patients)", "where one of these has no figure"
+    assert "ddmd-light (" not in page
+
+
 def test_differences_are_taken_patient_by_patient(summary: dict[str, Any]) -> None:
     row = cells(markdown_pages(summary), "ddmd-light", 2)
 
