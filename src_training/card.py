@@ -63,7 +63,8 @@ def _data(provenance: dict[str, Any]) -> str:
     if "synthetic" in provenance:
         anatomy = ", every second one with the anatomy of a real brain" if provenance["synthetic"]["anatomy"] else ""
         return f"{len(cases)} synthetic patients{anatomy}{names}"
-    return f"{len(cases)} labelled patients{'' if 'start' in provenance else ' of the BRATS challenges'}{names}"
+    source = f" of {provenance['source']}" if "source" in provenance else ""  # as a publisher may tell
+    return f"{len(cases)} labelled patients{source}{names}"
 
 
 def _autoencoder_training(provenance: dict[str, Any]) -> str:
@@ -79,8 +80,8 @@ def _caution(provenance: dict[str, Any]) -> str:
     if "synthetic" in provenance:
         return "No real patient has taught it: it is there for trainings to start from, not for anybody's case."
     return (
-        "With so few training patients, expect failures on scanners and tumours unlike theirs; false lesions and "
-        "missed slices\nare to be looked for in every case."
+        "Expect failures on scanners and tumours unlike those of the training patients; false lesions and missed "
+        "slices are to be\nlooked for in every case."
     )
 
 
@@ -174,8 +175,8 @@ Research on whole-lesion segmentation of gliomas in pre-operative MRI: four co-r
 
 ## Do not use
 
-For diagnosis or treatment; for other diseases, children, post-operative scans or scans with a skull, none of which was
-in the training data; nor where more than one modality is missing{missing}.
+For diagnosis or treatment; for other diseases, children, post-operative scans or scans with a skull, unless the
+training data holds such; nor where more than one modality is missing{missing}.
 {_caution(provenance)}
 
 ## Training

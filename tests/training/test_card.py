@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_ddmd.model import Bundle, load_bundle
+from napari_ddmd.model.library import list_bundles
 from src_training.card import model_card, summary_line
 
 from .conftest import PATIENTS
@@ -76,3 +77,20 @@ def test_synthetic_patients_are_owned_up_to(bundle: Bundle) -> None:
     real = bundle.provenance | {"recipe": recipe | {"pretraining": pretraining | {"anatomy": True}}}
     told = model_card(replace(bundle, provenance=real))
     assert "80 synthetic patients, every second of them with the anatomy of a real brain, who fill 25 %" in told
+
+
+def test_nothing_is_said_of_the_patients_that_only_their_owner_knows(bundle: Bundle) -> None:
+    page = model_card(bundle)
+    for text in ("BRATS challenges", "so few", "none of which was"):
+        assert text not in page
+    assert "- data: 4 labelled patients\n" in page
+    told = replace(bundle, provenance=bundle.provenance | {"source": "a hospital"})
+    assert "- data: 4 labelled patients of a hospital\n" in model_card(told)
+
+
+def test_the_shipped_models_have_the_cards_that_are_written_today() -> None:
+    folders = list_bundles()
+    assert folders
+    for folder in folders:
+        assert (folder / "README.md").read_text(encoding="utf-8") == model_card(load_bundle(folder))
+    assert "15 labelled patients of the BRATS challenges" in model_card(load_bundle("compact"))
