@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from napari_ddmd.model.bundle import DdmdNetworks, refuse_odd_name
+from napari_ddmd.model.bundle import LONGEST_NAME, DdmdNetworks, refuse_odd_name
 from napari_ddmd.model.limits import refuse_impossible
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.weights import without_memory
 from src_training.distributed import world_size
-from src_training.recipe import Recipe, RecipeError, meets_synthetic, synthetic_autoencoder_slices, synthetic_slices
+from src_training.recipe import (
+    SYNTHETIC_NAME,
+    Recipe,
+    RecipeError,
+    meets_synthetic,
+    synthetic_autoencoder_slices,
+    synthetic_slices,
+)
 from src_training.run import anatomy_files
 from src_training.start import check_start
 
@@ -46,6 +53,11 @@ def check_recipe(recipe: Recipe, stage: str = "all") -> None:
         without_memory(lambda: DdmdNetworks(model))  # the shapes are checked, and that they are not too many
     except ValueError as error:
         raise RecipeError(f"model: {' '.join(str(error).split())}") from error
+    if meets_synthetic(recipe) and len(recipe.name + SYNTHETIC_NAME) > LONGEST_NAME:
+        raise RecipeError(
+            f"name must be {LONGEST_NAME - len(SYNTHETIC_NAME)} letters at most, not {len(recipe.name)}: what "
+            f"has learned from synthetic patients is published as NAME{SYNTHETIC_NAME}"
+        )
 
 
 _COMPARE = ("baseline", "table")

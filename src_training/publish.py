@@ -23,7 +23,7 @@ from src_training.card import PICTURE, model_card, recorded, summary_line
 from src_training.diffusion import load_denoisers, model_settings
 from src_training.files import read_json, write_bytes
 from src_training.fingerprints import are_same
-from src_training.recipe import Recipe, RecipeError, meets_synthetic, own_system
+from src_training.recipe import SYNTHETIC_NAME, Recipe, RecipeError, meets_synthetic, own_system
 from src_training.run import Run, Split
 from src_training.start import start_of, told_start
 from src_training.systems import how
@@ -146,7 +146,7 @@ def make_bundle(split: Split, *, synthetic: dict[str, Any] | None = None) -> Bun
     bundle = new_bundle(
         settings,
         networks,
-        name=recipe.name if synthetic is None else f"{recipe.name}-synthetic",
+        name=recipe.name if synthetic is None else recipe.name + SYNTHETIC_NAME,
         version=recipe.version,
         provenance=provenance,
         card=summary_line(provenance, settings.to_dict()),

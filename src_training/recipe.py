@@ -23,6 +23,8 @@ PRESETS: tuple[Preset, ...] = get_args(Preset)
 DDMD_VARIANTS: dict[str, Variant] = {"ddmd-mini": "mini", "ddmd-light": "light", "ddmd": "full"}
 SYSTEMS = ("unet", "segnet", "deeplabv3plus", "cimd", *DDMD_VARIANTS, "unet-tuned")
 """The systems of Table 1, in its order, and the tuned U-Net that the paper lacks."""
+SYNTHETIC_NAME = "-synthetic"
+"""After the name of a model that has learned from synthetic patients alone."""
 
 
 class RecipeError(ValueError):

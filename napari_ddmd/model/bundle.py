@@ -31,7 +31,8 @@ _OURS: Final = "napari-ddmd bundle "
 FORMAT = f"{_OURS}1"
 SETTINGS_FILE, WEIGHTS_FILE = "model.json", "weights.safetensors"
 MOST_SETTINGS_BYTES: Final = 8 * 2**20
-_LONGEST_NAME: Final = 100
+LONGEST_NAME: Final = 100
+"""Letters of a model's name or version, at most."""
 _LONGEST_CARD: Final = 10_000
 _KINDS: Final[dict[str, type]] = {
     "format": str,
@@ -281,7 +282,7 @@ def _checked_description(content: bytes) -> dict[str, Any]:
     extra = sorted(description.keys() - _KINDS.keys())
     if extra:
         refuse_later(f"has unknown keys: {', '.join(extra)[:100]}")
-    for key, longest in (("name", _LONGEST_NAME), ("version", _LONGEST_NAME), ("card", _LONGEST_CARD)):
+    for key, longest in (("name", LONGEST_NAME), ("version", LONGEST_NAME), ("card", _LONGEST_CARD)):
         _refuse_odd_text(description[key], key, longest)
     refuse_odd_name(description["name"])
     ModelSettings.from_dict(description["settings"])
@@ -298,7 +299,7 @@ def refuse_odd_name(name: str) -> None:
     ValueError
         One line.
     """
-    _refuse_odd_text(name, "name", _LONGEST_NAME)
+    _refuse_odd_text(name, "name", LONGEST_NAME)
     if not name.strip(" .") or any(sign in name for sign in "/\\:"):
         raise ValueError(f"name {name!r} must be a plain name, without a path")
 

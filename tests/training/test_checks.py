@@ -113,3 +113,12 @@ def test_batches_need_to_suit_the_processes_only_where_a_denoiser_is_trained(mon
 
 def test_one_autoencoder_is_enough_where_no_spread_is_asked_for() -> None:
     check_recipe(parse(["--model.autoencoder.members", "1", "--model.variant", "light"]))
+
+
+def test_a_name_leaves_room_for_that_of_the_model_of_synthetic_patients() -> None:
+    longest = "n" * 90
+    check_recipe(parse(["--name", longest]))
+    with pytest.raises(RecipeError, match=r"^name must be 90 letters at most, not 91: [^\n]* as NAME-synthetic$"):
+        check_recipe(parse(["--name", longest + "n"]))
+    check_recipe(parse(["--name", "n" * 100, "--pretraining.patients", "0"]))
+    check_recipe(parse(["--name", "n" * 100, "--pretraining.no-autoencoders"]))
