@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from src_training.augment_lesions import brain_mean, recolour, smooth_field
 
+AUGMENTATION = 1
+"""Version of what the augmentation does, here and in `augment_lesions`; to be raised when that changes."""
 LOST = 0.12
 """Share of the slices of which a whole modality is missing, and with it the maps."""
 NOISE = 0.08
@@ -47,6 +49,11 @@ def augment(images: Tensor, maps: Tensor, masks: Tensor, generator: torch.Genera
     unmapped |= gone.all(dim=(2, 3)).any(dim=1)  # without a modality there are none, as in `CaseSampler`
     maps = maps * ~unmapped[:, None, None, None]
     return (stack * ~gone[:, None]).flatten(1, 2), maps, masks
+
+
+def told_augmentation(*, is_on: bool) -> dict[str, int]:
+    """What the fingerprint of a training says of it: nothing where there is none, or of the first version."""
+    return {"augmentation": AUGMENTATION} if is_on and AUGMENTATION > 1 else {}
 
 
 def deform(stacked: Tensor, generator: torch.Generator) -> Tensor:

@@ -18,7 +18,7 @@ from napari_ddmd.model.losses import dice_cross_entropy, hybrid_loss, logits_to_
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import ModelSettings, Prediction
 from src_training import distributed
-from src_training.augment import augment
+from src_training.augment import augment, told_augmentation
 from src_training.dataset import Slices, draw_balanced
 from src_training.files import read_array, read_json, read_tensors, write_json
 from src_training.fingerprints import told_slices
@@ -345,4 +345,5 @@ def _fingerprint(run: Run, settings: ModelSettings) -> dict[str, Any]:
         "pretraining": run.pretraining_fingerprint,
         "slices": told_slices(run.recipe, are_drawn=True),
         "seed": recipe["seed"],
+        **told_augmentation(is_on=run.recipe.diffusion.augment),
     } | run.start_fingerprint

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from napari_ddmd.model.denoiser import Denoiser
 from src_training import distributed
+from src_training.augment import told_augmentation
 from src_training.baselines.cimd import CimdNetwork, CimdTask
 from src_training.baselines.deeplabv3plus import deeplabv3plus
 from src_training.baselines.segnet import SegNet
@@ -134,7 +135,8 @@ def fingerprint(run: Run) -> dict[str, Any]:
     for settings in own.values():
         settings.pop("checkpoint_every", None)
     slices = told_slices(run.recipe, are_drawn=name in TRAINED_AS_DENOISER)
-    return made | own | {"slices": slices, "seed": recipe["seed"]}
+    group = run.recipe.diffusion if name in TRAINED_AS_DENOISER else run.recipe.baselines
+    return made | own | {"slices": slices, "seed": recipe["seed"]} | told_augmentation(is_on=group.augment)
 
 
 def _name(run: Run) -> str:

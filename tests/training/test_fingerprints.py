@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from src_training import autoencoders
+from src_training import augment, autoencoders
 from src_training.baselines.training import fingerprint
 from src_training.diffusion import load_denoiser, model_settings, training_fingerprint
 from src_training.files import write_json
@@ -146,3 +146,23 @@ def test_what_does_count_is_refused_in_the_words_of_then(change: dict[str, Any],
 )
 def test_what_is_told_no_more_is_not_compared(made: Any, wanted: Any, same: bool) -> None:
     assert are_same(made, wanted) == same
+
+
+def test_another_augmentation_makes_other_weights(tiny_run: Run, cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tiny_run.recipe
+    plain = Run(replace(recipe, diffusion=replace(recipe.diffusion, augment=False)))
+    baselines = Run(replace(plain.recipe, baselines=replace(recipe.baselines, augment=True)))
+    before = [fingerprints(run) for run in (tiny_run, plain, baselines)]
+    monkeypatch.setattr(augment, "AUGMENTATION", 2)
+    after = [fingerprints(run) for run in (tiny_run, plain, baselines)]
+    same = [[mine == theirs for mine, theirs in zip(*pair, strict=True)] for pair in zip(before, after, strict=True)]
+
+    #                store, maps, denoiser, a baseline, one that is trained as the denoiser
+    assert same[0] == [True, True, False, True, False]
+    assert same[1] == [True, True, True, True, True], "nothing is augmented"
+    assert same[2] == [True, True, True, False, True]
+    split = tiny_run.split("0")
+    with pytest.raises(RecipeError, match=r"was made with other settings \(augmentation\)"):
+        load_denoiser(split)
+    monkeypatch.setattr(augment, "AUGMENTATION", 1)
+    load_denoiser(split)
