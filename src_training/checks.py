@@ -18,7 +18,7 @@ from src_training.recipe import (
     synthetic_autoencoder_slices,
     synthetic_slices,
 )
-from src_training.run import anatomy_files
+from src_training.run import Run
 from src_training.start import check_start
 
 
@@ -40,7 +40,7 @@ def check_recipe(recipe: Recipe, stage: str = "all") -> None:
     problem = next(_problems(recipe, trains=stage in _TRAIN_DENOISERS), None)
     if problem:
         raise RecipeError(problem)
-    anatomy_files(recipe.pretraining)
+    Run(recipe).anatomy_maps  # noqa: B018 - refuses a folder without any
     check_start(recipe)
     if recipe.start_from is not None and stage in _COMPARE:
         raise RecipeError(f"{stage!r} compares trainings from nothing; choose another --out, without --start-from")

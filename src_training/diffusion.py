@@ -21,11 +21,11 @@ from src_training import distributed
 from src_training.augment import augment, told_augmentation
 from src_training.dataset import Slices, draw_balanced
 from src_training.files import read_array, read_json, read_tensors, write_json
-from src_training.fingerprints import told_slices
+from src_training.fingerprints import told_process, told_slices
 from src_training.loop import LoopSettings, keep_weights, make_fabric, train
 from src_training.preview import flair, side_by_side
 from src_training.recipe import DiffusionRecipe, Recipe, RecipeError, own_system, synthetic_slices
-from src_training.run import Run, Split, told_process
+from src_training.run import Run, Split
 from src_training.start import start_of
 
 WEIGHTS = "denoiser.safetensors"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari_ddmd.model.settings import ModelSettings
 from src_training.recipe import Recipe
 
 NO_LONGER_TOLD = {"fold_file": None, "unhealthy_fraction": 0.5}
@@ -23,6 +24,14 @@ def told_slices(recipe: Recipe, *, are_drawn: bool) -> dict[str, Any]:
     slices: dict[str, Any] = recipe.to_dict()["slices"]
     left_out = ("fold_file",) if are_drawn else tuple(NO_LONGER_TOLD)
     return {key: value for key, value in slices.items() if key not in left_out}
+
+
+def told_process(settings: ModelSettings) -> dict[str, Any]:
+    """The diffusion settings that weights depend on, in the words of trainings before the input was scaled by any."""
+    told = settings.to_dict()["diffusion"]
+    if not told["scaled_input"]:
+        del told["scaled_input"]
+    return dict(told)
 
 
 def in_words_of(wanted: Any, made: Any) -> Any:

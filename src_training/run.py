@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_ddmd.model.settings import ModelSettings
 from src_training.files import read_json
 from src_training.fingerprints import in_words_of, told_slices
 from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, meets_synthetic, own_system
@@ -131,8 +130,31 @@ class Run:
         return {"synthetic": self.patients_fingerprint | learned}
 
     @property
+    def anatomy_maps(self) -> list[Path]:
+        """The label maps that the synthetic patients take their anatomy from.
+
+        Once it is known whose these are, their folder may gain others, and be gone when all patients are made. One that
+        has maps but lacks some of them is another folder.
+
+        Raises
+        ------
+        RecipeError
+            If the maps are not known yet, and the folder is missing or holds none.
+        """
+        settings = self.recipe.pretraining
+        if settings.anatomy is None or not settings.patients:
+            return []
+        if self.patients_path.exists():
+            made: dict[str, Any] = read_json(self.patients_path, remedy=_again(self.patients_path))["fingerprint"]
+            known = [settings.anatomy / name for name in made.get("anatomy", [])]
+            found = _label_maps(settings.anatomy)
+            if known and (not found or set(known) <= set(found)):
+                return known
+        return anatomy_files(settings)
+
+    @property
     def _anatomy(self) -> dict[str, Any]:
-        names = [path.name for path in anatomy_files(self.recipe.pretraining)]
+        names = [path.name for path in self.anatomy_maps]
         return {"anatomy": names} if names else {}
 
     def check_patients(self) -> None:
@@ -293,14 +315,6 @@ def _again(path: Path) -> str:
     return f"delete {path.parent} and give the same command again"
 
 
-def told_process(settings: ModelSettings) -> dict[str, Any]:
-    """The diffusion settings that weights depend on, in the words of trainings before the input was scaled by any."""
-    told = settings.to_dict()["diffusion"]
-    if not told["scaled_input"]:
-        del told["scaled_input"]
-    return dict(told)
-
-
 def anatomy_files(settings: PretrainingRecipe) -> list[Path]:
     """The label maps that synthetic patients take their anatomy from, by name; none where none are asked for.
 
@@ -312,7 +326,11 @@ def anatomy_files(settings: PretrainingRecipe) -> list[Path]:
     folder = settings.anatomy
     if folder is None or not settings.patients:
         return []
-    found = sorted(path for path in folder.glob("*") if path.name.endswith((".nii", ".nii.gz")) and path.name[0] != ".")
+    found = _label_maps(folder)
     if not found:
         raise RecipeError(f"{folder}: holds no label map (.nii or .nii.gz); choose another --pretraining.anatomy")
     return found
+
+
+def _label_maps(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.name.endswith((".nii", ".nii.gz")) and path.name[0] != ".")

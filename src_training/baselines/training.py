@@ -23,10 +23,10 @@ from src_training.checks import check_system
 from src_training.dataset import Slices, draw_epochs
 from src_training.diffusion import ConditionedBatches, loop_settings
 from src_training.files import read_tensors, write_json
-from src_training.fingerprints import told_slices
+from src_training.fingerprints import told_process, told_slices
 from src_training.loop import LoopSettings, Task, keep_weights, make_fabric, train
 from src_training.recipe import Recipe, RecipeError
-from src_training.run import Run, Split, told_process
+from src_training.run import Run, Split
 from src_training.synthetic_patients import prepare_synthetic
 
 NETWORKS: dict[str, Callable[[Recipe], nn.Module]] = {

@@ -28,8 +28,9 @@ from src_training.diffusion import (
     train_diffusion,
 )
 from src_training.discrepancies import make_discrepancies
+from src_training.fingerprints import told_process
 from src_training.recipe import DiffusionRecipe, RecipeError
-from src_training.run import Run, told_process
+from src_training.run import Run
 
 from .conftest import tiny_recipe
 

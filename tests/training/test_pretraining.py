@@ -154,6 +154,52 @@ def test_the_maps_names_are_remembered_and_their_folder_may_move(brains: Path, c
     )
 
 
+def test_a_run_whose_patients_are_made_needs_their_maps_no_more(
+    brains: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = tiny_words(
+        cohort, tmp_path / "run", "--slices.min-brain-mm2", "1000", *FAST, "--pretraining.anatomy", str(brains)
+    )
+    assert main(words) == 0
+    patients = tmp_path / "run" / "synthetic" / "patients"
+    made = {path: path.stat().st_mtime_ns for path in patients.rglob("*.nii.gz")}
+
+    write_head(brains / "aa.nii", head(7))
+    assert main(words) == 0
+    other = brains.rename(tmp_path / "gone")
+    assert main(words) == 0
+    brains.mkdir()  # as a drive that is not there leaves it
+    assert main(words) == 0
+    assert {path: path.stat().st_mtime_ns for path in patients.rglob("*.nii.gz")} == made
+
+    (other / "a.nii.gz").unlink()
+    assert main([*words[:-1], str(other)]) == 2
+    assert "was made with other settings (anatomy)" in capsys.readouterr().err
+
+
+def test_patients_that_are_half_made_go_on_with_the_maps_that_they_were_begun_with(
+    brains: Path, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(recipe_of(cohort, tmp_path / "run", "--pretraining.anatomy", str(brains)))
+    monkeypatch.setattr(synthetic_patients, "make_patients", stop)
+    with pytest.raises(KeyboardInterrupt):
+        synthetic_patients.prepare_synthetic(run)
+    given: list[Any] = []
+    monkeypatch.setattr(synthetic_patients, "make_patients", lambda *arguments: given.append(arguments[-1]))
+    write_head(brains / "aa.nii", head(7))
+    monkeypatch.setattr(synthetic_patients, "prepare", lambda _: None)
+    synthetic_patients.prepare_synthetic(run)
+    assert given == [[brains / "a.nii.gz", brains / "b.nii"]]
+
+    brains.rename(tmp_path / "gone")
+    with pytest.raises(RecipeError, match="holds no label map"):
+        synthetic_patients.prepare_synthetic(run)
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_every_split_starts_from_the_same_pretrained_weights(
     cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
