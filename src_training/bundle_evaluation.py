@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from napari_ddmd.case import load_case
+from napari_ddmd.case import CaseError, CaseFiles, load_case
 from napari_ddmd.model.bundle import Bundle, save_bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
 from napari_ddmd.whole_files import sweep
@@ -18,7 +19,7 @@ from src_training.cases import labelled_cases
 from src_training.evaluate import evaluate_case
 from src_training.figures.failures import failures
 from src_training.files import read_json, write_bytes, write_json
-from src_training.folds import patient_of
+from src_training.folds import lesion_hash, of_known_patients, patient_of, told_lesions
 from src_training.judged import judge_each
 from src_training.metrics import METRICS
 from src_training.recipe import RecipeError
@@ -30,7 +31,8 @@ from src_training.summary import join_patients
 def evaluate_bundle(run: Run) -> None:
     """Judge the labelled cases of ``--data`` with the model of ``--bundle``; ``metrics.json`` and ``metrics.md``.
 
-    Patients that the model was trained on are left out with all of their time points. Where its card has figures of
+    Patients that the model was trained on are left out with all of their time points, or under other names where the
+    model tells of their lesions. Where its card has figures of
     the same patients, the largest difference is said. ``figures/failures.png`` shows the worst slices. With
     ``--record`` the figures become part of the model and of its card, with ``--pictures`` that picture, too.
 
@@ -54,6 +56,14 @@ def evaluate_bundle(run: Run) -> None:
     if left_out:
         print(f"{bundle.name} was trained on {len(left_out)} of these patients, which are left out", file=sys.stderr)
     judged = {files.name: files for files in labelled if patient_of(files.name) not in seen}
+    renamed = _renamed(bundle, list(judged.values()))
+    if renamed:
+        print(
+            f"{bundle.name} was trained on {len(renamed)} of these patients under other names, as their lesions tell "
+            f"({', '.join(renamed[:3])}); they are left out",
+            file=sys.stderr,
+        )
+    judged = {name: files for name, files in judged.items() if name not in renamed}
     if not judged:
         raise RecipeError(f"{recipe.data}: has no labelled case that {bundle.name} has not been trained on")
     made_with = {"sha256": bundle.sha256, "sampling": asdict(bundle.settings.sampling), "seed": recipe.seed}
@@ -84,6 +94,16 @@ def evaluate_bundle(run: Run) -> None:
         record(bundle, recipe.bundle, patients, recipe.seed, picture)
     if recipe.json:
         print(json.dumps(summary))
+
+
+def _renamed(bundle: Bundle, cases: list[CaseFiles]) -> list[str]:
+    """Names of cases whose lesion is that of a patient whom the model was trained on."""
+    known = told_lesions(bundle.provenance)
+    found: dict[str, str | None] = {}
+    for files in cases if known else ():
+        with suppress(CaseError):  # of which judging tells
+            found[files.name] = None if files.mask is None else lesion_hash(files.mask)
+    return of_known_patients(found, list(known), known | found)
 
 
 def _is_readable(provenance: dict[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari_ddmd.model.bundle import Bundle
-from src_training.folds import of_known_patients
+from src_training.folds import of_known_patients, told_lesions
 from src_training.report import markdown_table
 from src_training.summary import join_patients
 
@@ -90,7 +90,7 @@ def _maps_origin(provenance: dict[str, Any]) -> str:
     start, cases = provenance.get("start"), _own_cases(provenance)
     if start is None:
         return "out of fold" if provenance["recipe"]["discrepancies"]["out_of_fold"] else "in sample"
-    known = len(of_known_patients(cases, start["training_cases"]))
+    known = len(of_known_patients(cases, start["training_cases"], told_lesions(provenance)))
     return f"in sample for {known} of {len(cases)} cases, which {start['name']} had seen" if known else "out of fold"
 
 

@@ -1,14 +1,18 @@
-"""Folds by patient, never by slice."""
+"""Folds by patient, never by slice, and who is known under which names."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
+from napari_ddmd.case.nifti import open_nifti
 from src_training.recipe import RecipeError
 
 PACKAGED_FOLDS = Path(__file__).with_name("folds.json")
@@ -20,10 +24,44 @@ def patient_of(case_name: str) -> str:
     return match.group(1) if match else case_name
 
 
-def of_known_patients(cases: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Those of some cases whose patients are among the patients of known cases, whatever their time points."""
-    patients = {patient_of(name) for name in known}
-    return [name for name in cases if patient_of(name) in patients]
+def of_known_patients(
+    cases: Iterable[str], known: Sequence[str], lesions: Mapping[str, str | None] = MappingProxyType({})
+) -> list[str]:
+    """Those of some cases whose patients are among the patients of known cases.
+
+    They are known by name, whatever their time points, or by the very lesion: a challenge names the patients of the
+    year before anew.
+
+    Parameters
+    ----------
+    cases, known
+        Names of cases.
+    lesions
+        Hashes of the lesions of any of both.
+    """
+    patients, drawn = {patient_of(name) for name in known}, {lesions.get(name) for name in known} - {None}
+    return [name for name in cases if patient_of(name) in patients or lesions.get(name) in drawn]
+
+
+def lesion_hash(mask: Path) -> str | None:
+    """What a case is known by under another name: a hash of its lesion's voxels on the axial grid; None where empty.
+
+    Raises
+    ------
+    CaseError
+        If the mask cannot be read.
+    """
+    file = open_nifti(mask)
+    lesion = file.grid().to_axial(file.read_labels()) > 0
+    if not lesion.any():
+        return None
+    return hashlib.sha256(repr(lesion.shape).encode() + np.packbits(lesion).tobytes()).hexdigest()[:16]
+
+
+def told_lesions(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Hashes of the lesions that a model says it has learned from, by case; models of earlier versions do not say."""
+    told = provenance.get("lesions")
+    return {name: value for name, value in told.items() if isinstance(value, str)} if isinstance(told, dict) else {}
 
 
 def assign_folds(case_names: Sequence[str], *, folds: int, seed: int, fold_file: Path | None = None) -> dict[str, int]:

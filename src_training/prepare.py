@@ -18,7 +18,7 @@ from src_training import distributed
 from src_training.case_bar import case_bar
 from src_training.cases import FaultyCasesError, labelled_cases
 from src_training.files import read_json, write_array, write_json
-from src_training.folds import assign_folds
+from src_training.folds import assign_folds, lesion_hash
 from src_training.processes import each
 from src_training.recipe import DataRecipe, Recipe, RecipeError
 from src_training.run import Run
@@ -93,7 +93,9 @@ def _entry(run: Run, files: CaseFiles) -> dict[str, Any] | CaseError:
             case = load_case(files)
         except CaseError as error:
             return error
-        write_json(path, {"fingerprint": fingerprint, "files": content, "case": _store(case, run.recipe, run.slices)})
+        stored = _store(case, run.recipe, run.slices)
+        lesion = None if files.mask is None else lesion_hash(files.mask)
+        write_json(path, {"fingerprint": fingerprint, "files": content, "case": stored | {"lesion": lesion}})
     entry: dict[str, Any] = read_json(path, remedy=_REMEDY)["case"]
     return entry
 

@@ -23,6 +23,7 @@ from src_training.card import PICTURE, model_card, recorded, summary_line
 from src_training.diffusion import load_denoisers, model_settings
 from src_training.files import read_json, write_bytes
 from src_training.fingerprints import are_same
+from src_training.folds import told_lesions
 from src_training.recipe import SYNTHETIC_NAME, Recipe, RecipeError, meets_synthetic, own_system
 from src_training.run import Run, Split
 from src_training.start import start_of, told_start
@@ -139,10 +140,16 @@ def make_bundle(split: Split, *, synthetic: dict[str, Any] | None = None) -> Bun
         "recipe": told_recipe(recipe),
         "cross_validation": _cross_validation(split.run),
     }
+    lesions = {} if start is None else told_lesions(start.provenance)
     if start is not None:
         provenance["start"] = told_start(start)
     if synthetic is not None:
         provenance["synthetic"] = synthetic
+    else:
+        own = split.run.lesions()
+        lesions |= {case: lesion for case in split.training_cases if (lesion := own[case]) is not None}
+    if lesions:
+        provenance["lesions"] = lesions
     bundle = new_bundle(
         settings,
         networks,

@@ -188,6 +188,11 @@ class Run:
         cases: dict[str, Any] = self._store()["cases"]
         return cases
 
+    def lesions(self) -> dict[str, str | None]:
+        """Hash of each case's lesion, as far as there is a slice store that tells."""
+        cases = self.index() if self.index_path.exists() else {}
+        return {case: entry.get("lesion") for case, entry in cases.items()}
+
     def slices_as_stored(self) -> dict[str, Any]:
         """What the slice store says of the settings of its slices, in the words of the version that made it."""
         told: dict[str, Any] = self._store()["fingerprint"]["slices"]
@@ -214,7 +219,7 @@ class Run:
         split = Split(self, f"fold{name}", int(name), folds)
         start = start_of(self.recipe)
         if start is not None:
-            refuse_seen(start, split.test_cases, split.name)
+            refuse_seen(start, split.test_cases, split.name, self.lesions())
         return split
 
     def splits(self, folds: dict[str, int] | None = None) -> list[Split]:

@@ -6,7 +6,7 @@ cross-fitting. Its denoisers learn on from their weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
 from napari_ddmd.model.settings import ModelSettings
-from src_training.folds import of_known_patients, patient_of
+from src_training.folds import of_known_patients, patient_of, told_lesions
 from src_training.recipe import PRESETS, DiscrepancyRecipe, Recipe, RecipeError, preset
 
 STARTED_PATIENTS = 80
@@ -129,15 +129,18 @@ def refuse_unused(recipe: Recipe, base: Recipe) -> None:
 _LESSONS = ("iterations", "learning_rate", "autoencoder_epochs", "autoencoders")
 
 
-def refuse_seen(start: Bundle, held_out: Iterable[str], split: str) -> None:
+def refuse_seen(start: Bundle, held_out: Iterable[str], split: str, lesions: Mapping[str, str | None]) -> None:
     """Refuse to hold out patients that the model has learned from: their figures would flatter it.
+
+    They are known by their names and, as far as hashes of the lesions are told, by these.
 
     Raises
     ------
     RecipeError
         One line: who, and what to do.
     """
-    known = sorted({patient_of(name) for name in of_known_patients(held_out, learned_from(start))})
+    told = {**lesions, **told_lesions(start.provenance)}
+    known = sorted({patient_of(name) for name in of_known_patients(held_out, learned_from(start), told)})
     if known:
         raise RecipeError(
             f"{split}: holds out patients that {start.name} has learned from ({', '.join(known[:3])}); "

@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel
+import numpy as np
 import pytest
 
+from napari_ddmd.case import find_cases
 from napari_ddmd.model import load_bundle
 from napari_ddmd.model.bundle import save_bundle
 from src_training import bundle_evaluation as module
@@ -290,3 +293,33 @@ def test_a_patient_judged_before_failures_were_kept_is_judged_again(model: Path,
 
     assert judge(model, tmp_path / "new", tmp_path / "judged") == 0
     assert json.loads(path.read_text())["worst"] == before["worst"]
+
+
+def test_patients_under_other_names_are_left_out_by_their_lesions(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = load_bundle(model)
+    assert bundle.provenance["lesions"].keys() == set(PATIENTS[:2])
+    data = tmp_path / "data"
+    write_patient(data / "BraTS-GLI-00001-000", PATIENTS.index(PATIENTS[1]))
+    write_patient(data / "Healthy", 8)
+    mask = data / "Healthy" / "Healthy_seg.nii.gz"
+    image = nibabel.load(mask)
+    nibabel.save(nibabel.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), mask)
+    write_patient(data / "New", 9)
+
+    assert judge(model, data, tmp_path / "judged") == 0
+    said = capsys.readouterr().err
+    assert (
+        "compact was trained on 1 of these patients under other names, as their lesions tell (BraTS-GLI-00001-000); "
+        "they are left out" in said
+    )
+    assert {path.stem for path in (tmp_path / "judged" / "evaluation").iterdir()} == {"Healthy", "New"}
+    shutil.rmtree(data / "New")
+    shutil.rmtree(data / "Healthy")
+    assert judge(model, data, tmp_path / "again") == 2
+    assert "has no labelled case that compact has not been trained on" in capsys.readouterr().err
+
+    for lesions in ({}, None, {PATIENTS[1]: 5}):  # of earlier versions, or by anybody
+        save_bundle(model, replace(bundle, provenance=bundle.provenance | {"lesions": lesions}))
+        assert module._renamed(load_bundle(model), list(find_cases(data))) == []

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from src_training.folds import PACKAGED_FOLDS, assign_folds, of_known_patients, patient_of
+from napari_ddmd.case import find_cases
+from napari_ddmd.model import load_bundle
+from src_training.folds import PACKAGED_FOLDS, assign_folds, lesion_hash, of_known_patients, patient_of, told_lesions
 from src_training.recipe import RecipeError
 
 PACKAGED = json.loads(PACKAGED_FOLDS.read_text(encoding="utf-8"))
@@ -118,3 +123,35 @@ def test_a_patient_is_known_by_any_time_point() -> None:
     cases = ["BraTS-GLI-00001-001", "BraTS-GLI-00002-000", "BraTS2021_00001"]
 
     assert of_known_patients(cases, ["BraTS-GLI-00001-000", "BraTS2021_00002"]) == ["BraTS-GLI-00001-001"]
+
+
+def test_a_lesion_is_known_by_its_voxels_however_its_file_is_laid_out(tmp_path: Path) -> None:
+    labels = np.zeros((6, 7, 8), np.uint8)
+    labels[1:3, 3, 4:6] = 1
+    affine = np.diag([-1.0, -1, 1, 1])
+
+    def hashed(voxels: NDArray[np.uint8], affine: NDArray[np.float64] = affine) -> str | None:
+        nibabel.save(nibabel.Nifti1Image(voxels, affine), tmp_path / "seg.nii.gz")
+        return lesion_hash(tmp_path / "seg.nii.gz")
+
+    known = hashed(labels)
+    assert known is not None
+    assert hashed(labels * 4) == known, "other labels"
+    moved = affine.copy()
+    moved[:3, 3] = 0, 239, 5
+    assert hashed(labels, moved) == known
+    assert hashed(labels[::-1].copy(), np.diag([1.0, -1, 1, 1])) == known
+    assert hashed(labels[::-1].copy()) != known
+    assert hashed(np.pad(labels, ((0, 0), (0, 0), (0, 8)))) != known, "another shape"
+    assert hashed(np.zeros_like(labels)) is None
+    assert of_known_patients(["a", "b", "c"], ["d"], {"a": known, "b": None, "d": known}) == ["a"]
+    assert of_known_patients(["a", "b"], ["d"], {"a": None, "d": None}) == []
+
+
+def test_the_shipped_model_knows_its_patients_by_their_lesions(real_cases: Path) -> None:
+    provenance = load_bundle("compact").provenance
+    files = {case.name: case for case in find_cases(real_cases)}
+    for name in provenance["training_cases"]:
+        mask = files[name].mask
+        assert mask is not None
+        assert told_lesions(provenance)[name] == lesion_hash(mask)

@@ -126,7 +126,7 @@ def test_the_model_and_its_card_tell_where_it_started(fold0: Path, started_out: 
 def test_who_the_first_model_has_seen_is_judged_by_no_later_one(tiny_out: Path, tmp_path: Path) -> None:
     cohort, out = tmp_path / "cohort", tmp_path / "out"
     for seed in range(2):
-        write_patient(cohort / f"BraTS2021_9100{seed}", seed)
+        write_patient(cohort / f"BraTS2021_9100{seed}", 10 + seed)
     succeed(words(tiny_out / "final" / "bundle", cohort, out, "--slices.folds", "2"))
 
     seen = load_bundle(out / "final" / "bundle").provenance["training_cases"]
@@ -144,6 +144,34 @@ def test_patients_that_the_model_has_seen_are_not_held_out(
     assert "fold1: holds out patients that compact has learned from (BraTS2021_9000" in last
     assert "--fold final" in last
     assert not (tmp_path / "out").exists()  # before a volume was read
+
+
+def test_patients_whom_the_model_has_seen_under_other_names_are_not_held_out(
+    tiny_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort, start, out = tmp_path / "cohort", tiny_out / "final" / "bundle", tmp_path / "out"
+    for seed in (1, 10, 11):  # the first is one of the training
+        write_patient(cohort / f"BraTS-GLI-9100{seed:02d}-000", seed)
+    folds = {f"BraTS-GLI-9100{seed:02d}-000": place for place, seed in enumerate((1, 10, 11))}
+    (tmp_path / "folds.json").write_text(json.dumps(folds))
+    given = ("--slices.fold-file", str(tmp_path / "folds.json"))
+    succeed(["prepare", *words(start, cohort, out, *given, "--fold", "1")])
+    assert main(["discrepancies", *words(start, cohort, out, *given, "--fold", "0")]) == 2
+    assert "fold0: holds out patients that compact has learned from (BraTS-GLI-910001)" in capsys.readouterr().err
+
+    for stage in ("discrepancies", "diffusion", "publish"):
+        succeed([stage, *words(start, cohort, out, *given, "--fold", "1")])
+    folder = out / "fold1" / "bundle"
+    assert "in sample for 1 of 2 cases, which compact had seen" in (folder / "README.md").read_text()
+    told = load_bundle(folder).provenance["lesions"]
+    assert told.keys() == {*PATIENTS, *(name for name, fold in folds.items() if fold != 1)}
+    assert told["BraTS-GLI-910001-000"] == told[PATIENTS[1]]
+
+    bundle = load_bundle(start)  # as earlier versions published it
+    apart = {key: value for key, value in bundle.provenance.items() if key != "lesions"}
+    save_bundle(tmp_path / "earlier", replace(bundle, provenance=apart))
+    succeed(["prepare", *words(tmp_path / "earlier", cohort, tmp_path / "second", *given, "--fold", "0")])
+    succeed(["discrepancies", *words(tmp_path / "earlier", cohort, tmp_path / "second", *given, "--fold", "0")])
 
 
 def test_other_networks_are_refused(
