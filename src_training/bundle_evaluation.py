@@ -31,10 +31,10 @@ from src_training.summary import join_patients
 def evaluate_bundle(run: Run) -> None:
     """Judge the labelled cases of ``--data`` with the model of ``--bundle``; ``metrics.json`` and ``metrics.md``.
 
-    Patients that the model was trained on are left out with all of their time points, or under other names where the
-    model tells of their lesions. Where its card has figures of
-    the same patients, the largest difference is said. ``figures/failures.png`` shows the worst slices. With
-    ``--record`` the figures become part of the model and of its card, with ``--pictures`` that picture, too.
+    Patients that the model was trained on are left out with all of their time points, also under other names where the
+    model tells of their lesions. Where its card has figures of the same patients, the largest difference is said.
+    ``figures/failures.png`` shows the worst slices. With ``--record`` the figures become part of the model and of its
+    card, with ``--pictures`` that picture, too.
 
     Raises
     ------
@@ -58,8 +58,9 @@ def evaluate_bundle(run: Run) -> None:
     judged = {files.name: files for files in labelled if patient_of(files.name) not in seen}
     renamed = _renamed(bundle, list(judged.values()))
     if renamed:
+        count = len({patient_of(name) for name in renamed})
         print(
-            f"{bundle.name} was trained on {len(renamed)} of these patients under other names, as their lesions tell "
+            f"{bundle.name} was trained on {count} of these patients under other names, as their lesions tell "
             f"({', '.join(renamed[:3])}); they are left out",
             file=sys.stderr,
         )
@@ -97,7 +98,7 @@ def evaluate_bundle(run: Run) -> None:
 
 
 def _renamed(bundle: Bundle, cases: list[CaseFiles]) -> list[str]:
-    """Names of cases whose lesion is that of a patient whom the model was trained on."""
+    """Names of cases of patients whom the model was trained on under other names, by the lesion of one."""
     known = told_lesions(bundle.provenance)
     found: dict[str, str | None] = {}
     for files in cases if known else ():

@@ -40,7 +40,7 @@ def check_recipe(recipe: Recipe, stage: str = "all") -> None:
     problem = next(_problems(recipe, trains=stage in _TRAIN_DENOISERS), None)
     if problem:
         raise RecipeError(problem)
-    Run(recipe).anatomy_maps  # noqa: B018 - refuses a folder without any
+    Run(recipe).anatomy_maps()  # refuses a folder without any
     check_start(recipe)
     if recipe.start_from is not None and stage in _COMPARE:
         raise RecipeError(f"{stage!r} compares trainings from nothing; choose another --out, without --start-from")

@@ -6,6 +6,7 @@ from typing import Any
 
 from napari_ddmd.model.settings import ModelSettings
 from src_training.recipe import Recipe
+from src_training.start import LESSONS
 
 NO_LONGER_TOLD = {"fold_file": None, "unhealthy_fraction": 0.5}
 """What earlier versions told of the slices where it changes nothing, as they told it by default."""
@@ -34,23 +35,23 @@ def told_process(settings: ModelSettings) -> dict[str, Any]:
     return dict(told)
 
 
-def in_words_of(wanted: Any, made: Any) -> Any:
+def in_words_of(made: Any, wanted: Any) -> Any:
     """What a result of this or an earlier version says of its settings, without what ``wanted`` does not tell any more.
 
-    That is where the folds were listed, settings of a pre-training that there was none of, and the share of slices with
-    lesion where none is drawn.
+    That is where the folds were listed, settings of a pre-training that there was none of or that another training has
+    had, and the share of slices with lesion where none is drawn.
     """
     if not (isinstance(made, dict) and isinstance(wanted, dict)):
         return made
     if wanted == {"patients": 0} == {"patients": made.get("patients")}:
         return wanted
     return {
-        key: in_words_of(wanted.get(key), value)
+        key: in_words_of(value, wanted.get(key))
         for key, value in made.items()
-        if key in wanted or key not in NO_LONGER_TOLD
+        if key in wanted or key not in (*NO_LONGER_TOLD, *LESSONS)
     }
 
 
 def are_same(made: Any, wanted: Any) -> bool:
     """Tell whether a result was made with the settings that are asked for."""
-    return bool(in_words_of(wanted, made) == wanted)
+    return bool(in_words_of(made, wanted) == wanted)

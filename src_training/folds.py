@@ -29,8 +29,8 @@ def of_known_patients(
 ) -> list[str]:
     """Those of some cases whose patients are among the patients of known cases.
 
-    They are known by name, whatever their time points, or by the very lesion: a challenge names the patients of the
-    year before anew.
+    They are known by name, whatever their time points, or by the very lesion of one of these: a challenge names the
+    patients of the year before anew.
 
     Parameters
     ----------
@@ -39,8 +39,9 @@ def of_known_patients(
     lesions
         Hashes of the lesions of any of both.
     """
-    patients, drawn = {patient_of(name) for name in known}, {lesions.get(name) for name in known} - {None}
-    return [name for name in cases if patient_of(name) in patients or lesions.get(name) in drawn]
+    cases, drawn = list(cases), {lesions.get(name) for name in known} - {None}
+    patients = {patient_of(name) for name in [*known, *(case for case in cases if lesions.get(case) in drawn)]}
+    return [name for name in cases if patient_of(name) in patients]
 
 
 def lesion_hash(mask: Path) -> str | None:

@@ -57,7 +57,7 @@ def _prepare(run: Run) -> None:
                     f"{recipe.slices.fold_file}: has {moved[0]} in fold {folds[moved[0]]}, the slice store in "
                     f"{run.root} in fold {stored[moved[0]]}; choose another --out for the new folds"
                 )
-        _refuse_changed(run, labelled)
+        refuse_changed(run, labelled)
         return
     folds = folds_of(recipe, names)
     run.splits(folds)  # what cannot be held out is refused before hours of reading
@@ -114,18 +114,34 @@ def _content(files: CaseFiles) -> dict[str, Any]:
 
 
 def _changed(path: Path, files: CaseFiles) -> list[Path]:
-    """Files of a case that are not those which its slices were made from; stores of earlier versions do not tell."""
-    stored = read_json(path, remedy=_REMEDY).get("files")
+    """Files of a case that are not those which its slices were made from; stores of earlier versions do not tell.
+
+    A mask may be packed anew, or name its parts otherwise: it is another one where the lesion is.
+    """
+    entry = read_json(path, remedy=_REMEDY)
+    stored = entry.get("files")
     if stored is None:
         return []
     now = _content(files)
-    masks = [files.mask] if files.mask is not None and stored["mask"] != now["mask"] else []
+    is_other = files.mask is not None and stored["mask"] != now["mask"] and lesion_hash(files.mask) != _lesion(entry)
+    masks = [files.mask] if files.mask is not None and is_other else []
     sizes = {name: size for name, size in now["images"].items() if stored["images"].get(name, size) != size}
     return masks + [image for image in files.images.values() if image.name in sizes]
 
 
-def _refuse_changed(run: Run, labelled: Sequence[CaseFiles]) -> None:
-    """Refuse files that were changed since they were stored: maps and weights have learned from the old ones."""
+def _lesion(entry: dict[str, Any]) -> str | None:
+    hashed: str | None = entry["case"].get("lesion")
+    return hashed
+
+
+def refuse_changed(run: Run, labelled: Sequence[CaseFiles]) -> None:
+    """Refuse files that were changed since they were stored: maps and weights have learned from the old ones.
+
+    Raises
+    ------
+    RecipeError
+        One line: the first of them, and what to do.
+    """
     paths = [(files, _entry_path(run, files.name)) for files in labelled]
     others = {files.name: found for files, path in paths if path.exists() and (found := _changed(path, files))}
     if others:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -48,7 +49,7 @@ def publish_split(split: Split, *, synthetic: dict[str, Any] | None = None) -> P
     bundle = make_bundle(split, synthetic=synthetic)
     folder = split.work / "bundle"
     if distributed.is_main():
-        evaluations = _with_recorded(folder, bundle)
+        evaluations = _with_recorded(folder, bundle, split.test_cases)
         bundle = replace(bundle, provenance=bundle.provenance | {"evaluations": evaluations})
         save_bundle(folder, bundle)
         write_bytes(folder / "README.md", model_card(bundle).encode())
@@ -58,10 +59,10 @@ def publish_split(split: Split, *, synthetic: dict[str, Any] | None = None) -> P
     return folder
 
 
-def _with_recorded(folder: Path, bundle: Bundle) -> list[dict[str, Any]]:
-    """The split's own figures, and those that ``evaluate --bundle --record`` put into the same model before.
+def _with_recorded(folder: Path, bundle: Bundle, held_out: Collection[str]) -> list[dict[str, Any]]:
+    """The split's own figures, and those of other patients that ``evaluate --bundle --record`` put into the model.
 
-    Those of the same patients make way, but for the picture of where the model fails.
+    A picture of where the model fails stays with the figures of the patients that it is of.
     """
     own: list[dict[str, Any]] = bundle.provenance["evaluations"]
     try:
@@ -73,8 +74,11 @@ def _with_recorded(folder: Path, bundle: Bundle) -> list[dict[str, Any]]:
     recorded_before: list[dict[str, Any]] = before["provenance"].get("evaluations", [])
     pictures = {_cases(entry): entry["failures"] for entry in recorded_before if "failures" in entry}
     own = [entry | ({"failures": pictures[_cases(entry)]} if _cases(entry) in pictures else {}) for entry in own]
-    ours = frozenset().union(*map(_cases, own))
-    return own + [entry for entry in recorded_before if not _cases(entry) <= ours]
+    others = (
+        entry | {"patients": [patient for patient in entry["patients"] if patient["case"] not in held_out]}
+        for entry in recorded_before
+    )
+    return own + [entry for entry in others if entry["patients"]]
 
 
 def _cases(evaluation: dict[str, Any]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from src_training.files import read_json
 from src_training.fingerprints import in_words_of, told_slices
 from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, meets_synthetic, own_system
-from src_training.start import PATIENTS_APART, refuse_seen, start_of
+from src_training.start import LESSONS, PATIENTS_APART, refuse_seen, start_of
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,9 @@ class Run:
         if not self.recipe.pretraining.patients:
             return {"patients": 0}
         settings = self.recipe.to_dict()["pretraining"]
-        apart = ("anatomy", "autoencoders")  # the second stands in the fingerprints of ensembles and maps
+        apart = ["anatomy", "autoencoders"]  # the second stands in the fingerprints of ensembles and maps
+        if self.recipe.start_from is not None:
+            apart += LESSONS
         return {key: value for key, value in settings.items() if key not in apart} | self._anatomy
 
     @property
@@ -129,7 +131,6 @@ class Run:
         learned = {"epochs": settings.autoencoder_epochs, "share": settings.share}
         return {"synthetic": self.patients_fingerprint | learned}
 
-    @property
     def anatomy_maps(self) -> list[Path]:
         """The label maps that the synthetic patients take their anatomy from.
 
@@ -154,7 +155,7 @@ class Run:
 
     @property
     def _anatomy(self) -> dict[str, Any]:
-        names = [path.name for path in self.anatomy_maps]
+        names = [path.name for path in self.anatomy_maps()]
         return {"anatomy": names} if names else {}
 
     def check_patients(self) -> None:
@@ -232,7 +233,7 @@ class Run:
         """Refuse to build on a result that was made with other settings."""
         made = read_json(path, remedy=_again(path))["fingerprint"]
         wanted = json.loads(json.dumps(wanted))
-        made = in_words_of(wanted, made)
+        made = in_words_of(made, wanted)
         wanted = {key: value for key, value in wanted.items() if key in made or key not in _NOT_ALWAYS_KEPT}
         if made != wanted:
             changed = sorted(key for key in made.keys() | wanted.keys() if made.get(key) != wanted.get(key))

@@ -20,6 +20,8 @@ from src_training.recipe import PRESETS, DiscrepancyRecipe, Recipe, RecipeError,
 
 STARTED_PATIENTS = 80
 """Synthetic patients beside the run's own, unless their number is given."""
+LESSONS = ("iterations", "learning_rate", "autoencoder_epochs", "autoencoders")
+"""Settings of a pre-training, which the model has behind it."""
 STARTED_RATE = 5e-4
 """Most that the denoiser's learning rate rises to, unless it is given: a higher one is for random weights."""
 PATIENTS_APART = 2**31
@@ -113,7 +115,7 @@ def refuse_unused(recipe: Recipe, base: Recipe) -> None:
     if recipe.start_from is None:
         return
     unused = [("autoencoders", name) for name in vars(recipe.autoencoders)]
-    unused += [("pretraining", name) for name in _LESSONS]
+    unused += [("pretraining", name) for name in LESSONS]
     given = [
         f"{group}.{name}".replace("_", "-")
         for group, name in unused
@@ -124,9 +126,6 @@ def refuse_unused(recipe: Recipe, base: Recipe) -> None:
             f"{', '.join(given)}: a training that starts from a model keeps its autoencoders and has no pre-training; "
             "leave these out"
         )
-
-
-_LESSONS = ("iterations", "learning_rate", "autoencoder_epochs", "autoencoders")
 
 
 def refuse_seen(start: Bundle, held_out: Iterable[str], split: str, lesions: Mapping[str, str | None]) -> None:

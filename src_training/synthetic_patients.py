@@ -36,7 +36,7 @@ def prepare_synthetic(run: Run) -> None:
         print("synthetic patients are made and prepared first", file=sys.stderr)
     recipe = run.recipe
     anatomy_files(recipe.pretraining)  # they are there
-    maps = run.anatomy_maps
+    maps = run.anatomy_maps()
     make_patients(synthetic.recipe.data, recipe.pretraining.patients, run.patients_seed, recipe.workers, maps)
     prepare(synthetic)
 
@@ -80,7 +80,7 @@ def patient_names(run: Run) -> list[str]:
 def seconds_a_patient(run: Run) -> float:
     """Make the first synthetic patient of a run in a folder that is removed again, to see how long that takes."""
     recipe = run.recipe
-    first = _patients(recipe.pretraining.patients, run.patients_seed, run.anatomy_maps)[0]
+    first = _patients(recipe.pretraining.patients, run.patients_seed, run.anatomy_maps())[0]
     with TemporaryDirectory(prefix="napari-ddmd-") as folder:
         started = time.perf_counter()
         _make_patient(Path(folder), first)

@@ -307,11 +307,13 @@ def test_patients_under_other_names_are_left_out_by_their_lesions(
     image = nibabel.load(mask)
     nibabel.save(nibabel.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), mask)
     write_patient(data / "New", 9)
+    write_patient(data / "BraTS-GLI-00001-001", 7)  # the same patient at another time
 
     assert judge(model, data, tmp_path / "judged") == 0
     said = capsys.readouterr().err
     assert (
-        "compact was trained on 1 of these patients under other names, as their lesions tell (BraTS-GLI-00001-000); "
+        "compact was trained on 1 of these patients under other names, as their lesions tell (BraTS-GLI-00001-000, "
+        "BraTS-GLI-00001-001); "
         "they are left out" in said
     )
     assert {path.stem for path in (tmp_path / "judged" / "evaluation").iterdir()} == {"Healthy", "New"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from napari_ddmd.case.normalise import normalise
 from napari_ddmd.model.frame import Frame
 from src_training import prepare as prepare_module
 from src_training.cases import FaultyCasesError
+from src_training.evaluate import evaluate
 from src_training.prepare import prepare
 from src_training.recipe import RecipeError
 from src_training.run import Run
@@ -218,11 +220,27 @@ def test_a_mask_that_was_corrected_since_is_refused(cohort: Path, tmp_path: Path
     with pytest.raises(RecipeError, match=rf"slices of {PATIENTS[1]} in [^\n]*\(and 1 more changed\)"):
         prepare(run)
     assert run.index_path.read_bytes() == index
+    with pytest.raises(RecipeError, match=r"_seg\.nii\.gz: is not the file that the slices"):
+        evaluate(run)
 
     for path in run.slices.glob("*.json"):  # as earlier versions left it
         told = json.loads(path.read_text())
         told.pop("files", None)
         path.write_text(json.dumps(told))
+    prepare(run)
+
+
+def test_a_mask_that_is_packed_anew_is_the_same(cohort: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    run = Run(tiny_recipe(data, tmp_path / "run"))
+    prepare(run)
+    mask = data / PATIENTS[1] / f"{PATIENTS[1]}_seg.nii.gz"
+    image = nibabel.load(mask)
+    labels = np.asarray(image.dataobj)
+    packed = gzip.compress(nibabel.Nifti1Image(np.where(labels > 0, 3, 0).astype(np.uint8), image.affine).to_bytes(), 1)
+    assert packed != mask.read_bytes()
+    mask.write_bytes(packed)
+
     prepare(run)
 
 

@@ -161,3 +161,18 @@ def test_figures_of_other_weights_make_way(tiny_copy: Path, cohort: Path) -> Non
     publish(Run(tiny_recipe(cohort, tiny_copy, "--fold", "final")))
 
     assert load_bundle(folder).provenance["evaluations"] == []
+
+
+def test_no_patient_is_told_of_twice_nor_the_split_s_own_without_their_figures(tiny_copy: Path, cohort: Path) -> None:
+    run = Run(tiny_recipe(cohort, tiny_copy, "--fold", "0"))
+    folder = tiny_copy / "fold0" / "bundle"
+    (own,) = load_bundle(folder).provenance["evaluations"]
+    stranger = own["patients"][0] | {"case": "Stranger"}
+
+    record(load_bundle(folder), folder, [*own["patients"], stranger], 0)
+    publish(run)
+    assert load_bundle(folder).provenance["evaluations"] == [own, recorded([stranger], 0)]
+
+    shutil.rmtree(tiny_copy / "fold0" / "evaluation")
+    publish(run)
+    assert load_bundle(folder).provenance["evaluations"] == [recorded([stranger], 0)]

@@ -22,8 +22,9 @@ from src_training.checks import check_recipe
 from src_training.dataset import Slices
 from src_training.dry_run import dry_run
 from src_training.files import read_array
+from src_training.fingerprints import are_same
 from src_training.publish import published
-from src_training.recipe import RecipeError, preset
+from src_training.recipe import PretrainingRecipe, Recipe, RecipeError, preset
 from src_training.run import Run
 from src_training.start import PATIENTS_APART, STARTED_PATIENTS, STARTED_RATE, start_of
 
@@ -335,6 +336,18 @@ def test_what_a_run_was_begun_with_is_no_option(fold0: Path, started_out: Path, 
     (tmp_path / "out" / "recipe.json").write_text(json.dumps(kept))
     recipe = parse(["--out", str(tmp_path / "out"), "--start-from", str(fold0)])
     assert recipe.autoencoders.epochs == kept["autoencoders"]["epochs"]
+
+
+def test_lessons_that_another_training_has_had_are_no_setting_of_a_start(fold0: Path) -> None:
+    """An earlier version took these options, told of them, and made nothing of them."""
+    lessons = PretrainingRecipe(patients=2, iterations=7, learning_rate=7e-3, autoencoder_epochs=7)
+    run, other = (
+        Run(Recipe(start_from=str(fold0), pretraining=settings))
+        for settings in (lessons, PretrainingRecipe(patients=2))
+    )
+    assert run.pretraining_fingerprint == other.pretraining_fingerprint
+    before = run.pretraining_fingerprint | {"iterations": 7, "learning_rate": 7e-3, "autoencoder_epochs": 7}
+    assert are_same(before, other.pretraining_fingerprint)
 
 
 @pytest.mark.parametrize(
