@@ -141,6 +141,12 @@ class EditHistory:
         self._push(Step(name, changes, (before, self._threshold), (self._run, self._run)))
         return True
 
+    def retell_threshold(self, threshold: float) -> None:
+        """Let the threshold have been this one all along, since nothing was cut at another."""
+        self._threshold = threshold
+        for steps in (self._done, self._undone):
+            steps[:] = [replace(step, threshold=(threshold, threshold)) for step in steps]
+
     def hold(self, name: str | None) -> None:
         """Let `undo` pass over the steps of a name, of which more is to come; with None, over none any more.
 

@@ -105,9 +105,7 @@ class LesionLayer:
     @property
     def edited_slices(self) -> list[int]:
         """Slices on which the user has changed something."""
-        if not self.is_shown:
-            return []
-        return [int(index) for index in np.flatnonzero((self.data != self._written).any(axis=(1, 2)))]
+        return list(np.flatnonzero((self.data != self._written).any(axis=(1, 2))).tolist()) if self.is_shown else []
 
     @property
     def next_undo(self) -> str | None:
@@ -154,22 +152,24 @@ class LesionLayer:
             self._history.close_gathering()
             self.changed.emit()
 
-    def set_threshold(self, mask: NDArray[np.uint8], threshold: float, slices: Collection[int]) -> None:
+    def set_threshold(self, mask: NDArray[np.uint8] | None, threshold: float, slices: Collection[int]) -> None:
         """Write the mask of another threshold, but for the slices that the user has painted on.
 
         A slider that is dragged through many values makes one step.
 
         Parameters
         ----------
-        mask : (S, H, W) ndarray
-            The model's mask.
+        mask : (S, H, W) ndarray or None
+            The model's mask; None where there was none yet, and nothing was cut at another threshold.
         threshold : float
             At which it was cut.
         slices : collection of int
             Where it may hold anything.
         """
         self._threshold = threshold
-        if self._history is not None:
+        if self._history is not None and mask is None:
+            self._history.retell_threshold(threshold)
+        elif self._history is not None and mask is not None:
             changed = self._write_all(mask, slices)
             self._history.commit("threshold", threshold, changed, joins=True)
             self.redraw()

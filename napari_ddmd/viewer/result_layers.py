@@ -205,8 +205,7 @@ class ResultLayers:
         """Make the lesion anew from the probability; slices that were edited by hand stay."""
         if threshold != self.threshold:
             self.threshold = threshold
-            # Undo comes back to it, also where there is nothing to cut yet.
-            mask = self.lesion.written if self.volumes is None else self.volumes.mask(threshold)
+            mask = None if self.volumes is None else self.volumes.mask(threshold)
             self.lesion.set_threshold(mask, threshold, self.done)
 
     def release(self, slices: Iterable[int]) -> None:

@@ -183,8 +183,8 @@ def _write_segmentation(folder: Path, content: Saveable) -> None:
     from napari_ddmd.dicom.segmentation import write_segmentation
 
     name = _segmentation_names(content)[0]
-    is_both = content.was_edited or content.is_restored or content.is_copy
-    made: Made = "SEMIAUTOMATIC" if is_both else "AUTOMATIC" if content.is_models else "MANUAL"
+    is_semiautomatic = content.was_edited or content.is_restored or content.is_copy
+    made: Made = "SEMIAUTOMATIC" if is_semiautomatic else "AUTOMATIC" if content.is_models else "MANUAL"
     write_segmentation(folder / name, content.mask, content.case, made=made)
 
 

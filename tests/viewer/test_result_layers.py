@@ -217,6 +217,21 @@ def test_undo_comes_back_to_a_threshold_that_was_set_before_the_first_result(
     assert thresholds == [0.3]
 
 
+def test_undo_of_a_stroke_leaves_a_threshold_at_which_nothing_was_cut_yet(results: ResultLayers) -> None:
+    results.begin()
+    results.settle()
+    with results.lesion.editing("painting") as data:
+        data[4, 3:5, 3:5] = 1
+    thresholds: list[float] = []
+    results.lesion.stepped_to.connect(thresholds.append)
+    results.set_threshold(0.7)
+    results.lesion.undo()
+    assert not results.lesion.data.any()
+    results.lesion.redo()
+    assert results.lesion.data.any()
+    assert thresholds == []
+
+
 def test_the_threshold_counts_for_results_to_come(results: ResultLayers, case: Case, recipe: Recipe) -> None:
     results.set_threshold(0.85)
     results.add(recipe, slice_result(case, 4))

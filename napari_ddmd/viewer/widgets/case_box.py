@@ -81,7 +81,8 @@ class CaseBox(QWidget):
         self.dicom_button = QPushButton("DICOM…")
         self.dicom_button.setToolTip("Open the folder of a DICOM study, and say which series is which modality")
         self.dicom_opener = DicomOpener(self)
-        self._opener = CaseOpener(viewer, self.dicom_opener, self)
+        study_opener = DicomOpener(self)  # one that is asked for beside takes no turn, and no other's place
+        self._opener = CaseOpener(viewer, study_opener, self)
         self.dicom_status = QLabel("")
         self.dicom_status.setWordWrap(True)
         self.dicom_status.hide()
@@ -98,7 +99,9 @@ class CaseBox(QWidget):
         self._opener.busy_changed.connect(self.open_button.setDisabled)
         for opener in (self._opener, self.dicom_opener):
             opener.failed.connect(self._tell_fault)
-        self.dicom_opener.told.connect(self._tell_dicom)
+        self.dicom_opener.opened.connect(self._opener.add)
+        for studies in (self.dicom_opener, study_opener):
+            studies.told.connect(self._tell_dicom)
         for modality, combo in self.modalities.items():
             combo.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             combo.native.setAccessibleName(f"{MODALITY_LABELS[modality]} image")

@@ -48,7 +48,7 @@ class CaseOpener(QObject):
     viewer : ViewerModel
         Gets the layers.
     dicom_opener : DicomOpener
-        Asks for the series of a study; what it opens by itself is put into the viewer, too.
+        Asks for the series of a study; nobody else's.
     parent : QObject
         What is being read is forgotten when it goes.
 
@@ -57,7 +57,7 @@ class CaseOpener(QObject):
     busy_changed
         Whether anything is being opened.
     failed
-        The exception that a case could not be opened for; those of studies come from `dicom_opener`.
+        The exception that a case could not be opened for.
     """
 
     busy_changed = Signal(bool)
@@ -67,14 +67,12 @@ class CaseOpener(QObject):
         super().__init__(parent)
         self._viewer, self._dicom_opener = viewer, dicom_opener
         self._waiting: list[Path] = []
-        self._is_in_study = False
         self._reader = Background(self)
         self._reader.done.connect(self._on_read)
         self._reader.failed.connect(self._on_not_read)
-        dicom_opener.opened.connect(self._on_study)
-        # Another one may be on its way, which does not end with a study that was asked for beside it.
-        dicom_opener.failed.connect(self._end_study)
-        dicom_opener.left.connect(self._end_study)
+        dicom_opener.opened.connect(self._on_read)
+        dicom_opener.failed.connect(self._on_not_read)
+        dicom_opener.left.connect(self._open_next)
 
     def open(self, path: Path) -> None:
         """Open a case, the folder or one of its files, or a study; after those that are being opened."""
@@ -94,11 +92,10 @@ class CaseOpener(QObject):
 
     def _on_read(self, found: list[LayerData] | Path) -> None:
         if isinstance(found, Path):
-            self._is_in_study = True
             self._dicom_opener.choose(found)
             return
         try:
-            self._add(found)
+            self.add(found)
         finally:
             self._open_next()
 
@@ -106,18 +103,8 @@ class CaseOpener(QObject):
         self.failed.emit(error)
         self._open_next()
 
-    def _on_study(self, layers: list[LayerData]) -> None:
-        try:
-            self._add(layers)
-        finally:
-            self._end_study()
-
-    def _end_study(self, _outcome: object = None) -> None:
-        if self._is_in_study:
-            self._is_in_study = False
-            self._open_next()
-
-    def _add(self, layers: list[LayerData]) -> None:
+    def add(self, layers: list[LayerData]) -> None:
+        """Put a case into the viewer, but for what of it is open already."""
         layers = still_to_open(layers, self._viewer.layers)
         for data, arguments, kind in layers:
             self._viewer.add_layer(Layer.create(data, arguments, kind))

@@ -86,7 +86,7 @@ class ModelBox(QWidget):
         layout.setColumnStretch(0, 1)
         self._finder, self._loader = Background(self), Background(self)
         self._finder.done.connect(self._on_found)
-        self._finder.failed.connect(self._on_failed)
+        self._finder.failed.connect(self._on_none_found)
         self._loader.done.connect(self._on_loaded)
         self._loader.failed.connect(self._on_failed)
         self.model_list.currentIndexChanged.connect(self._on_chosen)
@@ -120,6 +120,10 @@ class ModelBox(QWidget):
         self.model_list.blockSignals(False)
         if not is_chosen:
             self._on_chosen(self.model_list.currentIndex())
+
+    def _on_none_found(self, error: Exception) -> None:
+        if self.model_list.count() == 0:  # else one was chosen by its folder, meanwhile
+            self._on_failed(error)
 
     def _on_chosen(self, index: int) -> None:
         folder = self.model_list.itemData(index)

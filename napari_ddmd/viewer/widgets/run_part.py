@@ -330,7 +330,7 @@ def _standing(results: ResultLayers) -> set[int]:
 
     Of a mask that was restored without its results, those on which there was something and nothing was edited.
     """
-    if results.volumes is not None:
+    if results.done:
         return results.done
     written, data = results.lesion.written, results.lesion.data
     had_said = np.flatnonzero(written.any(axis=(1, 2)))

@@ -112,12 +112,11 @@ def test_the_series_of_a_study_are_asked_for_and_what_waits_comes_after(
     assert len(viewer.layers) == len(MODALITIES) + 1
 
 
-def test_a_study_that_is_asked_for_beside_is_added_and_ends_no_other(
-    opener: CaseOpener, studies: DicomOpener, viewer: ViewerModel, small_case_folder: Path, case: Case, qtbot: QtBot
+def test_a_case_that_is_added_beside_ends_no_other(
+    opener: CaseOpener, viewer: ViewerModel, small_case_folder: Path, case: Case, qtbot: QtBot
 ) -> None:
     opener.open(small_case_folder)
-    studies.opened.emit(case_layers(case))
-    studies.left.emit()
+    opener.add(case_layers(case))
     assert opener._waiting == [small_case_folder]
     assert open_cases(viewer.layers) == [case]
     wait(opener, qtbot)

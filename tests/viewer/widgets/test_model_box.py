@@ -97,6 +97,21 @@ def test_a_folder_that_is_chosen_while_models_are_looked_for_stays(
     assert box.bundle.variant == "mini"
 
 
+def test_a_folder_that_is_chosen_stays_where_no_model_can_be_looked_for(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path
+) -> None:
+    def fail() -> Installed:
+        raise OSError("no such folder")
+
+    monkeypatch.setattr(model_box, "find_installed", fail)
+    box = ModelBox()
+    qtbot.addWidget(box)
+    with qtbot.waitSignal(box._finder.failed, timeout=10_000):
+        box.choose_folder(tiny_model_folder)
+    qtbot.waitUntil(lambda: box.bundle is not None, timeout=10_000)
+    assert "no such folder" not in box.about.text()
+
+
 def test_a_folder_without_model_says_why(
     open_box: Callable[..., ModelBox], tiny_model_folder: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
