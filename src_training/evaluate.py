@@ -17,7 +17,7 @@ from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
 from src_training import distributed
 from src_training.files import write_bytes, write_json
-from src_training.judged import held_out_files, judge_each
+from src_training.judged import case_files, judge_each
 from src_training.patient import judged_slices, patient_figures
 from src_training.recipe import DDMD_VARIANTS, DataRecipe, Recipe
 from src_training.report import markdown_table
@@ -64,7 +64,7 @@ def evaluate_split(split: Split) -> None:
     digest, judge = load_judge(split)
     made_with = {"sha256": digest, **how(split.run)}
     title = f"evaluate {system_name(split.run)} {split.name}"
-    files = held_out_files(split)
+    files = case_files(split.run, distributed.share(split.test_cases))
 
     def figures(name: str) -> dict[str, Any]:
         return judge(load_case(files[name])) | {"system": system_name(split.run)}

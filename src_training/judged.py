@@ -16,22 +16,8 @@ from src_training.case_bar import case_bar
 from src_training.cases import FaultyCasesError, header_fault
 from src_training.files import read_json, write_json
 from src_training.fingerprints import are_same
-from src_training.prepare import refuse_changed
 from src_training.recipe import RecipeError
-from src_training.run import Run, Split
-
-
-def held_out_files(split: Split) -> dict[str, CaseFiles]:
-    """Files of this process's share of a split's held-out cases, unless they were changed since they were stored.
-
-    Raises
-    ------
-    RecipeError
-        As `case_files` does, or if a mask or an image is not the one that the slice store was made from.
-    """
-    files = case_files(split.run, distributed.share(split.test_cases))
-    refuse_changed(split.run, list(files.values()))
-    return files
+from src_training.run import Run
 
 
 def case_files(run: Run, names: Collection[str]) -> dict[str, CaseFiles]:

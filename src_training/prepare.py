@@ -57,7 +57,7 @@ def _prepare(run: Run) -> None:
                     f"{recipe.slices.fold_file}: has {moved[0]} in fold {folds[moved[0]]}, the slice store in "
                     f"{run.root} in fold {stored[moved[0]]}; choose another --out for the new folds"
                 )
-        refuse_changed(run, labelled)
+        _refuse_changed(run, labelled)
         return
     folds = folds_of(recipe, names)
     run.splits(folds)  # what cannot be held out is refused before hours of reading
@@ -134,7 +134,7 @@ def _lesion(entry: dict[str, Any]) -> str | None:
     return hashed
 
 
-def refuse_changed(run: Run, labelled: Sequence[CaseFiles]) -> None:
+def _refuse_changed(run: Run, labelled: Sequence[CaseFiles]) -> None:
     """Refuse files that were changed since they were stored: maps and weights have learned from the old ones.
 
     Raises

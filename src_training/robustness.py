@@ -16,7 +16,7 @@ from src_training import distributed
 from src_training.few_steps import judge_steps
 from src_training.figures.robustness_curves import robustness_curves
 from src_training.files import read_json, write_bytes, write_json
-from src_training.judged import held_out_files, judge_each
+from src_training.judged import case_files, judge_each
 from src_training.metrics import bootstrap_interval
 from src_training.patient import judged_slices
 from src_training.perturbations import PERTURBATIONS
@@ -70,7 +70,7 @@ def _judge_split(split: Split) -> list[dict[str, Any]]:
         "strengths": {name: list(perturbation.strengths) for name, perturbation in PERTURBATIONS.items()},
     }
     device = str(distributed.own_device(recipe.device))
-    files = held_out_files(split)
+    files = case_files(split.run, distributed.share(split.test_cases))
 
     def figures(name: str) -> dict[str, Any]:
         return judge_case(load_case(files[name]), bundle, recipe, device=device)
