@@ -122,16 +122,11 @@ def _changed(path: Path, files: CaseFiles) -> list[Path]:
     stored = entry.get("files")
     if stored is None:
         return []
-    now = _content(files)
-    is_other = files.mask is not None and stored["mask"] != now["mask"] and lesion_hash(files.mask) != _lesion(entry)
-    masks = [files.mask] if files.mask is not None and is_other else []
+    now, masks = _content(files), []
+    if files.mask is not None and stored["mask"] != now["mask"] and lesion_hash(files.mask) != entry["case"]["lesion"]:
+        masks = [files.mask]
     sizes = {name: size for name, size in now["images"].items() if stored["images"].get(name, size) != size}
     return masks + [image for image in files.images.values() if image.name in sizes]
-
-
-def _lesion(entry: dict[str, Any]) -> str | None:
-    hashed: str | None = entry["case"].get("lesion")
-    return hashed
 
 
 def _refuse_changed(run: Run, labelled: Sequence[CaseFiles]) -> None:

@@ -205,10 +205,17 @@ def correct(mask: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(labels, image.affine), mask)
 
 
-def test_a_mask_that_was_corrected_since_is_refused(cohort: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def stored(cohort: Path, tmp_path: Path) -> tuple[Path, Run]:
+    """Cases of one's own, and a run that has stored their slices."""
     data = shutil.copytree(cohort, tmp_path / "data")
     run = Run(tiny_recipe(data, tmp_path / "run"))
     prepare(run)
+    return data, run
+
+
+def test_a_mask_that_was_corrected_since_is_refused(stored: tuple[Path, Run]) -> None:
+    data, run = stored
     prepare(run)
     index = run.index_path.read_bytes()
     corrected = [data / name / f"{name}_seg.nii.gz" for name in PATIENTS[1:3]]
@@ -227,10 +234,8 @@ def test_a_mask_that_was_corrected_since_is_refused(cohort: Path, tmp_path: Path
     prepare(run)
 
 
-def test_a_mask_that_is_packed_anew_is_the_same(cohort: Path, tmp_path: Path) -> None:
-    data = shutil.copytree(cohort, tmp_path / "data")
-    run = Run(tiny_recipe(data, tmp_path / "run"))
-    prepare(run)
+def test_a_mask_that_is_packed_anew_is_the_same(stored: tuple[Path, Run]) -> None:
+    data, run = stored
     mask = data / PATIENTS[1] / f"{PATIENTS[1]}_seg.nii.gz"
     image = nibabel.load(mask)
     labels = np.asarray(image.dataobj)
@@ -241,10 +246,8 @@ def test_a_mask_that_is_packed_anew_is_the_same(cohort: Path, tmp_path: Path) ->
     prepare(run)
 
 
-def test_an_image_of_another_size_is_refused_and_one_in_another_form_is_not(cohort: Path, tmp_path: Path) -> None:
-    data = shutil.copytree(cohort, tmp_path / "data")
-    run = Run(tiny_recipe(data, tmp_path / "run"))
-    prepare(run)
+def test_an_image_of_another_size_is_refused_and_one_in_another_form_is_not(stored: tuple[Path, Run]) -> None:
+    data, run = stored
     image = data / PATIENTS[0] / f"{PATIENTS[0]}_t1.nii.gz"
     nibabel.save(nibabel.load(image), image.with_suffix(""))
     image.unlink()
