@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_ddmd.case import MODALITIES, MODALITY_LABELS
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
 from napari_ddmd.case.guards import Finding, Kind
+from src_training.perturbations import biased
 
 Images = NDArray[np.float32]
 Spacing = tuple[float, float, float]
@@ -152,6 +153,8 @@ def _values() -> Iterator[WrongUse]:
     yield WrongUse("a mask as a modality", Kind.FLAT, _one(lambda image, _s: np.digitize(image, [1, image.max() / 3])))
     yield WrongUse("hardly a voxel", Kind.EMPTY, lambda images, s, _rng: (_speck(images), s))
     yield WrongUse("FLAIR is another T2", Kind.CONTRAST, _another_t2)
+    for strength in (0.2, 0.4):
+        yield WrongUse(f"bias fields, sd {strength:g} of their logarithm", Kind.UNEVEN, _biasing(strength))
 
 
 def with_head(images: Images, spacing: Spacing, rng: np.random.Generator) -> Images:
@@ -195,6 +198,15 @@ def _cutting(axis: int, millimetres: int, *, at_end: bool) -> Callable[..., Wron
     def make(images: Images, spacing: Spacing, _rng: np.random.Generator) -> Wrong:
         voxels = round(millimetres / spacing[axis])
         return np.stack([_cut(image, axis, voxels, at_end) for image in images]), spacing
+
+    return make
+
+
+def _biasing(strength: float) -> Callable[..., Wrong]:
+    def make(images: Images, spacing: Spacing, rng: np.random.Generator) -> Wrong:
+        s, h, w = spacing
+        affine = np.array([[0, 0, -w, 0], [0, -h, 0, 0], [s, 0, 0, 0], [0, 0, 0, 1]])
+        return biased(Case.from_arrays("made", images, affine), strength, rng).images, spacing
 
     return make
 

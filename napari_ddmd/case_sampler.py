@@ -104,9 +104,9 @@ class CaseSampler:
         self.read_images()
         self.move_to(self.device)
 
-    def read_images(self) -> None:
-        """Normalise the case."""
-        self.window = CaseWindow(self.case, self.bundle.settings)
+    def read_images(self, images: NDArray[np.float32] | None = None) -> None:
+        """Normalise the case, or other images of it ``(C, S, H, W)``."""
+        self.window = CaseWindow(self.case, self.bundle.settings, images=images)
         self.has_maps = not missing_modalities(self.case)
 
     def move_to(self, device: torch.device) -> None:

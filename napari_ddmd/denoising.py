@@ -15,6 +15,7 @@ from torch import Tensor
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.case_sampler import CaseSampler
 from napari_ddmd.device import pick_device
+from napari_ddmd.evened import even_out
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.denoiser import condition
 from napari_ddmd.results import Denoising, Progress
@@ -73,6 +74,8 @@ def denoising_sequence(
         raise ValueError(f"slice {index} of {case.name} holds no brain")
     # The masks before the one that is asked for are drawn along.
     run.total, run.progress = run.steps * (number + 1), progress
+    run.prepare()
+    even_out(run)
     with workers(run.device, 1) as pool:
         return pool.submit(_sequence, run, index).result()
 
@@ -80,7 +83,6 @@ def denoising_sequence(
 @torch.no_grad()
 def _sequence(run: CaseSampler, index: int) -> Denoising:
     """In a worker's thread, where `segment` computes, too."""
-    run.prepare()
     images = run.window.with_neighbours([index]).to(run.device)
     maps = run.maps(images[:, : len(MODALITIES)])
     noisy: list[Tensor] = []

@@ -17,6 +17,7 @@ import torch
 from napari_ddmd.case import Case
 from napari_ddmd.case_sampler import CancelledError, CaseSampler
 from napari_ddmd.device import pick_device
+from napari_ddmd.evened import even_out
 from napari_ddmd.faults import is_out_of_memory, plain_reason
 from napari_ddmd.footing import Footing
 from napari_ddmd.model.bundle import Bundle
@@ -129,10 +130,16 @@ def _stream(
         run.read_images()
         place = done = 0
         footing = told = first
+        is_even = False
         while place < len(slices) and not run.cancel.is_set():
             run.done, lesser = done, None
             try:
                 run.move_to(footing.device)
+                if not is_even:
+                    evened = even_out(run)
+                    if evened and remark is not None:
+                        remark(_evened_remark(evened))
+                    is_even, run.started = True, time.perf_counter()
                 chunks = _chunks(slices[place:], footing, singles=footing.threads if footing == first else 0)
                 with closing(_batches(run, chunks, full, footing.threads, progress)) as batches:
                     for chunk, results in batches:
@@ -204,6 +211,11 @@ def _chunks(slices: list[int], footing: Footing, *, singles: int) -> list[list[i
     size = footing.batch_size
     later = [slices[place : place + size] for place in range(singles, len(slices), size)]
     return [[index] for index in slices[:singles]] + later
+
+
+def _evened_remark(names: list[str]) -> str:
+    """What a run says of images whose bias field it has taken out."""
+    return f"the brightness of {' and '.join(', '.join(names).rsplit(', ', 1))} is evened out for the model (N4)"
 
 
 def _explain(run: CaseSampler, error: BaseException) -> str:

@@ -24,12 +24,14 @@ class CaseWindow:
         The patient.
     settings
         Normalisation and frame are taken from here.
+    images
+        ``(C, S, H, W)``, what is seen in place of the case's own images.
     """
 
-    def __init__(self, case: Case, settings: ModelSettings) -> None:
+    def __init__(self, case: Case, settings: ModelSettings, *, images: NDArray[np.float32] | None = None) -> None:
         self.brain = case.brain
         self.normalised: NDArray[np.float32] = normalise(
-            case.images,
+            case.images if images is None else images,
             case.brain,
             lower=settings.normalisation.lower_percentile,
             upper=settings.normalisation.upper_percentile,

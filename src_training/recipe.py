@@ -256,7 +256,12 @@ def _paper() -> Recipe:
         ),
         diffusion=diffusion,
         sampling=SamplingSettings(
-            sampler="ddpm", steps=diffusion.timesteps, shared_guess=False, healthy_below=0.0, min_part=0.0
+            sampler="ddpm",
+            steps=diffusion.timesteps,
+            shared_guess=False,
+            healthy_below=0.0,
+            evens_out=False,
+            min_part=0.0,
         ),
     )
     return Recipe(

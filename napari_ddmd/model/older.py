@@ -14,7 +14,7 @@ UNSHARED: Final[dict[str, Any]] = {"shared_guess": False, "healthy_below": 0.0}
 
 _NO_CONTEXT: Final[dict[str, Any]] = {"slices": 0, "step_mm": 3.0}
 _EARLIER: Final[dict[str, dict[str, Any]]] = {
-    "sampling": {"min_part": 0.0} | UNSHARED,
+    "sampling": {"min_part": 0.0, "evens_out": False} | UNSHARED,
     "denoiser": {"members": 1},
     "diffusion": {"scaled_input": False},
 }

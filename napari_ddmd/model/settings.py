@@ -134,6 +134,11 @@ class SamplingSettings:
     """
     healthy_below: float = 0.02
     """Slices whose shared first estimate stays below this probability everywhere keep it (0: none)."""
+    evens_out: bool = True
+    """Whether images that the guards find unevenly bright are seen without their bias field (`napari_ddmd.evened`).
+
+    Only where the clean mask is predicted; not in the paper.
+    """
     threshold: float = 0.5
     """The lesion is where the mean of the masks exceeds this."""
     min_part: float = 0.1

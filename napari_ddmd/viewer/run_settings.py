@@ -124,6 +124,7 @@ class Recipe:
     min_part: float = 0.0
     shared_guess: bool = False
     healthy_below: float = 0.0
+    evens_out: bool = False
 
     def matches(self, other: Recipe | None) -> bool:
         """Whether another recipe gives the same here: one device can be asked for by its name and as ``auto``."""
@@ -159,7 +160,15 @@ class RunRequest:
     def recipe(self) -> Recipe:
         """What this run's results depend on."""
         own = self.bundle.settings.sampling
-        return Recipe(self.case, self.bundle.sha256, self.sampling, own.min_part, own.shared_guess, own.healthy_below)
+        return Recipe(
+            self.case,
+            self.bundle.sha256,
+            self.sampling,
+            own.min_part,
+            own.shared_guess,
+            own.healthy_below,
+            own.evens_out,
+        )
 
     def without(self, done: Collection[int]) -> RunRequest:
         """Return the request less the slices that are done already."""

@@ -53,6 +53,7 @@ FROM_THE_PAPER = {
     "model.sampling.min_part": 0.0,  # nothing else is done to the mask
     "model.sampling.shared_guess": False,  # every mask is drawn by itself
     "model.sampling.healthy_below": 0.0,
+    "model.sampling.evens_out": False,  # nor is any image corrected
     "model.variant": "light",  # "our approach (DDMD-light) outperforms other evaluated methods"
 }
 FROM_IMPROVED_DDPM = {

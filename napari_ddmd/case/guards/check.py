@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case.guards.alignment import find_misaligned
+from napari_ddmd.case.guards.brightness import find_uneven
 from napari_ddmd.case.guards.contrast import Tissue, find_contrast
-from napari_ddmd.case.guards.finding import Finding
+from napari_ddmd.case.guards.finding import Finding, Kind
 from napari_ddmd.case.guards.orientation import find_turned
 from napari_ddmd.case.guards.sample import Sample, Spacing
 from napari_ddmd.case.guards.size import find_cropped, find_size
@@ -55,4 +56,6 @@ def check_images(images: Mapping[str, NDArray[np.float32]], spacing: Spacing) ->
         tissue = Tissue.of(sample)
         if tissue.is_enough:
             found += find_contrast(tissue)
+    if not {Kind.NORMALISED, Kind.BACKGROUND} & {finding.kind for finding in found}:
+        found += find_uneven(images, spacing)
     return tuple(found)

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     ORIENTATION = "orientation"
     DUPLICATE = "duplicate"
     CONTRAST = "contrast"
+    UNEVEN = "uneven"
 
 
 @dataclass(frozen=True)

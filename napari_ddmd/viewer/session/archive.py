@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from napari_ddmd.one_line import one_line
-from napari_ddmd.viewer.session.stored import FORMAT, SESSION, VERSION, ArrayKind, Session, arrays_of
+from napari_ddmd.viewer.session.stored import FORMAT, SESSION, VERSION, ArrayKind, Session, arrays_of, unsaid
 from napari_ddmd.whole_files import put_in_place, unwritable, workplace
 
 SUFFIX = ".ddmd"
@@ -87,9 +87,7 @@ def write_session(
         with workplace(path.parent) as place:
             fresh = place / path.name
             with ZipFile(fresh, "w", ZIP_DEFLATED) as archive:
-                # Programs of the version before know nothing of what is not said.
-                unsaid = set() if session.highest_number else {"highest_number"}
-                archive.writestr(_member(_DOCUMENT), SESSION.dump_json(session, indent=1, exclude=unsaid))
+                archive.writestr(_member(_DOCUMENT), SESSION.dump_json(session, indent=1, exclude=unsaid(session)))
                 for name, array in arrays:
                     _refuse_other_kind(array, kinds.pop(name), name)
                     for share in _write_array(archive, name, array):

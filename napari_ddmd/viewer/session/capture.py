@@ -25,13 +25,12 @@ from napari_ddmd.viewer.session.looks import look_of
 from napari_ddmd.viewer.session.stored import (
     FORMAT,
     MOST_NUMBERS,
-    VERSION,
-    VERSION_WITHOUT_NUMBERS,
     Session,
     StoredResults,
     StoredScores,
     arrays_of,
     mask_key,
+    version_for,
 )
 from napari_ddmd.viewer.session.stored_case import StoredCase
 from napari_ddmd.viewer.session.stored_window import (
@@ -156,7 +155,7 @@ def save(snapshot: Snapshot, path: Path, *, with_images: bool, progress: Callabl
     is_embedded = with_images or not snapshot.has_files
     session = Session(
         format=FORMAT,  # type: ignore[arg-type]
-        version=VERSION if "numbers" in snapshot.copies else VERSION_WITHOUT_NUMBERS,  # type: ignore[arg-type]
+        version=version_for(snapshot.parts["results"], has_numbers="numbers" in snapshot.copies),  # type: ignore[arg-type]
         package=__version__,
         case=_stored_case(snapshot.case, path, is_embedded=is_embedded),
         **snapshot.parts,
@@ -220,6 +219,7 @@ def _stored_results(results: ResultLayers) -> StoredResults | None:
         min_part=recipe.min_part,
         shared_guess=recipe.shared_guess,
         healthy_below=recipe.healthy_below,
+        evens_out=recipe.evens_out,
         done=done,
         samples=results.samples,
         has_inter=volumes.inter is not None,

@@ -125,6 +125,7 @@ def _recipe(case: Case, stored: StoredResults) -> Recipe:
         min_part=stored.min_part,
         shared_guess=stored.shared_guess,
         healthy_below=stored.healthy_below,
+        evens_out=stored.evens_out,
     )
 
 

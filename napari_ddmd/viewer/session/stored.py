@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
@@ -23,8 +23,8 @@ from napari_ddmd.viewer.session.stored_window import (
 
 FORMAT = "napari-ddmd session"
 # 2: with what the reader accepted, and where a DICOM study is. 3: with the devices that computed.
-# 4: with the numbers of lesions.
-VERSION, VERSION_WITHOUT_NUMBERS = 4, 3
+# 4: with the numbers of lesions. 5: with models that even out what is unevenly bright.
+VERSION = 5
 MOST_NUMBERS = 2**30
 
 
@@ -44,7 +44,7 @@ class StoredResults:
 
     Attributes
     ----------
-    model_sha256, sampling, min_part, shared_guess, healthy_below
+    model_sha256, sampling, min_part, shared_guess, healthy_below, evens_out
         As in `Recipe`.
     done
         The slices that are done, ascending: the arrays hold these alone.
@@ -75,6 +75,7 @@ class StoredResults:
     sample: Index
     limits: dict[Role, Annotated[float, Field(gt=0)]]
     devices: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    evens_out: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> StoredResults:
@@ -110,7 +111,7 @@ class Session:
     """
 
     format: Literal["napari-ddmd session"]
-    version: Literal[1, 2, 3, 4]
+    version: Literal[1, 2, 3, 4, 5]
     package: Text
     case: StoredCase
     results: StoredResults | None
@@ -137,6 +138,21 @@ class Session:
 
 SESSION = TypeAdapter(Session)
 """To JSON and back."""
+
+
+def version_for(results: StoredResults | None, *, has_numbers: bool) -> int:
+    """The earliest version that knows all that is said, so that programs of then still read the session."""
+    if results is not None and results.evens_out:
+        return VERSION
+    return 4 if has_numbers else 3
+
+
+def unsaid(session: Session) -> dict[str, Any]:
+    """What is left out of the document, since programs of its version know nothing of it."""
+    left_out: dict[str, Any] = {} if session.highest_number else {"highest_number": True}
+    if session.results is not None and not session.results.evens_out:
+        left_out["results"] = {"evens_out"}
+    return left_out
 
 
 @plain_dataclass(frozen=True)

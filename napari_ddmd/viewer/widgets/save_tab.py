@@ -119,5 +119,5 @@ class SaveTab(QWidget):
 def _settings(recipe: Recipe, devices: Sequence[str]) -> dict[str, Any]:
     """What a run was asked for, and what really computed, where that is known."""
     own: dict[str, Any] = {"device": ", ".join(devices) or recipe.sampling.device}
-    own |= {"min_part": recipe.min_part, "shared_guess": recipe.shared_guess, "healthy_below": recipe.healthy_below}
+    own |= {name: getattr(recipe, name) for name in ("min_part", "shared_guess", "healthy_below", "evens_out")}
     return {**asdict(recipe.sampling), **own}

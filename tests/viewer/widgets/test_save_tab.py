@@ -116,6 +116,7 @@ def test_a_run_comes_with_its_settings_and_edits(tab: SaveTab, desk: Desk, case:
         "min_part": 0.1,
         "shared_guess": False,
         "healthy_below": 0.0,
+        "evens_out": False,
     }
     assert content.model is not None
     assert (content.model.name, content.model.sha256) == (tiny_bundle.name, tiny_bundle.sha256)

@@ -1,0 +1,103 @@
+"""Images without their bias field, for the networks' eyes alone: found where a first look suspects no lesion."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
+from napari_ddmd.case.bias_field import ANATOMY, BiasField, find_bias_field
+from napari_ddmd.case.guards import Kind
+from napari_ddmd.case_sampler import CaseSampler
+from napari_ddmd.model.bundle import Bundle
+from napari_ddmd.workers import workers
+
+_EVERY_MM: Final = 6.0
+"""Between the slices of the first look."""
+_SUSPECT: Final = 0.1
+"""Probability above which a voxel is left out of the estimate: rather too much than too little."""
+_AT_ONCE: Final = 3
+
+_known: WeakKeyDictionary[Case, dict[tuple[str, str], BiasField]] = WeakKeyDictionary()
+_knowing = Lock()
+
+
+def is_evened(case: Case, bundle: Bundle) -> bool:
+    """Whether a run of this model looks at the case without its bias field: where the guards find one.
+
+    Only a model that predicts the clean mask can take a first look in one evaluation.
+    """
+    settings = bundle.settings
+    may = settings.sampling.evens_out and settings.diffusion.prediction == "x0"
+    return may and any(finding.kind is Kind.UNEVEN for finding in case.findings)
+
+
+def even_out(run: CaseSampler) -> list[str]:
+    """Let a run that is prepared look at its case without the bias field, where that is called for.
+
+    N4 alone takes a large lesion for a bright part of the field and flattens it. So the model looks at a slice every
+    few millimetres, one evaluation each, and what may be lesion is left out. The field of a case is kept as long as the
+    case is.
+
+    Returns
+    -------
+    list of str
+        Names of the images that were changed, for people.
+
+    Raises
+    ------
+    CancelledError
+        If the run was cancelled.
+    """
+    if not is_evened(run.case, run.bundle):
+        return []
+    key = (run.bundle.sha256, str(run.device))
+    with _knowing:
+        field = _known.setdefault(run.case, {}).get(key)
+    if field is None:
+        field = _field_of(run)
+        with _knowing:
+            _known[run.case][key] = field
+    run.read_images(field.taken_out(run.case.images))
+    return [
+        MODALITY_LABELS[name] for name, strength in zip(MODALITIES, field.strengths, strict=True) if strength > ANATOMY
+    ]
+
+
+def _field_of(run: CaseSampler) -> BiasField:
+    """Find the field in two rounds: a strong one hides lesion, and shows some where there is none."""
+    case = run.case
+    field = find_bias_field(case.images, case.spacing, lesion=_suspected(run, case.images))
+    return field.refined(_suspected(run, field.taken_out(case.images, wholly=True)))
+
+
+def _suspected(run: CaseSampler, images: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where there may be lesion, ``(S, H, W)``: on a slice that is not looked at, as on the nearest one that is."""
+    case = run.case
+    look = CaseSampler(
+        case=case,
+        bundle=run.bundle,
+        device=run.device,
+        samples=1,
+        steps=1,
+        sampler="ddim",
+        seed=0,
+        cancel=run.cancel,
+        in_background=run.in_background,
+    )
+    look.read_images(images)
+    look.move_to(run.device)
+    slices = list(case.brain_slices)[:: max(1, round(_EVERY_MM / case.spacing[0]))]
+    chunks = [slices[place : place + _AT_ONCE] for place in range(0, len(slices), _AT_ONCE)]
+    found = np.zeros((len(slices), *case.brain.shape[1:]), bool)
+    with workers(run.device, in_background=run.in_background) as pool:
+        for results in pool.map(look.results, chunks):
+            for index, result in results.items():
+                found[slices.index(index)] = result.samples[0] > _SUSPECT
+    nearest = np.abs(np.subtract.outer(np.arange(len(case.brain)), slices)).argmin(axis=1)
+    lesion: NDArray[np.bool_] = found[nearest]
+    return lesion
