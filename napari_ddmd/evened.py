@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from threading import Lock
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -9,9 +11,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
+from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.case.bias_field import ANATOMY, BiasField, find_bias_field
 from napari_ddmd.case.guards import Kind
+from napari_ddmd.case.guards.wording import names_of
 from napari_ddmd.case_sampler import CaseSampler
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.workers import workers
@@ -20,9 +23,9 @@ _EVERY_MM: Final = 6.0
 """Between the slices of the first look."""
 _SUSPECT: Final = 0.1
 """Probability above which a voxel is left out of the estimate: rather too much than too little."""
-_AT_ONCE: Final = 3
+_KIND: Final = "Uneven brightness"
 
-_known: WeakKeyDictionary[Case, dict[tuple[str, str], BiasField]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Case, dict[tuple[str, str, str], BiasField]] = WeakKeyDictionary()
 _knowing = Lock()
 
 
@@ -36,17 +39,21 @@ def is_evened(case: Case, bundle: Bundle) -> bool:
     return may and any(finding.kind is Kind.UNEVEN for finding in case.findings)
 
 
-def even_out(run: CaseSampler) -> list[str]:
+def even_out(run: CaseSampler, threads: int | None = None, tell: Callable[[str], None] | None = None) -> None:
     """Let a run that is prepared look at its case without the bias field, where that is called for.
 
     N4 alone takes a large lesion for a bright part of the field and flattens it. So the model looks at a slice every
     few millimetres, one evaluation each, and what may be lesion is left out. The field of a case is kept as long as the
     case is.
 
-    Returns
-    -------
-    list of str
-        Names of the images that were changed, for people.
+    Parameters
+    ----------
+    run
+        Its window is replaced.
+    threads
+        That look at slices side by side; None means as many as a run has.
+    tell
+        Called with one line before, since it takes some seconds, and with what was done.
 
     Raises
     ------
@@ -54,28 +61,46 @@ def even_out(run: CaseSampler) -> list[str]:
         If the run was cancelled.
     """
     if not is_evened(run.case, run.bundle):
-        return []
-    key = (run.bundle.sha256, str(run.device))
+        return
+    key = (*_model(run.bundle), str(run.device))
     with _knowing:
         field = _known.setdefault(run.case, {}).get(key)
     if field is None:
-        field = _field_of(run)
+        if tell is not None:
+            tell(f"{_KIND}: looking for the bias field (N4), some seconds.")
+        field = _field_of(run, threads)
         with _knowing:
             _known[run.case][key] = field
     run.read_images(field.taken_out(run.case.images))
-    return [
-        MODALITY_LABELS[name] for name, strength in zip(MODALITIES, field.strengths, strict=True) if strength > ANATOMY
-    ]
+    run.started = time.perf_counter()  # what is left is told from the pace of the slices
+    if tell is not None:
+        names = _changed(field)
+        tell(f"{_KIND}: taken out of {names_of(names)} for the model (N4)." if names else f"{_KIND}: left as it is.")
 
 
-def _field_of(run: CaseSampler) -> BiasField:
+def evened_modalities(case: Case, bundle: Bundle) -> list[str]:
+    """Modalities that a run of this model, in this process, has seen without their bias fields."""
+    with _knowing:
+        fields = [field for key, field in _known.get(case, {}).items() if key[:2] == _model(bundle)]
+    return _changed(fields[-1]) if fields else []
+
+
+def _model(bundle: Bundle) -> tuple[str, str]:
+    return bundle.sha256, bundle.settings_sha256
+
+
+def _changed(field: BiasField) -> list[str]:
+    return [name for name, strength in zip(MODALITIES, field.strengths, strict=True) if strength > ANATOMY]
+
+
+def _field_of(run: CaseSampler, threads: int | None) -> BiasField:
     """Find the field in two rounds: a strong one hides lesion, and shows some where there is none."""
     case = run.case
-    field = find_bias_field(case.images, case.spacing, lesion=_suspected(run, case.images))
-    return field.refined(_suspected(run, field.taken_out(case.images, wholly=True)))
+    field = find_bias_field(case.images, case.spacing, lesion=_suspected(run, threads, case.images))
+    return field.refined(_suspected(run, threads, field.taken_out(case.images, wholly=True)))
 
 
-def _suspected(run: CaseSampler, images: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _suspected(run: CaseSampler, threads: int | None, images: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where there may be lesion, ``(S, H, W)``: on a slice that is not looked at, as on the nearest one that is."""
     case = run.case
     look = CaseSampler(
@@ -90,14 +115,13 @@ def _suspected(run: CaseSampler, images: NDArray[np.float32]) -> NDArray[np.bool
         in_background=run.in_background,
     )
     look.read_images(images)
+    del images  # as large as the case
     look.move_to(run.device)
     slices = list(case.brain_slices)[:: max(1, round(_EVERY_MM / case.spacing[0]))]
-    chunks = [slices[place : place + _AT_ONCE] for place in range(0, len(slices), _AT_ONCE)]
     found = np.zeros((len(slices), *case.brain.shape[1:]), bool)
-    with workers(run.device, in_background=run.in_background) as pool:
-        for results in pool.map(look.results, chunks):
-            for index, result in results.items():
-                found[slices.index(index)] = result.samples[0] > _SUSPECT
+    with workers(run.device, threads, in_background=run.in_background) as pool:
+        for place, results in enumerate(pool.map(look.results, [[index] for index in slices])):
+            found[place] = results[slices[place]].samples[0] > _SUSPECT
     nearest = np.abs(np.subtract.outer(np.arange(len(case.brain)), slices)).argmin(axis=1)
     lesion: NDArray[np.bool_] = found[nearest]
     return lesion

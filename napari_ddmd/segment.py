@@ -56,7 +56,8 @@ def segment(
     """Segment a case slice by slice.
 
     The noise of a mask depends on the seed, the slice and the mask's number alone, so that the same request gives the
-    same mask whichever slices it comes with.
+    same mask whichever slices it comes with. Images that are unevenly bright (`Case.findings`, which takes a second
+    where it was not asked before) are evened out first, for a model that does (`napari_ddmd.evened`).
 
     Parameters
     ----------
@@ -80,7 +81,8 @@ def segment(
         Called after every step of a batch's masks, from the thread that iterates. Evaluations that are saved
         (`first_guess`) count as done.
     remark
-        Called with one line for each thing to which the run had to fall back, from the thread that iterates.
+        Called with one line for each thing to which the run had to fall back, and for what it does about uneven images,
+        from the thread that iterates.
     in_background
         Leave the processor to whatever else wants it, such as a window that is drawn (on Linux).
 
@@ -136,10 +138,8 @@ def _stream(
             try:
                 run.move_to(footing.device)
                 if not is_even:
-                    evened = even_out(run)
-                    if evened and remark is not None:
-                        remark(_evened_remark(evened))
-                    is_even, run.started = True, time.perf_counter()
+                    even_out(run, footing.threads, remark)
+                    is_even = True
                 chunks = _chunks(slices[place:], footing, singles=footing.threads if footing == first else 0)
                 with closing(_batches(run, chunks, full, footing.threads, progress)) as batches:
                     for chunk, results in batches:
@@ -211,11 +211,6 @@ def _chunks(slices: list[int], footing: Footing, *, singles: int) -> list[list[i
     size = footing.batch_size
     later = [slices[place : place + size] for place in range(singles, len(slices), size)]
     return [[index] for index in slices[:singles]] + later
-
-
-def _evened_remark(names: list[str]) -> str:
-    """What a run says of images whose bias field it has taken out."""
-    return f"the brightness of {' and '.join(', '.join(names).rsplit(', ', 1))} is evened out for the model (N4)"
 
 
 def _explain(run: CaseSampler, error: BaseException) -> str:

@@ -52,7 +52,7 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
         saved = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(saved.get("model"), dict):
             saved["model"].setdefault("context", {"slices": 0})  # runs from before there was any of these
-            for group, unsaid in (("sampling", UNSHARED), ("denoiser", {"members": 1})):
+            for group, unsaid in (("sampling", UNSHARED | {"evens_out": False}), ("denoiser", {"members": 1})):
                 if isinstance(saved["model"].get(group), dict):
                     saved["model"][group] = unsaid | saved["model"][group]
         if isinstance(saved.get("pretraining"), dict):

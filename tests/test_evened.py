@@ -17,8 +17,9 @@ from napari_ddmd.case.bias_field import BiasField
 from napari_ddmd.case.guards import Kind
 from napari_ddmd.case_sampler import CancelledError, CaseSampler
 from napari_ddmd.denoising import denoising_sequence
-from napari_ddmd.evened import even_out, is_evened
+from napari_ddmd.evened import even_out, evened_modalities, is_evened
 from napari_ddmd.model import Bundle, load_bundle, untrained_bundle
+from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
 from napari_ddmd.synthetic.case import make_small_case
 from src_training.metrics import dice
@@ -45,7 +46,7 @@ def bundle() -> Bundle:
 @pytest.fixture
 def nothing_suspected(monkeypatch: pytest.MonkeyPatch) -> None:
     """Untrained networks see lesion everywhere, and nothing would be left to find a field in."""
-    monkeypatch.setattr(evened, "_suspected", lambda run, _images: np.zeros_like(run.case.brain))
+    monkeypatch.setattr(evened, "_suspected", lambda run, *_: np.zeros_like(run.case.brain))
 
 
 def run_of(case: Case, bundle: Bundle, **others: Event) -> CaseSampler:
@@ -88,10 +89,13 @@ def test_only_an_uneven_case_is_evened_and_only_by_a_model_that_does(even: Case,
 def test_a_run_sees_the_case_without_its_field(uneven: Case, bundle: Bundle) -> None:
     run = run_of(uneven, bundle)
     before, raw = run.window.normalised.copy(), uneven.images.copy()
-    names = even_out(run)
+    told: list[str] = []
+    even_out(run, tell=told.append)
 
-    assert set(names) <= {"T1", "T1ce", "T2", "FLAIR"}
-    assert names
+    looking, done = told
+    assert looking.startswith("Uneven brightness: looking for the bias field")
+    assert done.startswith("Uneven brightness: taken out of T1")
+    assert done.endswith("FLAIR for the model (N4).")
     assert not np.array_equal(run.window.normalised, before)
     np.testing.assert_array_equal(uneven.images, raw)
 
@@ -101,7 +105,7 @@ def test_an_even_case_is_not_looked_at_twice(even: Case, bundle: Bundle, monkeyp
     window = run.window
     monkeypatch.setattr(evened, "find_bias_field", lambda *_args, **_more: pytest.fail("there is nothing to find"))
 
-    assert even_out(run) == []
+    even_out(run, tell=pytest.fail)
     assert run.window is window
 
 
@@ -157,6 +161,36 @@ def test_a_cancelled_run_is_not_looked_at(uneven: Case, bundle: Bundle) -> None:
         even_out(run)
 
 
+def test_a_case_that_is_all_suspect_is_left_as_it_is(uneven: Case, bundle: Bundle) -> None:
+    """As untrained networks see it: too little is left to find a field in."""
+    told: list[str] = []
+    run = run_of(uneven, bundle)
+    before = run.window.normalised.copy()
+    even_out(run, tell=told.append)
+
+    np.testing.assert_array_equal(run.window.normalised, before)
+    assert told[-1] == "Uneven brightness: left as it is."
+    assert evened_modalities(uneven, bundle) == []
+
+
+def test_a_look_takes_no_more_memory_at_once_than_a_slice(
+    uneven: Case, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = CaseSampler.results
+
+    def one_fits(self: CaseSampler, indices: list[int]) -> dict[int, SliceResult]:
+        if len(indices) > 1:
+            raise MemoryError
+        return compute(self, indices)
+
+    monkeypatch.setattr(CaseSampler, "results", one_fits)
+    remarks: list[str] = []
+    results = list(segment(uneven, bundle, slices=[17, 18, 19, 20, 21, 22], samples=1, steps=1, remark=remarks.append))
+
+    assert len(results) == 6
+    assert any(text.startswith("Memory was short: went on with 1 slice at a time") for text in remarks)
+
+
 @pytest.mark.usefixtures("nothing_suspected")
 def test_a_run_says_so_and_gives_the_same_masks_whichever_slices(uneven: Case, bundle: Bundle) -> None:
     remarks: list[str] = []
@@ -167,8 +201,10 @@ def test_a_run_says_so_and_gives_the_same_masks_whichever_slices(uneven: Case, b
     }
     again = list(segment(replace(uneven), bundle, slices=some, samples=2, steps=2))
 
-    assert len(remarks) == 1
-    assert "is evened out for the model (N4)" in remarks[0]
+    assert remarks[-1].startswith("Uneven brightness: taken out of T1")
+    assert evened_modalities(uneven, bundle)[0] == "t1"
+    assert evened_modalities(uneven, setting(bundle, evens_out=False)) == []
+    assert evened_modalities(replace(uneven), bundle) == []
     for result in again:
         np.testing.assert_array_equal(result.samples, results[result.index].samples)
     without = list(segment(uneven, setting(bundle, evens_out=False), slices=some, samples=2, steps=2))

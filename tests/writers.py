@@ -233,7 +233,7 @@ def _timeless(dataset: Any) -> Any:
     return dataset
 
 
-STORED_SESSION = Path(__file__).parent / "viewer" / "session" / "files" / "session-4.ddmd"
+STORED_SESSION = Path(__file__).parent / "viewer" / "session" / "files" / "session-5.ddmd"
 
 
 def session(template: Path = STORED_SESSION) -> Write:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Final, TypeVar
 
 import numpy as np
@@ -25,8 +27,11 @@ _ITERATIONS: Final = 50
 _CONVERGENCE: Final = 1e-3
 _FEWEST_BLOCKS: Final = 300
 """A seventh of a brain; from fewer no field can be told."""
+_CONSTANT: Final = 1e-3
+"""Range of the logarithms of an image below which it is none."""
 _THINNEST: Final = 4
 """Blocks along an axis, which a cubic spline takes."""
+_one_at_a_time = Lock()
 ANATOMY: Final = 0.1
 """Strength of what N4 takes for a field where there is none: brains are not equally bright everywhere.
 
@@ -52,7 +57,8 @@ class _Blocks:
         def of_one(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
             seen = np.maximum(image[box], 0)
             share = block_reduce(seen > 0, size, np.mean)
-            means = block_reduce(seen, size, np.mean) / np.maximum(share, np.finfo(np.float32).tiny)
+            sums = block_reduce(seen, size, np.mean, func_kwargs={"dtype": np.float64})  # as large as float32 goes
+            means = sums / np.maximum(share, np.finfo(np.float32).tiny)
             return means.astype(np.float32), share > 0.5
 
         means, tissue = zip(*_side_by_side(of_one, images), strict=True)
@@ -78,8 +84,23 @@ class BiasField:
     @property
     def strength(self) -> float:
         """Root mean square of the strengths of all modalities that have a field."""
-        known = [strength for strength in self.strengths if strength > 0]
-        return float(np.sqrt(np.mean(np.square(known)))) if known else 0.0
+        return _root_mean_square([strength for strength in self.strengths if strength > 0])
+
+    @property
+    def relative_strength(self) -> float:
+        """The same of each strength as a share of what tissue differs by: the middle 90 % of the logarithms without it.
+
+        Another contrast, as a power of the brightness, changes it little.
+        """
+        blocks, found = self._blocks, []
+        for mean, field, there, strength in zip(
+            blocks.means, self._logarithms, blocks.tissue, self.strengths, strict=True
+        ):
+            if strength > 0:
+                low, high = np.percentile(np.log(mean[there]) - field[there], (5, 95))
+                if high - low > _CONSTANT:
+                    found.append(strength / float(high - low))
+        return _root_mean_square(found)
 
     def refined(self, lesion: NDArray[np.bool_] | None) -> BiasField:
         """Add to the field what N4 still finds in images that are divided by it.
@@ -97,7 +118,8 @@ class BiasField:
             even: NDArray[np.float32] = blocks.means[channel] * np.exp(-self._logarithms[channel])
             return _n4(even, tissue if apart is None else tissue & ~apart, blocks.spacing)
 
-        found = _side_by_side(rest, range(len(blocks.means)))
+        with _one_thread_each():
+            found = _side_by_side(rest, range(len(blocks.means)))
         return replace(self, _logarithms=self._logarithms + np.stack(found))
 
     def taken_out(self, images: NDArray[np.float32], *, wholly: bool = False) -> NDArray[np.float32]:
@@ -111,18 +133,17 @@ class BiasField:
             Without what anatomy alone would show, too. By default the share 1 - (ANATOMY / s)² of a field of strength s
             is taken out: Wiener's filter, where the field that was there and the anatomy's are independent.
         """
-        blocks, strengths = self._blocks, self.strengths
+        blocks, strengths, even = self._blocks, self.strengths, images.copy()
 
-        def without(channel: int) -> NDArray[np.float32]:
-            even: NDArray[np.float32] = images[channel].copy()
+        def divide(channel: int) -> None:
             share = 1.0 if wholly else 1 - (ANATOMY / max(strengths[channel], ANATOMY)) ** 2
             if share > 0:
-                inside = even[blocks.box]
+                inside = even[channel][blocks.box]
                 field = ndimage.zoom(self._logarithms[channel], blocks.size, order=1, mode="nearest", grid_mode=True)
                 inside *= np.exp(-share * field[tuple(map(slice, inside.shape))])
-            return even
 
-        return np.stack(_side_by_side(without, range(len(images))))
+        _side_by_side(divide, range(len(images)))
+        return even
 
 
 def find_bias_field(
@@ -158,7 +179,6 @@ def _n4(image: NDArray[np.float32], seen: NDArray[np.bool_], spacing: tuple[floa
     import SimpleITK as sitk
 
     method = sitk.N4BiasFieldCorrectionImageFilter()
-    method.SetNumberOfThreads(1)  # sums that are split among threads differ in their last digits
     method.SetMaximumNumberOfIterations([_ITERATIONS])
     method.SetConvergenceThreshold(_CONVERGENCE)
     cells = [max(1, round(length * mm / _CELL_MM)) for length, mm in zip(image.shape, spacing, strict=True)]
@@ -168,6 +188,28 @@ def _n4(image: NDArray[np.float32], seen: NDArray[np.bool_], spacing: tuple[floa
     field: NDArray[np.float32] = sitk.GetArrayFromImage(method.GetLogBiasFieldAsImage(given)).astype(np.float32)
     field -= field[seen].mean()
     return field
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let ITK split no sum among threads in the block: its digits would depend on their number.
+
+    The filter's own number does not reach the splines that it fits; the number for all is that of the process, and is
+    put back.
+    """
+    from SimpleITK import ProcessObject
+
+    with _one_at_a_time:
+        before = ProcessObject.GetGlobalDefaultNumberOfThreads()
+        ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+        try:
+            yield
+        finally:
+            ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+
+
+def _root_mean_square(values: list[float]) -> float:
+    return float(np.sqrt(np.mean(np.square(values)))) if values else 0.0
 
 
 def _side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -79,7 +79,7 @@ class Case:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """What the images look like that models of BRATS cases do not expect; takes some 0.3 s when asked first."""
+        """What the images look like that models of BRATS cases do not expect; takes about a second when asked first."""
         from napari_ddmd.case.guards import check_images
 
         return check_images(dict(zip(MODALITIES, self.images, strict=True)), self.spacing)

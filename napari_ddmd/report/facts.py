@@ -21,7 +21,7 @@ _SETTINGS = {
     "min_part": "Smallest part kept (of largest)",
     "shared_guess": "Masks share the first estimate",
     "healthy_below": "First estimate kept below probability",
-    "evens_out": "Uneven brightness taken out (N4)",
+    "evens_out": "Uneven images seen without bias field (N4)",
     "slices": "Slices asked for",
     "device": "Device",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -88,11 +89,33 @@ def test_air_stays_air_and_tissue_tissue(patient: Case) -> None:
     assert np.isfinite(even).all()
 
 
-def test_the_same_images_give_the_same_field(patient: Case) -> None:
+def test_the_field_is_the_same_with_any_number_of_threads(patient: Case) -> None:
     case = with_field(patient, 0.3)
-    first, second = (find_bias_field(case.images, case.spacing).taken_out(case.images) for _ in range(2))
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    found = []
+    try:
+        for threads in (1, 2, 5):
+            sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+            found.append(find_bias_field(case.images, case.spacing).taken_out(case.images))
+            assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == threads
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
-    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_a_constant_image_makes_no_field_look_strong(patient: Case) -> None:
+    images = patient.images.copy()
+    images[2] = patient.brain * 100
+
+    assert find_bias_field(images, patient.spacing).relative_strength < 1
+
+
+def test_the_largest_numbers_do_not_overflow(patient: Case) -> None:
+    images = patient.images / patient.images.max() * np.float32(3e38)
+
+    assert np.isfinite(find_bias_field(images, patient.spacing).strength)
 
 
 def test_a_scanners_scale_does_not_matter(patient: Case) -> None:
@@ -100,6 +123,17 @@ def test_a_scanners_scale_does_not_matter(patient: Case) -> None:
     strengths = find_bias_field(case.images, case.spacing).strengths
 
     assert find_bias_field(case.images * 1000, case.spacing).strengths == pytest.approx(strengths, rel=1e-2)
+
+
+def test_another_contrast_is_no_stronger_field(patient: Case) -> None:
+    without, harder, field = (
+        find_bias_field(images, patient.spacing)
+        for images in (patient.images, patient.images**1.6, with_field(patient, 0.3).images)
+    )
+
+    assert harder.strength > 1.2 * without.strength
+    assert harder.relative_strength < 1.1 * without.relative_strength
+    assert field.relative_strength > 2 * without.relative_strength
 
 
 def test_a_missing_image_has_no_field(patient: Case) -> None:
@@ -118,7 +152,7 @@ def test_of_too_little_nothing_is_told(shape: tuple[int, int, int], value: float
     images = np.full((4, *shape), value, np.float32)
     field = find_bias_field(images, (4.0, 4.0, 4.0))
 
-    assert field.strength == 0
+    assert field.strength == field.relative_strength == 0
     np.testing.assert_array_equal(field.taken_out(images), images)
 
 

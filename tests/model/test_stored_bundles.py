@@ -30,7 +30,7 @@ READ = {
     "compact-4.1-other": "be62cf3",  # the same code, and every setting that compact does not use
     "compact-6-turns": "24ec7c4",  # two denoisers take turns
     "compact-7-scaled": "2b0a8d2",  # the noisy mask enters scaled
-    "compact-7.1": "COMMIT",  # uneven images are seen without their field
+    "compact-7.1": "eeb2c1f",  # uneven images are seen without their field
 }
 REFUSED = {
     "compact-2": ("5cca8b2", "draws every second mask from the mirrored slice"),

@@ -57,5 +57,5 @@ def check_images(images: Mapping[str, NDArray[np.float32]], spacing: Spacing) ->
         if tissue.is_enough:
             found += find_contrast(tissue)
     if not {Kind.NORMALISED, Kind.BACKGROUND} & {finding.kind for finding in found}:
-        found += find_uneven(images, spacing)
+        found += find_uneven({name: images[name] for name in sample.images}, spacing)
     return tuple(found)

@@ -69,10 +69,10 @@ def test_cancel_of_the_pipeline_itself_while_it_prepares_and_in_mid_batch(
     there, go_on = Event(), Event()
     compute = CaseSampler.results
 
-    def window_slowly(*arguments: Any) -> CaseWindow:
+    def window_slowly(*arguments: Any, **more: Any) -> CaseWindow:
         there.set()
         assert go_on.wait(20)
-        return CaseWindow(*arguments)
+        return CaseWindow(*arguments, **more)
 
     def results_slowly(run: CaseSampler, indices: list[int]) -> dict[int, SliceResult]:
         there.set()

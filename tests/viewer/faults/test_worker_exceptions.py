@@ -77,9 +77,11 @@ def test_an_exception_while_images_are_prepared(
 ) -> None:
     _viewer, panel = window
     choose(panel)
+    raised: list[Exception] = []
     for fault in (MemoryError(), RuntimeError("a\nbug"), KeyError("x")):
 
-        def fail(*_: Any, error: Exception = fault) -> None:
+        def fail(*_: Any, error: Exception = fault, **_more: Any) -> None:
+            raised.append(error)
             raise error
 
         with monkeypatch.context() as patch:
@@ -87,6 +89,7 @@ def test_an_exception_while_images_are_prepared(
             notifications.clear()
             panel.run_bar.button.click()
             wait_for_end(panel, qtbot)
+        assert raised.pop() is fault
         assert len(notifications) == 1
         assert panel.run_bar.status.text().startswith("Failed: ")
         assert_idle(panel)
