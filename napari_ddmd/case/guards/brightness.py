@@ -23,7 +23,7 @@ _UNEVEN_SHARE: Final = 0.28
 
 def find_uneven(images: Mapping[str, NDArray[np.float32]], spacing: Spacing) -> list[Finding]:
     """Tell of a bias field that is stronger than what N4 sees in the images of the challenge."""
-    field = find_bias_field(np.stack(list(images.values())), spacing)
+    field = find_bias_field(list(images.values()), spacing)
     if field.strength <= _UNEVEN or field.relative_strength <= _UNEVEN_SHARE:
         return []
     strengths = dict(zip(images, field.strengths, strict=True))
