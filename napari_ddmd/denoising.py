@@ -75,7 +75,7 @@ def denoising_sequence(
     # The masks before the one that is asked for are drawn along.
     run.total, run.progress = run.steps * (number + 1), progress
     run.prepare()
-    even_out(run)
+    even_out(run, 1)
     with workers(run.device, 1) as pool:
         return pool.submit(_sequence, run, index).result()
 

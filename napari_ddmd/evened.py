@@ -30,13 +30,8 @@ _knowing = Lock()
 
 
 def is_evened(case: Case, bundle: Bundle) -> bool:
-    """Whether a run of this model looks at the case without its bias field: where the guards find one.
-
-    Only a model that predicts the clean mask can take a first look in one evaluation.
-    """
-    settings = bundle.settings
-    may = settings.sampling.evens_out and settings.diffusion.prediction == "x0"
-    return may and any(finding.kind is Kind.UNEVEN for finding in case.findings)
+    """Whether a run of this model looks at the case without its bias field: where the guards find one."""
+    return bundle.settings.evens_out and any(finding.kind is Kind.UNEVEN for finding in case.findings)
 
 
 def even_out(run: CaseSampler, threads: int | None = None, tell: Callable[[str], None] | None = None) -> None:
@@ -69,8 +64,9 @@ def even_out(run: CaseSampler, threads: int | None = None, tell: Callable[[str],
         if tell is not None:
             tell(f"{_KIND}: looking for the bias field (N4), some seconds.")
         field = _field_of(run, threads)
-        with _knowing:
-            _known[run.case][key] = field
+    with _knowing:  # the one that was used last comes last
+        _known[run.case].pop(key, None)
+        _known[run.case][key] = field
     run.read_images(field.taken_out(run.case.images))
     run.started = time.perf_counter()  # what is left is told from the pace of the slices
     if tell is not None:
@@ -79,7 +75,7 @@ def even_out(run: CaseSampler, threads: int | None = None, tell: Callable[[str],
 
 
 def evened_modalities(case: Case, bundle: Bundle) -> list[str]:
-    """Modalities that a run of this model, in this process, has seen without their bias fields."""
+    """Modalities that the latest run of this model, in this process, has seen without their bias fields."""
     with _knowing:
         fields = [field for key, field in _known.get(case, {}).items() if key[:2] == _model(bundle)]
     return _changed(fields[-1]) if fields else []

@@ -282,7 +282,7 @@ def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:
         "sampler": own.sampler if settings.sampler is None else settings.sampler,
         "seed": settings.seed,
         "min_part": own.min_part,
-        "evens_out": own.evens_out,
+        "evens_out": bundle.settings.evens_out,
         "slices": None if settings.slices is None else list(settings.slices),
     }
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from queue import SimpleQueue
 from threading import Event
@@ -152,7 +153,9 @@ def _stream(
                             yield results[index] if index in full else run.empty(index)
             except (RuntimeError, MemoryError) as error:
                 if is_out_of_memory(error):
-                    lesser = footing.lesser(len(slices) - place, may_leave=may_leave)
+                    # A look at uneven images takes one slice at a time already.
+                    held = footing if is_even else replace(footing, batch_size=1)
+                    lesser = held.lesser(len(slices) - place, may_leave=may_leave)
                 if lesser is None:
                     raise
             if lesser is not None:  # when the error is gone, and with it what its frames held

@@ -155,8 +155,7 @@ def model_card(bundle: Bundle) -> str:
     whose = " and denoiser" if members > 1 else ""
     guess = f", one first guess a slice{whose} (kept where it stays below {sampling.healthy_below:g})"
     shared = guess if sampling.shared_guess else ""
-    evens = sampling.evens_out and settings.diffusion.prediction == "x0"
-    even = "\n- images that are unevenly bright are seen without their bias field (N4)" if evens else ""
+    even = "\n- images that are unevenly bright are seen without their bias field (N4)" if settings.evens_out else ""
     remark = f"{provenance['remark']}\n\n" if "remark" in provenance else ""
     results = remark + (
         f"Cross-validation of the same recipe ({_evaluated(cross_validation)} of {len(provenance['folds'])} "

@@ -184,6 +184,7 @@ def test_a_look_takes_no_more_memory_at_once_than_a_slice(
         return compute(self, indices)
 
     monkeypatch.setattr(CaseSampler, "results", one_fits)
+    monkeypatch.setattr("napari_ddmd.footing.worker_count", lambda _device: 2)  # with more threads each has one slice
     remarks: list[str] = []
     results = list(segment(uneven, bundle, slices=[17, 18, 19, 20, 21, 22], samples=1, steps=1, remark=remarks.append))
 

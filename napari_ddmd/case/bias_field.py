@@ -16,6 +16,7 @@ from skimage.measure import block_reduce
 
 from napari_ddmd.case.naming import MODALITIES
 
+Images = NDArray[np.float32] | Sequence[NDArray[np.float32]]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -51,7 +52,7 @@ class _Blocks:
     spacing: tuple[float, ...]  # millimetres from one block to the next
 
     @classmethod
-    def of(cls, images: Iterable[NDArray[np.float32]], spacing: tuple[float, float, float]) -> _Blocks:
+    def of(cls, images: Images, spacing: tuple[float, float, float]) -> _Blocks:
         brain = np.any([image != 0 for image in images], axis=0)
         (box,) = ndimage.find_objects(brain.view(np.uint8)) or [(slice(0, 1),) * 3]
         size = tuple(max(1, round(_PITCH_MM / mm)) for mm in spacing)
@@ -149,7 +150,7 @@ class BiasField:
 
 
 def find_bias_field(
-    images: NDArray[np.float32] | Sequence[NDArray[np.float32]],
+    images: Images,
     spacing: tuple[float, float, float],
     *,
     lesion: NDArray[np.bool_] | None = None,

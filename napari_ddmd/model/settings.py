@@ -173,6 +173,11 @@ class ModelSettings:
         """Whether the denoiser is given the intra-discrepancy map."""
         return self.variant == "full"
 
+    @property
+    def evens_out(self) -> bool:
+        """Whether unevenly bright images are seen without their bias field: the first look takes one evaluation."""
+        return self.sampling.evens_out and self.diffusion.prediction == "x0"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, ready for JSON."""
         return asdict(self)

@@ -167,7 +167,7 @@ class RunRequest:
             own.min_part,
             own.shared_guess,
             own.healthy_below,
-            own.evens_out,
+            self.bundle.settings.evens_out,
         )
 
     def without(self, done: Collection[int]) -> RunRequest:

@@ -15,8 +15,8 @@ from napari_ddmd.case.guards.wording import are, names_of
 
 # Standard deviation of a field's logarithm, root mean square over the modalities; real cases: 0.06 to 0.16, much of it
 # anatomy. With fields of 0.1 on them: 0.14 to 0.18; of 0.2: 0.19 to 0.25. A stronger contrast alone, a gamma of 1.6,
-# brings 0.13 to 0.20; but where it is above 0.17, no more than 0.24 of what tissue differs by, and fields of 0.2 are
-# 0.28 to 0.74 of it.
+# brings 0.13 to 0.20, mostly no more than 0.24 of what tissue differs by where it is above 0.17, and fields of 0.2 are
+# 0.28 to 0.74 of it. (Read off eleven of the fifteen patients that fields were put on.)
 _UNEVEN: Final = 0.17
 _UNEVEN_SHARE: Final = 0.28
 
