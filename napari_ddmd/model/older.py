@@ -9,12 +9,12 @@ class OtherVersionError(ValueError):
     """A model whose ways this version does not have; the message is one line and says itself what to do."""
 
 
-UNSHARED: Final[dict[str, Any]] = {"shared_guess": False, "healthy_below": 0.0}
+EARLIER_SAMPLING: Final[dict[str, Any]] = {"shared_guess": False, "healthy_below": 0.0, "evens_out": False}
 """How models and runs sample that are older than these settings."""
 
 _NO_CONTEXT: Final[dict[str, Any]] = {"slices": 0, "step_mm": 3.0}
 _EARLIER: Final[dict[str, dict[str, Any]]] = {
-    "sampling": {"min_part": 0.0, "evens_out": False} | UNSHARED,
+    "sampling": {"min_part": 0.0} | EARLIER_SAMPLING,
     "denoiser": {"members": 1},
     "diffusion": {"scaled_input": False},
 }
