@@ -9,6 +9,7 @@ from napari_ddmd.earlier import ForeignResultsError
 from napari_ddmd.export import ExportError
 from napari_ddmd.predict import Prediction, PredictSettings, finished_before, predict_case
 from napari_ddmd.progress_line import ProgressLine
+from napari_ddmd.wording import millilitres
 
 if TYPE_CHECKING:
     from napari_ddmd.case import CaseFiles
@@ -97,5 +98,7 @@ def result_line(done: Prediction) -> str:
     summary = done.summary
     lesions = len(summary["lesions"])
     count = f"{lesions} lesion{'' if lesions == 1 else 's'}"
-    work = f"{summary['slices']['n']} slices in {summary['seconds']:.0f} s"
-    return f"{summary['case']}: {summary['lesion_volume_ml']:.1f} mL in {count}, {work}, saved in {done.folder}"
+    slices = summary["slices"]["n"]
+    work = f"{slices} slice{'' if slices == 1 else 's'} in {summary['seconds']:.0f} s"
+    volume = millilitres(summary["lesion_volume_ml"])
+    return f"{summary['case']}: {volume} mL in {count}, {work}, saved in {done.folder}"

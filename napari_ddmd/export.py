@@ -175,7 +175,7 @@ def save_prediction(
                     mask=layers["mask"],
                     volumes=volumes,
                     model=ModelFacts.of(bundle),
-                    settings={**settings, "device": device},
+                    settings={**settings, **_own_settings(bundle), "device": device},
                     threshold=threshold,
                     is_models=True,
                 )
@@ -186,6 +186,12 @@ def save_prediction(
             (fresh / SUMMARY_FILE).write_text(text, encoding="utf-8")
             _move_results(fresh, target, case.name)
     return target / SUMMARY_FILE
+
+
+def _own_settings(bundle: Bundle) -> dict[str, Any]:
+    """What a report says of the model's own way to sample beside what a run is asked for."""
+    sampling = bundle.settings.sampling
+    return {"shared_guess": sampling.shared_guess, "healthy_below": sampling.healthy_below}
 
 
 def _save_all(layers: Mapping[str, NDArray[Any]], case: Case, folder: Path) -> None:

@@ -54,7 +54,7 @@ def _series(text: str) -> tuple[str, int]:
 def _import(options: argparse.Namespace) -> int:
     from napari_ddmd.dicom import DicomError, find_study, propose
     from napari_ddmd.dicom.convert import choose_by_number, listing, refuse_folder, write_nifti_case
-    from napari_ddmd.whole_files import sweep
+    from napari_ddmd.whole_files import refuse_unwritable, sweep
 
     if options.folder is None and not options.list:
         raise DicomError("give the folder DIR of the case to be written, or --list to see the series")
@@ -65,17 +65,18 @@ def _import(options: argparse.Namespace) -> int:
         for line in (*listing(proposal), *(f"    -  cannot be read: {file}" for file in proposal.study.unreadable)):
             print(printable(line))
         return 0
-    left = sweep(refuse_folder(options.folder).parent)
+    target = refuse_folder(options.folder)
+    refuse_unwritable(target, [f"{target.name}_t1ce.nii.gz"])
+    left = sweep(target.parent)
     if left:
         _tell(left)
     chosen = choose_by_number(proposal, dict(options.series), allow_missing=options.allow_missing)
     from napari_ddmd.dicom.load import load_study
 
-    name = options.folder.absolute().name
     case = load_study(
         chosen,
         brain_mask=options.brain_mask,
-        tell=lambda text: _tell(text, name),
+        tell=lambda text: _tell(text, target.name),
         allow_missing=options.allow_missing,
     )
     # What both say, as of a skull, is said once.

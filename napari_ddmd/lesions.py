@@ -98,7 +98,6 @@ def find_lesions(
     mask: ArrayLike,
     spacing: Sequence[float],
     probability: NDArray[np.float32] | None = None,
-    min_volume_ml: float = 0.0,
     *,
     uncertainty: NDArray[np.float32] | None = None,
     scores: Mapping[int, DiscrepancyScores] | None = None,
@@ -115,8 +114,6 @@ def find_lesions(
         Voxel size in millimetres along S, H and W.
     probability
         ``(S, H, W)``, averaged over each lesion.
-    min_volume_ml
-        Lesions smaller than this are left out of the list and of the labels.
     uncertainty
         ``(S, H, W)``, averaged over each lesion.
     scores
@@ -135,7 +132,6 @@ def find_lesions(
     if parts is None:
         return labels, []
     order = parts.largest_first()
-    order = order[parts.sizes[order] * _voxel_ml(spacing) >= min_volume_ml]
     labels[parts.box], lesions = describe(
         parts, order, spacing, probability=probability, uncertainty=uncertainty, scores=scores
     )

@@ -12,6 +12,7 @@ from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
 from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.volumes import Volumes
 from napari_ddmd.whole_files import one_line_errors, put_in_place, workplace
+from napari_ddmd.wording import millilitres
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +95,7 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
         axes[row][0].set_ylabel(f"slice {case.grid.file_slice(index)}", color="white", fontsize=8)
     expert = "" if case.mask is None else " · dashed: expert's mask"
     figure.suptitle(
-        f"{case.name}: {lesion_volume_ml(mask, case.spacing):.1f} mL above probability {threshold:g}"
+        f"{case.name}: {millilitres(lesion_volume_ml(mask, case.spacing))} mL above probability {threshold:g}"
         f" · solid: found{expert}\nradiological view (patient's left is on the right) · research use only",
         color="white",
         fontsize=9,

@@ -43,11 +43,14 @@ class RefusedCaseError(CaseError):
     ----------
     place
         Of the case.
+    folders
+        Whose paths the message may hold.
     """
 
-    def __init__(self, message: object, place: Path = Path()) -> None:
+    def __init__(self, message: object, place: Path = Path(), *others: Path) -> None:
         super().__init__(str(message))
         self.place = place
+        self.folders = tuple(one.parent for one in (place, *others))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +101,8 @@ def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[Re
     Returns
     -------
     tuple of list
-        The cases, and the faults. Different cases of one name are all at fault: their results would have one place.
+        The cases, and the faults, each once. Different cases of one name are all at fault: their results would have
+        one place.
     """
     found: dict[str, list[CaseFiles]] = {}
     faults: list[RefusedCaseError] = []
@@ -118,8 +122,8 @@ def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[Re
             else:
                 first, second = files.folder, twin.folder
                 told = f"{first}: has the same name as {second}; run them with different --out folders"
-                faults.append(RefusedCaseError(told, first))
-    return usable, faults
+                faults.append(RefusedCaseError(told, first, second))
+    return usable, list({(fault.place, str(fault)): fault for fault in faults}.values())
 
 
 def saving_places(out: Path, names: Iterable[str]) -> list[Path]:
@@ -212,7 +216,7 @@ def predict_case(
             seed=settings.seed,
             device=settings.device,
             progress=note,
-            remark=remark,
+            remark=lambda text: tell(f"{case.name}: {text}"),
         )
     except ValueError as error:
         raise PredictError(f"{case.name}: {hide_values(str(error))}") from error

@@ -85,9 +85,12 @@ def _predict(options: argparse.Namespace) -> int:
     for fault in faults:
         tell_fault(fault)
     roots = [folder for case in options.cases for folder in (Path(case), Path(case).absolute())]
-    rows = [CohortRow.of_failed(fault.place.name, fault, fault.place.parent, *roots) for fault in faults]
+    rows = [CohortRow.of_failed(fault.place.name, fault, *fault.folders, *roots) for fault in faults]
+    failed = [str(fault) for fault in faults]
     if not found:
         if is_cohort:
+            if options.json:
+                _print_cohort([], failed)
             _end_cohort(rows, options)
         return AT_FAULT
     if rank() == 0:
@@ -107,7 +110,6 @@ def _predict(options: argparse.Namespace) -> int:
         allow_missing=options.allow_missing,
     )
     summaries: list[dict[str, Any]] = []
-    failed = [str(fault) for fault in faults]
     status = DONE
     for number, files in enumerate(cases, start=1):
         try:
@@ -141,14 +143,20 @@ def _predict(options: argparse.Namespace) -> int:
             continue
         rows.append(CohortRow.of_failed(files.name, failed[-1], files.folder.parent, options.out))
     if options.json:
-        if world_size() > 1:
-            print(json.dumps({"cases": summaries, "failed": failed}), flush=True)  # one line a process
-        elif is_cohort:
-            print(json.dumps({"cases": summaries, "failed": failed}, indent=1))
+        if is_cohort or world_size() > 1:
+            _print_cohort(summaries, failed)
         elif summaries:
             print(json.dumps(summaries[0], indent=1))
     is_told = not is_cohort or _end_cohort(rows, options)
     return status or (AT_FAULT if failed or not is_told else DONE)
+
+
+def _print_cohort(summaries: Sequence[dict[str, Any]], failed: Sequence[str]) -> None:
+    """Print one JSON object, on one line where each of several processes prints its own."""
+    from napari_ddmd.launcher import world_size
+
+    indent = None if world_size() > 1 else 1
+    print(json.dumps({"cases": summaries, "failed": failed}, indent=indent), flush=True)
 
 
 def _end_cohort(rows: Sequence[CohortRow], options: argparse.Namespace) -> bool:

@@ -103,6 +103,8 @@ def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
         If they cannot: said before the work whose results they would hold.
     """
     with one_line_errors(folder), workplace(nearest_folder(folder)) as place:
+        if any(above.exists() and not above.is_dir() for above in folder.absolute().parents):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         inside = place / folder.name
         inside.mkdir()
         (inside / max(names, key=len)).touch()

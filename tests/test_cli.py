@@ -16,6 +16,7 @@ from napari_ddmd.case import load_case
 from napari_ddmd.cli import main
 from napari_ddmd.model import Bundle
 from napari_ddmd.model.samplers import SAMPLERS
+from napari_ddmd.wording import millilitres
 
 from .conftest import CaseWriter
 from .results import correct_mask
@@ -157,7 +158,7 @@ def test_predict_saves_and_tells(small_case_folder: Path, tiny_model_folder: Pat
     printed = capsys.readouterr()
     summary = json.loads((out / "Small_001" / "summary.json").read_text())
 
-    assert printed.out.startswith(f"Small_001: {summary['lesion_volume_ml']:.1f} mL in ")
+    assert printed.out.startswith(f"Small_001: {millilitres(summary['lesion_volume_ml'])} mL in ")
     assert "2 slices" in printed.out
     assert str(out / "Small_001") in printed.out
     assert printed.err == ""

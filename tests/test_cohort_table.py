@@ -112,6 +112,22 @@ def test_cases_that_are_none_at_all_are_counted_too_and_the_table_is_of_this_cal
     assert [row["status"] for row in table(out)] == ["failed", "failed"]
 
 
+def test_no_folder_is_told_of_cases_of_one_name_and_json_is_printed_where_all_are_refused(
+    tmp_path: Path, write_small_case: CaseWriter, tiny_model_folder: Path, capsys: Captured
+) -> None:
+    twins = [write_small_case(tmp_path / site / "001") for site in ("MuellerHans", "b")]
+    out = tmp_path / "out"
+    out.mkdir()
+    words = ["predict", *map(str, twins), "--model", str(tiny_model_folder), "--out", str(out), "--json"]
+    assert main(words) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["cases"] == []
+    assert [text.split(":")[0] for text in answer["failed"]] == [str(twin) for twin in twins]
+    assert {row["remark"] for row in table(out)} == {
+        "001: has the same name as 001; run them with different --out folders"
+    }
+
+
 def test_a_table_that_cannot_be_written_is_told_and_the_cases_are_counted_all_the_same(
     cohort: Path, tiny_model_folder: Path, tmp_path: Path, capsys: Captured
 ) -> None:

@@ -100,6 +100,29 @@ def test_faults_are_one_line(
     assert not Path("out").exists()
 
 
+@pytest.mark.fault("Bad input")
+@pytest.mark.parametrize("command", ["import-dicom", "sample-case"])
+@pytest.mark.parametrize(("place", "why"), [("words.txt/x", "Not a directory"), ("n" * 300, "File name too long")])
+def test_a_place_that_there_cannot_be_is_one_line_before_the_work(
+    command: str, place: str, why: str, study: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ddmd.synthetic.write_case", None)
+    monkeypatch.setattr("napari_ddmd.dicom.load.load_study", None)
+    (tmp_path / "words.txt").touch()
+    words = [command, *([str(study)] if command == "import-dicom" else []), str(tmp_path / place)]
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"napari-ddmd: {tmp_path / place}: cannot be written ({why}); choose a")
+    assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["words.txt"]
+
+
+@pytest.mark.fault("Bad input")
+def test_a_study_whose_name_there_cannot_be_is_one_line(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["import-dicom", str(tmp_path / ("n" * 300)), "--list"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("no such folder; choose the folder of a DICOM study")
+
+
 @pytest.mark.fault("Output whole or absent")
 @pytest.mark.parametrize("command", ["import-dicom", "sample-case"])
 def test_what_a_killed_command_left_is_told_and_removed_at_the_next_start(

@@ -37,15 +37,6 @@ def test_lesions_are_measured_and_sorted_by_size() -> None:
     assert np.array_equal(labels == 3, three_lesions() == 1)
 
 
-def test_small_lesions_are_left_out_of_list_and_labels() -> None:
-    labels, lesions = find_lesions(three_lesions(), SPACING, min_volume_ml=0.01)
-
-    assert len(lesions) == 2
-    assert labels.max() == 2
-    assert labels[0, 0, 0] == 0
-    assert lesions[0].mean_probability is None
-
-
 def test_voxels_that_touch_by_a_corner_are_one_lesion() -> None:
     mask = np.zeros((3, 3, 3), bool)
     mask[0, 0, 0] = mask[1, 1, 1] = True

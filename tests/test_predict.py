@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,13 @@ def test_a_report_is_saved_where_it_is_asked_for(small_case_folder: Path, tiny_b
     files = find_case_files(small_case_folder)
     done = predict_case(files, tiny_bundle, tmp_path, QUICK, report=True)
     page = (done.folder / "Small_001_report.html").read_text("utf-8")
-    for words in ("Seed</dt><dd>3", "Device</dt><dd>", "Sampled masks a slice</dt><dd>2"):
+    sampling = tiny_bundle.settings.sampling
+    own = (
+        f"Masks share the first estimate</dt><dd>{'yes' if sampling.shared_guess else 'no'}",
+        f"First estimate kept below probability</dt><dd>{sampling.healthy_below:g}",
+        "Uneven images seen without bias field (N4)</dt><dd>yes",
+    )
+    for words in ("Seed</dt><dd>3", "Device</dt><dd>", "Sampled masks a slice</dt><dd>2", *own):
         assert words in page
     assert (done.folder / "Small_001_lesions.csv").read_text().startswith("case,model,")
 
@@ -156,6 +163,25 @@ def test_remarks_on_the_files_are_passed_on_and_not_warned(
     assert issubclass(CaseWarning, UserWarning)
 
 
+@pytest.mark.usefixtures("taken_for_a_brain")
+def test_what_a_run_remarks_is_told_of_its_case(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules["napari_ddmd.segment"]
+    segment = module.segment
+
+    def short_of_memory(*given: Any, remark: Callable[[str], None], **settings: Any) -> Iterator[Any]:
+        remark("Memory was short.")
+        return segment(*given, remark=remark, **settings)
+
+    monkeypatch.setattr(module, "segment", short_of_memory)
+    remarks: list[str] = []
+    predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path / "out", QUICK, remark=remarks.append)
+    predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path / "again", QUICK)
+
+    assert remarks == ["Small_001: Memory was short."]
+
+
 def test_cases_come_from_folders_files_and_cohorts(tmp_path: Path, write_small_case: CaseWriter) -> None:
     for name in ("b", "a", "c"):
         write_small_case(tmp_path / "cohort" / name)
@@ -218,3 +244,9 @@ def test_cases_of_one_name_are_faults_and_do_not_stop_the_others(tmp_path: Path,
         f"{one}: has the same name as {other}; run them with different --out folders"
         for one, other in ((first, second), (second, first))
     ]
+
+
+def test_a_fault_counts_once_however_often_its_place_is_given(tmp_path: Path, write_small_case: CaseWriter) -> None:
+    bad = write_small_case(tmp_path / "bad")
+    shutil.copy(bad / "bad_t1.nii.gz", bad / "twin_t1.nii.gz")
+    assert len(collect_cases([bad, bad, tmp_path])[1]) == 1

@@ -96,9 +96,13 @@ def refuse_folder(folder: str | Path) -> Path:
     ------
     DicomError
         If it holds anything.
+    ExportError
+        If it is not even a path that there can be.
     """
     target = Path(folder).absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    with one_line_errors(target):
+        is_taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
+    if is_taken:
         raise DicomError(f"{target}: there already and not an empty folder; choose another")
     return target
 

@@ -223,9 +223,10 @@ def _slices(file: Path, dataset: Dataset) -> Iterator[SliceHeader]:
     shared = _first(dataset.get("SharedFunctionalGroupsSequence"))
     frames = dataset.get("PerFrameFunctionalGroupsSequence")
     if not frames:
-        if int(dataset.get("NumberOfFrames") or 1) > 1:
+        is_several = int(dataset.get("NumberOfFrames") or 1) > 1
+        if is_several and dataset.get("Modality") == "MR" and "Secondary Capture" not in dataset.SOPClassUID.name:
             raise ValueError(f"{file}: holds several images, and does not say where each lies")
-        if dataset.get("ImagePositionPatient"):
+        if dataset.get("ImagePositionPatient") and not is_several:
             yield _slice(file, None, dataset, [dataset])
         return
     for number, frame in enumerate(frames):

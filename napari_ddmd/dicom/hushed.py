@@ -1,4 +1,4 @@
-"""What pydicom and highdicom remark on files that scanners and anonymisers wrote, kept from the user."""
+"""What pydicom, highdicom and ITK remark on files that scanners and anonymisers wrote, kept from the user."""
 
 from __future__ import annotations
 
@@ -18,3 +18,17 @@ def hushed() -> Iterator[None]:
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def itk_hushed() -> Iterator[None]:
+    """Let ITK write no warning of its own to the terminal in the block."""
+    from SimpleITK import ProcessObject
+
+    with _one_at_a_time:
+        before = ProcessObject.GetGlobalWarningDisplay()
+        ProcessObject.SetGlobalWarningDisplay(False)
+        try:
+            yield
+        finally:
+            ProcessObject.SetGlobalWarningDisplay(before)

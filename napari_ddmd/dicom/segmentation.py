@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableSequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -35,7 +36,10 @@ _EXPECTED: Final = (
     "StudyDate",
     "StudyTime",
 )
+_SEXES: Final = ("M", "F", "O")
 
+
+_ELSE: Final = "save the mask as NIfTI instead"
 
 Made = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
 
@@ -87,12 +91,18 @@ def write_segmentation(
     if mask.shape != case.grid.shape:
         raise ValueError(f"the mask is {mask.shape}, the case has {case.grid.shape}")
     series = origin.reference_series
+    if not series.facts.frame_of_reference:
+        told = f"{series.label} names no frame of reference, to which a segmentation is tied"
+        raise DicomError(f"{target}: {told}; {_ELSE}")
     frames = on_series(mask > 0, case, series)
     if not frames.any():
         missed = "falls between the slices of the study" if mask.any() else "holds no lesion"
         raise DicomError(f"{target}: the mask {missed}, and a segmentation must not be empty")
     sources, pixels = _sources(series, frames)
-    segmentation = _segmentation(sources, pixels, made)
+    try:
+        segmentation = _segmentation(sources, pixels, made)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:  # what highdicom says may be the patient's data
+        raise DicomError(f"{target}: the headers of {series.label} are not what the standard wants; {_ELSE}") from error
     with one_line_errors(target), workplace(target.parent) as place:
         fresh = place / target.name
         segmentation.save_as(fresh)
@@ -116,14 +126,17 @@ def _sources(series: Series, frames: NDArray[np.bool_]) -> tuple[list[Dataset], 
     """Return the images that the segmentation refers to, and the mask in their order."""
     files = list(dict.fromkeys(header.file for header in series.slices))
     datasets = [_read(file) for file in files]
+    uids = [str(dataset.get("SOPInstanceUID", "")) for dataset in datasets]
+    numbers = [header.frame or 0 for header in series.slices]
+    count = int(datasets[0].get("NumberOfFrames") or 1)
+    if uids != list(dict.fromkeys(header.uid for header in series.slices)) or max(numbers) >= count:
+        raise DicomError(f"{series.label}: its files have changed since they were read; open the study again")
     if series.slices[0].frame is None:
-        uids = [str(dataset.get("SOPInstanceUID", "")) for dataset in datasets]
-        if uids != [header.uid for header in series.slices]:
-            raise DicomError(f"{series.label}: its files have changed since they were read; open the study again")
+        for dataset in datasets:  # those of one stack may differ in the last digit, which highdicom does not take
+            dataset.ImageOrientationPatient = list(series.slices[0].orientation)
         return datasets, frames
-    count = int(datasets[0].NumberOfFrames)
     in_file = np.zeros((count, *frames.shape[1:]), dtype=bool)
-    in_file[[header.frame or 0 for header in series.slices]] = frames
+    in_file[numbers] = frames
     return datasets, in_file
 
 
@@ -136,9 +149,28 @@ def _read(file: Path) -> Dataset:
     except (OSError, InvalidDicomError) as error:
         raise DicomError(f"{file}: cannot be read again; the segmentation needs the study's files") from error
     for name in _EXPECTED:
-        if name not in dataset:
+        if name not in dataset or not _is_valid(dataset, name):
             setattr(dataset, name, None)
+    encodings = dataset.get("SpecificCharacterSet")
+    if isinstance(encodings, MutableSequence) and encodings and not encodings[0]:
+        dataset.SpecificCharacterSet = ["ISO 2022 IR 6", *encodings[1:]]  # what an empty first one stands for
     return dataset
+
+
+def _is_valid(dataset: Dataset, name: str) -> bool:
+    """Tell whether a value of a header is what the standard allows; others are copied by no library."""
+    from pydicom.valuerep import DA, TM
+
+    value = dataset[name].value
+    if not value:
+        return True
+    if name == "PatientSex":
+        return value in _SEXES
+    kind = {"DA": DA, "TM": TM}.get(dataset[name].VR)
+    try:
+        return kind is None or kind(value) is not None
+    except (ValueError, TypeError):
+        return False
 
 
 def _segmentation(sources: list[Dataset], pixels: NDArray[np.bool_], made: str) -> Dataset:

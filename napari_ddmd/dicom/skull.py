@@ -77,7 +77,7 @@ def read_brain_mask(file: Path, grid: AxialGrid) -> NDArray[np.bool_]:
     to_mask = from_patient @ grid.axial_affine
     brain: NDArray[np.bool_] = (
         ndimage.affine_transform(
-            voxels.astype(np.uint8), to_mask[:3, :3], to_mask[:3, 3], grid.shape, order=0, mode="constant"
+            voxels.astype(np.uint8), to_mask[:3, :3], to_mask[:3, 3], grid.shape, order=0, mode="grid-constant"
         )
         > 0
     )

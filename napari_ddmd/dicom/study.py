@@ -66,17 +66,24 @@ class Series:
 
     @cached_property
     def spacing(self) -> tuple[float, float, float]:
-        """Millimetres between columns, rows and slices; the last is 0 for a single slice."""
+        """Millimetres between columns, rows and slices; the last is 0 for a single slice.
+
+        That of even slices is told by the first and the last of them: what headers round would add up over the stack.
+        """
         rows, columns = self.slices[0].spacing
-        return columns, rows, float(np.median(self._steps)) if len(self.slices) > 1 else 0.0
+        if len(self.slices) < 2:
+            return columns, rows, 0.0
+        step = float(np.median(self._steps))
+        is_even = bool((np.abs(self._steps - step) <= _UNEVEN * step).all())
+        return columns, rows, float(self._steps.mean()) if is_even else step
 
     @cached_property
     def affine(self) -> NDArray[np.float64]:
         """From voxel indices (column, row, slice) to LPS millimetres, ``(4, 4)``."""
         first = self.slices[0]
         affine = np.eye(4)
-        affine[:3, 0] = np.multiply(first.orientation[:3], self.spacing[0])
-        affine[:3, 1] = np.multiply(first.orientation[3:], self.spacing[1])
+        for axis, direction in enumerate(np.reshape(first.orientation, (2, 3))):
+            affine[:3, axis] = direction / np.linalg.norm(direction) * self.spacing[axis]
         affine[:3, 2] = self._normal * (self.spacing[2] or 1.0)
         affine[:3, 3] = first.position
         return affine
@@ -90,9 +97,8 @@ class Series:
         if is_too_much(extent):
             return f"covers {'×'.join(f'{length:.0f}' for length in extent)} mm, more than a head"
         step = self.spacing[2]
-        doubled = int((self._steps < _UNEVEN * max(step, 0.1)).sum())
-        if doubled or step <= 0:
-            return f"holds {doubled + 1} or more images at one place (several time points or echoes)"
+        if step <= 0 or (self._steps < _UNEVEN * max(step, 0.1)).any():
+            return "holds several images at one place (time points or echoes)"
         if max(self.size) > LONGEST_AXIS or math.prod(self.size) > _MOST_VOXELS:
             return f"holds {'×'.join(map(str, self.size))} voxels, more than can be used"
         gaps = self._steps / step
@@ -161,7 +167,7 @@ def find_study(folder: str | os.PathLike[str]) -> Study:
         If there is no such folder, no series in it, or the libraries are not installed.
     """
     place = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps its name
-    if not place.is_dir():
+    if not _is_folder(place):
         raise DicomError(f"{place}: no such folder; choose the folder of a DICOM study")
     headers = read_headers(place)
     series = group_slices(headers.slices)
@@ -169,6 +175,13 @@ def find_study(folder: str | os.PathLike[str]) -> Study:
         unreadable = f" ({headers.unreadable[0].name} cannot be read)" if headers.unreadable else ""
         raise DicomError(f"{place}: holds no DICOM images{unreadable}; choose the folder of a DICOM study")
     return Study(place, series, headers.unreadable)
+
+
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:  # a name that is too long for the system
+        return False
 
 
 def is_too_much(lengths: Sequence[float] | NDArray[np.float64]) -> bool:

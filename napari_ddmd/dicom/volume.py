@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.dicom.errors import DicomError, require_libraries
+from napari_ddmd.dicom.hushed import itk_hushed
 from napari_ddmd.dicom.lengths import lengths_fit
 from napari_ddmd.dicom.study import Series
 
@@ -43,7 +44,8 @@ def read_volume(series: Series) -> sitk.Image:
     try:
         if not all(lengths_fit(file) for file in dict.fromkeys(header.file for header in series.slices)):
             raise RuntimeError("cut short")
-        image = _read_frames(series) if series.slices[0].frame is not None else _read_files(series)
+        with itk_hushed():  # what its geometry says is not used
+            image = _read_frames(series) if series.slices[0].frame is not None else _read_files(series)
     except (RuntimeError, OSError) as error:  # the first is all that SimpleITK raises
         raise DicomError(f"{series.label}: its images cannot be read; copy the study again, uncompressed") from error
     if image.GetSize() != series.size:

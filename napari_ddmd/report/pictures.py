@@ -141,13 +141,14 @@ def score_plot(content: Saveable) -> Picture | None:
     last.xaxis.set_major_locator(MaxNLocator(integer=True))
     feet_first = case.grid.file_slice(0) == 0
     last.set_xlabel(f"slice of the files, {'feet → head' if feet_first else 'head → feet'}", fontsize=7, color=_INK)
-    peak = int(np.nanargmax(curves["lesion"]))
+    largest = ""
+    if np.nanmax(curves["lesion"]) > 0:
+        largest = f" The expected lesion area is largest on slice {int(np.nanargmax(curves['lesion']))}."
     words = {"inter": "inter score", "intra": "intra score", "lesion": "expected lesion area in cm²"}
     return Picture(
         _png(figure),
         "By slice: discrepancy scores, and the lesion's area as its probability expects it. Gaps were not segmented.",
-        f"Curves over the slices: {', '.join(words[name] for name in shown)}. "
-        f"The expected lesion area is largest on slice {peak}.",
+        f"Curves over the slices: {', '.join(words[name] for name in shown)}.{largest}",
     )
 
 

@@ -164,19 +164,18 @@ def _write_report(folder: Path, content: Saveable) -> None:
 
 
 def _segmentation_names(content: Saveable) -> list[str]:
-    from napari_ddmd.dicom.origin import origin_of
-
-    if origin_of(content.case) is None or not (content.mask > 0).any():
-        return []
-    return [f"{content.case.name}_seg.dcm"]
+    return [] if _lack_of_segmentation(content) else [f"{content.case.name}_seg.dcm"]
 
 
 def _lack_of_segmentation(content: Saveable) -> str:
     from napari_ddmd.dicom.origin import origin_of
 
-    if origin_of(content.case) is None:
+    origin = origin_of(content.case)
+    if origin is None:
         return "There is none: the case was not opened from a DICOM study."
-    return "There is none: the mask is empty."
+    if not origin.reference_series.facts.frame_of_reference:
+        return "There is none: the study names no frame of reference, to which a segmentation is tied."
+    return "" if (content.mask > 0).any() else "There is none: the mask is empty."
 
 
 def _write_segmentation(folder: Path, content: Saveable) -> None:

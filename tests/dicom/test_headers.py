@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.config import disable_value_validation
-from pydicom.uid import DeflatedExplicitVRLittleEndian, EnhancedSRStorage
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    EnhancedSRStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+)
 
 from napari_ddmd.dicom.headers import read_headers
 from tests.dicom.studies import AXIAL, PATIENT, SEQUENCES, StudyWriter, flat
@@ -122,6 +126,21 @@ def test_images_of_which_no_place_is_told_are_named_as_unreadable(writer: StudyW
         dataset.save_as(place / name)
     headers = read_headers(writer.folder)
     assert headers.unreadable == (place / "IM0005",)
+    assert len(headers.slices) == 11
+
+
+@pytest.mark.parametrize(
+    "tags", [{"Modality": "OT"}, {"SOPClassUID": MultiFrameGrayscaleWordSecondaryCaptureImageStorage}]
+)
+def test_a_film_that_lies_nowhere_is_passed_over(writer: StudyWriter, tags: dict[str, str]) -> None:
+    place = writer.series(flat())
+    dataset = dcmread(place / "IM0005")
+    dataset.NumberOfFrames = 3
+    for name, value in tags.items():
+        setattr(dataset, name, value)
+    dataset.save_as(place / "IM0005")
+    headers = read_headers(writer.folder)
+    assert headers.unreadable == ()
     assert len(headers.slices) == 11
 
 

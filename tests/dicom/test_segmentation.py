@@ -5,20 +5,24 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import highdicom as hd
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from pydicom import dcmread
+from pydicom import config, dcmread
 
 import napari_ddmd
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.dicom import DicomError, accepted, find_study, propose
+from napari_ddmd.dicom.hushed import hushed
 from napari_ddmd.dicom.load import load_study
 from napari_ddmd.dicom.origin import origin_of
 from napari_ddmd.dicom.segmentation import on_series, write_segmentation
+from napari_ddmd.saveable import Saveable
+from napari_ddmd.viewer.saving import KINDS, save_results
 from napari_ddmd.whole_files import ExportError
 from tests.dicom.studies import DESCRIPTIONS, PATIENT, SEQUENCES, StudyWriter, flat
 from tests.dicom.test_volume import enhanced
@@ -188,6 +192,78 @@ def test_anonymised_studies_that_lack_attributes_are_taken(writer: StudyWriter, 
     assert not hd.seg.segread(file).PatientSex
 
 
+UNUSUAL = {
+    "a year": {"PatientBirthDate": "1970"},
+    "dashes": {"PatientBirthDate": "1970-01-02", "StudyDate": "2020-03-04"},
+    "colons": {"StudyTime": "05:06:07"},
+    "a word": {"PatientSex": "Female"},
+    "Japanese": {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"},
+}
+
+
+@pytest.mark.parametrize("tags", UNUSUAL.values(), ids=UNUSUAL.keys())
+def test_headers_that_the_standard_does_not_know_are_taken(
+    writer: StudyWriter, tmp_path: Path, tags: dict[str, Any]
+) -> None:
+    with hushed(), config.disable_value_validation():
+        writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)), **tags)
+    case = load(writer.folder)
+    mask = scattered(case.grid.shape)
+    file = write_segmentation(tmp_path / "mask.dcm", mask, case)
+
+    np.testing.assert_array_equal(read_back(file, case), mask)
+    written = dcmread(file)
+    assert not any(written.get(name) for name in tags if name not in ("SpecificCharacterSet", "PatientName"))
+    assert str(written.PatientName) == tags.get("PatientName", PATIENT)
+
+
+def test_slices_that_differ_in_the_last_digit_are_taken(writer: StudyWriter, tmp_path: Path) -> None:
+    writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)))
+    for file in sorted(writer.folder.rglob("IM0003")):
+        dataset = dcmread(file)
+        dataset.ImageOrientationPatient = [1, 1e-6, 0, 0, 1, 0]
+        dataset.save_as(file)
+    case = load(writer.folder)
+    mask = scattered(case.grid.shape)
+    np.testing.assert_array_equal(read_back(write_segmentation(tmp_path / "m.dcm", mask, case), case), mask)
+
+
+@pytest.mark.parametrize("uid", [None, ""])
+def test_without_a_frame_of_reference_it_is_refused_and_not_offered(
+    writer: StudyWriter, tmp_path: Path, uid: str | None
+) -> None:
+    writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)), FrameOfReferenceUID=uid)
+    case = load(writer.folder)
+    mask = scattered(case.grid.shape)
+    with pytest.raises(DicomError, match=r"names no frame of reference, .*; save the mask as NIfTI instead$"):
+        write_segmentation(tmp_path / "mask.dcm", mask, case)
+    assert KINDS["segmentation"].names(Saveable(case=case, mask=mask.astype(np.uint8))) == []
+    assert list(tmp_path.glob("*.dcm")) == []
+
+
+def test_what_highdicom_does_not_take_is_one_line_without_its_words(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise ValueError(f"Unable to convert {PATIENT}")
+
+    monkeypatch.setattr(hd.seg, "Segmentation", refuse)
+    with pytest.raises(DicomError, match=r"headers of series 2 .* are not what the standard wants; save") as told:
+        write_segmentation(tmp_path / "mask.dcm", scattered(case.grid.shape), case)
+    assert PATIENT not in str(told.value)
+
+
+def test_a_multi_frame_file_that_was_changed_is_refused(writer: StudyWriter, tmp_path: Path) -> None:
+    (tmp_path / "multi").mkdir()
+    for modality in MODALITIES:
+        place = writer.series(flat(spacing=1), DESCRIPTIONS[modality], **SEQUENCES[modality])
+        enhanced(place, tmp_path / "multi" / modality)
+    case = load(tmp_path / "multi")
+    shutil.copy(tmp_path / "multi" / "t2", tmp_path / "multi" / "t1ce")
+    with pytest.raises(DicomError, match="have changed since they were read"):
+        write_segmentation(tmp_path / "mask.dcm", scattered(case.grid.shape), case)
+
+
 def test_what_cannot_be_written_is_refused(case: Case, small_case: Case, tmp_path: Path) -> None:
     file = tmp_path / "mask.dcm"
     with pytest.raises(DicomError, match=r"mask.dcm: the mask holds no lesion"):
@@ -217,9 +293,6 @@ def test_other_images_of_the_layers_keep_the_origin(case: Case, tmp_path: Path) 
 
 
 def test_save_offers_it_for_a_case_of_a_study_alone(mixed_case: Case, small_case: Case, tmp_path: Path) -> None:
-    from napari_ddmd.saveable import Saveable
-    from napari_ddmd.viewer.saving import KINDS, save_results
-
     kind = KINDS["segmentation"]
     mask = np.zeros(mixed_case.grid.shape, np.uint8)
     assert kind.names(Saveable(case=mixed_case, mask=mask)) == []

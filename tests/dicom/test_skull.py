@@ -74,6 +74,19 @@ def test_a_brain_mask_comes_to_the_grid_of_the_case(tmp_path: Path, grid: AxialG
     assert brain.sum() == pytest.approx(8 * voxels.sum(), rel=0.2)
 
 
+def test_a_brain_mask_covers_the_images_up_to_their_edge(tmp_path: Path) -> None:
+    affine = np.diag([-1.0, -1, 1, 1])
+    affine[:3, 3] = 17.3, -4.1, 33.7  # which a mask's header holds in 32 bits
+    grid = AxialGrid.from_affine(affine, (30, 40, 20))
+    same = save(tmp_path / "same.nii", np.ones(grid.source_shape), grid.affine)
+    coarse = grid.affine @ np.diag([2.0, 2, 2, 1])
+    coarse[:3, 3] += grid.affine[:3, :3] @ (0.5, 0.5, 0.5)  # where the first of the larger voxels begins
+    half = save(tmp_path / "half.nii", np.ones(np.array(grid.source_shape) // 2), coarse)
+
+    assert read_brain_mask(same, grid).all()
+    assert read_brain_mask(half, grid).all()
+
+
 def test_masks_that_do_not_fit_are_refused(tmp_path: Path, grid: AxialGrid) -> None:
     here = np.diag([-1.0, -1, 1, 1])
     away = here.copy()

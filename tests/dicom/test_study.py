@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from pydicom import dcmread
 
 from napari_ddmd.dicom import DicomError, Series, find_study
 from tests.dicom.studies import StudyWriter, flat
@@ -108,9 +109,28 @@ def test_rounded_places_are_even(writer: StudyWriter) -> None:
     assert slices_at(writer, [(0, 0, 0), (0, 0, 2.01), (0, 0, 3.99), (0.02, 0, 6)]).problem is None
 
 
-def test_several_images_at_one_place_are_told(writer: StudyWriter) -> None:
-    series = slices_at(writer, [(0, 0, 0), (0, 0, 2), (0, 0, 2), (0, 0, 4)])
-    assert "images at one place" in str(series.problem)
+def test_what_headers_round_does_not_add_up_over_a_stack(writer: StudyWriter) -> None:
+    image = flat((6, 6, 41))
+    image.SetSpacing((1, 1, 1.25))
+    place = writer.series(image)
+    for file in place.iterdir():
+        dataset = dcmread(file)
+        dataset.ImagePositionPatient = [round(float(x), 1) for x in dataset.ImagePositionPatient]
+        dataset.ImageOrientationPatient = [0.87, 0.48, 0, -0.48, 0.87, 0]
+        dataset.save_as(file)
+    series = only(writer.folder)
+
+    assert series.problem is None
+    assert series.spacing[2] == pytest.approx(1.25)
+    last = series.affine @ (0, 0, 40, 1)
+    np.testing.assert_allclose(last[:3], series.slices[-1].position, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(series.affine[:3, :2], axis=0), 1)
+
+
+@pytest.mark.parametrize("places", [(0, 2, 2, 4), (0, 0, 2, 2, 4, 4), (0, 0, 0)])
+def test_several_images_at_one_place_are_told(writer: StudyWriter, places: tuple[int, ...]) -> None:
+    series = slices_at(writer, [(0, 0, place) for place in places])
+    assert series.problem == "holds several images at one place (time points or echoes)"
 
 
 def test_a_tilted_gantry_is_told(writer: StudyWriter) -> None:

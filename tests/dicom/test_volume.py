@@ -53,6 +53,22 @@ def test_voxels_and_geometry_come_back(writer: StudyWriter, shuffled: bool) -> N
     np.testing.assert_allclose(affine_of(read), series.affine)
 
 
+def test_itk_writes_no_warning_of_its_own(writer: StudyWriter, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of slices whose places are rounded, which are even."""
+    place = writer.series(flat())
+    for name in ("IM0003", "IM0007"):
+        dataset = dcmread(place / name)
+        dataset.ImagePositionPatient = [0, 0, float(dataset.ImagePositionPatient[2]) + 0.1]
+        dataset.save_as(place / name)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames([str(header.file) for header in only(writer.folder).slices])
+    reader.Execute()
+    assert "WARNING" in capfd.readouterr().err, "ITK would write one"
+    read_volume(only(writer.folder))
+    assert capfd.readouterr().err == ""
+    assert sitk.ProcessObject.GetGlobalWarningDisplay()
+
+
 def test_the_rescale_of_each_slice_counts(writer: StudyWriter) -> None:
     place = writer.series(flat(value=10), RescaleSlope=1, RescaleIntercept=0)
     file = place / "IM0004"

@@ -76,6 +76,14 @@ def test_the_plot_counts_as_the_files_do(content: Saveable) -> None:
     assert pixels(plot.png).shape[1] > 1000
 
 
+def test_nothing_is_largest_where_nothing_is_expected(small_case: Case) -> None:
+    volumes = finished(small_case)
+    volumes.probability[:] = 0
+    plot = score_plot(Saveable(case=small_case, mask=volumes.mask(), volumes=volumes, is_models=True))
+    assert plot is not None
+    assert plot.alt.endswith("expected lesion area in cm².")
+
+
 def test_pictures_leave_pyplot_and_its_windows_alone() -> None:
     code = (
         "import sys\nimport napari_ddmd.report\nfrom napari_ddmd.report import pictures\n"
