@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QEventLoop, QPoint, QTimer
+from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
 from qtpy.QtGui import QCursor
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QDockWidget
 from scipy import ndimage
 
 from napari_ddmd.agreement import ONLY_SECOND
@@ -38,6 +38,8 @@ PATIENCE_MS = 60_000
 # Of the canvas, where the picture is about the lesion alone.
 LESION_FILLS = 0.7
 BRUSH = 5
+CONTROLS = 360
+"""Height of the layer controls in pixels."""
 # Of the canvas's width and height: where the mouse is on the lesion, in the axial plane.
 ON_LESION = (0.64, 0.62)
 
@@ -58,6 +60,15 @@ def wait_until(done: Callable[[], bool], what: str) -> None:
             return
         wait(100)
     raise SystemExit(f"waited for {what} in vain")
+
+
+def give_room_to_layers(viewer: Any) -> None:
+    """Divide the left side as napari mostly does by itself: what the controls need not is the list's."""
+    wait(500)
+    window = viewer.window._qt_window
+    docks = {dock.objectName(): dock for dock in window.findChildren(QDockWidget)}
+    controls, layers = docks["layer controls"], docks["layer list"]
+    window.resizeDocks([controls, layers], [CONTROLS, window.height() - CONTROLS], Qt.Orientation.Vertical)
 
 
 def wait_for_cost(panel: Any, *, of_slices: bool) -> None:
@@ -253,6 +264,7 @@ def main() -> None:
     viewer, panel = open_window(case)
     viewer.theme = options.theme
     viewer.window.resize(*options.size)
+    give_room_to_layers(viewer)
     go_to_slice(viewer, case, largest_slice(case))
     options.out.mkdir(parents=True, exist_ok=True)
 

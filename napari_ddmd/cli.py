@@ -213,10 +213,9 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _sample_case(options: argparse.Namespace) -> int:
-    from napari_ddmd.synthetic import write_case
-    from napari_ddmd.whole_files import refuse_unwritable
+    from napari_ddmd.synthetic import refuse_place, write_case
 
-    refuse_unwritable(options.folder, ["Synthetic_000_t1ce.nii.gz"])
+    refuse_place(options.folder)
     tell_what_was_left(options.folder.absolute().parent)
     print(write_case(options.folder, seed=options.seed))
     return DONE

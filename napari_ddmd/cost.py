@@ -38,17 +38,27 @@ _NEAREST, _LATEST = 5, 20
 _ALIKE = 5.0
 """Runs of more or less than so many times the seconds teach nothing: a short one is mostly set-up, a long one none."""
 _SIDE = 240
+_EVENING = 8.0
+"""What finding and taking out a bias field takes beside the looks, in preparations of the case: 4 s where one is 0.5 s.
+
+A look is at one slice at a time, in which threads side by side win little: it counts as if one did them all.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a run is asked for: ``slices`` with brain, how they are sampled, and the case's ``(S, H, W)``."""
+    """What a run is asked for.
+
+    ``slices`` with brain, how they are sampled, the case's ``(S, H, W)``, and how many slices are looked at before
+    (`napari_ddmd.evened.looks_before`).
+    """
 
     slices: int
     samples: int
     steps: int
     sampler: str
     shape: tuple[int, int, int] = (155, _SIDE, _SIDE)
+    looks: int = 0
 
 
 @dataclass(frozen=True)
@@ -225,7 +235,10 @@ def _seconds(pace: Pace, bundle: Bundle, device: torch.device, work: Work | Past
         evaluations = work.steps * call(masks)
     turns = max(1.0, work.slices / size / threads)
     side_by_side = 1.0 if work.slices > size else pace.alone
-    return pace.voxel_s * voxels + side_by_side * turns * (size * pace.slice_s + evaluations)
+    evening = 0.0
+    if isinstance(work, Work) and work.looks:  # runs that were evened are not learned from
+        evening = _EVENING * pace.voxel_s * voxels + work.looks * (pace.slice_s + pace.call_s + pace.row_s)
+    return pace.voxel_s * voxels + side_by_side * turns * (size * pace.slice_s + evaluations) + evening
 
 
 def _doubtful(bundle: Bundle, run: PastRun) -> float | None:

@@ -39,9 +39,10 @@ def run_demo(
         The results, and where they are.
     """
     from napari_ddmd.model import load_bundle
-    from napari_ddmd.synthetic import write_case
+    from napari_ddmd.synthetic import refuse_place, write_case
 
     sample = out / SAMPLE_FOLDER
+    refuse_place(sample)
     if not sample.exists():
         write_case(sample)
     done = predict_case(

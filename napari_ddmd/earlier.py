@@ -130,12 +130,19 @@ def _incompleteness(summary: dict[str, Any], target: Path, wanted: list[str], da
 
 def _difference(summary: dict[str, Any], files: CaseFiles, bundle: Bundle, settings: Mapping[str, Any]) -> str:
     """Tell in what whole results differ from what is asked for; empty where in nothing."""
-    made: dict[str, Any] = summary["settings"]
+    from napari_ddmd.model.older import EARLIER_SAMPLING  # with torch, which the bundle has loaded
+
+    made = {name: value for name, value in EARLIER_SAMPLING.items() if name in settings} | summary["settings"]
     changed = sorted(key for key in made.keys() | settings.keys() if made.get(key) != settings.get(key))
     if changed:
         return f"made with other settings ({', '.join(changed)})"
     model, own = summary.get("model"), model_entry(bundle)
-    if not isinstance(model, dict) or {**own, **model} != own:  # earlier versions say less of it
+    if not isinstance(model, dict):
+        return "made with another model"
+    said = {**own, **model}  # earlier versions say less of it
+    if said["settings_sha256"] == bundle.full_settings_sha256:  # as earlier versions named settings
+        said["settings_sha256"] = own["settings_sha256"]
+    if said != own:
         return "made with another model"
     return "" if summary["images_sha256"] == images_hash(files) else "made from other images"
 

@@ -35,6 +35,7 @@ def mask_noise(seed: int, keys: Sequence[MaskKey], step: int, shape: Sequence[in
 
 
 def _draw(key: tuple[int, ...], shape: Sequence[int]) -> Tensor:
-    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    plain = tuple(map(int, key))  # numpy's numbers word themselves otherwise
+    digest = hashlib.blake2b(repr(plain).encode(), digest_size=8).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
     return torch.randn(tuple(shape), generator=generator)

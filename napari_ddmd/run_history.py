@@ -103,7 +103,7 @@ class RunHistory:
                 raise ValueError("another format")
             paces = {str(key): _build(Pace, entry) for key, entry in kept["paces"].items()}
             return paces, [_build(PastRun, entry) for entry in kept["runs"]]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return {}, []
 
     def _change(self, change: Callable[[dict[str, Pace], list[PastRun]], None]) -> None:

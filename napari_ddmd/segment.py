@@ -90,7 +90,7 @@ def segment(
     Yields
     ------
     SliceResult
-        One for every slice that was asked for, in order.
+        One for every slice that was asked for, in order; a slice that is named twice comes once.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def segment(
         cancel=cancel,
         in_background=in_background,
     )
-    wanted = brain_slices(case) if slices is None else [int(index) for index in slices]
+    wanted = brain_slices(case) if slices is None else list(dict.fromkeys(int(index) for index in slices))
     run.check(wanted, batch_size)
     return _stream(run, wanted, Footing.on(chosen, len(wanted), batch_size), device == "auto", progress, remark)
 

@@ -68,9 +68,10 @@ def workers(
 
 
 def _come_last() -> None:
-    """Lower the priority of the thread that calls, for as long as it lives."""
+    """Lower the priority of the thread that calls, for as long as it lives; one that is lower already stays so."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
+        thread = get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, max(_NICE, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _one_thread(barrier: Barrier) -> None:

@@ -69,7 +69,7 @@ def _with_recorded(folder: Path, bundle: Bundle, held_out: Collection[str]) -> l
         before = read_description(folder)
     except BundleError:  # there is none yet, or it was cut off
         return own
-    if (before["weights_sha256"], before["settings_sha256"]) != (bundle.sha256, bundle.settings_sha256):
+    if (before["weights_sha256"], ModelSettings.from_dict(before["settings"])) != (bundle.sha256, bundle.settings):
         return own
     recorded_before: list[dict[str, Any]] = before["provenance"].get("evaluations", [])
     pictures = {_cases(entry): entry["failures"] for entry in recorded_before if "failures" in entry}

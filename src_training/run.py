@@ -109,7 +109,7 @@ class Run:
     def start_fingerprint(self) -> dict[str, Any]:
         """The weights that the training starts from, if from any."""
         start = start_of(self.recipe)
-        return {} if start is None else {"start": [start.sha256, start.settings_sha256]}
+        return {} if start is None else {"start": [start.sha256, start.full_settings_sha256]}
 
     @property
     def pretraining_fingerprint(self) -> dict[str, Any]:

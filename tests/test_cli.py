@@ -459,6 +459,16 @@ def test_demo_without_a_window_leaves_files_and_a_picture(
     assert main(arguments) == 0
 
 
+def test_a_demo_says_in_one_line_where_it_cannot_write(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ddmd.synthetic.write_case", None)
+    file = tmp_path / "words.txt"
+    file.touch()
+    assert main(["demo", "--headless", "--out", str(file)]) == 2
+    assert f"{file / 'sample-case'}: cannot be written (Not a directory)" in one_line(capsys.readouterr().err)
+
+
 def test_view_wants_a_case_that_is_there_and_a_display(
     small_case_folder: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

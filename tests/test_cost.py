@@ -103,6 +103,14 @@ def test_the_case_is_prepared_once(tiny_bundle: Bundle, history: RunHistory) -> 
     assert large - small == pytest.approx(1.0)
 
 
+def test_looking_for_a_bias_field_takes_looks_and_preparations(tiny_bundle: Bundle, history: RunHistory) -> None:
+    pace = replace(PACE, voxel_s=1e-7)
+    history.keep_pace(pace_key(tiny_bundle, CPU), pace)
+    even, uneven = (estimate_seconds(tiny_bundle, CPU, replace(WORK, looks=n), history).seconds for n in (0, 40))
+    voxels = WORK.shape[0] * WORK.shape[1] * WORK.shape[2]
+    assert uneven - even == pytest.approx(40 * 0.11 + 8 * 1e-7 * voxels)
+
+
 def test_without_a_measurement_it_is_a_range(tiny_bundle: Bundle, tmp_path: Path) -> None:
     found = estimate_seconds(tiny_bundle, CPU, WORK, RunHistory(tmp_path / "none.json"))
     assert found.low < found.seconds < found.high

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import pytest
 from napari_ddmd.case import CaseError, CaseFiles, find_case_files
 from napari_ddmd.earlier import ForeignResultsError, Kept, images_hash
 from napari_ddmd.export import REPLACING_FILE, ExportError
-from napari_ddmd.model import Bundle, untrained_bundle
+from napari_ddmd.model import Bundle, read_bundle, save_bundle, untrained_bundle
 from napari_ddmd.predict import PredictSettings, finished_before, predict_case
 
 from .results import correct_mask
@@ -168,6 +169,39 @@ def test_other_settings_of_the_model_are_another_model(out: Path, files: CaseFil
     del content["model"]["settings_sha256"]  # as of earlier versions
     summary.write_text(json.dumps(content))
     assert finished_before(files, other, out, QUICK) is not None
+
+
+def test_what_older_results_do_not_say_is_what_was_done_then(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    """A model that says less than this version knows, and results that say no more of it."""
+    description = json.loads((save_bundle(tmp_path / "model", tiny_bundle) / "model.json").read_text())
+    for group, key in (("sampling", "evens_out"), ("diffusion", "scaled_input")):
+        del description["settings"][group][key]
+    told = json.dumps(description["settings"], sort_keys=True)
+    description["settings_sha256"] = hashlib.sha256(told.encode()).hexdigest()
+    (tmp_path / "model" / "model.json").write_text(json.dumps(description))
+    old = read_bundle(tmp_path / "model")
+    assert old.settings_sha256 == description["settings_sha256"]
+    sampling = replace(old.settings.sampling, samples=9)
+    changed = replace(old, settings=replace(old.settings, sampling=sampling))
+    assert changed.settings_sha256 == changed.full_settings_sha256 != old.full_settings_sha256
+
+    files = find_case_files(small_case_folder)
+    predict_case(files, old, tmp_path / "out", QUICK)
+    summary = tmp_path / "out" / "Small_001" / "summary.json"
+    content = json.loads(summary.read_text())
+    assert content["model"]["settings_sha256"] == description["settings_sha256"]
+    assert not content["settings"].pop("evens_out")
+    for name in (
+        description["settings_sha256"],
+        old.full_settings_sha256,
+    ):  # the second is what was written for a while
+        content["model"]["settings_sha256"] = name
+        summary.write_text(json.dumps(content))
+        assert finished_before(files, old, tmp_path / "out", QUICK) is not None
+    with pytest.raises(ExportError, match="made with another model"):
+        finished_before(files, changed, tmp_path / "out", QUICK)
 
 
 def test_a_report_that_is_wanted_must_be_there(out: Path, files: CaseFiles, tiny_bundle: Bundle) -> None:

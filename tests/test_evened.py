@@ -17,7 +17,7 @@ from napari_ddmd.case.bias_field import BiasField
 from napari_ddmd.case.guards import Kind
 from napari_ddmd.case_sampler import CancelledError, CaseSampler
 from napari_ddmd.denoising import denoising_sequence
-from napari_ddmd.evened import even_out, evened_modalities, is_evened
+from napari_ddmd.evened import even_out, evened_modalities, is_evened, looks_before
 from napari_ddmd.model import Bundle, load_bundle, untrained_bundle
 from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
@@ -150,6 +150,18 @@ def test_a_field_is_looked_for_once(uneven: Case, bundle: Bundle, monkeypatch: p
     even_out(second := run_of(uneven, bundle))
 
     np.testing.assert_array_equal(first.window.normalised, second.window.normalised)
+
+
+@pytest.mark.usefixtures("nothing_suspected")
+def test_looks_are_foretold_where_the_next_run_takes_them(even: Case, uneven: Case, bundle: Bundle) -> None:
+    assert looks_before(uneven, bundle) == 0, "the guards have not looked yet, and nobody waits for them"
+    assert is_evened(uneven, bundle)
+    assert not is_evened(even, bundle)
+    slices = len(uneven.brain_slices[:: round(6 / uneven.spacing[0])])
+    assert looks_before(uneven, bundle) == 2 * slices
+    assert looks_before(even, bundle) == looks_before(uneven, setting(bundle, evens_out=False)) == 0
+    even_out(run_of(uneven, bundle))
+    assert looks_before(uneven, bundle) == 0, "the field is known"
 
 
 def test_a_cancelled_run_is_not_looked_at(uneven: Case, bundle: Bundle) -> None:

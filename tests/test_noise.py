@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from napari_ddmd.noise import mask_noise
@@ -14,6 +15,11 @@ def test_a_mask_has_its_noise_in_any_company() -> None:
 
     assert together.shape == (3, *SHAPE)
     assert torch.equal(mask_noise(3, [(9, 0), (4, 1)], 5, SHAPE), together[[2, 1]])
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    plain = mask_noise(3, [(4, 1)], 5, SHAPE)
+    assert torch.equal(mask_noise(np.int64(3), [(np.int32(4), np.uint8(1))], np.int64(5), SHAPE), plain)  # type: ignore[arg-type]
 
 
 def test_seed_slice_number_and_step_each_change_it() -> None:

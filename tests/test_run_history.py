@@ -60,6 +60,8 @@ def test_nothing_of_a_patient_is_kept(history: RunHistory) -> None:
         json.dumps({"format": 1, "paces": {}, "runs": [asdict(RUN) | {"slices": "9"}]}),
         json.dumps({"format": 1, "paces": {}, "runs": [asdict(RUN) | {"name": "Patient"}]}),
         json.dumps({"format": 1, "paces": {"key": 3}, "runs": []}),
+        json.dumps({"format": 1, "paces": {}, "runs": [asdict(RUN) | {"slices": 10**400}]}),
+        "[" * 100_000,
     ],
 )
 def test_a_damaged_file_is_as_none_and_is_replaced(history: RunHistory, text: str) -> None:

@@ -93,6 +93,13 @@ def test_more_samples_keep_the_first_ones(
     assert not np.array_equal(more.samples[3], more.samples[4])
 
 
+def test_a_slice_that_is_named_twice_comes_and_counts_once(small_case: Case, tiny_bundle: Bundle) -> None:
+    seen: list[Progress] = []
+    results = segment(small_case, tiny_bundle, slices=[4, 3, 4], samples=2, steps=1, progress=seen.append)
+    assert [result.index for result in results] == [4, 3]
+    assert seen[-1].done == seen[-1].total == 4
+
+
 def test_a_case_without_a_modality_has_no_maps(small_case: Case, tiny_bundle: Bundle) -> None:
     images = small_case.images.copy()
     images[2] = 0

@@ -79,6 +79,17 @@ def test_in_the_background_the_workers_alone_come_last(device: torch.device) -> 
         assert {pool.submit(priority).result() for _ in range(9)} == {usual}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own elsewhere")
+def test_workers_of_a_program_that_comes_last_itself_do_not_ask_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which only an administrator may: napari that was started with ``nice -n 15``."""
+    asked: list[int] = []
+    monkeypatch.setattr(os, "getpriority", lambda *_: 15)
+    monkeypatch.setattr(os, "setpriority", lambda _which, _who, priority: asked.append(priority))
+    with workers(CPU, 2, in_background=True) as pool:
+        assert pool.submit(int).result() == 0
+    assert set(asked) == {15}
+
+
 @pytest.mark.fault("Viewer")
 def test_a_thread_that_cannot_begin_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     submit = ThreadPoolExecutor.submit

@@ -100,9 +100,9 @@ class BiasField:
             blocks.means, self._logarithms, blocks.tissue, self.strengths, strict=True
         ):
             if strength > 0:
-                low, high = np.percentile(np.log(mean[there]) - field[there], (5, 95))
-                if high - low > _CONSTANT:
-                    found.append(strength / float(high - low))
+                differs = _range(np.log(mean[there]) - field[there])
+                if differs > _CONSTANT:
+                    found.append(strength / differs)
         return _root_mean_square(found)
 
     def refined(self, lesion: NDArray[np.bool_] | None) -> BiasField:
@@ -177,7 +177,7 @@ def find_bias_field(
 
 def _n4(image: NDArray[np.float32], seen: NDArray[np.bool_], spacing: tuple[float, ...]) -> NDArray[np.float32]:
     """Logarithm of the field of one image of blocks, as those tell that are seen; its mean over these is 0."""
-    if seen.sum() < _FEWEST_BLOCKS or min(image.shape) < _THINNEST:
+    if seen.sum() < _FEWEST_BLOCKS or min(image.shape) < _THINNEST or _range(np.log(image[seen])) <= _CONSTANT:
         return np.zeros(image.shape, np.float32)
     import SimpleITK as sitk
 
@@ -209,6 +209,12 @@ def _one_thread_each() -> Iterator[None]:
             yield
         finally:
             ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+
+
+def _range(values: NDArray[np.float32]) -> float:
+    """What the middle 90 % of values differ by."""
+    low, high = np.percentile(values, (5, 95))
+    return float(high - low)
 
 
 def _root_mean_square(values: list[float]) -> float:

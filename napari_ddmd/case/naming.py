@@ -66,11 +66,11 @@ def name_without_modality(name: str) -> str:
 
 def _find_modality(stem: str) -> tuple[str, int, int] | None:
     """Return the modality, and where in the name it starts and ends."""
-    words = list(re.finditer(r"[a-z0-9]+", stem.lower()))
+    words = list(re.finditer(r"[A-Za-z0-9]+", stem))  # not of the lower stem: some letters become two
     for position in reversed(range(len(words))):
         # "t1_ce" and "t1 gd" are written apart as often as together.
         for parts in (words[max(position - 1, 0) : position + 1], [words[position]]):
-            modality = _WORDS.get("".join(part[0] for part in parts))
+            modality = _WORDS.get("".join(part[0] for part in parts).lower())
             if modality is not None:
                 return modality, parts[0].start(), parts[-1].end()
     return None

@@ -84,6 +84,9 @@ class Bundle:
         Data, folds, iterations, metrics and package version of the training.
     card
         One paragraph for the person who chooses a model.
+    published
+        The settings that were read, and their hash in ``model.json``, which says of older models less than `settings`;
+        None where nothing was read.
     """
 
     name: str
@@ -93,10 +96,18 @@ class Bundle:
     sha256: str
     provenance: dict[str, Any]
     card: str
+    published: tuple[ModelSettings, str] | None = None
 
     @property
     def settings_sha256(self) -> str:
         """Hash of the settings, as ``model.json`` has it."""
+        if self.published is not None and self.published[0] == self.settings:
+            return self.published[1]
+        return self.full_settings_sha256
+
+    @property
+    def full_settings_sha256(self) -> str:
+        """Hash of all settings that this version knows, as `save_bundle` writes it."""
         return _settings_hash(self.settings.to_dict())
 
     @property
@@ -188,7 +199,7 @@ def save_bundle(folder: Path | str, bundle: Bundle) -> Path:
         "version": bundle.version,
         "card": bundle.card,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "settings_sha256": bundle.settings_sha256,
+        "settings_sha256": bundle.full_settings_sha256,
         "settings": bundle.settings.to_dict(),
         "provenance": bundle.provenance,
     }
@@ -240,6 +251,7 @@ def read_bundle(folder: Path | str) -> Bundle:
             sha256=description["weights_sha256"],
             provenance=description["provenance"],
             card=description["card"],
+            published=(settings, description["settings_sha256"]),
         )
         bundle.schedule  # noqa: B018 - refuses variances that are none
     with _told(folder / WEIGHTS_FILE, "copy the whole model folder again"):

@@ -52,9 +52,12 @@ class Frame:
         found = all(box.size for box in boxes)
         low = [int(box[0]) if found else 0 for box in boxes]
         high = [int(box[-1]) + 1 if found else length for box, length in zip(boxes, shape, strict=True)]
-        extent_mm = max(
-            settings.extent_mm, *((high[a] - low[a]) * spacing[a + 1] for a in (0, 1))
-        )  # one extent for both axes keeps pixels square
+        if settings.centre == "brain":
+            across = [high[a] - low[a] for a in (0, 1)]
+        else:
+            across = [max(2 * high[a] - shape[a], shape[a] - 2 * low[a]) for a in (0, 1)]
+        # One extent for both axes keeps pixels square.
+        extent_mm = max(settings.extent_mm, *(across[a] * spacing[a + 1] for a in (0, 1)))
         for axis in (0, 1):
             length = round(extent_mm / spacing[axis + 1])
             middle = low[axis] + high[axis] if settings.centre == "brain" else shape[axis]

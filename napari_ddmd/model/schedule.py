@@ -14,6 +14,8 @@ Prediction = Literal["epsilon", "x0", "v"]
 
 # The number of steps for which the usual end points of the linear schedule were chosen.
 _REFERENCE_TIMESTEPS = 1000
+# ᾱ_T below which 1 − ᾱ rounds to 1, or nearly; that of the usual schedule is 4e-5.
+_LEAST_SIGNAL = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,8 @@ class NoiseSchedule:
         Raises
         ------
         ValueError
-            When T is too small for the end points: the scaled variances must stay below 1.
+            When T is too small for the end points: the scaled variances must stay below 1. When so little of the mask
+            is left at the end that float64 cannot tell it from none.
         """
         if timesteps < 1:
             raise ValueError(f"a schedule needs at least one timestep, got {timesteps}")
@@ -68,7 +71,13 @@ class NoiseSchedule:
                 f"{timesteps} timesteps are too few for a linear schedule with beta up to {beta_end:g} at "
                 f"{_REFERENCE_TIMESTEPS}: train with more timesteps and sample with fewer steps"
             )
-        return cls(torch.linspace(scale * beta_start, scale * beta_end, timesteps, dtype=torch.float64))
+        schedule = cls(torch.linspace(scale * beta_start, scale * beta_end, timesteps, dtype=torch.float64))
+        if schedule.alphas_cumprod[-1] < _LEAST_SIGNAL:
+            raise ValueError(
+                f"beta from {beta_start:g} to {beta_end:g} leaves nothing of the mask long before the last timestep: "
+                "choose smaller ones"
+            )
+        return schedule
 
     @property
     def timesteps(self) -> int:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from napari_ddmd.synthetic.case import SyntheticCase, make_case, make_small_case, write_case
+from napari_ddmd.synthetic.case import SyntheticCase, make_case, make_small_case, refuse_place, write_case
 
-__all__ = ["SyntheticCase", "make_case", "make_small_case", "write_case"]
+__all__ = ["SyntheticCase", "make_case", "make_small_case", "refuse_place", "write_case"]

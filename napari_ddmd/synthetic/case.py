@@ -20,7 +20,7 @@ from napari_ddmd.synthetic.label_maps import load_label_map
 from napari_ddmd.synthetic.tumour import grow, settle
 from napari_ddmd.synthetic.variety import TYPICAL, draw_variety
 from napari_ddmd.synthetic.vessels import draw_vessels
-from napari_ddmd.whole_files import put_in_place, workplace
+from napari_ddmd.whole_files import put_in_place, refuse_unwritable, workplace
 
 BRATS_SHAPE = (240, 240, 155)
 _COARSE_SHAPE = (120, 120, 78)
@@ -126,6 +126,17 @@ def _box(brain: Mask, coarse: Grid, grid: Grid) -> tuple[slice, slice, slice]:
         for s, n in zip(box, grid.shape, strict=True)
     )
     return i, j, k
+
+
+def refuse_place(folder: str | os.PathLike[str]) -> None:
+    """See to it that a case can be written there, before it is made, and leave nothing.
+
+    Raises
+    ------
+    ExportError
+        If it cannot.
+    """
+    refuse_unwritable(Path(folder), ["Synthetic_000_t1ce.nii.gz"])
 
 
 def write_case(

@@ -112,6 +112,18 @@ def test_a_constant_image_makes_no_field_look_strong(patient: Case) -> None:
     assert find_bias_field(images, patient.spacing).relative_strength < 1
 
 
+@pytest.mark.parametrize("noise", [0, 1e-6])
+def test_an_image_that_is_the_same_everywhere_has_no_field(patient: Case, noise: float) -> None:
+    images = with_field(patient, 0.3).images.copy()
+    drawn = np.random.default_rng(0).uniform(0, noise, patient.brain.shape)
+    images[0] = np.float32(1000) * patient.brain * (1 + drawn)
+    field = find_bias_field(images, patient.spacing)
+
+    assert field.strengths[0] == 0
+    assert min(field.strengths[1:]) > ANATOMY
+    np.testing.assert_array_equal(field.taken_out(images)[0], images[0])
+
+
 def test_the_largest_numbers_do_not_overflow(patient: Case) -> None:
     images = patient.images / patient.images.max() * np.float32(3e38)
 

@@ -83,6 +83,7 @@ def test_the_modalities_own_names_are_known(modality: str) -> None:
         ("x_t1_ce.nii", "x"),
         ("scan.nii.gz", "scan"),
         ("flair.nii", ""),
+        ("İnci_flair.nii.gz", "İnci"),  # one letter that is two in lower case
     ],
 )
 def test_what_a_name_says_beside_the_modality(name: str, rest: str) -> None:

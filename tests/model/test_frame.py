@@ -56,6 +56,14 @@ def test_a_blob_comes_back_where_it_was(spacing: tuple[float, float]) -> None:
     assert 2 * (back & blob).sum() / (back.sum() + blob.sum()) > 0.97
 
 
+def test_a_brain_far_from_the_middle_of_the_image_lies_inside_the_window() -> None:
+    brain = block((1, 400, 400), slice(0, 150), slice(10, 140))
+    frame = Frame.around(brain, (1.0, 1.0, 1.0), FrameSettings(size=256, extent_mm=256.0, centre="image"))
+    back = frame.to_slice(torch.ones(1, 1, 256, 256))[0, 0].numpy()
+    assert np.all(back[brain[0]] > 0.5)
+    assert frame.window == (400, 400)
+
+
 def test_a_large_brain_widens_the_window() -> None:
     brain = block((1, 300, 300), slice(10, 290), slice(100, 200))
     frame = Frame.around(brain, (1.0, 1.0, 1.0), FrameSettings())

@@ -58,6 +58,17 @@ class TestLinear:
         with pytest.raises(ValueError, match="too few"):
             NoiseSchedule.linear(timesteps)
 
+    @pytest.mark.parametrize("beta_end", [0.08, 0.2, 0.9])
+    def test_a_schedule_that_leaves_nothing_of_the_mask_is_refused(self, beta_end: float) -> None:
+        with pytest.raises(ValueError, match="leaves nothing of the mask"):
+            NoiseSchedule.linear(1000, 1e-4, beta_end)
+
+    @pytest.mark.parametrize("steps", [1, 2, 50])
+    def test_the_noisiest_schedule_that_is_taken_can_be_respaced(self, steps: int) -> None:
+        schedule = NoiseSchedule.linear(1000, 1e-4, 0.05)
+        respaced = schedule.respaced(schedule.timesteps_for(steps).flip(0))
+        assert respaced.timesteps == steps
+
     def test_no_timesteps_are_refused(self) -> None:
         with pytest.raises(ValueError, match="at least one timestep"):
             NoiseSchedule.linear(0)

@@ -71,6 +71,13 @@ def test_a_model_of_then_gives_the_masks_of_then(name: str, sampler: str) -> Non
         np.testing.assert_allclose(layer, expected[kind], rtol=0, atol=TOLERANCE, err_msg=kind)
 
 
+@pytest.mark.parametrize("name", READ)
+def test_settings_are_named_as_the_model_names_them(name: str) -> None:
+    """Whatever this version knows beside: results of the same model stay those of the same model."""
+    told = json.loads((BUNDLES / name / "model.json").read_text())["settings_sha256"]
+    assert read_bundle(BUNDLES / name).settings_sha256 == told
+
+
 @pytest.mark.fault("Same result")
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_model_that_does_what_is_done_no_more_says_so(name: str) -> None:

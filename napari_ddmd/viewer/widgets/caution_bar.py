@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_ddmd.case import MODALITIES
@@ -28,7 +28,14 @@ class CautionBar(QLabel):
     ----------
     desk : Desk
         Where the case is.
+
+    Signals
+    -------
+    looked
+        When the images have been looked at.
     """
+
+    looked = Signal()
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
@@ -39,7 +46,7 @@ class CautionBar(QLabel):
         self.setAccessibleName("What one should know of the case")
         self.setVisible(False)
         self._guard = Background(self)
-        self._guard.done.connect(self._show)
+        self._guard.done.connect(self._on_looked)
         desk.case_changed.connect(self._look)
         self._look()
 
@@ -49,6 +56,10 @@ class CautionBar(QLabel):
             self._guard.forget()
         else:
             self._guard.start(_findings, self._desk.case)
+
+    def _on_looked(self, findings: tuple[Finding, ...]) -> None:
+        self._show(findings)
+        self.looked.emit()
 
     def _show(self, findings: tuple[Finding, ...]) -> None:
         remarks = () if self._desk.case is None else self._desk.case.remarks

@@ -25,12 +25,16 @@ _TIP = (
 
 @dataclass(frozen=True)
 class Question:
-    """What the line is about; ``shape`` is the case's ``(S, H, W)``, None without one."""
+    """What the line is about.
+
+    ``shape`` is the case's ``(S, H, W)``, None without one; ``looks`` are as in `napari_ddmd.cost.Work`.
+    """
 
     bundle: Bundle
     sampling: Sampling
     slices: int = 0
     shape: tuple[int, int, int] | None = None
+    looks: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def foretell(question: Question, measure: bool) -> Cost:
             steps=sampling.steps,
             sampler=sampling.sampler,
             shape=question.shape,
+            looks=question.looks,
         )
         number = f"{question.slices} slice{'s' if question.slices > 1 else ''}"
         parts.append(f"{estimate_seconds(bundle, device, work, history)} for {number}")
@@ -99,7 +104,7 @@ class CostLine(QLabel):
         self._bundle: Bundle | None = None
         self._sampling = Sampling()
         self._slices, self._shape = 0, None  # type: tuple[int, tuple[int, int, int] | None]
-        self._emptied = 0
+        self._emptied = self._looks = 0
         self._is_paused = False
         self._worker = Background(self)
         self._worker.done.connect(self._on_done)
@@ -119,7 +124,7 @@ class CostLine(QLabel):
         self._sampling = sampling
         self._clock.start()
 
-    def set_work(self, slices: int, shape: tuple[int, int, int] | None, emptied: int = 0) -> None:
+    def set_work(self, slices: int, shape: tuple[int, int, int] | None, emptied: int = 0, looks: int = 0) -> None:
         """Take another run.
 
         Parameters
@@ -130,9 +135,11 @@ class CostLine(QLabel):
             The ``(S, H, W)`` of the case; None without one.
         emptied : int
             Slices that are done with other settings and that it would leave empty.
+        looks : int
+            Slices that it would look at before, to find a bias field.
         """
-        if (slices, shape, emptied) != (self._slices, self._shape, self._emptied):
-            self._slices, self._shape, self._emptied = slices, shape, emptied
+        if (slices, shape, emptied, looks) != (self._slices, self._shape, self._emptied, self._looks):
+            self._slices, self._shape, self._emptied, self._looks = slices, shape, emptied, looks
             self._clock.start()
 
     def set_paused(self, paused: bool) -> None:
@@ -155,7 +162,7 @@ class CostLine(QLabel):
 
     def _ask(self, measure: bool) -> None:
         if self._bundle is not None:
-            question = Question(self._bundle, self._sampling, self._slices, self._shape)
+            question = Question(self._bundle, self._sampling, self._slices, self._shape, self._looks)
             self._worker.start(foretell, question, measure)
 
     def _on_done(self, cost: Cost) -> None:

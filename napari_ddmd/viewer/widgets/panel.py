@@ -178,6 +178,7 @@ class SegmentationPanel(QWidget):
         self.sampling_box.cost.told.connect(self.run_bar.set_cost)
         for box in (self.slice_box, self.sampling_box):
             box.changed.connect(self._show_cost)
+        self.caution_bar.looked.connect(self._show_cost)
         self._recount = QTimer(self)
         self._recount.setSingleShot(True)
         self._recount.setInterval(_RECOUNT_MS)
@@ -227,7 +228,12 @@ class SegmentationPanel(QWidget):
         left, emptied = self.run_part.prospect(slices, self.sampling_box.sampling)
         if choice.mode is SliceMode.CURRENT:
             left = 1  # which slice that is changes all the time
-        self.sampling_box.cost.set_work(left, case.grid.shape, emptied)
+        looks = 0
+        if self.desk.bundle is not None:
+            from napari_ddmd.evened import looks_before  # with torch, which the model has loaded
+
+            looks = looks_before(case, self.desk.bundle)
+        self.sampling_box.cost.set_work(left, case.grid.shape, emptied, looks)
 
     def _take_settings(self) -> None:
         """Show the settings of the run that undo or redo has come to, as its results are on screen."""

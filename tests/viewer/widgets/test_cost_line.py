@@ -48,6 +48,12 @@ def test_device_memory_and_seconds_are_told(measured: Bundle, monkeypatch: pytes
     assert one.text.endswith("for 1 slice")
 
 
+def test_looks_at_uneven_images_are_told_with_the_seconds(measured: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_ddmd.cost.worker_count", lambda device: 1)
+    cost = foretell(Question(measured, SAMPLING, 30, SHAPE, looks=20), measure=False)
+    assert "about 25 s for 30 slices" in cost.text
+
+
 def test_without_a_case_there_are_no_seconds(measured: Bundle) -> None:
     assert "slice" not in foretell(Question(measured, SAMPLING), measure=False).text
 

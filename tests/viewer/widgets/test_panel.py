@@ -966,6 +966,17 @@ def test_a_run_without_one_image_is_a_choice_of_the_user(window: Window, gated: 
     assert "T1ce is missing" in panel.run_bar.status.text()
 
 
+def test_what_a_run_looks_at_before_is_foretold_when_the_images_are_known(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _viewer, panel = open_panel(case)
+    assert gated is not None
+    monkeypatch.setattr("napari_ddmd.evened.looks_before", lambda _case, _bundle: 40)
+    with qtbot.waitSignal(panel.caution_bar.looked, timeout=20_000):
+        panel.caution_bar._look()
+    assert panel.sampling_box.cost._looks == 40
+
+
 def test_the_cost_follows_the_choice_of_slices(
     open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
