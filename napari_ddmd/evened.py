@@ -93,6 +93,12 @@ def evened_modalities(case: Case, bundle: Bundle) -> list[str]:
     return _changed(fields[-1]) if fields else []
 
 
+def told_modalities(case: Case, bundle: Bundle) -> str | None:
+    """The same as a report names them; None where there are none."""
+    names = evened_modalities(case, bundle)
+    return names_of(names) if names else None
+
+
 def _model(bundle: Bundle) -> tuple[str, str]:
     return bundle.sha256, bundle.settings_sha256
 
@@ -104,12 +110,15 @@ def _changed(field: BiasField) -> list[str]:
 def _field_of(run: CaseSampler, threads: int | None) -> BiasField:
     """Find the field in two rounds: a strong one hides lesion, and shows some where there is none."""
     case = run.case
-    field = find_bias_field(case.images, case.spacing, lesion=_suspected(run, threads, case.images))
+    field = find_bias_field(case.images, case.spacing, lesion=_suspected(run, threads))
     return field.refined(_suspected(run, threads, field.taken_out(case.images, wholly=True)))
 
 
-def _suspected(run: CaseSampler, threads: int | None, images: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where there may be lesion, ``(S, H, W)``: on a slice that is not looked at, as on the nearest one that is."""
+def _suspected(run: CaseSampler, threads: int | None, images: NDArray[np.float32] | None = None) -> NDArray[np.bool_]:
+    """Where there may be lesion, ``(S, H, W)``: on a slice that is not looked at, as on the nearest one that is.
+
+    Other images than those that the run is prepared with may be given.
+    """
     case = run.case
     look = CaseSampler(
         case=case,
@@ -122,8 +131,11 @@ def _suspected(run: CaseSampler, threads: int | None, images: NDArray[np.float32
         cancel=run.cancel,
         in_background=run.in_background,
     )
-    look.read_images(images)
-    del images  # as large as the case
+    if images is None:
+        look.window, look.has_maps = run.window, run.has_maps
+    else:
+        look.read_images(images)
+        del images  # as large as the case
     look.move_to(run.device)
     slices = _looked_at(case)
     found = np.zeros((len(slices), *case.brain.shape[1:]), bool)

@@ -71,6 +71,16 @@ def test_a_report_is_saved_where_it_is_asked_for(small_case_folder: Path, tiny_b
     assert (done.folder / "Small_001_lesions.csv").read_text().startswith("case,model,")
 
 
+def test_a_report_names_the_images_that_the_model_has_seen_without_their_field(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ddmd.evened.evened_modalities", lambda _case, _bundle: ["t2"])
+    done = predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path, QUICK, report=True)
+    page = (done.folder / "Small_001_report.html").read_text("utf-8")
+    assert "Bias field taken out of, for the model</dt><dd>T2<" in page
+    assert done.summary["bias_field_taken_out"] == ["t2"]
+
+
 @pytest.mark.fault("Bad input")
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is text")
 def test_a_report_is_saved_whatever_the_name(tiny_bundle: Bundle, tmp_path: Path, write_small_case: CaseWriter) -> None:

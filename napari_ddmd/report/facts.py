@@ -22,6 +22,7 @@ _SETTINGS = {
     "shared_guess": "Masks share the first estimate",
     "healthy_below": "First estimate kept below probability",
     "evens_out": "Uneven images seen without bias field (N4)",
+    "bias_field_taken_out": "Bias field taken out of, for the model",
     "slices": "Slices asked for",
     "device": "Device",
 }

@@ -47,6 +47,25 @@ def run(desk: Desk, case: Case, sha256: str, slices: tuple[int, ...] = (4,)) -> 
     return layer
 
 
+def test_the_report_names_the_images_that_the_model_has_seen_without_their_field(
+    tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ddmd.evened.evened_modalities", lambda _case, _bundle: ["t1", "t2", "flair"])
+    results = desk.results_of(case)
+    results.begin()
+    recipe = Recipe(case, tiny_bundle.sha256, Sampling(samples=3, seed=5), min_part=0.1, evens_out=True)
+    results.add(recipe, slice_result(case, 4))
+    results.settle()
+    desk.set_mask(results.lesion.layer)
+    content = tab._saveable()
+    assert content is not None
+    assert ("Bias field taken out of, for the model", "T1, T2 and FLAIR") in facts.settings(content)
+    monkeypatch.setattr("napari_ddmd.evened.evened_modalities", lambda _case, _bundle: [])
+    content = tab._saveable()
+    assert content is not None
+    assert "Bias field taken out of, for the model" not in dict(facts.settings(content))
+
+
 def test_without_a_mask_there_is_nothing_to_save(tab: SaveTab, desk: Desk) -> None:
     assert tab._saveable() is None
     assert not tab.save_button.isEnabled()
