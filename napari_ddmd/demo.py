@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_ddmd.case import find_case_files
 from napari_ddmd.export import save_overview
 from napari_ddmd.predict import Prediction, PredictSettings, predict_case
+from napari_ddmd.whole_files import one_line_errors
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
@@ -42,8 +43,10 @@ def run_demo(
     from napari_ddmd.synthetic import refuse_place, write_case
 
     sample = out / SAMPLE_FOLDER
-    refuse_place(sample)
-    if not sample.exists():
+    with one_line_errors(sample):
+        is_new = not sample.exists()
+    if is_new:
+        refuse_place(sample)
         write_case(sample)
     done = predict_case(
         find_case_files(sample),

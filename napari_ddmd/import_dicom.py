@@ -66,7 +66,7 @@ def _import(options: argparse.Namespace) -> int:
             print(printable(line))
         return 0
     target = refuse_folder(options.folder)
-    refuse_unwritable(target, [f"{target.name}_t1ce.nii.gz"])
+    refuse_unwritable(target, [f"{target.name}_t1ce.nii.gz"], is_replaced=True)
     left = sweep(target.parent)
     if left:
         _tell(left)

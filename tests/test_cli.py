@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import napari_ddmd
-from napari_ddmd import case_sampler, predict_command
+from napari_ddmd import case_sampler, predict_command, whole_files
 from napari_ddmd import predict as predict_module
 from napari_ddmd.case import load_case
 from napari_ddmd.cli import main
@@ -425,6 +427,35 @@ def test_sample_case_is_asked_for_with_its_seed(
     assert capsys.readouterr().out == f"{tmp_path / 'new'}\n"
     assert main(["sample-case", str(tmp_path / "other"), "--seed", "0"]) == 0
     assert seeds == [4, 0]
+
+
+def test_sample_case_takes_the_empty_folder_that_one_is_in(
+    tmp_path: Path, write_small_case: CaseWriter, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+    monkeypatch.setattr("napari_ddmd.synthetic.write_case", lambda folder, seed: written.append(folder))
+    monkeypatch.chdir(tmp_path)
+    assert main(["sample-case", "."]) == 0
+    assert written == [Path()]
+    assert capsys.readouterr().err == ""
+
+
+def test_sample_case_is_written_beside_its_folder_and_wants_to_write_there(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "closed" / "mine"
+    place.mkdir(parents=True)
+    workplace = whole_files.workplace
+
+    def closed(folder: Path) -> AbstractContextManager[Path]:
+        if folder == place.parent:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return workplace(folder)
+
+    monkeypatch.setattr(whole_files, "workplace", closed)
+    monkeypatch.setattr("napari_ddmd.synthetic.write_case", None)
+    assert main(["sample-case", str(place)]) == 2
+    assert f"{place}: cannot be written (Permission denied)" in one_line(capsys.readouterr().err)
 
 
 def test_sample_case_does_not_write_into_a_folder_in_use(tmp_path: Path, capsys: Captured) -> None:

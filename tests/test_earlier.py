@@ -187,6 +187,9 @@ def test_what_older_results_do_not_say_is_what_was_done_then(
     changed = replace(old, settings=replace(old.settings, sampling=sampling))
     assert changed.settings_sha256 == changed.full_settings_sha256 != old.full_settings_sha256
 
+    again = read_bundle(save_bundle(tmp_path / "again", replace(old, card="Other words.")))
+    assert again.settings_sha256 == old.settings_sha256, "new words make no other model"
+
     files = find_case_files(small_case_folder)
     predict_case(files, old, tmp_path / "out", QUICK)
     summary = tmp_path / "out" / "Small_001" / "summary.json"

@@ -223,10 +223,12 @@ def _slices(file: Path, dataset: Dataset) -> Iterator[SliceHeader]:
     shared = _first(dataset.get("SharedFunctionalGroupsSequence"))
     frames = dataset.get("PerFrameFunctionalGroupsSequence")
     if not frames:
-        is_several = int(dataset.get("NumberOfFrames") or 1) > 1
-        if is_several and dataset.get("Modality") == "MR" and "Secondary Capture" not in dataset.SOPClassUID.name:
-            raise ValueError(f"{file}: holds several images, and does not say where each lies")
-        if dataset.get("ImagePositionPatient") and not is_several:
+        is_placed = bool(dataset.get("ImagePositionPatient"))
+        if int(dataset.get("NumberOfFrames") or 1) > 1:
+            is_screen_shot = "Secondary Capture" in getattr(dataset.get("SOPClassUID"), "name", "")
+            if not is_screen_shot and (is_placed or dataset.get("Modality") in ("MR", "", None)):
+                raise ValueError(f"{file}: holds several images, and does not say where each lies")
+        elif is_placed:
             yield _slice(file, None, dataset, [dataset])
         return
     for number, frame in enumerate(frames):

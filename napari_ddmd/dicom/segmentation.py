@@ -98,7 +98,8 @@ def write_segmentation(
     if not frames.any():
         missed = "falls between the slices of the study" if mask.any() else "holds no lesion"
         raise DicomError(f"{target}: the mask {missed}, and a segmentation must not be empty")
-    sources, pixels = _sources(series, frames)
+    with hushed():  # what scanners and anonymisers left in the headers is not ours to remark on
+        sources, pixels = _sources(series, frames)
     try:
         segmentation = _segmentation(sources, pixels, made)
     except (ValueError, TypeError, AttributeError, KeyError) as error:  # what highdicom says may be the patient's data
@@ -152,8 +153,11 @@ def _read(file: Path) -> Dataset:
         if name not in dataset or not _is_valid(dataset, name):
             setattr(dataset, name, None)
     encodings = dataset.get("SpecificCharacterSet")
-    if isinstance(encodings, MutableSequence) and encodings and not encodings[0]:
-        dataset.SpecificCharacterSet = ["ISO 2022 IR 6", *encodings[1:]]  # what an empty first one stands for
+    if isinstance(encodings, MutableSequence) and len(encodings) > 1:
+        # An empty first one stands for the plain letters; those that go together are named otherwise than single ones.
+        dataset.SpecificCharacterSet = [(one or "ISO_IR 6").replace("ISO_IR", "ISO 2022 IR") for one in encodings]
+    elif not encodings and "SpecificCharacterSet" in dataset:
+        del dataset.SpecificCharacterSet
     return dataset
 
 

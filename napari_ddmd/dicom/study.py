@@ -96,7 +96,7 @@ class Series:
         extent = np.multiply(self.size, self.spacing)
         if is_too_much(extent):
             return f"covers {'×'.join(f'{length:.0f}' for length in extent)} mm, more than a head"
-        step = self.spacing[2]
+        step = float(np.median(self._steps))
         if step <= 0 or (self._steps < _UNEVEN * max(step, 0.1)).any():
             return "holds several images at one place (time points or echoes)"
         if max(self.size) > LONGEST_AXIS or math.prod(self.size) > _MOST_VOXELS:

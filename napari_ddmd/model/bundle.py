@@ -67,6 +67,22 @@ class DdmdNetworks(nn.Module):
 
 
 @dataclass(frozen=True)
+class Published:
+    """What a ``model.json`` says of the settings: less than `ModelSettings` does, where it is older than this version.
+
+    Attributes
+    ----------
+    settings
+        As they were read.
+    told
+        As they stand there.
+    """
+
+    settings: ModelSettings
+    told: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A model ready for `napari_ddmd.segment`.
 
@@ -85,8 +101,7 @@ class Bundle:
     card
         One paragraph for the person who chooses a model.
     published
-        The settings that were read, and their hash in ``model.json``, which says of older models less than `settings`;
-        None where nothing was read.
+        The ``model.json`` that was read, if one was.
     """
 
     name: str
@@ -96,18 +111,23 @@ class Bundle:
     sha256: str
     provenance: dict[str, Any]
     card: str
-    published: tuple[ModelSettings, str] | None = None
+    published: Published | None = None
 
     @property
     def settings_sha256(self) -> str:
         """Hash of the settings, as ``model.json`` has it."""
-        if self.published is not None and self.published[0] == self.settings:
-            return self.published[1]
-        return self.full_settings_sha256
+        return _settings_hash(self.told_settings)
+
+    @property
+    def told_settings(self) -> dict[str, Any]:
+        """The settings as ``model.json`` has them: as they were read, so that the same model keeps its name."""
+        if self.published is not None and self.published.settings == self.settings:
+            return self.published.told
+        return self.settings.to_dict()
 
     @property
     def full_settings_sha256(self) -> str:
-        """Hash of all settings that this version knows, as `save_bundle` writes it."""
+        """Hash of all settings that this version knows, which results were told to be of for a while."""
         return _settings_hash(self.settings.to_dict())
 
     @property
@@ -199,8 +219,8 @@ def save_bundle(folder: Path | str, bundle: Bundle) -> Path:
         "version": bundle.version,
         "card": bundle.card,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "settings_sha256": bundle.full_settings_sha256,
-        "settings": bundle.settings.to_dict(),
+        "settings_sha256": bundle.settings_sha256,
+        "settings": bundle.told_settings,
         "provenance": bundle.provenance,
     }
     text = (json.dumps(description, indent=2, allow_nan=False) + "\n").encode()
@@ -251,7 +271,7 @@ def read_bundle(folder: Path | str) -> Bundle:
             sha256=description["weights_sha256"],
             provenance=description["provenance"],
             card=description["card"],
-            published=(settings, description["settings_sha256"]),
+            published=Published(settings, description["settings"]),
         )
         bundle.schedule  # noqa: B018 - refuses variances that are none
     with _told(folder / WEIGHTS_FILE, "copy the whole model folder again"):

@@ -136,7 +136,7 @@ def refuse_place(folder: str | os.PathLike[str]) -> None:
     ExportError
         If it cannot.
     """
-    refuse_unwritable(Path(folder), ["Synthetic_000_t1ce.nii.gz"])
+    refuse_unwritable(Path(folder), ["Synthetic_000_t1ce.nii.gz"], is_replaced=True)
 
 
 def write_case(

@@ -130,9 +130,17 @@ def test_images_of_which_no_place_is_told_are_named_as_unreadable(writer: StudyW
 
 
 @pytest.mark.parametrize(
-    "tags", [{"Modality": "OT"}, {"SOPClassUID": MultiFrameGrayscaleWordSecondaryCaptureImageStorage}]
+    ("tags", "is_passed_over"),
+    [
+        ({"Modality": "OT", "ImagePositionPatient": None}, True),
+        ({"SOPClassUID": MultiFrameGrayscaleWordSecondaryCaptureImageStorage}, True),
+        ({"Modality": "OT"}, False),
+        ({"Modality": None, "ImagePositionPatient": None}, False),
+    ],
 )
-def test_a_film_that_lies_nowhere_is_passed_over(writer: StudyWriter, tags: dict[str, str]) -> None:
+def test_films_that_lie_nowhere_and_screen_shots_are_passed_over(
+    writer: StudyWriter, tags: dict[str, str | None], is_passed_over: bool
+) -> None:
     place = writer.series(flat())
     dataset = dcmread(place / "IM0005")
     dataset.NumberOfFrames = 3
@@ -140,7 +148,7 @@ def test_a_film_that_lies_nowhere_is_passed_over(writer: StudyWriter, tags: dict
         setattr(dataset, name, value)
     dataset.save_as(place / "IM0005")
     headers = read_headers(writer.folder)
-    assert headers.unreadable == ()
+    assert headers.unreadable == (() if is_passed_over else (place / "IM0005",))
     assert len(headers.slices) == 11
 
 

@@ -65,7 +65,7 @@ class TestLinear:
 
     @pytest.mark.parametrize("steps", [1, 2, 50])
     def test_the_noisiest_schedule_that_is_taken_can_be_respaced(self, steps: int) -> None:
-        schedule = NoiseSchedule.linear(1000, 1e-4, 0.05)
+        schedule = NoiseSchedule.linear(1000, 1e-4, 0.07)
         respaced = schedule.respaced(schedule.timesteps_for(steps).flip(0))
         assert respaced.timesteps == steps
 
