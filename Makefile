@@ -12,7 +12,7 @@ DEMO ?= demo
 FUZZ_SECONDS ?= 45
 NAPARI_DDMD_DATA ?= ../shared/data
 PYTHON ?=
-override NAPARI_DDMD_DATA := $(abspath $(NAPARI_DDMD_DATA))
+override NAPARI_DDMD_DATA := $(shell cd "$(NAPARI_DDMD_DATA)" 2>/dev/null && pwd || echo "$(NAPARI_DDMD_DATA)")
 export NAPARI_DDMD_DATA PYTHON
 BIN = $(VENV)/bin
 
@@ -21,7 +21,7 @@ BIN = $(VENV)/bin
 
 help:
 	@echo "make demo       segment a synthetic case with the bundled model and leave a picture in $(DEMO)/"
-	@echo "make test       ruff, mypy and all tests"
+	@echo "make test       style, types, and all tests but the long ones of faults"
 	@echo "make torture    injects every fault that the tests know, and counts what was survived"
 	@echo "make audit      looks for known faults in the packages that are installed (needs the network)"
 	@echo "make lint | format | typecheck | pytest | clean"

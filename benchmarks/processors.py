@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.shared import USER_ERRORS, Row, add_case, add_model, count, fault, finish, machine, open_case, parser
-from napari_ddmd.case import Case
+from napari_ddmd.case import Case, CaseError
 from napari_ddmd.model import load_bundle
 from napari_ddmd.segment import segment
 
@@ -56,6 +56,7 @@ def main() -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    open_case(arguments.case)  # what is wrong with it is told once, and not by each process
     rows: list[Row] = []
     first: Masks = {}
     for name, environment in SETTINGS.items():
@@ -84,7 +85,9 @@ def _elsewhere(dtype: str, environment: dict[str, str]) -> Masks:
         out = Path(folder) / "masks.npz"
         command = [sys.executable, "-m", "benchmarks.processors", *sys.argv[1:], "--child", dtype, str(out)]
         # This very module, with settings of its own: nothing of it comes from outside.
-        subprocess.run(command, env={**os.environ, **environment}, check=True)  # nosec B603
+        done = subprocess.run(command, env={**os.environ, **environment}, check=False)  # nosec B603
+        if done.returncode != 0:
+            raise CaseError("the run with these settings failed, as it says above")
         with np.load(out, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 

@@ -15,8 +15,10 @@ import time
 import warnings
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.shared import USER_ERRORS, Row, add_case, add_model, count, fault, finish, machine, model_line, parser
-from napari_ddmd.case import CaseError
+from napari_ddmd.case import CaseError, load_case
 from napari_ddmd.device import pick_device
 from napari_ddmd.model.library import load_bundle
 from napari_ddmd.synthetic import write_case
@@ -40,7 +42,7 @@ def main() -> int:
     add_model(options)
     add_case(options)
     options.add_argument("--repeats", type=count, default=3, help="processes for each row; the median counts")
-    options.add_argument("--share", type=float, nargs="+", default=[1.0, 0.25], help="parts of the slices, a row each")
+    options.add_argument("--share", type=_share, nargs="+", default=[1.0, 0.25], help="parts of the slices, a row each")
     arguments = options.parse_args()
     try:
         with tempfile.TemporaryDirectory(prefix="napari-ddmd-case-") as folder:
@@ -49,9 +51,19 @@ def main() -> int:
         return fault(error)
 
 
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return share
+
+
 def _compare(arguments: argparse.Namespace, folder: Path) -> int:
     device = pick_device(arguments.device)
     case = arguments.case or write_case(folder / "synthetic")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        load_case(case)  # what is wrong with it is told once, and not by each process
     rows: list[Row] = []
     for share in arguments.share:
         taken = []
@@ -94,7 +106,6 @@ def run(given: list[str], seconds: dict[str, float], bare: int, started: float, 
         seconds[part], last = now - last, now
 
     with Watch() as watch:
-        from napari_ddmd.case import load_case
         from napari_ddmd.export import save_prediction
         from napari_ddmd.segment import brain_slices, segment
         from napari_ddmd.volumes import Volumes
@@ -106,7 +117,8 @@ def run(given: list[str], seconds: dict[str, float], bare: int, started: float, 
             case = load_case(place)
         took("read")
         wanted = brain_slices(case)
-        wanted = wanted[:: max(1, round(1 / float(share)))]
+        places = np.linspace(0, len(wanted) - 1, max(1, round(float(share) * len(wanted))))
+        wanted = [wanted[int(place)] for place in places.round()]
         samples = bundle.settings.sampling.samples
         volumes = Volumes(
             case,

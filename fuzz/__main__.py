@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)} (default: all)")
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default: 60)")
     parser.add_argument("--seed", type=int, default=0, help="0 draws another each time (default)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="where inputs that reach more, or crash, are kept")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="of inputs that reach more; what crashes is always kept"
+    )
     parser.add_argument("--where-it-can", action="store_true", help="exit 0 where the fuzzer is not installed")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.targets if name not in TARGETS]
@@ -65,14 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(table([], not_tried=options.targets or list(TARGETS))))
         print("fuzz: atheris is not installed; on Linux: pip install -e '.[fuzz]'", file=sys.stderr)
         return 0 if options.where_it_can else 2
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
-        place = (options.keep or Path(temporary)).absolute()
-        outcomes = list(
-            pool.map(
+    place = (options.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))).absolute()
+    outcomes: list[Outcome] = []
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            outcomes += pool.map(
                 lambda name: fuzz(name, place / name, seconds=options.seconds, seed=options.seed),
                 options.targets or TARGETS,
             )
-        )
+    finally:
+        if options.keep is None and not any(outcome.crash for outcome in outcomes):
+            shutil.rmtree(place, ignore_errors=True)
     print("\n".join(table(outcomes)))
     for outcome in outcomes:
         if outcome.crash is not None:

@@ -108,10 +108,8 @@ def _pretraining(provenance: dict[str, Any], members: int) -> str:
     if not patients:
         return "none"
     each = " of each denoiser" if members > 1 else ""
-    return (
-        f"{pretraining['iterations']} iterations{each} on {patients} synthetic patients{anatomy or ','} "
-        f"who {share} of each later batch"
-    )
+    made = f"{pretraining['iterations']} iterations{each} on {patients} synthetic patients"
+    return f"{made}{anatomy or ','} who {share} of each later batch" if pretraining["share"] else made + anatomy[:-1]
 
 
 def recorded(patients: list[dict[str, Any]], seed: int) -> dict[str, Any]:

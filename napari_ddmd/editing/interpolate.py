@@ -47,11 +47,14 @@ def interpolate(mask: Mask, low: int, high: int, spacing: Sequence[float]) -> Ma
     shift = np.zeros(2)
     if not (first & last).any():
         shift = np.subtract(ndimage.center_of_mass(last), ndimage.center_of_mass(first))
-    start, end = (_signed_distance(shape, spacing[1:]) for shape in (first, last))
+    # A field that is moved needs what lies beyond the image.
+    margins = [(int(reach), int(reach)) for reach in np.ceil(np.abs(shift))]
+    inside = tuple(slice(margin, margin + length) for (margin, _), length in zip(margins, first.shape, strict=True))
+    start, end = (_signed_distance(np.pad(shape, margins), spacing[1:]) for shape in (first, last))
     for index in range(low + 1, high):
         share = (index - low) / (high - low)
         blend = (1 - share) * _moved(start, share * shift) + share * _moved(end, (share - 1) * shift)
-        filled[index] = (blend > 0) | np.isin(own[index - low], others)
+        filled[index] = (blend[inside] > 0) | np.isin(own[index - low], others)
     return filled
 
 

@@ -67,22 +67,6 @@ class DdmdNetworks(nn.Module):
 
 
 @dataclass(frozen=True)
-class Published:
-    """What a ``model.json`` says of the settings: less than `ModelSettings` does, where it is older than this version.
-
-    Attributes
-    ----------
-    settings
-        As they were read.
-    told
-        As they stand there.
-    """
-
-    settings: ModelSettings
-    told: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class Bundle:
     """A model ready for `napari_ddmd.segment`.
 
@@ -101,7 +85,7 @@ class Bundle:
     card
         One paragraph for the person who chooses a model.
     published
-        The ``model.json`` that was read, if one was.
+        Settings that were read, and how they stand in ``model.json``: less, where that is older than this version.
     """
 
     name: str
@@ -111,7 +95,7 @@ class Bundle:
     sha256: str
     provenance: dict[str, Any]
     card: str
-    published: Published | None = None
+    published: tuple[ModelSettings, dict[str, Any]] | None = None
 
     @property
     def settings_sha256(self) -> str:
@@ -121,8 +105,8 @@ class Bundle:
     @property
     def told_settings(self) -> dict[str, Any]:
         """The settings as ``model.json`` has them: as they were read, so that the same model keeps its name."""
-        if self.published is not None and self.published.settings == self.settings:
-            return self.published.told
+        if self.published is not None and self.published[0] == self.settings:
+            return self.published[1]
         return self.settings.to_dict()
 
     @property
@@ -271,7 +255,7 @@ def read_bundle(folder: Path | str) -> Bundle:
             sha256=description["weights_sha256"],
             provenance=description["provenance"],
             card=description["card"],
-            published=Published(settings, description["settings"]),
+            published=(settings, description["settings"]),
         )
         bundle.schedule  # noqa: B018 - refuses variances that are none
     with _told(folder / WEIGHTS_FILE, "copy the whole model folder again"):

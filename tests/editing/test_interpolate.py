@@ -33,6 +33,15 @@ def test_shapes_that_do_not_overlap_move_along() -> None:
     assert filled[4].sum() > 0.8 * disc(4).sum()
 
 
+def test_shapes_at_the_edge_of_the_image_move_as_others_do() -> None:
+    mask = np.zeros((9, 10, 60), bool)
+    mask[0, 1:9, :10] = mask[8, 1:9, 40:50] = True
+    inside = np.pad(mask, ((0, 0), (0, 0), (60, 60)))
+    filled = interpolate(mask, 0, 8, (3, 1, 1))
+    np.testing.assert_array_equal(filled, interpolate(inside, 0, 8, (3, 1, 1))[:, :, 60:-60])
+    assert filled.sum(axis=(1, 2)).tolist() == [80] * 9
+
+
 def test_the_old_middle_is_replaced_and_other_lesions_stay() -> None:
     mask = stack(disc(4), disc(4))
     mask[2] = disc(12)

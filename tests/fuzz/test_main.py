@@ -45,6 +45,27 @@ def test_a_crash_is_told_with_its_input(tmp_path: Path) -> None:
     assert table([outcome])[-1].endswith("|       1 |")
 
 
+@pytest.mark.parametrize("crashes", [True, False])
+def test_what_crashes_is_kept_and_nothing_else(
+    crashes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fuzz_one(name: str, place: Path, **_settings: int) -> Outcome:
+        found = place / "found"
+        found.mkdir(parents=True)
+        if crashes:
+            (found / "crash-1").touch()
+        return read_output(name, CRASHED if crashes else PRINTED, int(crashes), found)
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr("fuzz.__main__.fuzz", fuzz_one)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert main(["nifti"]) == int(crashes)
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.name for path in kept] == (["crash-1"] if crashes else [])
+    printed = capsys.readouterr().err
+    assert all(str(path) in printed for path in kept)
+
+
 def test_a_fuzzer_that_stops_before_it_is_done_is_a_crash(tmp_path: Path) -> None:
     assert read_output("session", PRINTED.partition("Done")[0], 0, tmp_path).crash is not None
     assert read_output("session", PRINTED, 1, tmp_path).crash is not None

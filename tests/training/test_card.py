@@ -71,6 +71,7 @@ def test_synthetic_patients_are_owned_up_to(bundle: Bundle) -> None:
     assert "3000 iterations on 80 synthetic patients, who fill 25 % of each later batch" in page
     assert "epochs, after and beside synthetic patients\n" in page
     assert "epochs, after synthetic patients\n" in model_card(replace(bundle, provenance=alone))
+    assert "3000 iterations on 80 synthetic patients\n" in model_card(replace(bundle, provenance=alone))
     apart = {key: value for key, value in pretraining.items() if key != "autoencoders"}  # cards of earlier versions
     earlier = model_card(replace(bundle, provenance=provenance | {"recipe": recipe | {"pretraining": apart}}))
     assert "epochs\n- denoiser" in earlier
