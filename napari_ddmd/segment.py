@@ -90,7 +90,7 @@ def segment(
     Yields
     ------
     SliceResult
-        One for every slice that was asked for, in order; a slice that is named twice comes once.
+        One for every slice that was asked for, in order.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def segment(
         cancel=cancel,
         in_background=in_background,
     )
-    wanted = brain_slices(case) if slices is None else list(dict.fromkeys(int(index) for index in slices))
+    wanted = brain_slices(case) if slices is None else [int(index) for index in slices]
     run.check(wanted, batch_size)
     return _stream(run, wanted, Footing.on(chosen, len(wanted), batch_size), device == "auto", progress, remark)
 
@@ -127,7 +127,7 @@ def _stream(
     """Prepare the case, then sample batch after batch, several at once on a CPU."""
     brain = run.case.brain
     full = {index for index in slices if brain[index].any()}
-    run.total = len(full) * run.samples * run.steps
+    run.total = sum(index in full for index in slices) * run.samples * run.steps
     run.started = time.perf_counter()
     try:
         run.read_images()
@@ -148,7 +148,7 @@ def _stream(
                             remark(footing.remark(first))
                         told = footing
                         place += len(chunk)
-                        done += len(results) * run.samples * run.steps
+                        done += sum(index in full for index in chunk) * run.samples * run.steps
                         for index in chunk:
                             yield results[index] if index in full else run.empty(index)
             except (RuntimeError, MemoryError) as error:

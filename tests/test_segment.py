@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event, Semaphore, current_thread
 from threading import enumerate as enumerate_threads
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,11 +94,16 @@ def test_more_samples_keep_the_first_ones(
     assert not np.array_equal(more.samples[3], more.samples[4])
 
 
-def test_a_slice_that_is_named_twice_comes_and_counts_once(small_case: Case, tiny_bundle: Bundle) -> None:
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_slice_that_is_named_twice_comes_and_counts_twice(
+    small_case: Case, tiny_bundle: Bundle, batch_size: int
+) -> None:
     seen: list[Progress] = []
-    results = segment(small_case, tiny_bundle, slices=[4, 3, 4], samples=2, steps=1, progress=seen.append)
-    assert [result.index for result in results] == [4, 3]
-    assert seen[-1].done == seen[-1].total == 4
+    asked: Any = {"slices": [4, 3, 4, 0], "samples": 2, "steps": 1, "batch_size": batch_size}
+    results = segment(small_case, tiny_bundle, **asked, progress=seen.append)
+    assert [result.index for result in results] == [4, 3, 4, 0]
+    assert all(progress.done <= progress.total for progress in seen)
+    assert seen[-1].done == seen[-1].total
 
 
 def test_a_case_without_a_modality_has_no_maps(small_case: Case, tiny_bundle: Bundle) -> None:
