@@ -56,7 +56,8 @@ def main() -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    open_case(arguments.case)  # what is wrong with it is told once, and not by each process
+    if arguments.case is not None:
+        open_case(arguments.case)  # what is wrong with it is told once, and not by each process
     rows: list[Row] = []
     first: Masks = {}
     for name, environment in SETTINGS.items():

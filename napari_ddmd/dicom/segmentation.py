@@ -37,8 +37,6 @@ _EXPECTED: Final = (
     "StudyTime",
 )
 _SEXES: Final = ("M", "F", "O")
-
-
 _ELSE: Final = "save the mask as NIfTI instead"
 
 Made = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
@@ -162,7 +160,7 @@ def _read(file: Path) -> Dataset:
 
 
 def _is_valid(dataset: Dataset, name: str) -> bool:
-    """Tell whether a value of a header is what the standard allows; others are copied by no library."""
+    """Tell whether a header has a value that the standard allows; highdicom copies no other."""
     from pydicom.valuerep import DA, TM
 
     value = dataset[name].value

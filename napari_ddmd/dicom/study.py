@@ -167,7 +167,7 @@ def find_study(folder: str | os.PathLike[str]) -> Study:
         If there is no such folder, no series in it, or the libraries are not installed.
     """
     place = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps its name
-    if not _is_folder(place):
+    if not os.path.isdir(place):  # noqa: PTH112 - False, too, of a name that is too long for the system
         raise DicomError(f"{place}: no such folder; choose the folder of a DICOM study")
     headers = read_headers(place)
     series = group_slices(headers.slices)
@@ -175,13 +175,6 @@ def find_study(folder: str | os.PathLike[str]) -> Study:
         unreadable = f" ({headers.unreadable[0].name} cannot be read)" if headers.unreadable else ""
         raise DicomError(f"{place}: holds no DICOM images{unreadable}; choose the folder of a DICOM study")
     return Study(place, series, headers.unreadable)
-
-
-def _is_folder(place: Path) -> bool:
-    try:
-        return place.is_dir()
-    except OSError:  # a name that is too long for the system
-        return False
 
 
 def is_too_much(lengths: Sequence[float] | NDArray[np.float64]) -> bool:
