@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import torch
-from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_ddmd.case import MODALITIES
-from napari_ddmd.model.residual import make_lean
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import ModelSettings
 
@@ -62,6 +60,11 @@ class PatchedUNet(nn.Module):
         if settings.frame.size % factor:
             raise ValueError(f"frame size {settings.frame.size} is not a multiple of {factor}")
         attention = [level in denoiser.attention_levels for level in range(len(denoiser.channels))]
+        with torch.device("cpu"):  # what is imported is made for good, networks perhaps for their shapes alone
+            # Two seconds, which who asks a model for its name only, or a command for its options, need not wait.
+            from diffusers import UNet2DModel
+
+            from napari_ddmd.model.residual import make_lean
         self.unet = UNet2DModel(
             sample_size=settings.frame.size // self.patch,
             in_channels=inputs * self.patch**2,
