@@ -12,7 +12,8 @@ DEMO ?= demo
 FUZZ_SECONDS ?= 45
 NAPARI_DDMD_DATA ?= ../shared/data
 PYTHON ?=
-override NAPARI_DDMD_DATA := $(shell cd "$(NAPARI_DDMD_DATA)" 2>/dev/null && pwd || echo "$(NAPARI_DDMD_DATA)")
+_FOLDER = CDPATH= cd -- "$(NAPARI_DDMD_DATA)" 2>/dev/null && pwd || echo "$(NAPARI_DDMD_DATA)"
+override NAPARI_DDMD_DATA := $(if $(NAPARI_DDMD_DATA),$(shell $(_FOLDER)))
 export NAPARI_DDMD_DATA PYTHON
 BIN = $(VENV)/bin
 

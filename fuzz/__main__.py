@@ -77,7 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.targets or TARGETS,
             )
     finally:
-        if options.keep is None and not any(outcome.crash for outcome in outcomes):
+        crashes = sorted(place.glob("*/found/*"))
+        if crashes:
+            print(f"fuzz: inputs that crashed are in {place}", file=sys.stderr)
+        elif options.keep is None:
             shutil.rmtree(place, ignore_errors=True)
     print("\n".join(table(outcomes)))
     for outcome in outcomes:

@@ -215,7 +215,7 @@ def _models(options: argparse.Namespace) -> int:
 def _sample_case(options: argparse.Namespace) -> int:
     from napari_ddmd.synthetic import refuse_place, write_case
 
-    refuse_place(options.folder)
-    tell_what_was_left(options.folder.absolute().parent)
-    print(write_case(options.folder, seed=options.seed))
+    target = refuse_place(options.folder)
+    tell_what_was_left(target.parent)
+    print(write_case(target, seed=options.seed))
     return DONE

@@ -53,8 +53,9 @@ def _series(text: str) -> tuple[str, int]:
 
 def _import(options: argparse.Namespace) -> int:
     from napari_ddmd.dicom import DicomError, find_study, propose
-    from napari_ddmd.dicom.convert import choose_by_number, listing, refuse_folder, write_nifti_case
-    from napari_ddmd.whole_files import refuse_unwritable, sweep
+    from napari_ddmd.dicom.convert import choose_by_number, listing, write_nifti_case
+    from napari_ddmd.new_folder import free_folder, refuse_new_folder
+    from napari_ddmd.whole_files import sweep
 
     if options.folder is None and not options.list:
         raise DicomError("give the folder DIR of the case to be written, or --list to see the series")
@@ -65,8 +66,8 @@ def _import(options: argparse.Namespace) -> int:
         for line in (*listing(proposal), *(f"    -  cannot be read: {file}" for file in proposal.study.unreadable)):
             print(printable(line))
         return 0
-    target = refuse_folder(options.folder)
-    refuse_unwritable(target, [f"{target.name}_t1ce.nii.gz"], is_replaced=True)
+    target = free_folder(options.folder)
+    refuse_new_folder(target, [f"{target.name}_t1ce.nii.gz"])
     left = sweep(target.parent)
     if left:
         _tell(left)
@@ -82,7 +83,7 @@ def _import(options: argparse.Namespace) -> int:
     # What both say, as of a skull, is said once.
     for remark in dict.fromkeys((*case.warnings, *map(str, case.findings))):
         _tell(f"warning: {remark}")
-    print(write_nifti_case(options.folder, case))
+    print(write_nifti_case(target, case))
     return 0
 
 

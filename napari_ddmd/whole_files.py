@@ -94,24 +94,29 @@ def settle_names(folder: Path) -> None:
             os.close(handle)
 
 
-def refuse_unwritable(folder: Path, names: Iterable[str], *, is_replaced: bool = False) -> None:
+def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
     """See to it that files of these names can be written into a folder that may not be there yet, and leave nothing.
-
-    Parameters
-    ----------
-    folder, names
-        Where, and what.
-    is_replaced
-        Whether the folder is written beside its place, and then moved there as a whole.
 
     Raises
     ------
     ExportError
         If they cannot: said before the work whose results they would hold.
     """
+    with one_line_errors(folder):
+        try_to_write(folder, names)
+
+
+def try_to_write(folder: Path, names: Iterable[str]) -> None:
+    """Write an empty file into a folder that may not be there yet, under the longest of some names; leave nothing.
+
+    Raises
+    ------
+    OSError
+        If that cannot be.
+    """
     target = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps its name
-    with one_line_errors(folder), workplace(nearest_folder(target.parent if is_replaced else target)) as place:
-        if any(above.exists() and not above.is_dir() for above in target.parents):
+    with workplace(nearest_folder(target)) as place:
+        if any(above.exists() and not above.is_dir() for above in (target, *target.parents)):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         inside = place / (target.name or "root")
         inside.mkdir()

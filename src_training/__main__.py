@@ -24,7 +24,7 @@ from napari_ddmd.launcher import LauncherError
 from napari_ddmd.model.bundle import BundleError
 from napari_ddmd.one_line import one_line, print_any_name
 from napari_ddmd.segment import InferenceError
-from napari_ddmd.whole_files import sweep
+from napari_ddmd.whole_files import ExportError, sweep
 from src_training.cases import FaultyCasesError
 from src_training.checks import check_recipe
 from src_training.distributed import is_main
@@ -98,7 +98,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             for name in STAGES if stage == "all" else (stage,):
                 _stage(name)(run)
         write_out()
-    except (RecipeError, CaseError, BundleError, DeviceError, InferenceError, LauncherError) as error:
+    except (RecipeError, CaseError, BundleError, DeviceError, ExportError, InferenceError, LauncherError) as error:
         lines: Sequence[object] = (error,)
         if isinstance(error, FaultyCasesError):
             lines = error.lines if is_main() else ()  # all processes have found the same

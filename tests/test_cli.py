@@ -429,15 +429,18 @@ def test_sample_case_is_asked_for_with_its_seed(
     assert seeds == [4, 0]
 
 
-def test_sample_case_takes_the_empty_folder_that_one_is_in(
-    tmp_path: Path, write_small_case: CaseWriter, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("place", [".", "closed/..", "link"])
+def test_sample_case_does_not_take_away_the_folder_that_one_is_in(
+    place: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written: list[Path] = []
-    monkeypatch.setattr("napari_ddmd.synthetic.write_case", lambda folder, seed: written.append(folder))
-    monkeypatch.chdir(tmp_path)
-    assert main(["sample-case", "."]) == 0
-    assert written == [Path()]
-    assert capsys.readouterr().err == ""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    if place == "link":
+        place = str(tmp_path / "link")
+        Path(place).symlink_to(tmp_path / "here")
+    monkeypatch.setattr("napari_ddmd.synthetic.write_case", None)
+    assert main(["sample-case", place]) == 2
+    assert "is the folder that this command runs in; choose one in it" in one_line(capsys.readouterr().err)
 
 
 def test_sample_case_is_written_beside_its_folder_and_wants_to_write_there(

@@ -279,6 +279,26 @@ def test_the_first_slice_does_not_wait_for_a_batch(
 
 
 @pytest.mark.usefixtures("one_worker")
+def test_a_slice_that_is_named_twice_counts_twice_when_memory_was_short(
+    small_case: Case, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = CaseSampler.results
+
+    def once_too_small(self: CaseSampler, indices: list[int]) -> dict[int, SliceResult]:
+        if len(indices) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return compute(self, indices)
+
+    monkeypatch.setattr(CaseSampler, "results", once_too_small)
+    seen: list[Progress] = []
+    asked: Any = {"slices": [4, 4, 4, 4, 3], "samples": 2, "steps": 1, "batch_size": 4}
+    results = segment(small_case, tiny_bundle, **asked, progress=seen.append)
+    assert [result.index for result in results] == [4, 4, 4, 4, 3]
+    assert all(progress.done <= progress.total for progress in seen)
+    assert (seen[-1].done, seen[-1].total) == (10, 10)
+
+
+@pytest.mark.usefixtures("one_worker")
 def test_batches_are_halved_until_they_fit(
     small_case: Case, tiny_bundle: Bundle, reference: dict[int, SliceResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.whole_files import ExportError
 
 Write = Callable[[Path, int], object]
 """Writes version 0 or 1 of its files into a folder."""
@@ -312,7 +313,7 @@ def synthetic_case() -> Write:
 
     def write(folder: Path, version: int) -> object:
         # One that is there already is refused.
-        with mock.patch.object(module, "make_case", return_value=made), suppress(FileExistsError):
+        with mock.patch.object(module, "make_case", return_value=made), suppress(ExportError):
             return module.write_case(folder / f"Synthetic_{version:03d}", version, "Synthetic_000")
 
     return write

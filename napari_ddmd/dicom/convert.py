@@ -13,7 +13,7 @@ from napari_ddmd.dicom.proposal import Proposal, accepted
 from napari_ddmd.dicom.study import Series
 from napari_ddmd.export import save_volume
 from napari_ddmd.missing import missing_modalities
-from napari_ddmd.whole_files import one_line_errors, put_in_place, workplace
+from napari_ddmd.new_folder import new_folder
 
 
 def choose_by_number(
@@ -67,43 +67,15 @@ def write_nifti_case(folder: str | Path, case: Case) -> Path:
 
     Raises
     ------
-    DicomError
-        If the folder holds anything.
     ExportError
-        If the files cannot be written.
+        If the folder holds anything, or the files cannot be written.
     """
-    target = refuse_folder(folder)
-    with one_line_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with workplace(target.parent) as place:
-            fresh = place / target.name
-            fresh.mkdir()
-            missing = missing_modalities(case)
-            for modality, image in zip(MODALITIES, case.images, strict=True):
-                if modality in missing:
-                    continue
-                save_volume(fresh / f"{target.name}_{modality}.nii.gz", image, case, dtype=_dtype(image))
-            if target.exists():
-                target.rmdir()  # Windows does not rename onto a folder, not even an empty one
-            put_in_place(fresh, target)
-    return target
-
-
-def refuse_folder(folder: str | Path) -> Path:
-    """Return a folder's absolute path where a case may be written there.
-
-    Raises
-    ------
-    DicomError
-        If it holds anything.
-    ExportError
-        If it is not even a path that there can be.
-    """
-    target = Path(folder).absolute()
-    with one_line_errors(target):
-        is_taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
-    if is_taken:
-        raise DicomError(f"{target}: there already and not an empty folder; choose another")
+    with new_folder(folder) as (place, target):
+        missing = missing_modalities(case)
+        for modality, image in zip(MODALITIES, case.images, strict=True):
+            if modality in missing:
+                continue
+            save_volume(place / f"{target.name}_{modality}.nii.gz", image, case, dtype=_dtype(image))
     return target
 
 

@@ -225,8 +225,9 @@ def _slices(file: Path, dataset: Dataset) -> Iterator[SliceHeader]:
     if not frames:
         is_placed = bool(dataset.get("ImagePositionPatient"))
         if int(dataset.get("NumberOfFrames") or 1) > 1:
-            is_screen_shot = "Secondary Capture" in getattr(dataset.get("SOPClassUID"), "name", "")
-            if not is_screen_shot and (is_placed or dataset.get("Modality") in ("MR", "", None)):
+            kind = getattr(dataset.get("SOPClassUID"), "name", "")
+            is_other = any(word in kind for word in ("Secondary Capture", "RT Dose"))  # screen shots, treatment plans
+            if not is_other and (is_placed or dataset.get("Modality") in ("MR", "", None)):
                 raise ValueError(f"{file}: holds several images, and does not say where each lies")
         elif is_placed:
             yield _slice(file, None, dataset, [dataset])

@@ -141,6 +141,7 @@ def _sources(series: Series, frames: NDArray[np.bool_]) -> tuple[list[Dataset], 
 
 def _read(file: Path) -> Dataset:
     from pydicom import dcmread
+    from pydicom.charset import STAND_ALONE_ENCODINGS
     from pydicom.errors import InvalidDicomError
 
     try:
@@ -151,7 +152,9 @@ def _read(file: Path) -> Dataset:
         if name not in dataset or not _is_valid(dataset, name):
             setattr(dataset, name, None)
     encodings = dataset.get("SpecificCharacterSet")
-    if isinstance(encodings, MutableSequence) and len(encodings) > 1:
+    if isinstance(encodings, MutableSequence) and encodings[0] in STAND_ALONE_ENCODINGS:
+        dataset.SpecificCharacterSet = encodings[0]  # pydicom heeds no other beside it
+    elif isinstance(encodings, MutableSequence) and len(encodings) > 1:
         # An empty first one stands for the plain letters; those that go together are named otherwise than single ones.
         dataset.SpecificCharacterSet = [(one or "ISO_IR 6").replace("ISO_IR", "ISO 2022 IR") for one in encodings]
     elif not encodings and "SpecificCharacterSet" in dataset:

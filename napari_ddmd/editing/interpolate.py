@@ -47,15 +47,26 @@ def interpolate(mask: Mask, low: int, high: int, spacing: Sequence[float]) -> Ma
     shift = np.zeros(2)
     if not (first & last).any():
         shift = np.subtract(ndimage.center_of_mass(last), ndimage.center_of_mass(first))
-    # A field that is moved needs what lies beyond the image.
-    margins = [(int(reach), int(reach)) for reach in np.ceil(np.abs(shift))]
-    inside = tuple(slice(margin, margin + length) for (margin, _), length in zip(margins, first.shape, strict=True))
-    start, end = (_signed_distance(np.pad(shape, margins), spacing[1:]) for shape in (first, last))
+    window, margins = _window(first | last, shift)
+    inside = tuple(slice(before, -after or None) for before, after in margins)
+    start, end = (_signed_distance(np.pad(shape[window], margins), spacing[1:]) for shape in (first, last))
     for index in range(low + 1, high):
         share = (index - low) / (high - low)
         blend = (1 - share) * _moved(start, share * shift) + share * _moved(end, (share - 1) * shift)
-        filled[index] = (blend[inside] > 0) | np.isin(own[index - low], others)
+        filled[index] = np.isin(own[index - low], others)
+        filled[index][window] |= blend[inside] > 0
     return filled
+
+
+def _window(shapes: Mask, shift: NDArray[np.float64]) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:
+    """Return what of the image is needed where shapes move by some pixels, and how much beyond the image."""
+    window, margins = [], []
+    for axis, (reach, length) in enumerate(zip(np.ceil(np.abs(shift)).astype(int), shapes.shape, strict=True)):
+        taken = np.flatnonzero(shapes.any(axis=1 - axis))
+        first, last = int(taken[0] - reach) - 2, int(taken[-1] + reach) + 3
+        window.append(slice(max(first, 0), min(last, length)))
+        margins.append((max(-first, 0), max(last - length, 0)) if shift.any() else (0, 0))
+    return tuple(window), margins
 
 
 def _signed_distance(shape: Mask, spacing: Sequence[float]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ Prediction = Literal["epsilon", "x0", "v"]
 
 # The number of steps for which the usual end points of the linear schedule were chosen.
 _REFERENCE_TIMESTEPS = 1000
-# ᾱ_T below which 1 − ᾱ rounds to 1; that of the usual schedule is 4e-5.
+# ᾱ_T below about which 1 − ᾱ rounds to 1; that of the usual schedule is 4e-5.
 _LEAST_SIGNAL = torch.finfo(torch.float64).eps
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_ddmd.new_folder import free_folder, new_folder, refuse_new_folder
 from napari_ddmd.synthetic.acquisition import acquire
 from napari_ddmd.synthetic.anatomy import Template, load_template, sample_anatomy
 from napari_ddmd.synthetic.contrasts import render
@@ -20,7 +21,6 @@ from napari_ddmd.synthetic.label_maps import load_label_map
 from napari_ddmd.synthetic.tumour import grow, settle
 from napari_ddmd.synthetic.variety import TYPICAL, draw_variety
 from napari_ddmd.synthetic.vessels import draw_vessels
-from napari_ddmd.whole_files import put_in_place, refuse_unwritable, workplace
 
 BRATS_SHAPE = (240, 240, 155)
 _COARSE_SHAPE = (120, 120, 78)
@@ -128,15 +128,20 @@ def _box(brain: Mask, coarse: Grid, grid: Grid) -> tuple[slice, slice, slice]:
     return i, j, k
 
 
-def refuse_place(folder: str | os.PathLike[str]) -> None:
+def refuse_place(folder: str | os.PathLike[str]) -> Path:
     """See to it that a case can be written there, before it is made, and leave nothing.
+
+    Returns
+    -------
+    Path
+        The folder's absolute path, links followed.
 
     Raises
     ------
     ExportError
         If it cannot.
     """
-    refuse_unwritable(Path(folder), ["Synthetic_000_t1ce.nii.gz"], is_replaced=True)
+    return refuse_new_folder(folder, ["Synthetic_000_t1ce.nii.gz"])
 
 
 def write_case(
@@ -160,26 +165,19 @@ def write_case(
 
     Raises
     ------
-    FileExistsError
-        If `folder` exists and holds anything.
+    ExportError
+        If `folder` holds anything, or cannot be written.
     CaseError
         If the label map cannot be used.
     """
-    folder = Path(folder).absolute()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder}: there already and not an empty folder; choose another")
+    free_folder(folder)
     case = make_case(seed, wide=wide, template=None if anatomy is None else load_label_map(anatomy))
     name = f"Synthetic_{seed:03d}" if name is None else name
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with workplace(folder.parent) as place:
-        fresh = place / folder.name
-        fresh.mkdir()
+    with new_folder(folder) as (place, target):
         for kind, volume in {**case.images, "seg": case.mask}.items():
             image = nib.nifti1.Nifti1Image(volume, case.affine)
             image.header.set_xyzt_units("mm")
             image.set_qform(case.affine, 1)
             image.set_sform(case.affine, 1)
-            nib.save(image, fresh / f"{name}_{kind}.nii.gz")
-        if folder.exists():
-            folder.rmdir()  # Windows does not rename onto a folder, not even an empty one
-        return put_in_place(fresh, folder)
+            nib.save(image, place / f"{name}_{kind}.nii.gz")
+    return target

@@ -27,6 +27,7 @@ def sample_case() -> Case:
     """Return the synthetic case of the sample menu; making it takes some seconds, the first time only."""
     from napari_ddmd.case import CaseError, load_case
     from napari_ddmd.synthetic import write_case
+    from napari_ddmd.whole_files import ExportError
 
     folder = cache_folder()
     try:
@@ -34,7 +35,7 @@ def sample_case() -> Case:
             folder.parent.mkdir(parents=True, exist_ok=True)
             write_case(folder, seed=0, name=SAMPLE_NAME)
         return load_case(folder)
-    except (OSError, CaseError):
+    except (OSError, ExportError, CaseError):
         # No cache (a read-only home, a full disk): the case can do without files.
         return _case_without_files()
 

@@ -10,6 +10,7 @@ from napari_ddmd.case import MODALITIES, load_case
 from napari_ddmd.dicom import DicomError, accepted, find_study, propose
 from napari_ddmd.dicom.convert import choose_by_number, listing, write_nifti_case
 from napari_ddmd.dicom.load import load_study
+from napari_ddmd.whole_files import ExportError
 from tests.dicom.studies import PATIENT, StudyWriter, flat
 
 
@@ -37,7 +38,7 @@ def test_a_case_is_written_and_read_again(study: StudyWriter, tmp_path: Path) ->
 def test_a_folder_in_use_is_left_alone(study: StudyWriter, tmp_path: Path) -> None:
     case = load_study(accepted(propose(find_study(study.folder))))
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(DicomError, match="not an empty folder"):
+    with pytest.raises(ExportError, match="not an empty folder"):
         write_nifti_case(tmp_path, case)
     (tmp_path / "empty").mkdir()
     assert len(list(write_nifti_case(tmp_path / "empty", case).iterdir())) == 4

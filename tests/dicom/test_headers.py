@@ -12,6 +12,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     EnhancedSRStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    RTDoseStorage,
 )
 
 from napari_ddmd.dicom.headers import read_headers
@@ -134,6 +135,7 @@ def test_images_of_which_no_place_is_told_are_named_as_unreadable(writer: StudyW
     [
         ({"Modality": "OT", "ImagePositionPatient": None}, True),
         ({"SOPClassUID": MultiFrameGrayscaleWordSecondaryCaptureImageStorage}, True),
+        ({"SOPClassUID": RTDoseStorage, "Modality": "RTDOSE"}, True),
         ({"Modality": "OT"}, False),
         ({"Modality": None, "ImagePositionPatient": None}, False),
     ],

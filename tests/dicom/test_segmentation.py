@@ -199,7 +199,7 @@ UNUSUAL = {
     "a word": {"PatientSex": "Female"},
     "no set": {"SpecificCharacterSet": ""},
     "two sets": {"SpecificCharacterSet": ["ISO_IR 100", "ISO 2022 IR 87"]},
-    "a long name": {"AccessionNumber": "4" * 30},
+    "UTF-8 and another": {"SpecificCharacterSet": ["ISO_IR 192", "ISO_IR 100"], "PatientName": "Müller^Jörg"},
     "Japanese": {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"},
 }
 

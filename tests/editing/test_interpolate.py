@@ -42,6 +42,14 @@ def test_shapes_at_the_edge_of_the_image_move_as_others_do() -> None:
     assert filled.sum(axis=(1, 2)).tolist() == [80] * 9
 
 
+def test_how_large_the_image_is_makes_no_difference() -> None:
+    mask = stack(disc(4, 8), disc(6, 33))
+    larger = np.pad(mask, ((0, 0), (90, 70), (80, 60)))
+    filled = interpolate(larger, 1, 7, (3, 0.9, 1.1))
+    np.testing.assert_array_equal(filled[:, 90:-70, 80:-60], interpolate(mask, 1, 7, (3, 0.9, 1.1)))
+    assert filled.sum() == filled[:, 90:-70, 80:-60].sum()
+
+
 def test_the_old_middle_is_replaced_and_other_lesions_stay() -> None:
     mask = stack(disc(4), disc(4))
     mask[2] = disc(12)

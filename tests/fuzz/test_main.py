@@ -46,12 +46,14 @@ def test_a_crash_is_told_with_its_input(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("crashes", [True, False])
-def test_what_crashes_is_kept_and_nothing_else(
+def test_what_crashes_is_kept_with_the_corpus_that_led_to_it(
     crashes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fuzz_one(name: str, place: Path, **_settings: int) -> Outcome:
         found = place / "found"
         found.mkdir(parents=True)
+        (place / "corpus").mkdir()
+        (place / "corpus" / "seed-0").touch()
         if crashes:
             (found / "crash-1").touch()
         return read_output(name, CRASHED if crashes else PRINTED, int(crashes), found)
@@ -60,10 +62,29 @@ def test_what_crashes_is_kept_and_nothing_else(
     monkeypatch.setattr("fuzz.__main__.fuzz", fuzz_one)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert main(["nifti"]) == int(crashes)
-    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert [path.name for path in kept] == (["crash-1"] if crashes else [])
+    kept = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    assert [path.name for path in kept] == (["seed-0", "crash-1"] if crashes else [])
     printed = capsys.readouterr().err
-    assert all(str(path) in printed for path in kept)
+    assert all(str(path) in printed for path in kept if path.name == "crash-1")
+
+
+def test_what_crashed_is_kept_whatever_ends_the_fuzzing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fuzz_one(name: str, place: Path, **_settings: int) -> Outcome:
+        (place / "found").mkdir(parents=True)
+        if name == "session":
+            (place / "found" / "crash-1").touch()
+            return read_output(name, CRASHED, 1, place / "found")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr("fuzz.__main__.fuzz", fuzz_one)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        main(["nifti", "session"])
+    assert [path.name for path in tmp_path.rglob("crash-*")] == ["crash-1"]
+    assert str(tmp_path) in capsys.readouterr().err
 
 
 def test_a_fuzzer_that_stops_before_it_is_done_is_a_crash(tmp_path: Path) -> None:

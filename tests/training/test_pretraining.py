@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -352,6 +353,20 @@ def test_a_process_that_dies_is_named_in_one_line(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(processes, "ProcessPoolExecutor", Dying)
     with pytest.raises(RecipeError, match=r"^[^\n]*want of memory; call again with fewer --workers$"):
         make_patients(tmp_path, 2, seed=0, workers=2)
+
+
+def test_a_full_disk_is_one_line_while_patients_are_made(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    words = tiny_words(cohort, tmp_path / "run", "--slices.min-brain-mm2", "1000", *FAST, "--workers", "0")
+    monkeypatch.setattr(nibabel, "save", full)
+    assert main(["pretrain", *words]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(r"src_training: \S+Synthetic_001000: cannot be written \(No space left on device\); choose", said)
+    assert not list((tmp_path / "run" / "synthetic" / "patients").iterdir())
 
 
 def test_patients_are_the_same_from_several_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

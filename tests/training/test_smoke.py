@@ -16,7 +16,7 @@ from src_training.recipe import SYSTEMS
 
 @pytest.mark.torture
 def test_the_comparison_runs_end_to_end_on_synthetic_patients(tmp_path: Path) -> None:
-    """With patients of full size; `test_table` does all of it, and makes the patients, with small ones."""
+    """In a process of its own, with patients of full size; `test_table` compares all systems over small patients."""
     words = ("table", "--data", "patients", "--out", "run", "--preset", "smoke", "--device", "cpu")
     done = subprocess.run(
         [sys.executable, "-m", "src_training", *words],

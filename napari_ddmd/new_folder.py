@@ -1,0 +1,73 @@
+"""A folder that appears with all its files, or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_ddmd.whole_files import ExportError, one_line_errors, put_in_place, try_to_write, workplace
+
+
+def free_folder(folder: str | os.PathLike[str]) -> Path:
+    """Tell the absolute path, links followed, of a folder that is to be made; an empty one may be there.
+
+    Raises
+    ------
+    ExportError
+        If it holds anything, is the one that this process runs in, which would be gone, or is no path that there can
+        be.
+    """
+    target = Path(os.path.realpath(folder))
+    with one_line_errors(target):
+        if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
+            raise ExportError(f"{target}: there already and not an empty folder; choose another")
+        if target.exists() and target.samefile(os.curdir):
+            raise ExportError(f"{target}: is the folder that this command runs in; choose one in it")
+    return target
+
+
+def refuse_new_folder(folder: str | os.PathLike[str], names: Iterable[str]) -> Path:
+    """See to it that a folder with files of these names can be made, before the work; leave nothing.
+
+    Returns
+    -------
+    Path
+        What `free_folder` tells.
+
+    Raises
+    ------
+    ExportError
+        If it cannot.
+    """
+    target = free_folder(folder)
+    with one_line_errors(target):
+        try_to_write(target.parent, [target.name, *names])
+    return target
+
+
+@contextmanager
+def new_folder(folder: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
+    """Let a block write a folder's files beside its place, and move it there when the block has ended well.
+
+    Yields
+    ------
+    place, target : Path
+        Where the files are written, a folder of the same name, and what `free_folder` tells.
+
+    Raises
+    ------
+    ExportError
+        If the folder cannot be made, or the block cannot write.
+    """
+    target = free_folder(folder)
+    with one_line_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with workplace(target.parent) as place:
+            fresh = place / target.name
+            fresh.mkdir()
+            yield fresh, target
+            if target.exists():
+                target.rmdir()  # Windows does not rename onto a folder, not even an empty one
+            put_in_place(fresh, target)

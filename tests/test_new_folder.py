@@ -1,0 +1,84 @@
+"""A folder that appears with all its files, or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from napari_ddmd.new_folder import free_folder, new_folder, refuse_new_folder
+from napari_ddmd.whole_files import ExportError
+
+
+def write(folder: Path) -> Path:
+    with new_folder(folder) as (place, target):
+        (place / "one").write_text("1")
+        assert place.name == target.name
+    return target
+
+
+def content(folder: Path) -> dict[str, list[str]]:
+    return {entry.name: sorted(os.listdir(entry)) for entry in folder.iterdir() if entry.is_dir()}  # noqa: PTH208
+
+
+def test_it_is_there_with_its_files(tmp_path: Path) -> None:
+    assert write(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    (tmp_path / "empty").mkdir()
+    assert write(tmp_path / "empty") == tmp_path / "empty"
+    assert content(tmp_path) == {"a": ["b"], "empty": ["one"]}
+
+
+def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def fail() -> None:
+        with new_folder(tmp_path / "a") as (place, _):
+            (place / "one").write_text("1")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_system_says_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"a: cannot be written \(No such file"), new_folder(tmp_path / "a") as made:
+        (made[0] / "none" / "one").write_text("1")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_stays_and_what_it_points_at_is_made(is_there: bool, tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    link.symlink_to(real)
+    if is_there:
+        real.mkdir()
+    assert refuse_new_folder(link, ["one"]) == real
+    assert write(link) == real
+    assert link.is_symlink()
+    assert sorted(path.name for path in link.iterdir()) == ["one"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("link")
+    with pytest.raises(ExportError, match=r"link: [^\n]*; choose"):
+        free_folder(tmp_path / "link")
+
+
+def test_a_way_through_what_is_not_there_is_the_folder_that_it_means(tmp_path: Path) -> None:
+    assert write(tmp_path / "none" / ".." / "a") == tmp_path / "a"
+    assert content(tmp_path) == {"a": ["one"]}
+
+
+def test_the_folder_that_one_is_in_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ExportError, match="is the folder that this command runs in; choose one in it"):
+        write(Path())
+    assert write(Path("a")) == tmp_path / "a"
+
+
+def test_a_name_that_is_too_long_is_told_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="cannot be written"):
+        refuse_new_folder(tmp_path / "a", ["n" * 300])
+    assert list(tmp_path.iterdir()) == []
