@@ -21,6 +21,7 @@ from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.segment import Progress, SliceResult
 from napari_ddmd.viewer import autosave
 from napari_ddmd.viewer.case_layers import case_layers
+from napari_ddmd.viewer.collector import old_objects_spared
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.run_settings import Recipe
@@ -32,12 +33,12 @@ def imports_are_spared() -> Iterator[None]:
     """Leave out what is there already when garbage is collected.
 
     napari does so whenever a layer or a window goes, and it takes as long as there are objects: some 0.3 s for those
-    of the imports alone, a third of all the time that the tests of windows took.
+    of the imports alone, a third of all the time that the tests of windows took. By the plugin's own means, which then
+    need not ask whether somebody else spares them: to count what is spared takes as long as to look at it.
     """
     gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+    with old_objects_spared():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
