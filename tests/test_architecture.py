@@ -24,8 +24,8 @@ TOP = (
     *("predict_command", "command_faults", "cohort_table"),
 )
 # The rooms at the bottom, and all that they may know of this package. Every other room is the pipeline's.
-# Beside them lies what knows nothing but files.
-BOTTOM = {"case": {"case"}, "model": {"case", "model", "whole_files"}}
+# Beside them lies what knows nothing but files and the process.
+BOTTOM = {"case": {"case"}, "model": {"case", "model", "torch_guard", "whole_files"}}
 
 
 def modules(root: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import ModelSettings
+from napari_ddmd.torch_guard import keep_triton_out
 
 
 def condition(images: Tensor, inter: Tensor, intra: Tensor, settings: ModelSettings) -> Tensor:
@@ -60,6 +61,7 @@ class PatchedUNet(nn.Module):
         if settings.frame.size % factor:
             raise ValueError(f"frame size {settings.frame.size} is not a multiple of {factor}")
         attention = [level in denoiser.attention_levels for level in range(len(denoiser.channels))]
+        keep_triton_out()  # diffusers brings it
         with torch.device("cpu"):  # what is imported is made for good, networks perhaps for their shapes alone
             # Two seconds, which who asks a model for its name only, or a command for its options, need not wait.
             from diffusers import UNet2DModel

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, Case, CaseFiles
 from napari_ddmd.editing import Numbering
+from napari_ddmd.torch_guard import keep_triton_out
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.run_settings import Recipe
@@ -20,7 +21,6 @@ from napari_ddmd.viewer.session.case_files import embedded_case, load_stored_cas
 from napari_ddmd.viewer.session.dicom_origin import find_origin
 from napari_ddmd.viewer.session.stored import Session, StoredResults, StoredScores, mask_key
 from napari_ddmd.viewer.session.stored_window import StoredMask
-from napari_ddmd.viewer.torch_guard import keep_triton_out
 from napari_ddmd.volumes import Volumes
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from napari_ddmd.viewer.torch_guard import keep_triton_out
+from napari_ddmd.torch_guard import keep_triton_out
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.without_values import reason
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_ddmd.viewer.torch_guard import keep_triton_out
+from napari_ddmd.model import untrained_bundle
+from napari_ddmd.torch_guard import keep_triton_out
 
 WITH_LLVM = "7f00-7f01 r-xp 00000000 08:01 42 /usr/lib/x86_64-linux-gnu/libLLVM-15.so.1\n"
 WITHOUT = "7f00-7f01 r-xp 00000000 08:01 42 /usr/lib/x86_64-linux-gnu/libGL.so.1\n"
@@ -50,3 +51,11 @@ def test_a_triton_that_came_first_stays(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "triton", first)
     assert not keep_triton_out(maps)
     assert sys.modules["triton"] is first
+
+
+@pytest.mark.usefixtures("_no_triton")
+def test_whoever_builds_a_network_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("napari_ddmd.model.denoiser.keep_triton_out", lambda: asked.append("asked"))
+    untrained_bundle("mini")
+    assert asked

@@ -1,4 +1,4 @@
-"""Keep torch from crashing a process that draws with Mesa."""
+"""Keep torch, and what comes with it, from crashing a process that draws with Mesa."""
 
 from __future__ import annotations
 
