@@ -20,8 +20,9 @@ from napari_ddmd.model.bundle import Bundle, BundleError
 from napari_ddmd.model.library import DEFAULT_MODEL
 from napari_ddmd.segment import SAMPLERS, InferenceError
 from napari_ddmd.synthetic import make_case
+from napari_ddmd.whole_files import ExportError
 
-USER_ERRORS = (BundleError, CaseError, DeviceError, InferenceError, OSError)
+USER_ERRORS = (BundleError, CaseError, DeviceError, ExportError, InferenceError, OSError)
 """Errors whose one line tells the user all."""
 
 Row = Mapping[str, object]

@@ -25,6 +25,8 @@ SLOWEST_SECONDS, MOST_MEGABYTES = 10, 4096
 """Of one input; what takes longer or more is a crash."""
 _PULSE = re.compile(r"^#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+) corp: (\d+)", re.MULTILINE)
 _NO_REPORT = ("#", '"', "INFO:", "WARNING: Failed to find function", "\tNEW_FUNC")
+_CRASHES = ("crash-", "timeout-", "oom-", "leak-")
+"""What libFuzzer calls the inputs of; slow ones are none."""
 _DONE = re.compile(r"^Done (\d+) runs in ", re.MULTILINE)
 
 
@@ -77,9 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.targets or TARGETS,
             )
     finally:
-        crashes = sorted(place.glob("*/found/*"))
-        if crashes:
-            print(f"fuzz: inputs that crashed are in {place}", file=sys.stderr)
+        if any(outcome.crash for outcome in outcomes) or any(
+            file.name.startswith(_CRASHES) for file in place.glob("*/found/*")
+        ):
+            print(f"fuzz: what crashed is in {place}", file=sys.stderr)
         elif options.keep is None:
             shutil.rmtree(place, ignore_errors=True)
     print("\n".join(table(outcomes)))

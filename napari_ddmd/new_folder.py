@@ -43,7 +43,7 @@ def refuse_new_folder(folder: str | os.PathLike[str], names: Iterable[str]) -> P
     """
     target = free_folder(folder)
     with one_line_errors(target):
-        try_to_write(target.parent, [target.name, *names])
+        try_to_write(target.parent, target.name, names)
     return target
 
 

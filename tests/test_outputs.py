@@ -91,7 +91,7 @@ FAULTS = {
 }
 OURS = ("ExportError", "AutosaveError", "SessionError", "RecipeError")
 # The first says nothing; the others' callers word what the system says.
-PLAIN = ("history", "bundle", "card", "synthetic_case")
+PLAIN = ("history", "bundle", "card")
 QUICK = ("text", "autosave", "checkpoint", "report", "imported_case")
 NAMES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.torture) for name in WRITERS]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence
+from collections.abc import MutableSequence, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -141,7 +141,6 @@ def _sources(series: Series, frames: NDArray[np.bool_]) -> tuple[list[Dataset], 
 
 def _read(file: Path) -> Dataset:
     from pydicom import dcmread
-    from pydicom.charset import STAND_ALONE_ENCODINGS
     from pydicom.errors import InvalidDicomError
 
     try:
@@ -152,14 +151,27 @@ def _read(file: Path) -> Dataset:
         if name not in dataset or not _is_valid(dataset, name):
             setattr(dataset, name, None)
     encodings = dataset.get("SpecificCharacterSet")
-    if isinstance(encodings, MutableSequence) and encodings[0] in STAND_ALONE_ENCODINGS:
-        dataset.SpecificCharacterSet = encodings[0]  # pydicom heeds no other beside it
-    elif isinstance(encodings, MutableSequence) and len(encodings) > 1:
-        # An empty first one stands for the plain letters; those that go together are named otherwise than single ones.
-        dataset.SpecificCharacterSet = [(one or "ISO_IR 6").replace("ISO_IR", "ISO 2022 IR") for one in encodings]
-    elif not encodings and "SpecificCharacterSet" in dataset:
+    if isinstance(encodings, MutableSequence):
+        encodings = _that_go_together(encodings)
+        dataset.SpecificCharacterSet = encodings
+    if not encodings and "SpecificCharacterSet" in dataset:
         del dataset.SpecificCharacterSet
     return dataset
+
+
+def _that_go_together(encodings: Sequence[str]) -> list[str]:
+    """Name several character sets as the standard does, without those that pydicom does not heed beside others."""
+    from pydicom.charset import STAND_ALONE_ENCODINGS
+
+    if encodings[0] in STAND_ALONE_ENCODINGS:
+        return [encodings[0]]
+    # An empty first one stands for the plain letters; those that go together are named otherwise than single ones.
+    named = [one.replace("ISO_IR", "ISO 2022 IR") for one in encodings if one not in ("", *STAND_ALONE_ENCODINGS)]
+    if not encodings[0] and named:
+        named.insert(0, "ISO 2022 IR 6")
+    if named in ([], ["ISO 2022 IR 6"]):
+        return []  # the plain letters, which no set is named for
+    return [named[0].replace("ISO 2022 IR", "ISO_IR")] if len(named) == 1 else named
 
 
 def _is_valid(dataset: Dataset, name: str) -> bool:

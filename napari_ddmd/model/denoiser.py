@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -42,6 +45,19 @@ def image_channels(settings: ModelSettings) -> int:
     return settings.context.shown * len(MODALITIES)
 
 
+def _diffusers() -> tuple[Callable[..., Any], Callable[[nn.Module], None]]:
+    """Load what makes U-Nets when one is made: it takes two seconds, and a model's name or a list of options less."""
+    keep_triton_out()  # it brings triton
+    try:
+        with torch.device("cpu"):  # what is imported is made for good, networks perhaps for their shapes alone
+            from diffusers import UNet2DModel
+
+            from napari_ddmd.model.residual import make_lean
+    except (OSError, RuntimeError) as error:  # its words for what it cannot import: no model is to blame
+        raise ImportError(str(error)) from error
+    return UNet2DModel, make_lean
+
+
 class PatchedUNet(nn.Module):
     """Improved-DDPM U-Net behind a pixel-unshuffle stem: what `Denoiser` and its plain rival in training are made of.
 
@@ -61,13 +77,8 @@ class PatchedUNet(nn.Module):
         if settings.frame.size % factor:
             raise ValueError(f"frame size {settings.frame.size} is not a multiple of {factor}")
         attention = [level in denoiser.attention_levels for level in range(len(denoiser.channels))]
-        keep_triton_out()  # diffusers brings it
-        with torch.device("cpu"):  # what is imported is made for good, networks perhaps for their shapes alone
-            # Two seconds, which who asks a model for its name only, or a command for its options, need not wait.
-            from diffusers import UNet2DModel
-
-            from napari_ddmd.model.residual import make_lean
-        self.unet = UNet2DModel(
+        make_unet, make_lean = _diffusers()
+        self.unet = make_unet(
             sample_size=settings.frame.size // self.patch,
             in_channels=inputs * self.patch**2,
             out_channels=outputs * self.patch**2,

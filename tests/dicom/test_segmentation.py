@@ -199,6 +199,9 @@ UNUSUAL = {
     "a word": {"PatientSex": "Female"},
     "no set": {"SpecificCharacterSet": ""},
     "two sets": {"SpecificCharacterSet": ["ISO_IR 100", "ISO 2022 IR 87"]},
+    "another and UTF-8": {"SpecificCharacterSet": ["ISO_IR 100", "ISO_IR 192"], "PatientName": "Müller^Jörg"},
+    "plain and UTF-8": {"SpecificCharacterSet": ["", "ISO_IR 192"]},
+    "plain by name and UTF-8": {"SpecificCharacterSet": ["ISO 2022 IR 6", "ISO_IR 192"]},
     "UTF-8 and another": {"SpecificCharacterSet": ["ISO_IR 192", "ISO_IR 100"], "PatientName": "Müller^Jörg"},
     "Japanese": {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"},
 }

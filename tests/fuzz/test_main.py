@@ -68,6 +68,24 @@ def test_what_crashes_is_kept_with_the_corpus_that_led_to_it(
     assert all(str(path) in printed for path in kept if path.name == "crash-1")
 
 
+@pytest.mark.parametrize(("status", "is_kept"), [(1, True), (0, False)])
+def test_a_crash_without_an_input_is_kept_and_a_slow_input_is_none(
+    status: int, is_kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fuzz_one(name: str, place: Path, **_settings: int) -> Outcome:
+        found = place / "found"
+        found.mkdir(parents=True)
+        if not status:
+            (found / "slow-unit-1").touch()
+        return read_output(name, PRINTED, status, found)
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr("fuzz.__main__.fuzz", fuzz_one)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert main(["nifti"]) == status
+    assert any(tmp_path.iterdir()) is is_kept
+
+
 def test_what_crashed_is_kept_whatever_ends_the_fuzzing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,7 +100,7 @@ def test_what_crashed_is_kept_whatever_ends_the_fuzzing(
     monkeypatch.setattr("fuzz.__main__.fuzz", fuzz_one)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
-        main(["nifti", "session"])
+        main(["session", "nifti"])
     assert [path.name for path in tmp_path.rglob("crash-*")] == ["crash-1"]
     assert str(tmp_path) in capsys.readouterr().err
 

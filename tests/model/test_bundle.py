@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -165,3 +167,17 @@ def test_models_are_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pyt
     assert load_bundle("mine").name == load_bundle(folder).name == "mine"
     with pytest.raises(BundleError, match="no such model; name an installed one"):
         load_bundle("nobody")
+
+
+def test_a_library_that_cannot_be_loaded_is_not_blamed_on_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_bundle(tmp_path / "model", untrained_bundle("mini"))
+
+    class Broken(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise AttributeError(name) if name.startswith("_") else RuntimeError(f"Failed to import {name}")
+
+    monkeypatch.setitem(sys.modules, "diffusers", Broken("diffusers"))
+    with pytest.raises(ImportError, match="Failed to import UNet2DModel"):
+        read_bundle(tmp_path / "model")

@@ -13,6 +13,7 @@ from napari_ddmd.synthetic import SyntheticCase
 from napari_ddmd.viewer import sample_data
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.sample_data import SAMPLE_NAME, load_sample_data, sample_case
+from napari_ddmd.whole_files import ExportError
 
 
 @pytest.fixture
@@ -59,11 +60,12 @@ def test_the_menu_gets_the_layers_of_a_whole_case(cache: Path, made: list[str]) 
     assert tag.case.name == SAMPLE_NAME
 
 
+@pytest.mark.parametrize("fault", [PermissionError("read-only"), ExportError("read-only")])
 def test_a_home_that_cannot_be_written_to_is_no_obstacle(
-    cache: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+    fault: Exception, cache: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise PermissionError("read-only")
+        raise fault
 
     monkeypatch.setattr(synthetic, "write_case", refuse)
     case = sample_case()
