@@ -151,7 +151,7 @@ def _read(file: Path) -> Dataset:
         if name not in dataset or not _is_valid(dataset, name):
             setattr(dataset, name, None)
     encodings = dataset.get("SpecificCharacterSet")
-    if isinstance(encodings, MutableSequence):
+    if isinstance(encodings, MutableSequence) and encodings:
         encodings = _that_go_together(encodings)
         dataset.SpecificCharacterSet = encodings
     if not encodings and "SpecificCharacterSet" in dataset:
