@@ -11,7 +11,7 @@ from napari_ddmd.whole_files import ExportError, one_line_errors, put_in_place, 
 
 
 def free_folder(folder: str | os.PathLike[str]) -> Path:
-    """Tell the absolute path, links followed, of a folder that is to be made; an empty one may be there.
+    """Tell the absolute path of a folder that is to be made, its own if it is a link; an empty one may be there.
 
     Raises
     ------
@@ -19,7 +19,9 @@ def free_folder(folder: str | os.PathLike[str]) -> Path:
         If it holds anything, is the one that this process runs in, which would be gone, or is no path that there can
         be.
     """
-    target = Path(os.path.realpath(folder))
+    target = Path(os.path.abspath(folder))  # noqa: PTH100 - the way to it is taken as it is given
+    if target.is_symlink():
+        target = Path(os.path.realpath(target))
     with one_line_errors(target):
         if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
             raise ExportError(f"{target}: there already and not an empty folder; choose another")
