@@ -226,7 +226,7 @@ def _slices(file: Path, dataset: Dataset) -> Iterator[SliceHeader]:
         is_placed = bool(dataset.get("ImagePositionPatient"))
         if int(dataset.get("NumberOfFrames") or 1) > 1:
             kind = getattr(dataset.get("SOPClassUID"), "name", "")
-            is_other = any(word in kind for word in ("Secondary Capture", "RT Dose"))  # screen shots, treatment plans
+            is_other = any(word in kind for word in ("Secondary Capture", "RT Dose"))  # screen shots, doses
             if not is_other and (is_placed or dataset.get("Modality") in ("MR", "", None)):
                 raise ValueError(f"{file}: holds several images, and does not say where each lies")
         elif is_placed:
