@@ -20,9 +20,9 @@ def free_folder(folder: str | os.PathLike[str]) -> Path:
         be.
     """
     target = Path(os.path.abspath(folder))  # noqa: PTH100 - the way to it is taken as it is given
-    if target.is_symlink():
-        target = Path(os.path.realpath(target))
     with one_line_errors(target):
+        if target.is_symlink():
+            target = Path(os.path.realpath(target))
         if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
             raise ExportError(f"{target}: there already and not an empty folder; choose another")
         if target.exists() and target.samefile(os.curdir):
