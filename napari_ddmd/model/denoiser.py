@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from napari_ddmd.case import MODALITIES
 from napari_ddmd.model.schedule import NoiseSchedule
 from napari_ddmd.model.settings import ModelSettings
 from napari_ddmd.torch_guard import keep_triton_out
+
+_one_at_a_time: Final = Lock()
 
 
 def condition(images: Tensor, inter: Tensor, intra: Tensor, settings: ModelSettings) -> Tensor:
@@ -47,14 +50,17 @@ def image_channels(settings: ModelSettings) -> int:
 
 def _diffusers() -> tuple[Callable[..., Any], Callable[[nn.Module], None]]:
     """Load what makes U-Nets when one is made: it takes two seconds, and a model's name or a list of options less."""
-    keep_triton_out()  # it brings triton
-    try:
-        with torch.device("cpu"):  # what is imported is made for good, networks perhaps for their shapes alone
-            from diffusers import UNet2DModel
+    with _one_at_a_time:  # a thread that waits for this import in another one is given half of a package
+        keep_triton_out()  # it brings triton
+        try:
+            with torch.device("cpu"):  # what is imported is made for good, networks perhaps for their shapes alone
+                from diffusers import UNet2DModel
 
-            from napari_ddmd.model.residual import make_lean
-    except (OSError, RuntimeError) as error:  # its words for what it cannot import: no model is to blame
-        raise ImportError(str(error)) from error
+                from napari_ddmd.model.residual import make_lean
+        except ImportError:
+            raise
+        except Exception as error:  # whatever a broken installation says: no model is to blame
+            raise ImportError(str(error)) from error
     return UNet2DModel, make_lean
 
 

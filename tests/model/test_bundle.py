@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -169,15 +170,28 @@ def test_models_are_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pyt
         load_bundle("nobody")
 
 
+@pytest.mark.parametrize("kind", [RuntimeError, OSError, ValueError, ImportError])
 def test_a_library_that_cannot_be_loaded_is_not_blamed_on_the_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_bundle(tmp_path / "model", untrained_bundle("mini"))
 
     class Broken(ModuleType):
         def __getattr__(self, name: str) -> object:
-            raise AttributeError(name) if name.startswith("_") else RuntimeError(f"Failed to import {name}")
+            raise AttributeError(name) if name.startswith("_") else kind(f"Failed to import {name}")
 
     monkeypatch.setitem(sys.modules, "diffusers", Broken("diffusers"))
     with pytest.raises(ImportError, match="Failed to import UNet2DModel"):
         read_bundle(tmp_path / "model")
+
+
+def test_several_threads_of_a_fresh_process_load_models_at_once() -> None:
+    program = """
+from concurrent.futures import ThreadPoolExecutor
+from napari_ddmd.model import load_bundle
+
+with ThreadPoolExecutor(4) as pool:
+    print(len({bundle.sha256 for bundle in pool.map(lambda _: load_bundle(), range(4))}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
