@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,15 +32,64 @@ def test_it_is_there_with_its_files(tmp_path: Path) -> None:
     assert content(tmp_path) == {"a": ["b"], "empty": ["one"]}
 
 
-def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["a", "a/b/c", "empty", "empty/b"])
+def test_a_block_that_fails_leaves_all_as_it_was(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
     def fail() -> None:
-        with new_folder(tmp_path / "a") as (place, _):
+        with new_folder(tmp_path / folder) as (place, _):
             (place / "one").write_text("1")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert list(tmp_path.iterdir()) == []
+    assert content(tmp_path) == {"empty": []}
+
+
+def test_an_empty_folder_is_there_until_all_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+
+    def full(_path: Path) -> None:
+        assert content(tmp_path)["a"] == []
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("napari_ddmd.whole_files.settle", full)
+    with pytest.raises(ExportError, match=r"a: cannot be written \(No space left"):
+        write(tmp_path / "a")
+    assert content(tmp_path) == {"a": []}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+def test_who_may_look_into_an_empty_folder_may_look_into_the_new_one(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a").chmod(0o2700)
+    write(tmp_path / "a")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o2700
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a disk that every Linux has")
+def test_where_another_disk_begins_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pathlib.Path.iterdir", lambda _self: iter(()))  # as if nothing were in it
+    with pytest.raises(ExportError, match="/proc: is a disk of its own; choose a folder in it"):
+        free_folder("/proc")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_up_from_a_link_is_what_the_system_means(tmp_path: Path) -> None:
+    (tmp_path / "far" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "deep")
+    assert write(tmp_path / "link" / ".." / "a") == tmp_path / "far" / "a"
+    assert write(tmp_path / "link" / "b") == tmp_path / "link" / "b", "the way to it is taken as it is given"
+    assert content(tmp_path / "far") == {"a": ["one"], "deep": ["b"]}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one cannot be in a folder that is gone")
+def test_a_folder_that_one_is_in_and_that_is_gone_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ExportError, match=r"a: cannot be written \(No such file"):
+        free_folder("a")
 
 
 def test_what_the_system_says_is_one_line(tmp_path: Path) -> None:
@@ -81,4 +133,6 @@ def test_the_folder_that_one_is_in_is_refused(tmp_path: Path, monkeypatch: pytes
 def test_a_name_that_is_too_long_is_told_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="cannot be written"):
         refuse_new_folder(tmp_path / "a", ["n" * 300])
+    with pytest.raises(ExportError, match="cannot be written"):
+        refuse_new_folder(tmp_path / ("n" * 300), ["a"])
     assert list(tmp_path.iterdir()) == []
