@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -150,28 +149,13 @@ def _read(file: Path) -> Dataset:
     for name in _EXPECTED:
         if name not in dataset or not _is_valid(dataset, name):
             setattr(dataset, name, None)
-    encodings = dataset.get("SpecificCharacterSet")
-    if isinstance(encodings, MutableSequence) and encodings:
-        encodings = _that_go_together(encodings)
-        dataset.SpecificCharacterSet = encodings
-    if not encodings and "SpecificCharacterSet" in dataset:
+    if dataset.get("SpecificCharacterSet"):
+        # highdicom does not take all the character sets that there are; UTF-8 has all letters, and any viewer reads it.
+        dataset.decode()
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+    elif "SpecificCharacterSet" in dataset:
         del dataset.SpecificCharacterSet
     return dataset
-
-
-def _that_go_together(encodings: Sequence[str]) -> list[str]:
-    """Name several character sets as the standard does, without those that pydicom does not heed beside others."""
-    from pydicom.charset import STAND_ALONE_ENCODINGS
-
-    if encodings[0] in STAND_ALONE_ENCODINGS:
-        return [encodings[0]]
-    # An empty first one stands for the plain letters; those that go together are named otherwise than single ones.
-    named = [one.replace("ISO_IR", "ISO 2022 IR") for one in encodings if one not in ("", *STAND_ALONE_ENCODINGS)]
-    if not encodings[0] and named:
-        named.insert(0, "ISO 2022 IR 6")
-    if named in ([], ["ISO 2022 IR 6"]):
-        return []  # the plain letters, which no set is named for
-    return [named[0].replace("ISO 2022 IR", "ISO_IR")] if len(named) == 1 else named
 
 
 def _is_valid(dataset: Dataset, name: str) -> bool:
