@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if options.where_it_can else 2
     place = (options.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))).absolute()
     outcomes: list[Outcome] = []
+    before = _crashes(place)
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             outcomes += pool.map(
@@ -79,9 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.targets or TARGETS,
             )
     finally:
-        if any(outcome.crash for outcome in outcomes) or any(
-            file.name.startswith(_CRASHES) for file in place.glob("*/found/*")
-        ):
+        if any(outcome.crash for outcome in outcomes) or _crashes(place) - before:
             print(f"fuzz: what crashed is in {place}", file=sys.stderr)
         elif options.keep is None:
             shutil.rmtree(place, ignore_errors=True)
@@ -90,6 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if outcome.crash is not None:
             print(f"\n{outcome.target}:\n{outcome.crash}", file=sys.stderr)
     return int(any(outcome.crash for outcome in outcomes))
+
+
+def _crashes(place: Path) -> set[Path]:
+    return {file for file in place.glob("*/found/*") if file.name.startswith(_CRASHES)}
 
 
 def fuzz(name: str, place: Path, *, seconds: int, seed: int = 0) -> Outcome:

@@ -65,7 +65,7 @@ def _window(shapes: Mask, shift: NDArray[np.float64]) -> tuple[tuple[slice, ...]
         taken = np.flatnonzero(shapes.any(axis=1 - axis))
         first, last = int(taken[0] - reach) - 2, int(taken[-1] + reach) + 3
         window.append(slice(max(first, 0), min(last, length)))
-        margins.append((max(-first, 0), max(last - length, 0)) if shift.any() else (0, 0))
+        margins.append((max(-first, 0), max(last - length, 0)))
     return tuple(window), margins
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
 from napari_ddmd.editing import interpolate, neighbours
 
@@ -42,8 +44,16 @@ def test_shapes_at_the_edge_of_the_image_move_as_others_do() -> None:
     assert filled.sum(axis=(1, 2)).tolist() == [80] * 9
 
 
-def test_how_large_the_image_is_makes_no_difference() -> None:
-    mask = stack(disc(4, 8), disc(6, 33))
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (disc(4, 8), disc(6, 33)),
+        (np.ones_like(disc(4)), disc(4)),
+    ],
+    ids=["apart", "to the edge"],
+)
+def test_how_large_the_image_is_makes_no_difference(first: NDArray[np.bool_], last: NDArray[np.bool_]) -> None:
+    mask = stack(first, last)
     larger = np.pad(mask, ((0, 0), (90, 70), (80, 60)))
     filled = interpolate(larger, 1, 7, (3, 0.9, 1.1))
     np.testing.assert_array_equal(filled[:, 90:-70, 80:-60], interpolate(mask, 1, 7, (3, 0.9, 1.1)))

@@ -86,6 +86,19 @@ def test_a_crash_without_an_input_is_kept_and_a_slow_input_is_none(
     assert any(tmp_path.iterdir()) is is_kept
 
 
+def test_what_crashed_earlier_is_not_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bundle" / "found").mkdir(parents=True)
+    (tmp_path / "bundle" / "found" / "crash-1").touch()
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr("fuzz.__main__.fuzz", lambda name, place, **_: read_output(name, PRINTED, 0, place))
+    assert main(["nifti", "--keep", str(tmp_path)]) == 0
+    assert "crashed" not in capsys.readouterr().err
+    assert (tmp_path / "bundle" / "found" / "crash-1").exists()
+
+
 def test_what_crashed_is_kept_whatever_ends_the_fuzzing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
