@@ -26,7 +26,7 @@ from napari_ddmd.one_line import one_line, print_any_name
 from napari_ddmd.segment import InferenceError
 from napari_ddmd.whole_files import ExportError, sweep
 from src_training.cases import FaultyCasesError
-from src_training.checks import check_recipe
+from src_training.checks import check_recipe, refuse_idle
 from src_training.distributed import is_main
 from src_training.files import allow_many_files
 from src_training.recipe import PRESETS, SYSTEMS, Recipe, RecipeError, preset
@@ -81,7 +81,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         stage, system, words = read_stage(words)
         recipe = parse(words)
-        check_recipe(recipe, stage)
+        check_recipe(recipe, stage, system)
         if recipe.dry_run:
             if stage in COMPARISON or stage in JUDGEMENTS or recipe.bundle is not None:
                 raise RecipeError("--dry-run counts the training of the recipe's own variant; leave the stage out")
@@ -164,7 +164,7 @@ def parse(words: Sequence[str]) -> Recipe:
     Raises
     ------
     RecipeError
-        If a run that was begun without a model is to start from one, or options are given that go unused in such a run.
+        If a run that was begun without a model is to start from one, or options are given that go unused.
     """
     wanted, start = _option(words, "--preset"), _option(words, "--start-from")
     base = next((preset(name) for name in PRESETS if name == wanted), Recipe())
@@ -178,6 +178,7 @@ def parse(words: Sequence[str]) -> Recipe:
         base = kept
     recipe = tyro.cli(Recipe, args=list(words), default=base, prog="python -m src_training", description=USAGE)
     refuse_unused(recipe, base)
+    refuse_idle(recipe, base)
     return recipe
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src_training.checks import check_system
+from src_training.baselines.training import check_network
 from src_training.evaluate import evaluate_split, write_summary
 from src_training.prepare import prepare
 from src_training.run import Run
@@ -14,7 +14,7 @@ def baseline(run: Run) -> None:
 
     A split that holds nobody out is trained alone.
     """
-    check_system(run.home.recipe, system_name(run))
+    check_network(run.home.recipe, system_name(run))
     prepare(run)
     train_system(run)
     for split in run.splits():

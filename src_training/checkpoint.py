@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from napari_ddmd.faults import is_out_of_memory
-from src_training import distributed
 from src_training.files import replacing, telling_of
 from src_training.recipe import RecipeError
 
@@ -32,6 +31,8 @@ class Checkpoint:
         The file; it is whole or absent.
     model, optimizer, scheduler, ema, scaler
         What is saved and loaded; the last two may be None.
+    is_main
+        Whether this process alone, or the first of those that train together, keeps the file and speaks of it.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Checkpoint:
     scheduler: Any
     ema: Any
     scaler: Any
+    is_main: bool = True
 
     def save(self, step: int, seconds: float) -> None:
         """Write the state after ``step`` steps, which took so long.
@@ -84,11 +86,11 @@ class Checkpoint:
                 fault = fault or error
                 continue
             if fault is not None:
-                _say(f"{self.path}: is damaged ({_cause(fault)}); it is put aside as {DAMAGED}")
-                if distributed.is_main():
+                self._say(f"{self.path}: is damaged ({_cause(fault)}); it is put aside as {DAMAGED}")
+                if self.is_main:
                     with telling_of(self.path), suppress(FileNotFoundError):
                         self.path.replace(self.path.with_name(DAMAGED))
-            _say(f"{path}: goes on from step {reached[0]}")
+            self._say(f"{path}: goes on from step {reached[0]}")
             return reached
         if fault is None:
             return 0, 0.0
@@ -97,6 +99,10 @@ class Checkpoint:
             f"{self.path}: is damaged or of another network ({_cause(fault)}); "
             f"delete {them} to begin this training again"
         ) from fault
+
+    def _say(self, text: str) -> None:
+        if self.is_main:
+            print(text, file=sys.stderr, flush=True)
 
     def _keep_previous(self) -> None:
         """Give the state that is about to be replaced a second name; where a disk has none to give, there is none."""
@@ -139,8 +145,3 @@ def _is_the_systems(error: OSError) -> bool:
 
 def _cause(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:120]
-
-
-def _say(text: str) -> None:
-    if distributed.is_main():
-        print(text, file=sys.stderr, flush=True)

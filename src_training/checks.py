@@ -22,7 +22,7 @@ from src_training.run import Run
 from src_training.start import check_start
 
 
-def check_recipe(recipe: Recipe, stage: str = "all") -> None:
+def check_recipe(recipe: Recipe, stage: str = "all", system: str | None = None) -> None:
     """Refuse settings that cannot be trained, or that would be found out only hours later.
 
     Parameters
@@ -31,13 +31,17 @@ def check_recipe(recipe: Recipe, stage: str = "all") -> None:
         The settings.
     stage : str
         What is to be done; where no denoiser is trained, the number of processes need not suit its batches.
+    system : str, optional
+        Which one, of the stage ``baseline``.
 
     Raises
     ------
     RecipeError
         One line: which setting, and what to give instead.
     """
-    problem = next(_problems(recipe, trains=stage in _TRAIN_DENOISERS), None)
+    systems = {"baseline": (system,), "table": recipe.systems}.get(stage, (None,))
+    trains = stage in _TRAIN_DENOISERS and any(name not in SIDES for name in systems)
+    problem = next(_problems(recipe, trains=trains), None)
     if problem:
         raise RecipeError(problem)
     Run(recipe).anatomy_maps()  # refuses a folder without any
@@ -61,9 +65,39 @@ def check_recipe(recipe: Recipe, stage: str = "all") -> None:
 
 
 _COMPARE = ("baseline", "table")
+_OF_TRAININGS = ("slices", "model", "autoencoders", "discrepancies", "pretraining", "diffusion", "baselines")
 _TRAIN_DENOISERS = ("all", "pretrain", "diffusion", *_COMPARE)
 SIDES = {"unet": 32, "segnet": 32, "deeplabv3plus": 16}
 """The window's side must be a multiple of this, since each pooling halves it."""
+
+
+def refuse_idle(recipe: Recipe, base: Recipe) -> None:
+    """Refuse options that change nothing: who gives them expects otherwise.
+
+    Parameters
+    ----------
+    recipe
+        As the options make it.
+    base
+        As it was before: the preset, or the run's own.
+
+    Raises
+    ------
+    RecipeError
+        One line: which, and what to do.
+    """
+    if recipe.bundle is not None:
+        given = [f"{group}.*" for group in _OF_TRAININGS if getattr(recipe, group) != getattr(base, group)]
+        if given:
+            raise RecipeError(f"{', '.join(given)}: --bundle judges a model as it was published; leave these out")
+    if not recipe.pretraining.patients:
+        own, before = vars(recipe.pretraining), vars(base.pretraining)
+        idle = [name for name, value in own.items() if name != "patients" and value != before[name]]
+        if idle:
+            names = ", ".join(f"pretraining.{name}".replace("_", "-") for name in idle)
+            raise RecipeError(
+                f"{names}: there are no synthetic patients to learn from; give --pretraining.patients, too"
+            )
 
 
 def check_system(recipe: Recipe, name: str) -> None:
@@ -89,7 +123,8 @@ def check_system(recipe: Recipe, name: str) -> None:
 
 def _problems(recipe: Recipe, *, trains: bool) -> Iterator[str]:
     slices, model, diffusion = recipe.slices, recipe.model, recipe.diffusion
-    if not (recipe.fold in ("final", "cv") or (recipe.fold.isascii() and recipe.fold.isdigit())):
+    is_number = recipe.fold.isascii() and recipe.fold.isdigit() and recipe.fold == str(int(recipe.fold))
+    if not (recipe.fold in ("final", "cv") or is_number):
         yield f"fold {recipe.fold!r} does not exist; choose final, cv or a fold's number"
     if not 0 <= recipe.seed < 2**31:
         yield f"seed must be 0 to {2**31 - 1}, not {recipe.seed}"
@@ -130,6 +165,13 @@ def _problems(recipe: Recipe, *, trains: bool) -> Iterator[str]:
                 f"model.diffusion.{name}-scale is measured on the training patients' maps; leave it out "
                 "(--discrepancies.no-scale-maps leaves the maps as they are)"
             )
+    autoencoders, least = recipe.autoencoders, 2 * recipe.accumulate
+    is_point = model.autoencoder.size >> len(model.autoencoder.widths) == 1
+    if is_point and autoencoders.batch_size < least:
+        yield (
+            f"autoencoders.batch-size must be at least {least} where model.autoencoder.size is "
+            f"{model.autoencoder.size}, for batch normalisation, not {autoencoders.batch_size}"
+        )
     if recipe.baselines.iterations < 0:
         yield f"baselines.iterations must be 0 (as many as the epochs need) or more, not {recipe.baselines.iterations}"
     if recipe.baselines.batch_size < 2:
@@ -205,6 +247,7 @@ def _problems_of_training(recipe: Recipe) -> Iterator[str]:
         "diffusion.lambda-vlb": diffusion.lambda_vlb,
         "diffusion.warmup": diffusion.warmup,
         "slices.min-brain-mm2": recipe.slices.min_brain_mm2,
+        "slices.first-slice": recipe.slices.first_slice,
         "workers": recipe.workers,
     }
     for name, amount in amounts.items():

@@ -104,7 +104,7 @@ def assign_folds(case_names: Sequence[str], *, folds: int, seed: int, fold_file:
 def _read(path: Path) -> dict[str, int]:
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: cannot be read as fold list ({error}); give a JSON object") from error
     is_list = isinstance(listed, dict) and all(type(fold) is int and fold >= 0 for fold in listed.values())
     if not is_list:

@@ -153,7 +153,7 @@ def train(
             inv_gamma=1.0,
             power=0.75,
         )
-    checkpoint = Checkpoint(folder / STATE, model, optimizer, scheduler, ema, scaler)
+    checkpoint = Checkpoint(folder / STATE, model, optimizer, scheduler, ema, scaler, fabric.is_global_zero)
     start, earlier = checkpoint.load()
     began = time.perf_counter() - earlier
     loader = DataLoader(batches, batch_size=None, sampler=range(start, settings.steps), num_workers=workers)
@@ -315,9 +315,10 @@ def _compiled(model: nn.Module, fabric: Fabric) -> nn.Module:
 
 def _learning_rate(step: int, settings: LoopSettings) -> float:
     """Factor on the learning rate: a linear warm-up, then constant or a half cosine down to zero."""
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
+    warmup = min(settings.warmup, settings.steps // 2)  # a short training comes to its rate, too
+    if step < warmup:
+        return (step + 1) / warmup
     if not settings.cosine:
         return 1.0
-    progress = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+    progress = (step - warmup) / max(1, settings.steps - warmup)
     return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))

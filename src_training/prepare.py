@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ def _prepare(run: Run) -> None:
         run.check_fingerprint(run.index_path, fingerprint)
     labelled = labelled_cases(recipe.data, are_read=not run.index_path.exists())
     names = [files.name for files in labelled]
+    if run.index_path.stem in names:
+        raise RecipeError(f"{recipe.data}: a case is called {run.index_path.stem!r}; give its folder another name")
     if run.index_path.exists():
         stored = run.stored_folds()
         if stored.keys() != set(names):
@@ -73,6 +75,7 @@ def _prepare(run: Run) -> None:
                 entries[files.name] = entry | {"fold": folds[files.name], "folder": str(files.folder)}
     if faults:
         raise FaultyCasesError(faults, kept="the other cases are prepared and kept")
+    _refuse_renamed(run, entries)
     write_json(run.index_path, {"fingerprint": fingerprint, "cases": entries})
 
 
@@ -96,7 +99,7 @@ def _entry(run: Run, files: CaseFiles) -> dict[str, Any] | CaseError:
         stored = _store(case, run.recipe, run.slices)
         lesion = None if files.mask is None else lesion_hash(files.mask)
         write_json(path, {"fingerprint": fingerprint, "files": content, "case": stored | {"lesion": lesion}})
-    entry: dict[str, Any] = read_json(path, remedy=_REMEDY)["case"]
+    entry: dict[str, Any] = read_json(path, remedy=_REMEDY, needs=("case",))["case"]
     return entry
 
 
@@ -127,6 +130,19 @@ def _changed(path: Path, files: CaseFiles) -> list[Path]:
         masks = [files.mask]
     sizes = {name: size for name, size in now["images"].items() if stored["images"].get(name, size) != size}
     return masks + [image for image in files.images.values() if image.name in sizes]
+
+
+def _refuse_renamed(run: Run, entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse to learn from a patient who is held out under another name, as a challenge of another year gives it."""
+    first: dict[str, str] = {}
+    for name, entry in entries.items():
+        known = first.setdefault(entry.get("lesion") or name, name)
+        if entry["fold"] != entries[known]["fold"]:
+            raise RecipeError(
+                f"{run.recipe.data}: {known} and {name} have the very same lesion and so are one patient, but are in "
+                f"folds {entries[known]['fold']} and {entry['fold']}; leave one of them out, or give both the same "
+                "fold (--slices.fold-file)"
+            )
 
 
 def _refuse_changed(run: Run, labelled: Sequence[CaseFiles]) -> None:

@@ -146,7 +146,7 @@ class Run:
         if settings.anatomy is None or not settings.patients:
             return []
         if self.patients_path.exists():
-            made: dict[str, Any] = read_json(self.patients_path, remedy=_again(self.patients_path))["fingerprint"]
+            made: dict[str, Any] = _kept_settings(self.patients_path)
             known = [settings.anatomy / name for name in made.get("anatomy", [])]
             found = _label_maps(settings.anatomy)
             if known and (not found or set(known) <= set(found)):
@@ -200,7 +200,8 @@ class Run:
         return told
 
     def _store(self) -> dict[str, Any]:
-        return read_json(self.index_path, remedy=f"delete {self.slices} and run the stage 'prepare' again")
+        remedy = f"delete {self.slices} and run the stage 'prepare' again"
+        return read_json(self.index_path, remedy=remedy, needs=("fingerprint", "cases"))
 
     def stored_folds(self) -> dict[str, int]:
         """Fold of each case of the slice store; refuses a store that was made with other settings."""
@@ -214,7 +215,7 @@ class Run:
         folds = self.stored_folds() if folds is None else folds
         if name == "final":
             return Split(self, "final", None, folds)
-        if not name.isdigit() or int(name) not in folds.values():
+        if not name.isdecimal() or int(name) not in folds.values():
             known = ", ".join(map(str, sorted(set(folds.values()))))
             raise RecipeError(f"fold {name!r} does not exist; choose final, cv or one of {known}")
         split = Split(self, f"fold{name}", int(name), folds)
@@ -231,7 +232,7 @@ class Run:
 
     def check_fingerprint(self, path: Path, wanted: dict[str, Any]) -> None:
         """Refuse to build on a result that was made with other settings."""
-        made = read_json(path, remedy=_again(path))["fingerprint"]
+        made = _kept_settings(path)
         wanted = json.loads(json.dumps(wanted))
         made = in_words_of(made, wanted)
         wanted = {key: value for key, value in wanted.items() if key in made or key not in _NOT_ALWAYS_KEPT}
@@ -315,6 +316,12 @@ class Split:
     def cases_without(self, excluded: Sequence[int] = ()) -> list[str]:
         """Training cases outside some folds."""
         return [case for case, fold in self.folds.items() if fold != self.held_out and fold not in set(excluded)]
+
+
+def _kept_settings(path: Path) -> dict[str, Any]:
+    """What a file says of the settings that it was made with."""
+    settings: dict[str, Any] = read_json(path, remedy=_again(path), needs=("fingerprint",))["fingerprint"]
+    return settings
 
 
 def _again(path: Path) -> str:

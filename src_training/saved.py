@@ -58,7 +58,7 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
         if isinstance(saved.get("pretraining"), dict):
             saved["pretraining"].setdefault("autoencoders", False)
         recipe: Recipe = _restore(base, saved)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}); delete it and give the options again") from error
     # What one call judges and compares, and how it reports, is its own affair.
     own = ("json", "bundle", "record", "pictures", "dry_run", "systems")

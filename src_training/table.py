@@ -12,7 +12,8 @@ from typing import Any
 from safetensors import safe_open
 
 from src_training import distributed
-from src_training.checks import SIDES, check_system
+from src_training.baselines.training import check_network
+from src_training.checks import SIDES
 from src_training.diffusion import denoiser_folder
 from src_training.evaluate import evaluate_split, write_summary
 from src_training.files import read_json, write_bytes, write_json
@@ -37,7 +38,7 @@ def table(run: Run) -> None:
         run = replace(run, recipe=replace(run.recipe, fold="cv"))
     runs = [for_system(run, name) for name in run.recipe.systems]
     for name in run.recipe.systems:  # all are refused before any is trained
-        check_system(run.recipe, name)
+        check_network(run.recipe, name)
     if run.recipe.preset == "smoke" and not distributed.on_main(run.recipe.data.exists):
         _make_trial(run)
     prepare(run)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from napari_ddmd.model.denoiser import Denoiser
+from napari_ddmd.model.weights import without_memory
 from src_training import distributed
 from src_training.augment import told_augmentation
 from src_training.baselines.cimd import CimdNetwork, CimdTask
@@ -19,7 +20,7 @@ from src_training.baselines.segnet import SegNet
 from src_training.baselines.tasks import SegmentationTask
 from src_training.baselines.unet import unet
 from src_training.baselines.unet_tuned import TunedUNet
-from src_training.checks import check_system
+from src_training.checks import SIDES, check_system
 from src_training.dataset import Slices, draw_epochs
 from src_training.diffusion import ConditionedBatches, loop_settings
 from src_training.files import read_tensors, write_json
@@ -62,6 +63,7 @@ class EpochBatches(Dataset[tuple[Tensor, ...]]):
 
 def train_baseline(run: Run) -> None:
     """Train the run's system on every split that the run asks for; what is done is kept."""
+    check_network(run.recipe, _name(run))
     for split in run.splits():
         folder = training_folder(split)
         marker, done = folder / "recipe.json", folder / WEIGHTS
@@ -89,6 +91,19 @@ def train_baseline(run: Run) -> None:
             facts={"cases learned from": len(split.training_cases), "cases held out": len(split.test_cases)},
         )
         keep_weights(done, network)
+
+
+def check_network(recipe: Recipe, name: str) -> None:
+    """Refuse a system that cannot be trained, or its network not be made, with the settings of a run.
+
+    Raises
+    ------
+    RecipeError
+        One line: which setting, and what to give instead.
+    """
+    check_system(recipe, name)
+    if name in SIDES:
+        without_memory(lambda: NETWORKS[name](recipe))
 
 
 def load_baseline(split: Split) -> nn.Module:
@@ -140,10 +155,9 @@ def fingerprint(run: Run) -> dict[str, Any]:
 
 
 def _name(run: Run) -> str:
-    """The run's system; refuses one that is not trained here, and settings that its network cannot be trained with."""
+    """The run's system; refuses one that is not trained here."""
     if run.system not in NETWORKS:
         raise RecipeError(f"{run.system!r} is no baseline; choose one of {', '.join(NETWORKS)}")
-    check_system(run.recipe, run.system)
     return run.system
 
 

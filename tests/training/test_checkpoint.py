@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,25 @@ def test_the_state_before_a_damaged_one_is_used(harm: str, tmp_path: Path, capsy
     # The good one is never replaced by the damaged one.
     other.save(6, 1.5)
     assert checkpoint_of(tmp_path).load() == (6, 1.5)
+
+
+@pytest.mark.parametrize("is_main", [True, False])
+def test_the_one_who_keeps_a_state_puts_a_damaged_one_aside(
+    is_main: bool, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")  # an autoencoder is trained by one process alone, whichever it is
+    monkeypatch.setenv("RANK", "1")
+    one = replace(checkpoint_of(tmp_path), is_main=is_main)
+    one.save(4, 1.0)
+    one.save(8, 2.0)
+    one.path.write_bytes(b"torn")
+    assert one.load() == (4, 1.0)
+    assert one.path.exists() is not is_main
+    assert ("put aside" in capsys.readouterr().err) is is_main
+    if is_main:
+        one.save(6, 1.5)
+        one.path.unlink()
+        assert checkpoint_of(tmp_path).load() == (4, 1.0)
 
 
 @pytest.mark.fault("Output whole or absent")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,12 @@ def test_some_settings_go_with_one_prediction_only(setting: str, its: str, predi
         ("--diffusion.ema-decay 1", "diffusion.ema-decay must be 0 or more and less than 1, not 1.0"),
         ("--slices.min-brain-mm2 nan", "slices.min-brain-mm2 must be 0 or more, not nan"),
         ("--workers -1", "workers must be 0 or more, not -1"),
+        ("--slices.first-slice -5", "slices.first-slice must be 0 or more, not -5"),
+        ("--fold 01", "fold '01' does not exist"),
+        (
+            "--model.autoencoder.size 16 --accumulate 16 --autoencoders.batch-size 16 --pretraining.no-autoencoders",
+            "autoencoders.batch-size must be at least 32 where model.autoencoder.size is 16",
+        ),
         ("--model.sampling.samples 0", "model.sampling.samples must be at least 1"),
         ("--model.context.slices -1", "model.context.slices must be 0 or more, not -1"),
         ("--model.context.step-mm 0", "model.context.step-mm must be above 0, not 0.0"),
@@ -104,11 +111,36 @@ def test_each_fault_is_named_in_one_line(options: str, complaint: str) -> None:
 def test_batches_need_to_suit_the_processes_only_where_a_denoiser_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("src_training.checks.world_size", lambda: 3)
     recipe = parse(["--diffusion.batch-size", "16"])
-    for stage in ("all", "pretrain", "diffusion", "baseline", "table"):
+    for stage in ("all", "pretrain", "diffusion", "table"):
         with pytest.raises(RecipeError, match="on each of 3 processes"):
             check_recipe(recipe, stage)
+    for system in ("cimd", "ddmd", "unet-tuned"):
+        with pytest.raises(RecipeError, match="on each of 3 processes"):
+            check_recipe(recipe, "baseline", system)
+    check_recipe(recipe, "baseline", "segnet")
+    check_recipe(replace(recipe, systems=("unet", "segnet")), "table")
     for stage in ("prepare", "discrepancies", "evaluate", "robustness", "publish", "figures"):
         check_recipe(recipe, stage)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--preset small --pretraining.share 0.3 --pretraining.anatomy x", "pretraining.share, pretraining.anatomy: "),
+        ("--pretraining.patients 0 --pretraining.learning-rate 0.1", "pretraining.learning-rate: there are no"),
+        ("--bundle compact --model.sampling.steps 20", r"model\.\*: --bundle judges a model as it was published"),
+        ("--bundle compact --slices.first-slice 80 --diffusion.iterations 9", r"slices\.\*, diffusion\.\*: --bundle"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(options: str, told: str) -> None:
+    with pytest.raises(RecipeError, match=f"^{told}"):
+        parse(options.split())
+
+
+def test_options_that_change_something_are_not_refused() -> None:
+    parse(["--preset", "small", "--pretraining.share", "0.3", "--pretraining.patients", "4"])
+    parse(["--pretraining.patients", "0"])
+    parse(["--preset", "paper", "--bundle", "compact", "--seed", "3", "--fold", "cv"])
 
 
 def test_one_autoencoder_is_enough_where_no_spread_is_asked_for() -> None:

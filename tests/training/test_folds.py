@@ -90,6 +90,7 @@ def test_a_fold_file_decides(tmp_path: Path) -> None:
     ("content", "complaint"),
     [
         ("{", "cannot be read as fold list"),
+        ("[" * 200_000, "cannot be read as fold list"),
         ("[0, 1]", "is not a fold list"),
         ('{"BraTS-GLI-00001-000": "0"}', "is not a fold list"),
         ('{"BraTS-GLI-00001-000": -1}', "is not a fold list"),

@@ -139,7 +139,7 @@ def test_two_interruptions_leave_no_trace_without_averaging(tmp_path: Path) -> N
 
 
 def test_the_average_of_a_constant_decay_begins_after_the_first_step(tmp_path: Path) -> None:
-    slow = replace(SETTINGS, cosine=False, ema_decay=1 - 1e-7, ema_warmup=False)
+    slow = replace(SETTINGS, warmup=0, cosine=False, ema_decay=1 - 1e-7, ema_warmup=False)
     first = run(tmp_path / "first", settings=replace(slow, steps=1, ema_decay=None))
     averaged = run(tmp_path / "constant", settings=slow)
     risen = run(tmp_path / "risen", settings=replace(slow, ema_warmup=True))
@@ -274,6 +274,14 @@ def test_the_learning_rate_rises_and_falls_along_a_cosine(tmp_path: Path) -> Non
     assert rates[13] == pytest.approx(0.5)
     assert rates[22] == pytest.approx(0.0062, abs=1e-4)
     assert all(later < earlier for earlier, later in pairwise(rates[3:]))
+
+
+def test_a_training_that_is_shorter_than_its_warm_up_comes_to_its_rate(tmp_path: Path) -> None:
+    run(tmp_path, settings=replace(SETTINGS, steps=8, warmup=100))
+    rates = [entry["learning_rate"] / SETTINGS.learning_rate for entry in log_of(tmp_path)]
+
+    assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
+    assert rates[7] < 0.2
 
 
 def test_without_cosine_it_stays(tmp_path: Path) -> None:

@@ -42,6 +42,41 @@ def count_loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return loaded
 
 
+@pytest.mark.parametrize("fold", [0, 1])
+def test_a_patient_under_two_names_is_not_held_out_from_himself(fold: int, cohort: Path, tmp_path: Path) -> None:
+    data, other = tmp_path / "data", "Brats18_ABC_1"
+    shutil.copytree(cohort, data)
+    (data / other).mkdir()
+    for file in (data / PATIENTS[0]).iterdir():
+        shutil.copy(file, data / other / file.name.replace(PATIENTS[0], other))
+    folds = tmp_path / "folds.json"
+    folds.write_text(json.dumps({**{name: place % 2 for place, name in enumerate(PATIENTS)}, other: fold}))
+    run = Run(tiny_recipe(data, tmp_path / "run", "--slices.fold-file", str(folds), "--slices.folds", "2"))
+    if fold:
+        with pytest.raises(RecipeError, match=r"the very same lesion [^\n]* in folds [01] and [01];"):
+            prepare(run)
+        assert not run.index_path.exists()
+    else:
+        prepare(run)
+
+
+def test_a_case_that_is_called_as_the_index_is_refused(cohort: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(cohort, data)
+    write_patient(data / "index", 9)
+    with pytest.raises(RecipeError, match="a case is called 'index'; give its folder another name"):
+        prepare(Run(tiny_recipe(data, tmp_path / "run")))
+
+
+@pytest.mark.parametrize("content", ["{}", '{"cases": {}}', "[" * 200_000])
+def test_an_index_that_is_none_is_one_line(content: str, cohort: Path, tmp_path: Path) -> None:
+    run = Run(tiny_recipe(cohort, tmp_path / "run"))
+    run.index_path.parent.mkdir(parents=True)
+    run.index_path.write_text(content)
+    with pytest.raises(RecipeError, match=r"index\.json: is damaged [^\n]*; delete"):
+        prepare(run)
+
+
 @pytest.mark.parametrize("name", PATIENTS)
 def test_slices_are_those_that_the_networks_see(name: str, cohort: Path, tiny_run: Run) -> None:
     entry = json.loads(tiny_run.index_path.read_text())["cases"][name]

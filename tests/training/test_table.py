@@ -153,6 +153,7 @@ def test_a_window_that_cannot_be_halved(cohort: Path, tmp_path: Path, capsys: py
         (("--model.frame.size", "48"), "model.frame.size must be a multiple of 32 for unet, not 48"),
         (("--accumulate", "2"), "baselines.batch-size must be a multiple of 2"),
         (("--model.autoencoder.members", "1"), "ddmd needs model.autoencoder.members of at least 2"),
+        (("--baselines.encoder", "none-such"), "segmentation-models-pytorch has no encoder 'none-such'"),
     ],
 )
 def test_what_one_system_cannot_do_is_refused_before_any_is_trained(

@@ -16,6 +16,7 @@ from src_training.baselines import training
 from src_training.baselines.training import (
     NETWORKS,
     EpochBatches,
+    check_network,
     fingerprint,
     load_baseline,
     load_cimd_denoiser,
@@ -163,6 +164,15 @@ def test_a_network_that_has_seen_a_patient_does_not_judge_it(tuned: Run) -> None
         load_baseline(moved)
 
 
+def test_what_was_trained_is_known_whatever_the_batches_of_now(tuned: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tuned.for_system("unet")
+    before = fingerprint(run)
+    monkeypatch.setattr("src_training.checks.world_size", lambda: 3)
+    assert fingerprint(run) == before
+    with pytest.raises(RecipeError, match=r"baselines\.batch-size must be a multiple of 3"):
+        check_network(run.recipe, "unet")
+
+
 def test_what_was_not_trained_is_named(tuned: Run) -> None:
     with pytest.raises(RecipeError, match=r"systems/segnet.*no trained network; run 'baseline segnet' first$"):
         load_baseline(replace(tuned.splits()[0], run=replace(tuned, system="segnet", recipe=square(tuned, 32))))
@@ -178,7 +188,7 @@ def test_a_window_that_cannot_be_halved_is_refused(name: str, multiple: int, tun
     odd = replace(run, recipe=square(tuned, multiple + 8))
 
     with pytest.raises(RecipeError, match=f"model.frame.size must be a multiple of {multiple} for {name}, not"):
-        fingerprint(odd)
+        check_network(odd.recipe, name)
     fitting = square(tuned, multiple)
     assert fingerprint(replace(run, recipe=fitting))["frame"]["size"] == multiple
     images = torch.rand(2, 4, multiple, multiple)
