@@ -49,6 +49,8 @@ class CaseSampler:
 
     Attributes
     ----------
+    evened
+        Modalities whose bias field was taken out of the images.
     abandoned
         As ``cancel``, for who runs this: its results are not wanted any more.
     progress
@@ -79,6 +81,7 @@ class CaseSampler:
         self.steps = defaults.steps if steps is None else steps
         self.sampler = defaults.sampler if sampler is None else sampler
         self.seed, self.cancel, self.abandoned = seed, cancel or Event(), Event()
+        self.evened: tuple[str, ...] = ()
         self.progress: Callable[[Progress], object] | None = None
         self.done = self.total = self.computed = 0
         self._counting = Lock()
@@ -104,8 +107,9 @@ class CaseSampler:
         self.read_images()
         self.move_to(self.device)
 
-    def read_images(self, images: NDArray[np.float32] | None = None) -> None:
-        """Normalise the case, or other images of it ``(C, S, H, W)``."""
+    def read_images(self, images: NDArray[np.float32] | None = None, evened: Sequence[str] = ()) -> None:
+        """Normalise the case, or other images of it ``(C, S, H, W)``, some of them without their bias field."""
+        self.evened = tuple(evened)
         self.window = CaseWindow(self.case, self.bundle.settings, images=images)
         self.has_maps = not missing_modalities(self.case)
 
@@ -217,13 +221,14 @@ class CaseSampler:
     def _result(self, index: int, layers: NDArray[np.float32], maps: DiscrepancyMaps, row: int) -> SliceResult:
         samples = layers[: self.samples].copy()
         if not self.has_maps:  # 0 would pass for a finding
-            return SliceResult.of(index, samples)
+            return SliceResult.of(index, samples, evened=self.evened)
         return SliceResult.of(
             index,
             samples,
             inter=layers[-2].copy(),
             intra=layers[-1].copy() if self.bundle.has_intra else None,
             scores=maps.scores(row, intra=self.bundle.has_intra),
+            evened=self.evened,
         )
 
     def _stop_if_unwanted(self) -> None:

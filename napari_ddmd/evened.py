@@ -64,13 +64,12 @@ def even_out(run: CaseSampler, threads: int | None = None, tell: Callable[[str],
         if tell is not None:
             tell(f"{_KIND}: looking for the bias field (N4), some seconds.")
         field = _field_of(run, threads)
-    with _knowing:  # the one that was used last comes last
-        _known[run.case].pop(key, None)
+    with _knowing:
         _known[run.case][key] = field
-    run.read_images(field.taken_out(run.case.images))
+    names = [name for name, strength in zip(MODALITIES, field.strengths, strict=True) if strength > ANATOMY]
+    run.read_images(field.taken_out(run.case.images), names)
     run.started = time.perf_counter()  # what is left is told from the pace of the slices
     if tell is not None:
-        names = _changed(field)
         tell(f"{_KIND}: taken out of {names_of(names)} for the model (N4)." if names else f"{_KIND}: left as it is.")
 
 
@@ -86,25 +85,8 @@ def looks_before(case: Case, bundle: Bundle) -> int:
     return 0 if is_known else 2 * len(_looked_at(case))
 
 
-def evened_modalities(case: Case, bundle: Bundle) -> list[str]:
-    """Modalities that the latest run of this model, in this process, has seen without their bias fields."""
-    with _knowing:
-        fields = [field for key, field in _known.get(case, {}).items() if key[:2] == _model(bundle)]
-    return _changed(fields[-1]) if fields else []
-
-
-def told_modalities(case: Case, bundle: Bundle) -> str | None:
-    """The same as a report names them; None where there are none."""
-    names = evened_modalities(case, bundle)
-    return names_of(names) if names else None
-
-
 def _model(bundle: Bundle) -> tuple[str, str]:
     return bundle.sha256, bundle.settings_sha256
-
-
-def _changed(field: BiasField) -> list[str]:
-    return [name for name, strength in zip(MODALITIES, field.strengths, strict=True) if strength > ANATOMY]
 
 
 def _field_of(run: CaseSampler, threads: int | None) -> BiasField:

@@ -175,7 +175,7 @@ def save_prediction(
                     mask=layers["mask"],
                     volumes=volumes,
                     model=ModelFacts.of(bundle),
-                    settings={**settings, **_own_settings(case, bundle), "device": device},
+                    settings={**settings, **_own_settings(bundle), "device": device},
                     threshold=threshold,
                     is_models=True,
                 )
@@ -188,13 +188,10 @@ def save_prediction(
     return target / SUMMARY_FILE
 
 
-def _own_settings(case: Case, bundle: Bundle) -> dict[str, Any]:
+def _own_settings(bundle: Bundle) -> dict[str, Any]:
     """What a report says of the model's own way to sample beside what a run is asked for."""
-    from napari_ddmd.evened import told_modalities  # with torch, which the run has loaded
-
     sampling = bundle.settings.sampling
-    own = {"shared_guess": sampling.shared_guess, "healthy_below": sampling.healthy_below}
-    return {**own, "bias_field_taken_out": told_modalities(case, bundle)}
+    return {"shared_guess": sampling.shared_guess, "healthy_below": sampling.healthy_below}
 
 
 def _save_all(layers: Mapping[str, NDArray[Any]], case: Case, folder: Path) -> None:

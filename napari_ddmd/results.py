@@ -63,6 +63,8 @@ class SliceResult:
         ``(H, W)`` maps (Eq 12, Eq 13); None where the model has none, or the case lacks a modality.
     scores
         Means of the maps over the model's window; None where there are no maps.
+    evened
+        Modalities that the networks have seen without their bias field (`napari_ddmd.evened`).
     """
 
     index: int
@@ -72,6 +74,7 @@ class SliceResult:
     inter: NDArray[np.float32] | None
     intra: NDArray[np.float32] | None
     scores: DiscrepancyScores | None
+    evened: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -82,10 +85,11 @@ class SliceResult:
         inter: NDArray[np.float32] | None = None,
         intra: NDArray[np.float32] | None = None,
         scores: DiscrepancyScores | None = None,
+        evened: tuple[str, ...] = (),
     ) -> SliceResult:
         """Make the result of some sampled masks ``(K, H, W)``: their mean is the probability, its entropy the doubt."""
         probability = samples.mean(axis=0)
-        return cls(index, probability, samples, binary_entropy(probability), inter, intra, scores)
+        return cls(index, probability, samples, binary_entropy(probability), inter, intra, scores, evened)
 
     def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
         """``(H, W)``, 1 where the probability exceeds the threshold."""

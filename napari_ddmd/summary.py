@@ -42,8 +42,6 @@ def summarise(
     threshold
         The lesion is where the probability exceeds this.
     """
-    from napari_ddmd.evened import evened_modalities  # with torch, which who reads the tables does not need
-
     numbers = sorted(case.grid.file_slice(index) for index in volumes.done)
     mask = volumes.mask(threshold)
     lesions = find_lesions(
@@ -56,7 +54,7 @@ def summarise(
         "warnings": list(case.cautions),
         "model": model_entry(bundle),
         "settings": {**settings, "threshold": threshold},
-        "bias_field_taken_out": evened_modalities(case, bundle),
+        "bias_field_taken_out": list(volumes.evened),
         "device": device,
         "seconds": round(seconds, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),

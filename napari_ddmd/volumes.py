@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ddmd.case import Case
+from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.lesions import drop_small_parts
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Volumes:
         The axial slices that have come in.
     devices
         What has computed them, as far as it was noted, in the order in which it began.
+    evened
+        Modalities that the networks have seen without their bias field.
     """
 
     def __init__(self, case: Case, samples: int, *, intra: bool, inter: bool, min_part: float = 0.0) -> None:
@@ -62,6 +64,7 @@ class Volumes:
         self.scores: dict[int, DiscrepancyScores] = {}
         self.done: set[int] = set()
         self.devices: tuple[str, ...] = ()
+        self.evened: tuple[str, ...] = ()
         self.min_part = min_part
 
     @classmethod
@@ -82,6 +85,8 @@ class Volumes:
         self.agreement[index] = self.samples[:, index].sum(axis=0)
         if result.scores is not None:
             self.scores[index] = result.scores
+        if not {*result.evened} <= {*self.evened}:  # the latest run may have found another field
+            self.evened = tuple(name for name in MODALITIES if name in {*self.evened, *result.evened})
         self.done.add(index)
 
     def only(self, slices: Collection[int]) -> Volumes:

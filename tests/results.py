@@ -13,7 +13,9 @@ from napari_ddmd.segment import SliceResult
 from napari_ddmd.volumes import Volumes
 
 
-def slice_result(case: Case, index: int, *, samples: int = 3, intra: bool = True) -> SliceResult:
+def slice_result(
+    case: Case, index: int, *, samples: int = 3, intra: bool = True, evened: tuple[str, ...] = ()
+) -> SliceResult:
     """A result whose every number tells its slice; the lesion is the expert's, or where there is none, all brain."""
     lesion = (case.brain[index] if case.mask is None else case.mask[index] > 0).astype(np.float32)
     number = np.float32(index + 1)
@@ -33,6 +35,7 @@ def slice_result(case: Case, index: int, *, samples: int = 3, intra: bool = True
                 for c, name in enumerate(MODALITIES)
             },
         ),
+        evened=evened,
     )
 
 

@@ -17,7 +17,7 @@ from napari_ddmd.case.bias_field import BiasField
 from napari_ddmd.case.guards import Finding, Kind
 from napari_ddmd.case_sampler import CancelledError, CaseSampler
 from napari_ddmd.denoising import denoising_sequence
-from napari_ddmd.evened import even_out, evened_modalities, is_evened, looks_before
+from napari_ddmd.evened import even_out, is_evened, looks_before
 from napari_ddmd.model import Bundle, load_bundle, untrained_bundle
 from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
@@ -195,7 +195,7 @@ def test_a_case_that_is_all_suspect_is_left_as_it_is(uneven: Case, bundle: Bundl
 
     np.testing.assert_array_equal(run.window.normalised, before)
     assert told[-1] == "Uneven brightness: left as it is."
-    assert evened_modalities(uneven, bundle) == []
+    assert run.evened == ()
 
 
 def test_a_look_takes_no_more_memory_at_once_than_a_slice(
@@ -228,13 +228,12 @@ def test_a_run_says_so_and_gives_the_same_masks_whichever_slices(uneven: Case, b
     again = list(segment(replace(uneven), bundle, slices=some, samples=2, steps=2))
 
     assert remarks[-1].startswith("Uneven brightness: taken out of T1")
-    assert evened_modalities(uneven, bundle)[0] == "t1"
-    assert evened_modalities(uneven, setting(bundle, evens_out=False)) == []
-    assert evened_modalities(replace(uneven), bundle) == []
+    assert {result.evened for result in results.values()} == {("t1", "t1ce", "t2", "flair")}
     for result in again:
         np.testing.assert_array_equal(result.samples, results[result.index].samples)
     without = list(segment(uneven, setting(bundle, evens_out=False), slices=some, samples=2, steps=2))
     assert any(not np.array_equal(one.samples, results[one.index].samples) for one in without)
+    assert {one.evened for one in without} == {()}
 
 
 @pytest.mark.usefixtures("nothing_suspected")

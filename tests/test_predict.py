@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from napari_ddmd.case import MODALITIES, Case, CaseFiles, CaseWarning, find_case_files, load_case
+from napari_ddmd.case_sampler import CaseSampler
 from napari_ddmd.export import ExportError
 from napari_ddmd.model import Bundle
 from napari_ddmd.predict import PredictError, PredictSettings, collect_cases, predict_case
@@ -74,7 +76,10 @@ def test_a_report_is_saved_where_it_is_asked_for(small_case_folder: Path, tiny_b
 def test_a_report_names_the_images_that_the_model_has_seen_without_their_field(
     small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_ddmd.evened.evened_modalities", lambda _case, _bundle: ["t2"])
+    def even_out(run: CaseSampler, *_others: Any) -> None:
+        run.read_images(evened=("t2",))
+
+    monkeypatch.setattr(import_module("napari_ddmd.segment"), "even_out", even_out)
     done = predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path, QUICK, report=True)
     page = (done.folder / "Small_001_report.html").read_text("utf-8")
     assert "Bias field taken out of, for the model</dt><dd>T2<" in page

@@ -91,9 +91,11 @@ def test_some_slices_alone_are_as_if_nothing_was_said_of_the_others(small_case: 
         volumes.add(slice_result(small_case, index))
     part_alone.add(slice_result(small_case, 4))
     volumes.note_device("cpu")
+    volumes.add(slice_result(small_case, 5, evened=("flair",)))
     part = volumes.only({4, 7})
     assert (part.done, part.scores, part.devices, part.min_part) == ({4}, part_alone.scores, ("cpu",), 0.1)
     for name in ("probability", "uncertainty", "inter", "intra", "samples", "agreement"):
         np.testing.assert_array_equal(getattr(part, name), getattr(part_alone, name))
     assert volumes.done == {3, 4, 5}
+    assert (part.evened, volumes.evened) == (("flair",), ("flair",))
     assert volumes.probability[3].any()

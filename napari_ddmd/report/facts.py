@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
+from napari_ddmd.case.guards.wording import names_of
 from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.summary import lesion_entry
@@ -22,7 +23,6 @@ _SETTINGS = {
     "shared_guess": "Masks share the first estimate",
     "healthy_below": "First estimate kept below probability",
     "evens_out": "Uneven images seen without bias field (N4)",
-    "bias_field_taken_out": "Bias field taken out of, for the model",
     "slices": "Slices asked for",
     "device": "Device",
 }
@@ -130,6 +130,8 @@ def settings(content: Saveable) -> list[tuple[str, str]]:
     for name, value in content.settings.items():
         if value is not None and name != "threshold":
             rows.append((_SETTINGS.get(name, name.replace("_", " ")), _value(value)))
+    if content.volumes is not None and content.volumes.evened:
+        rows.append(("Bias field taken out of, for the model", names_of(content.volumes.evened)))
     return rows
 
 

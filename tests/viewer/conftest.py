@@ -146,6 +146,7 @@ class GatedSegment:
         self.error: Exception | None = None
         self.remarks: list[str] = []
         self.devices: list[str] = []
+        self.evened: tuple[str, ...] = ()
         self.stopped = Event()
 
     def allow(self, count: int = 1) -> None:
@@ -183,7 +184,7 @@ class GatedSegment:
                     progress(Progress(number + 1, len(slices), 5.0 + number, 65.0, "", device=device))
                 while self.remarks:
                     remark(self.remarks.pop(0))
-                yield slice_result(case, index, samples=samples)
+                yield slice_result(case, index, samples=samples, evened=self.evened)
         finally:
             self.stopped.set()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -21,6 +21,7 @@ from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.session.archive import SessionError, write_session
 from napari_ddmd.viewer.session.case_files import has_files, stored_images
 from napari_ddmd.viewer.session.dicom_origin import stored_origin
+from napari_ddmd.viewer.session.fields import three, three_numbers
 from napari_ddmd.viewer.session.looks import look_of
 from napari_ddmd.viewer.session.stored import (
     FORMAT,
@@ -39,8 +40,8 @@ from napari_ddmd.viewer.session.stored_window import (
     StoredLook,
     StoredMask,
     StoredSettings,
-    StoredView,
 )
+from napari_ddmd.viewer.session.views import view_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -228,6 +229,7 @@ def _stored_results(results: ResultLayers) -> StoredResults | None:
         sample=results.sample,
         limits=results.map_limits,
         devices=volumes.devices,
+        evened=volumes.evened,  # type: ignore[arg-type]
     )
 
 
@@ -239,9 +241,9 @@ def _stored_mask(layer: Labels) -> StoredMask:
     return StoredMask(
         tagged=tag_of(layer) is not None,
         dtype=layer.data.dtype.name,
-        scale=_triple(layer.scale),
-        translate=_triple(layer.translate),
-        units=_three(str(unit) for unit in layer.units),
+        scale=three_numbers(layer.scale),
+        translate=three_numbers(layer.translate),
+        units=three(str(unit) for unit in layer.units),
     )
 
 
@@ -324,27 +326,3 @@ def _settings(panel: SegmentationPanel) -> StoredSettings:
         tab=panel.tabs.tabText(panel.tabs.currentIndex()),
         arrangement=panel.four_panels.arrangement.value,
     )
-
-
-def view_of(viewer: ViewerModel, case: Case) -> StoredView:
-    """Take where a viewer stands; the last of its axes are the case's."""
-    dims, camera = viewer.dims, viewer.scene.camera
-    first = dims.ndim - len(case.grid.shape)
-    return StoredView(
-        point=_triple(dims.point[first:]),
-        order=_three(axis - first for axis in dims.order if axis >= first),
-        ndisplay=dims.ndisplay,
-        center=_triple(camera.center),
-        zoom=float(camera.zoom),
-        angles=_triple(camera.angles),
-        orientation=_three(str(way.value) for way in camera.orientation),
-    )
-
-
-def _triple(values: Iterable[Any]) -> tuple[float, float, float]:
-    return _three(float(value) for value in values)
-
-
-def _three(values: Iterable[Any]) -> tuple[Any, Any, Any]:
-    first, second, third = values
-    return first, second, third

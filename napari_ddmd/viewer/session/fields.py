@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -30,3 +31,20 @@ def _in_range(sampling: Sampling) -> Sampling:
 
 
 CheckedSampling = Annotated[Sampling, AfterValidator(_in_range)]
+
+
+def three(values: Iterable[Any]) -> tuple[Any, Any, Any]:
+    """As a tuple, one for each axis.
+
+    Raises
+    ------
+    ValueError
+        If they are more or fewer.
+    """
+    first, second, third = values
+    return first, second, third
+
+
+def three_numbers(values: Iterable[Any]) -> tuple[float, float, float]:
+    """The same, as Python's own numbers."""
+    return three(float(value) for value in values)

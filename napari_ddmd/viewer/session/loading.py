@@ -138,7 +138,7 @@ def _volumes(case: Case, stored: StoredResults, arrays: Arrays) -> Volumes:
     volumes.samples[:, done] = arrays["samples"]
     volumes.agreement[done] = arrays["samples"].sum(axis=0, dtype=volumes.agreement.dtype)
     volumes.done |= set(done)
-    volumes.devices = stored.devices
+    volumes.devices, volumes.evened = stored.devices, stored.evened
     volumes.scores |= {scores.slice: _scores(scores) for scores in stored.scores}
     return volumes
 

@@ -19,7 +19,8 @@ from napari_ddmd.viewer.session.archive import SessionError
 from napari_ddmd.viewer.session.loading import Loaded
 from napari_ddmd.viewer.session.looks import give_look, unnumbered
 from napari_ddmd.viewer.session.stored_window import StoredAcceptance
-from napari_ddmd.viewer.session.window_before import WindowBefore, arrange, give_view, take_in_hand
+from napari_ddmd.viewer.session.views import give_view
+from napari_ddmd.viewer.session.window_before import WindowBefore, arrange, take_in_hand
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

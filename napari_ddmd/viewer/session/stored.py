@@ -23,8 +23,8 @@ from napari_ddmd.viewer.session.stored_window import (
 
 FORMAT = "napari-ddmd session"
 # 2: with what the reader accepted, and where a DICOM study is. 3: with the devices that computed.
-# 4: with the numbers of lesions. 5: with models that even out what is unevenly bright.
-VERSION = 5
+# 4: with the numbers of lesions. 5: with models that even out what is unevenly bright. 6: with what they have evened.
+VERSION = 6
 MOST_NUMBERS = 2**30
 
 
@@ -60,6 +60,8 @@ class StoredResults:
         Display limits that the maps have grown to by themselves.
     devices
         What has computed them; empty where the session is older.
+    evened
+        Modalities that the networks have seen without their bias field; empty where the session is older.
     """
 
     model_sha256: Sha256
@@ -76,6 +78,7 @@ class StoredResults:
     limits: dict[Role, Annotated[float, Field(gt=0)]]
     devices: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     evens_out: bool = False
+    evened: tuple[Literal["t1", "t1ce", "t2", "flair"], ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> StoredResults:
@@ -85,6 +88,8 @@ class StoredResults:
             raise ValueError("scores: of a slice that is not done")
         if self.sample >= self.samples:
             raise ValueError("sample: there are not so many")
+        if len({*self.evened}) < len(self.evened):
+            raise ValueError("evened: a modality twice")
         return self
 
 
@@ -111,7 +116,7 @@ class Session:
     """
 
     format: Literal["napari-ddmd session"]
-    version: Literal[1, 2, 3, 4, 5]
+    version: Literal[1, 2, 3, 4, 5, 6]
     package: Text
     case: StoredCase
     results: StoredResults | None
@@ -142,16 +147,18 @@ SESSION = TypeAdapter(Session)
 
 def version_for(results: StoredResults | None, *, has_numbers: bool) -> int:
     """The earliest version that knows all that is said, so that programs of then still read the session."""
-    if results is not None and results.evens_out:
+    if results is not None and results.evened:
         return VERSION
+    if results is not None and results.evens_out:
+        return 5
     return 4 if has_numbers else 3
 
 
 def unsaid(session: Session) -> dict[str, Any]:
     """What is left out of the document, since programs of its version know nothing of it."""
     left_out: dict[str, Any] = {} if session.highest_number else {"highest_number": True}
-    if session.results is not None and not session.results.evens_out:
-        left_out["results"] = {"evens_out"}
+    if session.results is not None:
+        left_out["results"] = {name for name in ("evens_out", "evened") if not getattr(session.results, name)}
     return left_out
 
 

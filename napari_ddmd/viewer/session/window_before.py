@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 
 from napari_ddmd.viewer.four_panels import Arrangement
-from napari_ddmd.viewer.session.capture import view_of
 from napari_ddmd.viewer.session.stored_window import StoredView
+from napari_ddmd.viewer.session.views import give_view, view_of
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
     from napari.layers import Layer
 
     from napari_ddmd.viewer.widgets.panel import SegmentationPanel
@@ -57,18 +55,6 @@ class WindowBefore:
             give_view(viewer, self._view)
         if self._active is not None and self._active in viewer.layers:
             viewer.layers.selection.active = self._active
-
-
-def give_view(viewer: ViewerModel, view: StoredView) -> None:
-    """Let the viewer stand where it stood."""
-    first = viewer.dims.ndim - len(view.point)
-    viewer.dims.ndisplay = view.ndisplay
-    viewer.dims.order = (*range(first), *(first + axis for axis in view.order))
-    viewer.dims.set_point(range(first, viewer.dims.ndim), view.point)
-    camera = viewer.scene.camera
-    with suppress(ValueError):  # words of another napari
-        camera.orientation = view.orientation
-    camera.angles, camera.center, camera.zoom = view.angles, view.center, view.zoom
 
 
 def take_in_hand(panel: SegmentationPanel, layer: Layer | None) -> None:

@@ -83,7 +83,7 @@ class SaveTab(QWidget):
             mask=mask,
             volumes=volumes,
             model=self._model(results.recipe),
-            settings=_settings(results.recipe, volumes.devices) | self._taken_out(results.recipe),
+            settings=_settings(results.recipe, volumes.devices),
             threshold=results.threshold,
             is_models=is_models,
             accepted=accepted,
@@ -114,15 +114,6 @@ class SaveTab(QWidget):
         if bundle is not None and bundle.sha256 == recipe.model_sha256:
             return ModelFacts.of(bundle)
         return ModelFacts("", "", "", recipe.model_sha256, "")
-
-    def _taken_out(self, recipe: Recipe) -> dict[str, Any]:
-        """The images that the run has seen without their bias fields, where it was made in this session."""
-        case, bundle = self._desk.case, self._desk.bundle
-        if case is None or bundle is None or bundle.sha256 != recipe.model_sha256 or not recipe.evens_out:
-            return {}
-        from napari_ddmd.evened import told_modalities  # with torch, which the run has loaded
-
-        return {"bias_field_taken_out": told_modalities(case, bundle)}
 
 
 def _settings(recipe: Recipe, devices: Sequence[str]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def work(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     viewer, panel = window
     panel.sampling_box.samples.setValue(4)
     panel.sampling_box.seed.setValue(17)
-    gated.devices = ["cuda", "cpu"]
+    gated.devices, gated.evened = ["cuda", "cpu"], ("t1", "flair")
     run(panel, gated, qtbot, 2, 6)
     panel.desk.set_threshold(0.7)
     viewer.layers["lesion"].paint((4, 3, 3), 1)
@@ -186,6 +186,7 @@ def test_a_session_reopens_in_another_window(
     assert panel.results.lesion.edited_slices == [4]
     assert panel.results.volumes is loaded.volumes
     assert loaded.volumes.devices == ("cuda", "cpu")
+    assert loaded.volumes.evened == ("t1", "flair")
     assert panel.lesion_box.layer is viewer.layers["drawn"]
     assert not viewer.layers["sample 3 of 4"].editable
 
@@ -421,15 +422,19 @@ def test_lesions_keep_the_numbers_that_they_have_in_the_table(
     viewer, panel = window
     work(window, gated, qtbot)
     snapshot = capture(panel)
-    evening = save(snapshot, tmp_path / "evening.ddmd", with_images=True)
-    assert read_session(evening).version == 5, "the model evens out"
-    results = dataclasses.replace(snapshot.parts["results"], evens_out=False)
-    snapshot = dataclasses.replace(snapshot, parts={**snapshot.parts, "results": results})
-    plain = save(snapshot, tmp_path / "plain.ddmd", with_images=True)
-    assert read_session(plain).version == 3, "size alone gives the numbers"
-    with ZipFile(plain) as archive:
-        document = archive.read("session.json")
-    assert not [name for name in (b"highest_number", b"evens_out") if name in document], "that version knows neither"
+    evened = save(snapshot, tmp_path / "evened.ddmd", with_images=True)
+    assert read_session(evened).version == 6, "images were evened out"
+    for version, change, unknown in (
+        (5, {"evened": ()}, [b"evened", b"highest_number"]),  # the model would even out what is uneven
+        (3, {"evened": (), "evens_out": False}, [b"evened", b"evens_out", b"highest_number"]),  # size gives the numbers
+    ):
+        results = dataclasses.replace(snapshot.parts["results"], **change)
+        plain = dataclasses.replace(snapshot, parts={**snapshot.parts, "results": results})
+        path = save(plain, tmp_path / f"{version}.ddmd", with_images=True)
+        assert read_session(path).version == version
+        with ZipFile(path) as archive:
+            document = archive.read("session.json")
+        assert not [name for name in unknown if name in document], "that version does not know it"
     number_anew(viewer.layers["drawn"], panel, qtbot)
     path = save(capture(panel), tmp_path / "s.ddmd", with_images=True)
     viewer, panel = open_panel()

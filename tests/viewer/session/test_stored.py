@@ -65,6 +65,8 @@ def test_arrays_follow_from_what_is_said(session: Session, case: Case) -> None:
         ({"done": (3, 3)}, "must ascend"),
         ({"done": (2, 3)}, "of a slice that is not done"),
         ({"sample": 3}, "not so many"),
+        ({"evened": ("t1", "t1")}, "a modality twice"),
+        ({"evened": ("pet",)}, "evened"),
         ({"min_part": float("nan")}, "min_part"),
         ({"model_sha256": "../.."}, "model_sha256"),
         ({"limits": {"lesions": 1}}, "limits"),

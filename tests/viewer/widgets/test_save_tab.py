@@ -48,22 +48,20 @@ def run(desk: Desk, case: Case, sha256: str, slices: tuple[int, ...] = (4,)) -> 
 
 
 def test_the_report_names_the_images_that_the_model_has_seen_without_their_field(
-    tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+    tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle
 ) -> None:
-    monkeypatch.setattr("napari_ddmd.evened.evened_modalities", lambda _case, _bundle: ["t1", "t2", "flair"])
     results = desk.results_of(case)
-    results.begin()
     recipe = Recipe(case, tiny_bundle.sha256, Sampling(samples=3, seed=5), min_part=0.1, evens_out=True)
-    results.add(recipe, slice_result(case, 4))
-    results.settle()
-    desk.set_mask(results.lesion.layer)
-    content = tab._saveable()
-    assert content is not None
-    assert ("Bias field taken out of, for the model", "T1, T2 and FLAIR") in facts.settings(content)
-    monkeypatch.setattr("napari_ddmd.evened.evened_modalities", lambda _case, _bundle: [])
-    content = tab._saveable()
-    assert content is not None
-    assert "Bias field taken out of, for the model" not in dict(facts.settings(content))
+    told = []
+    for evened in ((), ("t1", "t2", "flair")):
+        results.begin()
+        results.add(recipe, slice_result(case, 4, evened=evened))
+        results.settle()
+        desk.set_mask(results.lesion.layer)
+        content = tab._saveable()
+        assert content is not None
+        told.append(dict(facts.settings(content)).get("Bias field taken out of, for the model"))
+    assert told == [None, "T1, T2 and FLAIR"]
 
 
 def test_without_a_mask_there_is_nothing_to_save(tab: SaveTab, desk: Desk) -> None:
