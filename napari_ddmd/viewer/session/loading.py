@@ -14,7 +14,7 @@ from napari_ddmd.case import MODALITIES, Case, CaseFiles
 from napari_ddmd.editing import Numbering
 from napari_ddmd.torch_guard import keep_triton_out
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
-from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
 from napari_ddmd.viewer.run_settings import Recipe
 from napari_ddmd.viewer.session.archive import SessionError, read_arrays, refuse_too_large
 from napari_ddmd.viewer.session.case_files import embedded_case, load_stored_case
@@ -153,8 +153,8 @@ def _scores(stored: StoredScores) -> Any:
 
 
 def _layers(case: Case, session: Session, arrays: Arrays) -> dict[str, LayerData]:
-    keys = [*MODALITIES, *([Role.EXPERT.value] if case.mask is not None else [])]
-    layers = dict(zip(keys, case_layers(case), strict=True))
+    tagged = ((tag_of(layer[1]["metadata"]), layer) for layer in case_layers(case))
+    layers = {str(tag.role): layer for tag, layer in tagged if tag is not None}
     names = {look.key: look.name for look in session.looks}
     for number, mask in enumerate(session.masks):
         key = mask_key(number)

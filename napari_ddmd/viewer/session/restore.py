@@ -97,6 +97,8 @@ def steps_into_window(
             with selection_kept(viewer.layers):
                 viewer.layers.append(layer)
             yield
+        if not layers.keys() >= {*MODALITIES}:
+            panel.case_box.missing_box.setChecked(True)  # as it was when the case was in hand
         if panel.desk.case is not loaded.case:
             raise SessionError(f"{loaded.path}: {panel.case_box.problem() or 'its case cannot be chosen'}")
         for found in _add_results(loaded, panel):

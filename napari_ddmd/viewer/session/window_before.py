@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class WindowBefore:
-    """Remembers the case in hand and how it is looked at, to put both back.
+    """Remembers the case in hand, whether it may lack an image, and how it is looked at, to put all back.
 
     Parameters
     ----------
@@ -29,6 +29,7 @@ class WindowBefore:
         desk, viewer = panel.desk, panel.desk.viewer
         self._panel = panel
         self._owner, self._case, self._mask = panel.case_box.tagged_case, desk.case, desk.mask
+        self._goes_without = panel.case_box.missing_box.isChecked()
         self._arrangement = panel.four_panels.arrangement
         self._active = viewer.layers.selection.active
         self._slices = panel.slice_box.choice
@@ -41,6 +42,8 @@ class WindowBefore:
         panel, viewer = self._panel, self._panel.desk.viewer
         if not (isalive(panel) and isalive(panel.case_box.case_list)):  # type: ignore[no-untyped-call]
             return  # the window was closed meanwhile
+        # First: until then, another case that lacks an image would count as chosen.
+        panel.case_box.missing_box.setChecked(self._goes_without)
         panel.case_box.choose(self._owner)
         if self._case is None or panel.desk.case is not self._case:
             return

@@ -31,7 +31,7 @@ from napari_ddmd.viewer.session.settings import PanelSettings
 from napari_ddmd.viewer.session.stored_window import StoredLook
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from tests.conftest import CaseWriter
-from tests.viewer.conftest import GatedSegment
+from tests.viewer.conftest import GatedSegment, add_plain_images
 from tests.viewer.session.conftest import OpenPanel, put_into_window
 
 Window = tuple[Any, SegmentationPanel]
@@ -326,6 +326,79 @@ def test_a_case_of_layers_comes_back_with_its_images(
     tag = tag_of(viewer.layers[0])
     assert tag is not None
     assert tag.case is loaded.case
+
+
+@pytest.mark.parametrize("with_images", [False, True])
+@pytest.mark.parametrize("gone", ["t1", "flair"])
+def test_a_case_without_one_image_comes_back(
+    gone: str,
+    with_images: bool,
+    open_panel: OpenPanel,
+    gated: GatedSegment,
+    qtbot: QtBot,
+    tmp_path: Path,
+    write_small_case: CaseWriter,
+) -> None:
+    folder = write_small_case(tmp_path / "Case_1", skip=(gone,))
+    viewer, panel = open_panel(load_case(folder, allow_missing=True, remark=lambda _text: None))
+    panel.case_box.missing_box.click()
+    run(panel, gated, qtbot, 3, 4)
+    viewer.layers["lesion"].paint((4, 3, 3), 1)
+    mask = viewer.layers["lesion"].data.copy()
+    before = capture(panel)
+    path = save(before, tmp_path / "s.ddmd", with_images=with_images)
+    viewer, panel = open_panel()
+    loaded = reopen(panel, path)
+    assert panel.desk.case is loaded.case
+    assert panel.case_box.goes_without
+    assert gone not in viewer.layers
+    assert_same(before, capture(panel))
+    np.testing.assert_array_equal(viewer.layers["lesion"].data, mask)
+    assert panel.results is not None
+    assert panel.results.lesion.edited_slices == [4]
+    run(panel, gated, qtbot, 3, 5)
+    assert gated.requests[-1]["slices"] == (5,)
+    np.testing.assert_array_equal(viewer.layers["lesion"].data[:5], mask[:5])
+
+
+def test_layers_of_which_one_was_not_chosen_come_back_without_it(
+    open_panel: OpenPanel, case: Case, tmp_path: Path
+) -> None:
+    viewer, panel = open_panel()
+    add_plain_images(viewer, case)
+    panel.case_box.modalities["t1ce"].value = None
+    panel.case_box.missing_box.click()
+    before = capture(panel)
+    assert before.left_out == ("a_t1ce",)
+    path = save(before, tmp_path / "s.ddmd", with_images=True)
+    viewer, panel = open_panel()
+    reopen(panel, path)
+    assert_same(before, dataclasses.replace(capture(panel), left_out=before.left_out))
+    assert [layer.name for layer in viewer.layers] == ["a_t1", "a_t2", "a_flair"]
+
+
+@pytest.mark.parametrize("ticked", [False, True])
+def test_whether_an_image_may_be_missing_is_as_before_where_a_session_is_stopped(
+    ticked: bool, open_panel: OpenPanel, tmp_path: Path, write_small_case: CaseWriter
+) -> None:
+    theirs, other = (
+        load_case(write_small_case(tmp_path / name, skip=("t1",)), allow_missing=True, remark=lambda _text: None)
+        for name in ("Case_1", "Other_002")
+    )
+    _viewer, panel = open_panel(theirs)
+    panel.case_box.missing_box.click()
+    path = save(capture(panel), tmp_path / "s.ddmd", with_images=False)
+    viewer, panel = open_panel(other)
+    panel.case_box.missing_box.setChecked(ticked)
+    layers = list(viewer.layers)
+    loaded = load(path, read_session(path), find_images(path, read_session(path).case))
+    steps = steps_into_window(loaded, panel, make_layers(loaded))
+    next(True for _step in steps if panel.desk.case is loaded.case)
+    assert panel.case_box.goes_without
+    steps.close()
+    assert list(viewer.layers) == layers
+    assert panel.case_box.missing_box.isChecked() == ticked
+    assert panel.desk.case is (other if ticked else None)
 
 
 def test_a_case_that_is_open_already_is_found_and_closed(worked: Window, saved: Saved, case: Case) -> None:
