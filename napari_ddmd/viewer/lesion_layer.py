@@ -104,8 +104,8 @@ class LesionLayer:
 
     @property
     def edited_slices(self) -> list[int]:
-        """Slices on which the user has changed something."""
-        return list(np.flatnonzero((self.data != self._written).any(axis=(1, 2))).tolist()) if self.is_shown else []
+        """Slices on which the user has changed something, also while the layer is away."""
+        return list(np.flatnonzero((self.data != self._written).any(axis=(1, 2))).tolist())
 
     @property
     def next_undo(self) -> str | None:

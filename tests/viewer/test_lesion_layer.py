@@ -187,6 +187,7 @@ def test_a_removed_layer_comes_back_with_what_was_painted_on_it(
     layer.paint((3, 15, 15), 1)
     painted = layer.data[3].copy()
     viewer.layers.remove(layer)
+    assert lesion.edited_slices == [3]
     lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())  # a run with other settings, whose layer is away
     lesion.write(5, square(case))
     lesion.end_run()

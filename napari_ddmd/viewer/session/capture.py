@@ -106,23 +106,23 @@ def capture(panel: SegmentationPanel) -> Snapshot:
     keys, left_out = _keys(panel, case)
     masks = [layer for layer, key in keys.items() if isinstance(layer, Labels) and key.startswith(_MASKS)]
     copies: dict[str, NDArray[Any]] = {mask_key(n): layer.data.copy() for n, layer in enumerate(masks)}
-    has_lesion = results is not None and results.lesion.is_shown
-    if results is not None and has_lesion:
-        copies |= {"lesion": results.lesion.data.copy(), "written": results.lesion.written.copy()}
+    lesion = None if results is None else results.lesion
+    if lesion is not None and lesion.layer is not None:  # which may be away: the next run brings it back with its edits
+        copies |= {"lesion": lesion.data.copy(), "written": lesion.written.copy()}
     if (numbering := _numbering(panel, keys)) is not None:
         copies["numbers"] = numbering.places
     if case.mask is not None:
         copies["expert"] = case.mask.copy()
     parts = {
         "results": None if results is None else _stored_results(results),
-        "has_lesion": has_lesion,
+        "has_lesion": "lesion" in copies,
         "masks": tuple(_stored_mask(layer) for layer in masks),
         "looks": tuple(_looks(panel, keys)),
         "active": keys.get(viewer.layers.selection.active),
         "in_hand": keys.get(panel.desk.mask),
         "settings": _settings(panel),
         "view": view_of(viewer, case),
-        "accepted": tuple(_accepted(keys)),
+        "accepted": tuple(_accepted(keys if lesion is None else {**keys, lesion.layer: Role.LESION.value})),
         "highest_number": 0 if numbering is None else numbering.highest,
     }
     volumes = None if results is None else results.volumes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -110,7 +110,8 @@ def steps_into_window(
         with one_redraw(viewer, removes=False):
             _put_in_order(in_order, viewer)
         yield
-        _accept(loaded.session.accepted, layers)
+        lesion = None if panel.desk.results is None else panel.desk.results.lesion.layer
+        _accept(loaded.session.accepted, {**layers, Role.LESION: lesion})
         _show_results(panel)
         in_hand = layers.get(loaded.session.in_hand or "")
         take_in_hand(panel, in_hand)
@@ -172,12 +173,12 @@ def _add_results(loaded: Loaded, panel: SegmentationPanel) -> Iterator[dict[str,
             if role.value in looks:
                 give_look(layer, looks[role.value])
             else:
-                # The user had removed it.
+                # The user had removed it; the next run brings it back, the lesion with its edits.
                 viewer.layers.remove(layer)
     yield layers
 
 
-def _accept(accepted: Iterable[StoredAcceptance], layers: dict[str, Layer]) -> None:
+def _accept(accepted: Iterable[StoredAcceptance], layers: Mapping[str, Layer | None]) -> None:
     """Put the reader's marks back; one that is not of the very mask that is there does not count."""
     for mark in accepted:
         layer = layers.get(mark.key)

@@ -102,7 +102,8 @@ class Session:
     package
         Version of napari-ddmd that wrote it.
     has_lesion
-        Whether there is a lesion layer; without results, edits of an earlier session make one.
+        Whether there is a lesion layer; without results, edits of an earlier session make one. One that the user has
+        removed has no look.
     masks
         Labels beside the lesion.
     looks

@@ -309,6 +309,55 @@ def test_edits_without_results_come_back(window: Window, open_panel: OpenPanel, 
     assert panel.results.lesion.edited_slices == [3]
 
 
+def test_a_lesion_that_was_removed_is_kept_and_the_next_run_brings_it_back(
+    window: Window, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, tmp_path: Path
+) -> None:
+    viewer, panel = window
+    run(panel, gated, qtbot, 3, 5)
+    lesion = viewer.layers["lesion"]
+    lesion.paint((4, 3, 3), 1)
+    mask, when = lesion.data.copy(), accept(lesion).when
+    viewer.layers.remove(lesion)
+    before = capture(panel)
+    np.testing.assert_array_equal(before.copies["lesion"], mask)
+    path = save(before, tmp_path / "s.ddmd", with_images=False)
+    viewer, panel = open_panel()
+    reopen(panel, path)
+    assert "lesion" not in viewer.layers
+    assert_same(before, capture(panel))
+    assert panel.results is not None
+    assert panel.results.lesion.edited_slices == [4]
+    panel.run()
+    assert panel.run_bar.status.text().startswith("These slices are done")
+    np.testing.assert_array_equal(viewer.layers["lesion"].data, mask)
+    mark = acceptance_of(viewer.layers["lesion"])
+    assert mark is not None
+    assert mark.when == when
+    assert panel.results.lesion.edited_slices == [4]
+    panel.desk.set_threshold(0.95)
+    np.testing.assert_array_equal(viewer.layers["lesion"].data[4], mask[4])
+    assert not viewer.layers["lesion"].data[3].any(), "what was not edited follows the threshold"
+
+
+def test_a_removed_lesion_without_results_is_kept_too(
+    window: Window, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, case: Case, tmp_path: Path
+) -> None:
+    viewer, panel = window
+    mask = np.zeros(case.grid.shape, np.uint8)
+    mask[3, 4, 5] = 1
+    panel.desk.results_of(case).lesion.restore(mask, np.zeros_like(mask), 0.5)
+    viewer.layers.remove("lesion")
+    before = capture(panel)
+    path = save(before, tmp_path / "s.ddmd", with_images=True)
+    viewer, panel = open_panel()
+    reopen(panel, path)
+    assert "lesion" not in viewer.layers
+    assert_same(before, capture(panel))
+    run(panel, gated, qtbot, 3, 4)
+    np.testing.assert_array_equal(viewer.layers["lesion"].data[3], mask[3])
+    assert viewer.layers["lesion"].data[4].any()
+
+
 def test_a_case_of_layers_comes_back_with_its_images(
     open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot, tmp_path: Path
 ) -> None:

@@ -150,6 +150,24 @@ def test_the_rest_after_a_refresh_begins_when_it_is_over(window: Window, gated: 
     assert not part._clock.isActive()
 
 
+def test_edited_slices_of_a_lesion_that_was_removed_do_not_count_as_emptied(
+    window: Window, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    viewer, panel = window
+    gated.allow(100)
+    sampling = panel.sampling_box.sampling
+    panel.run_part.start([3, 4, 5], sampling)
+    wait_for_end(panel, qtbot)
+    viewer.layers["lesion"].paint((4, 3, 3), 1)
+    other = replace(sampling, seed=sampling.seed + 1)
+    assert panel.run_part.prospect([3], other) == (1, 1)
+    viewer.layers.remove("lesion")
+    assert panel.run_part.prospect([3], other) == (1, 1)
+    panel.run_part.start([3], other)
+    wait_for_end(panel, qtbot)
+    assert [bool(part.any()) for part in viewer.layers["lesion"].data[3:6]] == [True, True, False]
+
+
 def test_slices_of_a_restored_mask_that_make_way_are_told_of(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     _viewer, panel = window
     case = panel.desk.case
