@@ -11,7 +11,8 @@ from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ddmd.viewer.acceptance import part_from_runs, segmented_of
-from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.layer_tag import tag_of
+from napari_ddmd.viewer.mask_tools import is_original
 from napari_ddmd.viewer.navigation import (
     current_slice,
     current_voxel,
@@ -172,7 +173,7 @@ class Desk(QObject):
         if tag is None or not isinstance(layer, Labels):
             return
         # A copy of the expert's mask may be drawn on: what masks are compared with stays as it is.
-        if tag.role == Role.EXPERT and tag.case.mask is not None and np.may_share_memory(layer.data, tag.case.mask):
+        if is_original(layer):
             keep_from_painting(layer)
         elif tag.case not in self._all or layer is not self._all[tag.case].lesion.layer:
             part_from_runs(layer)

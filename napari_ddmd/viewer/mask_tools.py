@@ -117,6 +117,13 @@ def is_expert(layer: Layer) -> bool:
     return tag is not None and tag.role == Role.EXPERT
 
 
+def is_original(layer: Layer) -> bool:
+    """Tell whether a layer shows its case's own expert mask, and not a copy, which napari gives the same tag."""
+    tag = tag_of(layer)
+    expert = None if tag is None or not is_expert(layer) else tag.case.mask
+    return expert is not None and np.may_share_memory(layer.data, expert)
+
+
 def lesion_in_hand(desk: Desk) -> LesionLayer | None:
     """Return the lesion of the desk's case if its layer is the mask in hand."""
     lesion = None if desk.results is None else desk.results.lesion

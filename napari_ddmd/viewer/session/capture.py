@@ -18,6 +18,7 @@ from napari_ddmd.case.plain_header import plain_header
 from napari_ddmd.viewer.acceptance import acceptance_of
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.mask_tools import is_original
 from napari_ddmd.viewer.session.archive import SessionError, write_session
 from napari_ddmd.viewer.session.case_files import has_files, stored_images
 from napari_ddmd.viewer.session.dicom_origin import stored_origin
@@ -262,7 +263,7 @@ def _keys(panel: SegmentationPanel, case: Case) -> tuple[dict[Layer | None, str]
             keys[layer] = own[layer]
         elif tag is not None and tag.role in _PASSING:
             continue
-        elif tag is not None and tag.case is case and tag.role == Role.EXPERT and Role.EXPERT not in keys.values():
+        elif tag is not None and tag.case is case and is_original(layer) and Role.EXPERT not in keys.values():
             keys[layer] = Role.EXPERT.value
         elif _is_mask(layer, case):
             keys[layer] = mask_key(count)

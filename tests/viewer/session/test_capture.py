@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.layers import Labels
+from napari.layers._layer_actions import _duplicate_layer
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
@@ -13,9 +14,10 @@ from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.session.archive import SessionError, read_arrays, read_session
 from napari_ddmd.viewer.session.capture import Snapshot, capture, save
+from napari_ddmd.viewer.session.loading import load
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from tests.viewer.conftest import GatedSegment
-from tests.viewer.session.conftest import OpenPanel
+from tests.viewer.session.conftest import OpenPanel, put_into_window
 
 
 def test_without_a_case_there_is_nothing_to_save(open_panel: OpenPanel) -> None:
@@ -47,6 +49,36 @@ def test_what_belongs_to_the_case_is_taken(window: tuple[Any, SegmentationPanel]
     assert (snapshot.copies["mask 1"] == 5).all()
     path = save(snapshot, tmp_path / "s.ddmd", with_images=False)
     assert "elsewhere" not in str(read_session(path))
+
+
+@pytest.mark.parametrize("is_original_there", [False, True])
+def test_a_copy_of_the_experts_mask_keeps_what_was_drawn_on_it(
+    window: tuple[Any, SegmentationPanel], open_panel: OpenPanel, tmp_path: Path, is_original_there: bool
+) -> None:
+    viewer, panel = window
+    original = viewer.layers["expert mask"]
+    viewer.layers.selection = {original}
+    _duplicate_layer(viewer.layers)
+    copy = viewer.layers["expert mask copy"]
+    copy.paint((1, 2, 3), 1)
+    assert not np.array_equal(copy.data, original.data)
+    if is_original_there:
+        viewer.layers.move(viewer.layers.index(copy), 0)
+    else:
+        viewer.layers.remove(original)
+    snapshot = capture(panel)
+    np.testing.assert_array_equal(snapshot.copies["mask 0"], copy.data)
+    np.testing.assert_array_equal(snapshot.copies["expert"], original.data)
+    path = save(snapshot, tmp_path / "s.ddmd", with_images=True)
+    names = [layer.name for layer in viewer.layers]
+    viewer, panel = open_panel()
+    put_into_window(load(path, read_session(path), []), panel)
+    assert [layer.name for layer in viewer.layers] == names
+    np.testing.assert_array_equal(viewer.layers["expert mask copy"].data, copy.data)
+    assert viewer.layers["expert mask copy"].editable
+    if is_original_there:
+        np.testing.assert_array_equal(viewer.layers["expert mask"].data, original.data)
+        assert not viewer.layers["expert mask"].editable
 
 
 def test_a_comparison_is_passed_over_and_the_outline_that_it_hides_is_kept(
