@@ -9,9 +9,10 @@ from weakref import WeakSet
 
 from napari.layers import Layer
 
+from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.case_choice import guess_assignment
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
-from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.layer_tag import LayerTag, Role, tag_of
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ class CaseInSight:
         case : Case or None
             The case that they make; None while one of them is missing.
         """
-        if owner is not self._owner:
+        is_other = case is not None and self._case is not None and case is not self._case
+        if owner is not self._owner or is_other:
             self._turn_to(owner, case)
         elif case is not None and self._wish is not Arrangement.SINGLE:
             # Now all of its images are there.
             wish, self._wish = self._wish, Arrangement.SINGLE
             self._four_panels.show(wish, case)
-        self._case = case
+        self._case = case or self._case
 
     def forget_wish(self) -> None:
         """Leave the layout as the user has it, when the images of the case are complete."""
@@ -76,7 +78,7 @@ class CaseInSight:
     def _turn_to(self, owner: Case | None, case: Case | None) -> None:
         strangers = {layer for layer in guess_assignment(self._viewer.layers, None).values() if layer is not None}
         were_strangers, before = self._owner is None, (self._owner, self._case)
-        self._owner = owner
+        self._owner, self._case = owner, case
         if owner is None and not strangers:
             return  # no case is open
         kept = [one for one in (owner, case) if one is not None]
@@ -87,7 +89,7 @@ class CaseInSight:
             turned = dict(shown)
             for layer, visible in shown.items():
                 tag = tag_of(layer)
-                if tag.case in kept if tag is not None else owner is None and layer in strangers:
+                if _is_seen(tag, owner, case) if tag is not None else owner is None and layer in strangers:
                     turned[layer] = visible or layer in self._layers_away
                     self._layers_away.discard(layer)
                 elif tag is not None or (were_strangers and layer in strangers):
@@ -139,3 +141,10 @@ class CaseInSight:
         selection, tag = self._viewer.layers.selection, tag_of(mask)
         if tag is not None and selection.active is mask and not mask.visible:
             selection.active = self._topmost([tag.case])
+
+
+def _is_seen(tag: LayerTag, owner: Case | None, case: Case | None) -> bool:
+    """Whether a layer is the case's in hand; of the one that its images were opened as, the results are not."""
+    if tag.case is case or case is None:
+        return tag.case in (case, owner)
+    return tag.case is owner and tag.role in (*MODALITIES, Role.EXPERT)

@@ -43,6 +43,8 @@ class WindowLevel:
         Returns the image of a cell ``(row, column)`` of the divided canvas, None where it is not divided.
     say : callable
         Shows the window and the level while they change; called with an empty text in the end.
+    own_limits : callable
+        Returns between which a map is displayed unless somebody changes it, None for other images.
     """
 
     def __init__(
@@ -50,8 +52,9 @@ class WindowLevel:
         viewer: ViewerModel,
         image_in: Callable[[tuple[int, int]], Layer | None] = lambda _cell: None,
         say: Callable[[str], None] = lambda _text: None,
+        own_limits: Callable[[Image], Limits | None] = lambda _image: None,
     ) -> None:
-        self._viewer, self._image_in, self._say = viewer, image_in, say
+        self._viewer, self._image_in, self._say, self._own_limits = viewer, image_in, say, own_limits
         self._first: WeakKeyDictionary[Image, tuple[Limits, Limits]] = WeakKeyDictionary()
         viewer.mouse_drag_callbacks.append(self._drag)
         # napari zooms at a double click of any button.
@@ -99,8 +102,11 @@ class WindowLevel:
         tag = None if image is None else tag_of(image)
         if image is None or tag is None:
             return
-        first = self._first.pop(image, None)
-        if first is not None:
+        first, own = self._first.pop(image, None), self._own_limits(image)
+        if own is not None:  # a run since may have other values
+            image.contrast_limits_range = (own[0], 2 * own[1])
+            image.contrast_limits = own
+        elif first is not None:
             image.contrast_limits, image.contrast_limits_range = first
         if tag.role in MODALITIES:
             image.contrast_limits = contrast_limits(image.data)

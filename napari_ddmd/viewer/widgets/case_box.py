@@ -26,6 +26,7 @@ from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case, CaseError
 from napari_ddmd.missing import costs_of_missing
 from napari_ddmd.viewer.case_choice import guess_assignment, make_case, modality_layers, open_cases
 from napari_ddmd.viewer.dicom_opener import DicomOpener
+from napari_ddmd.viewer.layer_tag import is_of
 from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_opener import CaseOpener
@@ -65,7 +66,8 @@ class CaseBox(QWidget):
         self._viewer = viewer
         self._cases: list[Case | None] = []
         self._left_out: set[str] = set()
-        self._made: tuple[tuple[int, ...], Case] | None = None
+        # What was made of which layers, the latest last, and the case that they were opened as.
+        self._made: dict[tuple[int, ...], tuple[Case | None, Case]] = {}
         self.setAcceptDrops(True)
         self.case_list = QComboBox()
         self.case_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -121,6 +123,8 @@ class CaseBox(QWidget):
     def case(self) -> Case:
         """Make the case from the chosen layers, or return the one that was made of them before.
 
+        One that has layers of its own, as after a run, is made once.
+
         Raises
         ------
         CaseError
@@ -129,16 +133,31 @@ class CaseBox(QWidget):
         layers = {modality: combo.value for modality, combo in self.modalities.items()}
         # The data's identity, not the layer's: someone may have put other data into the layer.
         key = (*(0 if layer is None else id(layer.data) for layer in layers.values()), self.goes_without)
-        if self._made is None or self._made[0] != key:
-            told: tuple[str, ...] = () if self._made is None else self._made[1].warnings
-            self._made = (key, make_case(layers, allow_missing=self.goes_without))
-            self._tell_assumptions(self._made[1], told)
-        return self._made[1]
+        if key not in self._made:
+            told = () if self.made is None else self.made.warnings
+            made = make_case(layers, allow_missing=self.goes_without)
+            self._made = {other: kept for other, kept in self._made.items() if self._has_layers(kept[1])}
+            self._made[key] = self.tagged_case, made
+            self._tell_assumptions(made, told)
+        else:
+            self._made[key] = self._made.pop(key)
+        return self._made[key][1]
+
+    def _has_layers(self, case: Case) -> bool:
+        return any(is_of(layer, case) for layer in self._viewer.layers)
 
     @property
     def made(self) -> Case | None:
         """The case that was made of the layers last; it may come back while one of them is there."""
-        return None if self._made is None else self._made[1]
+        return next((case for _, case in reversed(self._made.values())), None)
+
+    def forget_made_of(self, owner: Case | None) -> None:
+        """Let go of the cases that were made so: they are closed."""
+        self._made = {key: kept for key, kept in self._made.items() if kept[0] is not owner}
+
+    def made_of(self, owner: Case | None) -> list[Case]:
+        """The cases that were made of the layers of one that was opened, and of others put in their places."""
+        return [case for opened_as, case in self._made.values() if opened_as is owner]
 
     @property
     def goes_without(self) -> bool:
@@ -233,8 +252,8 @@ class CaseBox(QWidget):
 
     def _on_layers_changed(self, _event: Any = None) -> None:
         there = {id(layer.data) for layer in modality_layers(self._viewer.layers)}
-        if self._made is not None and there.isdisjoint(self._made[0]):
-            self._made = None  # a case that is closed is not kept
+        # A case that is closed is not kept.
+        self._made = {key: kept for key, kept in self._made.items() if not there.isdisjoint(key)}
         known = [case for case in self._cases if case is not None]
         cases: list[Case | None] = list(open_cases(self._viewer.layers))
         newest = next((case for case in reversed(cases) if case not in known), None)

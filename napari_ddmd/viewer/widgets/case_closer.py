@@ -54,12 +54,13 @@ class CaseCloser(QObject):
         """Close the case, unless there is something to lose and the user does not want that."""
         box, desk = self._panel.case_box, self._panel.desk
         owner = box.tagged_case
-        # Another one where a layer was put in the place of another: its results go, too.
-        cases = list({id(case): case for case in (owner, desk.case) if case is not None}.values())
+        # Others where a layer was put in the place of another: their results go, too.
+        cases = list({case: None for case in (owner, desk.case, *box.made_of(owner)) if case is not None})
         if any(self._has_unsaved(case) for case in cases) and not self._confirm(cases[0]):
             return
         # Images that were opened as no case belong to it as long as they are chosen.
         images = [] if owner is not None else [combo.value for combo in box.modalities.values()]
+        box.forget_made_of(owner)
         for case in cases:
             close_case(self._panel, case)
         for image in images:

@@ -117,6 +117,9 @@ class CostLine(QLabel):
     def set_bundle(self, bundle: Bundle | None) -> None:
         """Take another model, or none."""
         self._bundle = bundle
+        if bundle is None:  # at once: what was said is of another model, and without one nothing may come after it
+            self._worker.forget()
+            self._show("", "")
         self._clock.start()
 
     def set_sampling(self, sampling: Sampling) -> None:

@@ -14,6 +14,7 @@ from napari_ddmd.viewer.case_in_sight import CaseInSight
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
 from napari_ddmd.viewer.keys import Key, Keys
+from napari_ddmd.viewer.layer_tag import Role
 from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.keys_box import KeysDialog
@@ -22,6 +23,8 @@ from napari_ddmd.viewer.widgets.view_box import VIEWS, ViewBox
 from napari_ddmd.viewer.window_level import WindowLevel
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_ddmd.case import Case
 
 # Function keys: napari uses none of them, and they are where they are on any keyboard.
@@ -55,7 +58,8 @@ class LayoutPart(QWidget):
         self.four_panels = FourPanels(desk.viewer, links, desk.fit)
         self._in_sight = CaseInSight(desk.viewer, self.four_panels, links, partial(QTimer.singleShot, 0))
         self.canvas_text = CanvasText(desk.viewer, links)
-        self.window_level = WindowLevel(desk.viewer, self.four_panels.image_in, self.canvas_text.say)
+        image_in, say = self.four_panels.image_in, self.canvas_text.say
+        self.window_level = WindowLevel(desk.viewer, image_in, say, self._own_limits)
         self.keys: Keys | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -121,6 +125,14 @@ class LayoutPart(QWidget):
             ],
         )
         self._release_in_the_end(self.keys)
+
+    def _own_limits(self, image: Image) -> tuple[float, float] | None:
+        """Between which a map is displayed whose values are other ones with every run."""
+        results = self._desk.results
+        if results is None:
+            return None
+        own = {role: limit for role, limit in results.map_limits.items() if results.layer_of(role) is image}
+        return next(((0.0, own[role]) for role in (Role.INTER, Role.INTRA) if role in own), None)
 
     def list_keys(self) -> None:
         """Open the list of keys."""

@@ -84,8 +84,8 @@ class OverlayBox(QWidget):
 
     def _over_images(self, role: Role) -> Layer | None:
         """The layer that shows something over the images; none that has a panel to itself."""
-        layer = self.layer_of(role)
-        return None if layer is None or layer.name_overlay.visible else layer
+        layer, is_divided = self.layer_of(role), self._desk.viewer.canvas.grid.enabled
+        return None if layer is None or (is_divided and layer.name_overlay.visible) else layer
 
     def _on_layers(self, _event: Any) -> None:
         self._listen()

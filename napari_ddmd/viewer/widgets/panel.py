@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
-from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.hover import Hover
+from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.navigation import real_viewer
 from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.result_layers import ResultLayers
@@ -131,6 +131,7 @@ class SegmentationPanel(QWidget):
                 if self.save_tab.session_box.is_opening:
                     self.save_tab.session_box.cancel()  # what has come in of it would go at any time after this
                 self.look_tab.denoising_box.close_sequence()
+                self.lesion_tab.compare_box.tick.setChecked(False)  # its overlay would stay as it is now
                 self.deleteLater()
                 # The buttons that would put the layers back go with the panel.
                 self.four_panels.show(Arrangement.SINGLE, None)
@@ -258,8 +259,8 @@ class SegmentationPanel(QWidget):
 
     def _forget_closed(self, case: Case | None) -> None:
         """Let go of the cases that are closed, but for one that a run is still on, or whose layers are still there."""
-        kept = (case, self.run_part.case, self.case_box.made)
-        self.desk.forget_all_but((*open_cases(self._viewer.layers), *kept))
+        tagged = (tag.case for layer in self._viewer.layers if (tag := tag_of(layer)) is not None)
+        self.desk.forget_all_but({case, self.run_part.case, self.case_box.made, *tagged})
 
     def _on_installed(self, installed: Installed) -> None:
         self.sampling_box.set_choices(installed.samplers, installed.devices)

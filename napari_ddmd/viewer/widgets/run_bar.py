@@ -90,7 +90,14 @@ class RunBar(QWidget):
         self.button.setToolTip("".join(f"<p>{escape(line)}</p>" for line in tip.split("\n")))
 
     def show_progress(
-        self, progress: Progress | None, done: int, total: int, remarks: tuple[str, ...] = (), *, before: int = 0
+        self,
+        progress: Progress | None,
+        done: int,
+        total: int,
+        remarks: tuple[str, ...] = (),
+        *,
+        before: int = 0,
+        case: str = "",
     ) -> None:
         """Show how far the run is.
 
@@ -104,9 +111,12 @@ class RunBar(QWidget):
             What the run has fallen back to by now.
         before : int
             How many of the slices were done before the run.
+        case : str
+            Whose run it is, where the panel shows another one.
         """
+        of_case = f"{case}: " if case else ""
         if progress is None or progress.total == 0:
-            self.say(" ".join(("Preparing the images…", *remarks)))
+            self.say(of_case + " ".join(("Preparing the images…", *remarks)))
             return
         # Left to itself, the bar repaints the whole window at once with every value, and all waits for it.
         self.bar.setUpdatesEnabled(False)
@@ -116,7 +126,7 @@ class RunBar(QWidget):
         left = "" if progress.left is None else f" · {duration(progress.left)} left"
         self.bar.setFormat(f"%p %{left}")
         self.bar.setUpdatesEnabled(True)
-        self.say(" ".join((f"{done} of {total} slices done" + "." * bool(remarks), *remarks)))
+        self.say(of_case + " ".join((f"{done} of {total} slices done" + "." * bool(remarks), *remarks)))
 
     def show_ending(self, outcome: RunOutcome, done: int, total: int, case: str = "") -> None:
         """Say how a run ended, and what it had to do without or fall back to.

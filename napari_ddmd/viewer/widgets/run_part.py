@@ -70,10 +70,9 @@ class RunPart(QObject):
         self.controller = RunController(self)
         self._request: RunRequest | None = None
         self._spared = ExitStack()
-        self._is_tagged = False
+        self._is_tagged = self._goes_on = False
         self._fault: Exception | None = None
         self._come_in = self._drawn = self._before = self._put_aside = 0
-        self._goes_on = self._tells_step = False
         self._clock = QTimer(self)
         self._clock.setInterval(_CLOCK_MS)
         self._first_layer = QTimer(self)
@@ -253,11 +252,16 @@ class RunPart(QObject):
                     self._clock.start()  # anew: what took long must not be followed by the next without a rest
         if not self.controller.is_cancelling:
             counts, remarks = self._counts(request), self.controller.remarks
-            self.bar.show_progress(self.controller.progress, *counts, remarks, before=self._before)
+            whose = self._name_of_other(request)
+            self.bar.show_progress(self.controller.progress, *counts, remarks, before=self._before, case=whose)
 
     def _counts(self, request: RunRequest) -> tuple[int, int]:
         """Slices that are done and all that were asked for, with those of a run that this one goes on with."""
         return self._before + self._come_in, self._before + len(request.slices)
+
+    def _name_of_other(self, request: RunRequest) -> str:
+        """Whose run it is, where the panel shows another case."""
+        return "" if self._desk.case is request.case else request.case.name
 
     def _give_up(self, case: Case, error: Exception) -> None:
         """Stop a run whose results cannot be shown: it would fail again with each of them."""
@@ -284,13 +288,11 @@ class RunPart(QObject):
         if (self._come_in or self._goes_on) and self._desk.knows(request.case):
             remarks = self._put_aside_remarks(self._desk.results_of(request.case))
             outcome = replace(outcome, remarks=(*outcome.remarks, *remarks))
-        other = "" if self._desk.case is request.case else request.case.name
-        if outcome.state is RunState.FAILED:
-            self.bar.show_ending(outcome, *self._counts(request), other)
+        has_failed = outcome.state is RunState.FAILED
+        if has_failed or self._problem() is None:  # else the case was closed meanwhile: what is missing matters more
+            self.bar.show_ending(outcome, *self._counts(request), self._name_of_other(request))
+        if has_failed:
             self._report_failure(outcome)
-        elif self._problem() is None:
-            # Else the case was closed meanwhile, and what is missing now matters more.
-            self.bar.show_ending(outcome, *self._counts(request), other)
         self._desk.results_changed.emit()
 
     def _put_aside_remarks(self, results: ResultLayers) -> tuple[str, ...]:
@@ -302,7 +304,6 @@ class RunPart(QObject):
         results, bundle = self._desk.results, self._desk.bundle
         if results is None or results.recipe is None or self.controller.is_running or self._problem() is not None:
             return
-        self._tells_step = True
         if not (done := len(results.done)):
             self.bar.say(_TAKEN_BACK)
             return
@@ -311,10 +312,9 @@ class RunPart(QObject):
         self.bar.say(f"On screen: {done} {'slice' if done == 1 else 'slices'} with {settings}{model}.")
 
     def _on_case_changed(self) -> None:
-        """What was on screen of another case is no more."""
-        if self._tells_step and not self.controller.is_running:
+        """What was said of another case is no more."""
+        if not self.controller.is_running:
             self.bar.say("")
-        self._tells_step = False
 
     def _report_failure(self, outcome: RunOutcome) -> None:
         error = outcome.error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -192,7 +193,10 @@ class SaveDialog(FittedDialog):
             return "Choose a folder."
         try:
             if self.folder.exists():
-                return "" if self.folder.is_dir() else "This is a file; choose a folder."
+                if not self.folder.is_dir():
+                    return "This is a file; choose a folder."
+                may = os.access(self.folder, os.W_OK | os.X_OK)
+                return "" if may else "You may not save in this folder; choose another one."
             return "" if self.folder.parent.is_dir() else f"{self.folder.parent} does not exist; choose another folder."
         except OSError as error:  # a name that is too long, a folder that may not be read
             return f"This folder cannot be used ({error.strerror}); choose another one."

@@ -101,6 +101,15 @@ def test_what_has_a_panel_to_itself_is_no_overlay(box: OverlayBox, desk: Desk, c
     links.disconnect()
 
 
+def test_a_name_on_the_canvas_makes_no_panel(box: OverlayBox, desk: Desk, case: Case, viewer: ViewerModel) -> None:
+    add_results(desk, case)
+    viewer.layers["lesion"].name_overlay.visible = True
+    box.show_state()
+    assert box.ticks[Role.LESION].isEnabled()
+    box.toggle_all()
+    assert not viewer.layers["lesion"].visible
+
+
 def test_what_is_not_there_cannot_be_shown(box: OverlayBox) -> None:
     box.show_overlay(Role.SAMPLE)
     assert ticked(box) == set()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,19 @@ def test_a_folder_that_cannot_be_or_nothing_ticked_cannot_be_saved(
         box.setChecked(False)
     assert not dialog.save_button.isEnabled()
     assert dialog.remark.text() == "Tick what is to be saved."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders have no such mode there")
+def test_a_folder_that_may_not_be_used_is_told_of(
+    qtbot: QtBot, content: Saveable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut = tmp_path / "shut"
+    shut.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != shut)  # an administrator may do all
+    dialog = open_dialog(qtbot, content, SaveChoice(tmp_path))
+    dialog.folder_line.setText(str(shut))
+    assert not dialog.save_button.isEnabled()
+    assert dialog.remark.text() == "You may not save in this folder; choose another one."
 
 
 def test_another_name_is_that_of_the_files(qtbot: QtBot, content: Saveable, tmp_path: Path) -> None:
