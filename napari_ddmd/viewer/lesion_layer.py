@@ -133,11 +133,11 @@ class LesionLayer:
 
     def write(self, index: int, mask: NDArray[np.uint8]) -> bool:
         """Write one slice of a run, unless the user has painted on it; tell whether anything changed."""
-        if self._history is None:
+        if self._history is None or not (changed := self._put(index, mask, said=True)):
             return False
-        changed = self._put(index, mask, said=True)
-        self._history.gather(_RUN, changed)
-        return bool(changed)
+        is_drawn_on = not np.array_equal(self.data[index], self._written[index])  # a stroke may be half drawn
+        self._history.gather(_RUN, changed, of_last_alone=is_drawn_on)
+        return True
 
     def hold_run(self, is_in_run: bool) -> None:
         """Keep undo and redo from the run that is on, or let them have it when it has ended."""

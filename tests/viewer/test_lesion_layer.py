@@ -167,6 +167,28 @@ def test_a_stroke_in_mid_run_is_a_step_of_its_own(lesion: LesionLayer, case: Cas
     np.testing.assert_array_equal(layer_of(lesion).data[3], square(case))
 
 
+def test_a_stroke_is_one_step_though_its_slice_comes_in_meanwhile(lesion: LesionLayer, case: Case) -> None:
+    lesion.write(3, square(case))
+    lesion.hold_run(True)
+    layer = layer_of(lesion)
+    with layer.block_history():  # as napari does while the mouse is down
+        layer.paint((4, 3, 3), 1)
+        lesion.write(4, square(case))
+        layer.paint((4, 15, 15), 1)
+    assert lesion.next_undo == "painting"
+    lesion.undo()
+    assert not layer.data[4].any()
+    lesion.redo()
+    assert layer.data[4, 3, 3]
+    assert layer.data[4, 15, 15]
+    lesion.hold_run(False)
+    lesion.end_run()
+    while lesion.next_undo is not None:
+        lesion.undo()
+    assert not layer.data.any()
+    assert not lesion.said_slices
+
+
 def test_a_removed_layer_stays_away_until_it_is_asked_for(lesion: LesionLayer, viewer: ViewerModel, case: Case) -> None:
     layer = layer_of(lesion)
     viewer.layers.remove(layer)
