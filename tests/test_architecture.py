@@ -141,16 +141,14 @@ def test_what_the_manifest_names_loads_no_torch() -> None:
     assert loaded_by("\n".join(f"import {name}" for name in sorted(names)), ("torch", "diffusers")) == []
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+def test_diffusers_is_loaded_by_whoever_builds_a_network_alone() -> None:
+    others = (
         "from napari_ddmd.model import list_bundles, read_description; read_description(list_bundles()[0])",
         "import napari_ddmd.segment",
         "import src_training.__main__",
-    ],
-)
-def test_diffusers_is_loaded_by_whoever_builds_a_network_alone(statement: str) -> None:
-    assert loaded_by(statement, ("torch", "diffusers")) == ["torch"]
+    )
+    # All in one interpreter: torch takes seconds in each.
+    assert loaded_by("\n".join(others), ("torch", "diffusers")) == ["torch"]
 
 
 def test_public_names_are_there() -> None:

@@ -134,6 +134,7 @@ def test_without_the_fuzzer_it_is_said(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert rows == [[target, "not tried"] for target in TARGETS]
 
 
+@pytest.mark.torture
 def test_without_the_fuzzer_the_table_of_faults_says_not_tried(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
