@@ -32,7 +32,7 @@ class Numbering:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.places: Labels = np.zeros(shape, np.int32)
         self.highest = 0
-        self._one_at_a_time = Lock()
+        self._one_at_a_time, self._in_turn = Lock(), Lock()
 
     @classmethod
     def going_on(cls, places: Labels, highest: int) -> Numbering:
@@ -59,7 +59,7 @@ class Numbering:
         return numbering
 
     def number(self, labels: Labels, corner: tuple[int, ...] = (0, 0, 0)) -> Labels:
-        """Return the number of each lesion.
+        """Return the number of each lesion; threads that ask at once take turns.
 
         Parameters
         ----------
@@ -74,6 +74,10 @@ class Numbering:
             By label; 0 stays 0, and at first each label is its own number.
         """
         box = tuple(slice(start, start + length) for start, length in zip(corner, labels.shape, strict=True))
+        with self._in_turn:
+            return self._number(labels, box)
+
+    def _number(self, labels: Labels, box: tuple[slice, ...]) -> Labels:
         before = self.places[box]
         inside = labels > 0
         numbers = np.zeros(int(labels.max(initial=0)) + 1, np.int32)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -134,3 +138,18 @@ def test_a_copy_goes_on_by_itself() -> None:
     other.highest += 1
     assert numbering.highest == 1
     assert (numbering.places == 1).all()
+
+
+def test_no_number_is_given_twice_to_threads_that_ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbering, is_in = Numbering(SHAPE), np.isin
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(0.2)
+        return is_in(*arguments)
+
+    monkeypatch.setattr(np, "isin", slow)
+    one, other = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
+    one[0, :3], other[3, :3] = True, True
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(numbering.number, found(mask)) for mask in (one, other)]
+    assert sorted(answer.result()[1] for answer in asked) == [1, 2]

@@ -15,6 +15,7 @@ from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.mask_tools import is_expert
 from napari_ddmd.viewer.measure import Measurement
+from napari_ddmd.viewer.numberings import number_by
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.lesion_table import LesionTable
 from napari_ddmd.viewer.widgets.measuring import Measuring
@@ -133,12 +134,21 @@ class LesionBox(QWidget):
             self.evidence_changed()
 
     def evidence_changed(self) -> None:
-        """Measure soon, even where the mask has stayed: the probability was filled in place.
-
-        Lesions are numbered by size again: a run makes others, while edits change the ones that there are.
-        """
-        self.measuring.begin_anew()
+        """Measure soon, even where the mask has stayed: the probability was filled in place."""
+        self.measuring.look_again()
         self.remeasure()
+
+    def number_anew(self, mask: Labels) -> None:
+        """Number the lesions of a mask by size again: a run makes others, while edits change the ones that there are.
+
+        Parameters
+        ----------
+        mask : Labels
+            In hand or not.
+        """
+        number_by(mask, None)
+        if mask is self.layer:
+            self.evidence_changed()
 
     def delete(self) -> None:
         """Ask to delete the lesion that is chosen in the table."""

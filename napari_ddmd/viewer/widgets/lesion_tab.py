@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.mask_tools import is_expert, lesion_in_hand
+from napari_ddmd.viewer.numberings import are_new
 from napari_ddmd.viewer.sight import bring_into_sight
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.autosave_box import AutosaveBox
@@ -60,10 +61,18 @@ class LesionTab(QWidget):
         self.lesion_box.measured.connect(self._show_coverage)
         desk.case_changed.connect(self._show)
         desk.results_changed.connect(self._show_results)
+        desk.threshold_changed.connect(self._number_anew)
         self.destroyed.connect(self.correct_box.layer_links.disconnect)
         self._show()
 
+    def _number_anew(self) -> None:
+        """Number the lesions by size where the model's results are other ones, whichever mask is in hand."""
+        results = self._desk.results
+        if results is not None and results.lesion.layer is not None and are_new(results):
+            self.lesion_box.number_anew(results.lesion.layer)
+
     def _show(self) -> None:
+        self._number_anew()
         self.lesion_box.set_case(self._desk.case, Evidence.of(self._desk.volumes))
         self._on_mask()
 

@@ -14,6 +14,7 @@ from napari_ddmd.editing import Numbering
 from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.measure import Measurement, fingerprint, measure
 from napari_ddmd.viewer.measuring_pace import MeasuringPace
+from napari_ddmd.viewer.numberings import number_by, numbering_of
 from napari_ddmd.viewer.widgets.background import Background
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ class Measuring(QObject):
         self._layer: Labels | None = None
         self._case: Case | None = None
         self._evidence = Evidence()
-        self._numbering: Numbering | None = None
         self._seen: tuple[int, int] | None = None
         self._revision = 0
         self._pace = MeasuringPace()
@@ -63,17 +63,22 @@ class Measuring(QObject):
         """Measure another mask from now on, or the same one of another case or with other evidence."""
         if layer is not self._layer or case is not self._case:
             self._forget()  # the same labels measure something else in another case
-            self._numbering = None
         self._layer, self._case, self._evidence = layer, case, evidence
+
+    def look_again(self) -> None:
+        """Measure the next time even if the mask stays."""
+        self._revision += 1
 
     def begin_anew(self, numbering: Numbering | None = None) -> None:
         """Number lesions by size again, or go on with another numbering, and measure even if the mask stays."""
-        self._revision += 1
-        self._numbering = numbering
+        self.look_again()
+        if self._layer is not None:
+            number_by(self._layer, numbering)
 
     def numbering(self) -> Numbering | None:
         """Return a copy of what gives lesions their numbers."""
-        return None if self._numbering is None else self._numbering.copy()
+        numbering = numbering_of(self._layer)
+        return None if numbering is None else numbering.copy()
 
     def soon(self) -> None:
         """Measure at the next turn of the event loop, or after a rest; calls in quick succession count once."""
@@ -121,14 +126,16 @@ class Measuring(QObject):
             return True
         self._pace.begin()
         self._seen, self.is_under_way, self._is_stale = seen, True, False
-        if self._numbering is None:
-            self._numbering = Numbering(mask.shape)
+        numbering = numbering_of(layer)
+        if numbering is None or numbering.places.shape != mask.shape:
+            numbering = Numbering(mask.shape)
+            number_by(layer, numbering)
         if not now:
             # A copy: the user may go on painting while it is measured.
-            self._worker.start(_measured, mask.copy(), self._case, self._evidence, self._numbering)
+            self._worker.start(_measured, mask.copy(), self._case, self._evidence, numbering)
             return False
         try:
-            answer = _measured(mask, self._case, self._evidence, self._numbering)
+            answer = _measured(mask, self._case, self._evidence, numbering)
         except Exception as error:
             self._on_failed(error)
             return False

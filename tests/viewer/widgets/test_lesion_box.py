@@ -326,6 +326,9 @@ def test_a_lesion_keeps_its_number_while_it_is_edited_and_a_run_numbers_anew(
     assert box.table.lesion is not None
     assert box.table.lesion.label == 2
     box.evidence_changed()
+    qtbot.waitUntil(lambda: not (box.measuring.is_under_way or box.measuring.clock.isActive()), timeout=10_000)
+    assert cells(box)[1][3] == "4-7"
+    box.number_anew(layer)
     qtbot.waitUntil(lambda: cells(box)[0][3] == "4-7", timeout=10_000)
 
 

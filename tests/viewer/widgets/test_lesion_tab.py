@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,12 @@ from napari_ddmd.viewer.acceptance import accept, acceptance_of
 from napari_ddmd.viewer.case_layers import case_layers
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.lesion_tab import LesionTab
+from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from tests.viewer.conftest import GatedSegment
+from tests.viewer.widgets.conftest import OpenPanel
 
 
 @pytest.fixture
@@ -109,3 +115,125 @@ def test_an_empty_mask_of_a_file_is_a_finding(desk: Desk, case: Case) -> None:
     layer = Labels(np.zeros(case.grid.shape, np.uint8), **grid_arguments(case, Role.LESION))
     desk.set_mask(layer)
     assert desk.says_something
+
+
+def with_lesions(case: Case) -> Case:
+    """A case in which a run finds three lesions: the largest on slice 6, then on 4 and 2."""
+    mask = np.zeros(case.grid.shape, np.uint8)
+    for index, edge in ((6, 8), (4, 6), (2, 5)):
+        mask[index, 10 : 10 + edge, 8 : 8 + edge] = 1
+    return dataclasses.replace(case, mask=mask, images=case.images + 1)
+
+
+def run(panel: SegmentationPanel, gated: GatedSegment, qtbot: QtBot, first: int = 0, last: int = 7) -> None:
+    panel.slice_box.set_mode(SliceMode.RANGE)
+    panel.slice_box.range_slider.setValue((first, last))
+    gated.allow(100)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        panel.run()
+
+
+def numbers(panel: SegmentationPanel, qtbot: QtBot) -> dict[int, int]:
+    """The number of the lesion on each slice, once the mask as it stands is measured."""
+    box, measuring = panel.lesion_box, panel.lesion_box.measuring
+    qtbot.waitUntil(lambda: not (measuring.is_under_way or measuring.clock.isActive()), timeout=10_000)
+    return {} if box.measurement is None else {one.slices[0]: one.label for one in box.measurement.lesions}
+
+
+def delete(panel: SegmentationPanel, qtbot: QtBot, index: int) -> None:
+    """Choose the lesion on a slice, and delete it."""
+    box, layer = panel.lesion_box, panel.lesion_box.layer
+    assert layer is not None
+    choose(panel, index)
+    box.delete_button.click()
+    qtbot.waitUntil(lambda: not layer.data[index].any(), timeout=10_000)
+
+
+def choose(panel: SegmentationPanel, index: int) -> None:
+    table = panel.lesion_box.table
+    for row in range(table.rowCount()):
+        table.setCurrentCell(row, 0)
+        if table.lesion is not None and table.lesion.slices[0] == index:
+            return
+    raise AssertionError(f"no lesion on slice {index}")
+
+
+def look_at_expert_and_back(_viewer: Any, panel: SegmentationPanel, qtbot: QtBot) -> SegmentationPanel:
+    masks, before = panel.lesion_box.mask_list, panel.lesion_box.mask_list.currentIndex()
+    masks.setCurrentIndex(next(row for row in range(masks.count()) if masks.itemText(row).startswith("expert")))
+    assert numbers(panel, qtbot) == {6: 1, 4: 2, 2: 3}
+    masks.setCurrentIndex(before)
+    return panel
+
+
+def look_at_other_case_and_back(_viewer: Any, panel: SegmentationPanel, qtbot: QtBot) -> SegmentationPanel:
+    panel.case_box.case_list.setCurrentIndex(0)
+    assert numbers(panel, qtbot) == {}
+    panel.case_box.case_list.setCurrentIndex(1)
+    return panel
+
+
+def run_with_nothing_left(_viewer: Any, panel: SegmentationPanel, _qtbot: QtBot) -> SegmentationPanel:
+    panel.run()
+    assert panel.run_bar.status.text().startswith("These slices are done")
+    return panel
+
+
+def close_panel_and_open_it(viewer: Any, panel: SegmentationPanel, qtbot: QtBot) -> SegmentationPanel:
+    with qtbot.waitSignal(panel.destroyed, timeout=10_000):
+        panel.parent().destroyOnClose()
+    _dock, opened = viewer.window.add_plugin_dock_widget("napari-ddmd", "Find lesions")
+    qtbot.waitUntil(lambda: opened.model_box.bundle is not None, timeout=20_000)
+    assert isinstance(opened, SegmentationPanel)
+    return opened
+
+
+@pytest.mark.parametrize(
+    "turn", [look_at_expert_and_back, look_at_other_case_and_back, run_with_nothing_left, close_panel_and_open_it]
+)
+def test_lesions_keep_their_numbers_whatever_is_looked_at_meanwhile(
+    open_panel: OpenPanel,
+    case: Case,
+    gated: GatedSegment,
+    qtbot: QtBot,
+    turn: Callable[[Any, SegmentationPanel, QtBot], SegmentationPanel],
+) -> None:
+    viewer, panel = open_panel(case, with_lesions(case))
+    run(panel, gated, qtbot)
+    assert numbers(panel, qtbot) == {6: 1, 4: 2, 2: 3}
+    delete(panel, qtbot, 6)
+    assert numbers(panel, qtbot) == {4: 2, 2: 3}
+    panel = turn(viewer, panel, qtbot)
+    assert numbers(panel, qtbot) == {4: 2, 2: 3}
+    panel.lesion_tab.correct_box.undo()
+    assert numbers(panel, qtbot) == {6: 1, 4: 2, 2: 3}
+
+
+def test_a_run_and_another_threshold_number_lesions_by_size_whichever_mask_is_in_hand(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    _viewer, panel = open_panel(with_lesions(case))
+    masks = panel.lesion_box.mask_list
+    run(panel, gated, qtbot, 0, 4)
+    assert numbers(panel, qtbot) == {4: 1, 2: 2}
+    masks.setCurrentText("expert mask")
+    run(panel, gated, qtbot)
+    masks.setCurrentText("lesion")
+    assert numbers(panel, qtbot) == {6: 1, 4: 2, 2: 3}
+    delete(panel, qtbot, 6)
+    masks.setCurrentText("expert mask")
+    panel.desk.set_threshold(0.6)
+    masks.setCurrentText("lesion")
+    assert numbers(panel, qtbot) == {4: 1, 2: 2}
+
+
+def test_a_run_numbers_no_other_mask_anew(open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot) -> None:
+    viewer, panel = open_panel(with_lesions(case))
+    run(panel, gated, qtbot, 0, 6)
+    copy = duplicate(panel.desk, viewer.layers["lesion"])
+    panel.lesion_box.mask_list.setCurrentText(copy.name)
+    assert numbers(panel, qtbot) == {6: 1, 4: 2, 2: 3}
+    delete(panel, qtbot, 6)
+    run(panel, gated, qtbot)
+    assert panel.lesion_box.layer is copy
+    assert numbers(panel, qtbot) == {4: 2, 2: 3}
