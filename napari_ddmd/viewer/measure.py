@@ -14,6 +14,7 @@ from napari_ddmd.wording import millilitres
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
+    from napari_ddmd.editing import Numbering
     from napari_ddmd.lesions import Lesion
     from napari_ddmd.model.discrepancy import DiscrepancyScores
 
@@ -36,6 +37,8 @@ class Measurement:
         Numbers of the lesions in the list, 0 elsewhere; only the part of the volume that holds the mask.
     corner : tuple of int
         Voxel of the volume at which that part starts.
+    numbering : Numbering or None
+        What gave the lesions their numbers; None where they are numbered by size.
     """
 
     total_ml: float
@@ -43,6 +46,7 @@ class Measurement:
     lesions: list[Lesion]
     labels: NDArray[np.int32] | None = field(default=None, compare=False, repr=False)
     corner: tuple[int, int, int] = field(default=(0, 0, 0), compare=False)
+    numbering: Numbering | None = field(default=None, compare=False, repr=False)
 
     @property
     def summary(self) -> str:
@@ -73,6 +77,33 @@ class Measurement:
             return nothing, nothing, nothing
         s, h, w = np.nonzero(self.labels == label)
         return s + self.corner[0], h + self.corner[1], w + self.corner[2]
+
+    def number_of(self, number: int, before: Measurement) -> int:
+        """Return the number of what a lesion has become since another measurement, 0 where it is no more.
+
+        Numbers tell where they were given in the same way, else voxels do: most that either lesion has in common with
+        any of the other measurement must be the other one's.
+
+        Parameters
+        ----------
+        number : int
+            The lesion's number then.
+        before : Measurement
+            Of the same mask, or of the mask that another run had written there.
+        """
+        if self.numbering is not None and self.numbering is before.numbering:
+            return number if any(lesion.label == number for lesion in self.lesions) else 0
+        now = self._most_at(before.voxels_of(number))
+        return now if before._most_at(self.voxels_of(now)) == number else 0
+
+    def _most_at(self, voxels: tuple[NDArray[np.intp], ...]) -> int:
+        """Return the number that most of some voxels of the volume have, 0 where none of them is of a lesion."""
+        if self.labels is None:
+            return 0
+        places = np.stack(voxels, axis=1) - self.corner
+        inside = ((places >= 0) & (places < self.labels.shape)).all(axis=1)
+        numbers = self.labels[tuple(places[inside].T)]
+        return int(np.bincount(numbers[numbers > 0], minlength=1).argmax())
 
 
 def measure(

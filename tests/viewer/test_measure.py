@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from napari_ddmd.case import Case
+from napari_ddmd.editing import Numbering
 from napari_ddmd.lesions import find_lesions
 from napari_ddmd.viewer.measure import MOST_LESIONS, Measurement, fingerprint, measure
 from tests.results import finished
@@ -54,6 +57,36 @@ def test_a_lesion_is_found_voxel_for_voxel(big_case: Case) -> None:
     for nobody in (0, -1, 3):
         assert [len(axis) for axis in measured.voxels_of(nobody)] == [0, 0, 0]
     assert len(Measurement(0.0, 0, []).voxels_of(1)[0]) == 0
+
+
+def boxes(case: Case, *places: tuple[slice, slice, slice]) -> Measurement:
+    mask = np.zeros(case.grid.shape, np.uint8)
+    for place in places:
+        mask[place] = 1
+    return measure(mask, case, None)
+
+
+def test_a_lesion_that_is_numbered_anew_is_found_again_by_its_voxels(big_case: Case) -> None:
+    small, large, there = np.s_[9:10, 39:42, 3:5], np.s_[2:5, 10:20, 30:40], np.s_[9:11, 30:45, 2:20]
+    before = boxes(big_case, small, large)
+    assert [boxes(big_case, large, there).number_of(number, before) for number in (1, 2, 3)] == [2, 1, 0]
+    assert [boxes(big_case, small).number_of(number, before) for number in (1, 2)] == [0, 1]
+    assert boxes(big_case).number_of(1, before) == 0
+    assert before.number_of(1, boxes(big_case)) == 0
+    whole = boxes(big_case, np.s_[2:10, 10:42, 3:40])
+    assert [whole.number_of(number, before) for number in (1, 2)] == [1, 0], "it is the larger one, swollen"
+    assert [before.number_of(1, whole), before.number_of(2, whole)] == [1, 0]
+
+
+def test_a_lesion_keeps_its_number_by_the_same_numbering(big_case: Case) -> None:
+    before = boxes(big_case, np.s_[2:5, 10:20, 30:40], np.s_[9:10, 39:42, 3:5])
+    by_one, by_other = Numbering(big_case.grid.shape), Numbering(big_case.grid.shape)
+    # Of two that have met, the number says which one is left.
+    met = dataclasses.replace(boxes(big_case, np.s_[2:10, 10:42, 3:40]), numbering=by_one)
+    (lesion,) = met.lesions
+    met.lesions[:] = [dataclasses.replace(lesion, label=2)]
+    assert [met.number_of(number, dataclasses.replace(before, numbering=by_one)) for number in (1, 2)] == [0, 2]
+    assert met.number_of(1, dataclasses.replace(before, numbering=by_other)) == 1
 
 
 def test_a_voxel_tells_its_lesion(big_case: Case) -> None:

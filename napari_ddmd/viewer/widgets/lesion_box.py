@@ -279,9 +279,13 @@ class LesionBox(QWidget):
         self._has_failed = True
 
     def _show(self, measurement: Measurement | None) -> None:
+        before, chosen, number = self.measurement, self.table.lesion, 0
+        if measurement is not None and before is not None and chosen is not None:
+            # Where lesions are numbered anew, that number may be another one's, which would be deleted.
+            number = measurement.number_of(chosen.label, before)
         self.measurement = measurement
         self._show_total()
-        self.table.show_lesions([] if measurement is None else measurement.lesions)
+        self.table.show_lesions([] if measurement is None else measurement.lesions, number)
         self.columns_button.setVisible(self.table.rowCount() > 0)
         self._show_delete()
         self.measured.emit()

@@ -147,9 +147,16 @@ class LesionTable(QTableWidget):
         """The lesion of the current row."""
         return self._lesion_at(self.currentRow())
 
-    def show_lesions(self, lesions: Sequence[Lesion]) -> None:
-        """Show other lesions; the order and the row that is chosen stay. Columns without figures are hidden."""
-        chosen = self.lesion
+    def show_lesions(self, lesions: Sequence[Lesion], chosen: int = 0) -> None:
+        """Show other lesions in the same order; columns without figures are hidden.
+
+        Parameters
+        ----------
+        lesions : sequence of Lesion
+            One a row.
+        chosen : int
+            Number of the one that is chosen from now on, which is no news to whoever listens; 0 for none.
+        """
         self.blockSignals(True)
         # Rows would change their place while they are filled.
         self.setSortingEnabled(False)
@@ -160,10 +167,9 @@ class LesionTable(QTableWidget):
                 self.setItem(row, place, _Item(column.text(lesion), column.value(lesion), lesion.label, _tip(lesion)))
         self.setSortingEnabled(True)
         self.setCurrentCell(-1, -1)
-        if chosen is not None:
-            for row in range(self.rowCount()):
-                if self._number_at(row) == chosen.label:
-                    self.setCurrentCell(row, 0)
+        for row in range(self.rowCount()):
+            if self._number_at(row) == chosen:
+                self.setCurrentCell(row, 0)
         self.blockSignals(False)
         self.setVisible(bool(lesions))
         self._show_columns()

@@ -183,4 +183,4 @@ def _numbered(mask: NDArray[Any], case: Case, evidence: Evidence, numbering: Num
         return found
     numbers = numbering.number(found.labels, found.corner)
     lesions = [replace(lesion, label=int(numbers[lesion.label])) for lesion in found.lesions]
-    return replace(found, lesions=lesions, labels=numbers[found.labels])
+    return replace(found, lesions=lesions, labels=numbers[found.labels], numbering=numbering)

@@ -149,6 +149,12 @@ def delete(panel: SegmentationPanel, qtbot: QtBot, index: int) -> None:
     qtbot.waitUntil(lambda: not layer.data[index].any(), timeout=10_000)
 
 
+def numbers_without(panel: SegmentationPanel, qtbot: QtBot, index: int) -> dict[int, int]:
+    """The number of the lesion on each slice, once there is none on one of them."""
+    qtbot.waitUntil(lambda: index not in numbers(panel, qtbot), timeout=10_000)
+    return numbers(panel, qtbot)
+
+
 def choose(panel: SegmentationPanel, index: int) -> None:
     table = panel.lesion_box.table
     for row in range(table.rowCount()):
@@ -237,3 +243,66 @@ def test_a_run_numbers_no_other_mask_anew(open_panel: OpenPanel, case: Case, gat
     run(panel, gated, qtbot)
     assert panel.lesion_box.layer is copy
     assert numbers(panel, qtbot) == {4: 2, 2: 3}
+
+
+def chosen_slice(panel: SegmentationPanel) -> int | None:
+    lesion = panel.lesion_box.table.lesion
+    return None if lesion is None else lesion.slices[0]
+
+
+def test_the_lesion_that_was_chosen_stays_so_when_a_run_numbers_lesions_anew(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    _viewer, panel = open_panel(with_lesions(case))
+    run(panel, gated, qtbot, 0, 4)
+    assert numbers(panel, qtbot) == {4: 1, 2: 2}
+    choose(panel, 4)
+    run(panel, gated, qtbot)
+    assert numbers(panel, qtbot) == {6: 1, 4: 2, 2: 3}
+    assert chosen_slice(panel) == 4
+    panel.lesion_box.delete_button.click()
+    assert numbers_without(panel, qtbot, 4) == {6: 1, 2: 3}
+
+
+def test_a_run_with_nothing_left_to_do_lets_no_other_lesion_be_deleted(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    _viewer, panel = open_panel(with_lesions(case))
+    run(panel, gated, qtbot)
+    numbers(panel, qtbot)
+    delete(panel, qtbot, 6)
+    numbers(panel, qtbot)
+    choose(panel, 4)
+    panel.run()
+    numbers(panel, qtbot)
+    assert chosen_slice(panel) == 4
+    panel.lesion_box.delete_button.click()
+    assert numbers_without(panel, qtbot, 4) == {2: 3}
+
+
+def test_another_run_never_moves_the_choice_to_another_lesion(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    case = with_lesions(case)
+    _viewer, panel = open_panel(case)
+    run(panel, gated, qtbot)
+    numbers(panel, qtbot)
+    choose(panel, 4)
+    assert case.mask is not None
+    case.mask[2, 10:17, 8:15] = 1
+    panel.sampling_box.seed.setValue(3)
+    run(panel, gated, qtbot)
+    assert numbers(panel, qtbot) == {6: 1, 2: 2, 4: 3}
+    assert chosen_slice(panel) in (4, None)  # none where the mask was measured before that slice had come in
+
+
+def test_another_mask_does_not_take_the_choice_over(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot
+) -> None:
+    _viewer, panel = open_panel(with_lesions(case))
+    run(panel, gated, qtbot)
+    numbers(panel, qtbot)
+    choose(panel, 4)
+    panel.lesion_box.mask_list.setCurrentText("expert mask")
+    assert numbers(panel, qtbot) == {6: 1, 4: 2, 2: 3}
+    assert chosen_slice(panel) is None

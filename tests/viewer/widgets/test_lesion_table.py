@@ -39,13 +39,19 @@ def test_numbers_sort_as_numbers(table: LesionTable, place: int, rising: list[st
     assert column(table, place) == rising[::-1]
 
 
-def test_the_order_and_the_choice_stay_when_the_lesions_change(table: LesionTable, qtbot: QtBot) -> None:
+def test_the_order_stays_when_the_lesions_change_and_the_choice_is_what_it_is_told_to_be(
+    table: LesionTable, qtbot: QtBot
+) -> None:
     table.sortByColumn(1, Qt.SortOrder.AscendingOrder)
     table.setCurrentCell(2, 0)
     with qtbot.assertNotEmitted(table.lesion_chosen):
-        table.show_lesions([lesion(1, 1.0), lesion(2, 20.5), lesion(3, 3.0)])
+        table.show_lesions([lesion(1, 1.0), lesion(2, 20.5), lesion(3, 3.0)], 1)
     assert column(table, 0) == ["1", "3", "2"]
     assert table.lesion == lesion(1, 1.0)
+    table.show_lesions([lesion(2, 20.5)], 1)
+    assert table.lesion is None
+    table.show_lesions([lesion(2, 20.5)], 2)
+    assert table.lesion == lesion(2, 20.5)
     table.show_lesions([lesion(2, 20.5)])
     assert table.lesion is None
 
