@@ -11,6 +11,7 @@ from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ddmd.viewer.acceptance import part_from_runs, segmented_of
+from napari_ddmd.viewer.drawn_for import note_drawing
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.mask_tools import is_original
 from napari_ddmd.viewer.navigation import (
@@ -146,6 +147,8 @@ class Desk(QObject):
         """Take another mask in hand."""
         if layer is not self._mask:
             self._mask = layer
+            if layer is not None and self._case is not None:
+                note_drawing(layer, self._case)
             self.mask_changed.emit()
 
     def set_threshold(self, threshold: float) -> None:
@@ -166,6 +169,8 @@ class Desk(QObject):
 
     def _on_inserted(self, event: Any) -> None:
         self._receive(event.value)
+        if self._case is not None:
+            note_drawing(event.value, self._case)
 
     def _receive(self, layer: Layer) -> None:
         """Keep the brush off the case's expert mask, and runs off a copy of the lesion."""

@@ -17,7 +17,8 @@ from napari_ddmd.case import Case
 from napari_ddmd.case.plain_header import plain_header
 from napari_ddmd.viewer.acceptance import acceptance_of
 from napari_ddmd.viewer.case_choice import open_cases
-from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.drawn_for import is_drawing_of
+from napari_ddmd.viewer.layer_tag import Role, is_of, tag_of
 from napari_ddmd.viewer.mask_tools import is_original
 from napari_ddmd.viewer.session.archive import SessionError, write_session
 from napari_ddmd.viewer.session.case_files import has_files, stored_images
@@ -275,10 +276,9 @@ def _keys(panel: SegmentationPanel, case: Case) -> tuple[dict[Layer | None, str]
 
 def _is_mask(layer: Layer, case: Case) -> bool:
     """Tell whether a layer holds labels on the case's grid, of the case or of nobody."""
-    tag = tag_of(layer)
     return (
         isinstance(layer, Labels)
-        and (tag is None or tag.case is case)
+        and (is_of(layer, case) or is_drawing_of(layer, case))
         and isinstance(layer.data, np.ndarray)
         and layer.data.shape == case.grid.shape
         and layer.data.dtype.name in _INTEGERS

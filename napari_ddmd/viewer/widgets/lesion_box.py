@@ -11,6 +11,7 @@ from qtpy.QtCore import QPoint, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ddmd.editing import Numbering
+from napari_ddmd.viewer.drawn_for import is_drawing_of
 from napari_ddmd.viewer.evidence import Evidence
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.mask_tools import is_expert
@@ -198,15 +199,14 @@ class LesionBox(QWidget):
         return self.measuring.now() and self.measurement is not None
 
     def _mask_layers(self) -> list[Labels]:
-        """Return the masks of the case, newest first: its own, and labels that somebody drew on its grid."""
+        """Return the masks of the case, newest first: its own, and labels that somebody drew for it on its grid."""
         if self._case is None:
             return []
         masks = []
         for layer in self._viewer.layers:
             tag = tag_of(layer)
             is_own = tag is not None and tag.case is self._case and tag.role in (Role.LESION, Role.EXPERT)
-            fits = tag is None and isinstance(layer, Labels) and layer.data.shape == self._case.grid.shape
-            if isinstance(layer, Labels) and (is_own or fits):
+            if isinstance(layer, Labels) and (is_own or is_drawing_of(layer, self._case)):
                 masks.append(layer)
         return masks[::-1]
 

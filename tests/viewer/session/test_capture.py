@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from napari_ddmd.viewer.session.archive import SessionError, read_arrays, read_s
 from napari_ddmd.viewer.session.capture import Snapshot, capture, save
 from napari_ddmd.viewer.session.loading import load
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
-from tests.viewer.conftest import GatedSegment
+from tests.viewer.conftest import GatedSegment, add_case
 from tests.viewer.session.conftest import OpenPanel, put_into_window
 
 
@@ -79,6 +80,16 @@ def test_a_copy_of_the_experts_mask_keeps_what_was_drawn_on_it(
     if is_original_there:
         np.testing.assert_array_equal(viewer.layers["expert mask"].data, original.data)
         assert not viewer.layers["expert mask"].editable
+
+
+def test_what_was_drawn_for_another_patient_is_left_out(open_panel: OpenPanel, case: Case) -> None:
+    viewer, panel = open_panel(case)
+    viewer.add_labels(np.ones(case.grid.shape, np.uint8), name="drawn")
+    add_case(viewer, dataclasses.replace(case, name="Other", images=case.images * 2))
+    snapshot = capture(panel)
+    assert snapshot.case is not case
+    assert snapshot.parts["masks"] == ()
+    assert snapshot.left_out[-1] == "drawn"
 
 
 def test_a_comparison_is_passed_over_and_the_outline_that_it_hides_is_kept(

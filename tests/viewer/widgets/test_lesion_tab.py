@@ -22,7 +22,7 @@ from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.lesion_tab import LesionTab
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
-from tests.viewer.conftest import GatedSegment
+from tests.viewer.conftest import GatedSegment, add_case
 from tests.viewer.widgets.conftest import OpenPanel
 
 
@@ -306,3 +306,23 @@ def test_another_mask_does_not_take_the_choice_over(
     panel.lesion_box.mask_list.setCurrentText("expert mask")
     assert numbers(panel, qtbot) == {6: 1, 4: 2, 2: 3}
     assert chosen_slice(panel) is None
+
+
+def test_what_was_drawn_for_one_patient_is_not_taken_in_hand_for_the_next(
+    open_panel: OpenPanel, case: Case, qtbot: QtBot
+) -> None:
+    viewer, panel = open_panel(case)
+    drawn = viewer.add_labels(np.zeros(case.grid.shape, np.uint8), name="drawn")
+    drawn.paint((3, 15, 15), 1)
+    assert numbers(panel, qtbot) == {3: 1}
+    add_case(viewer, with_lesions(case))
+    assert panel.desk.case is not case
+    assert panel.desk.mask is None
+    assert panel.lesion_box.mask_list.findText("drawn") < 0
+    assert numbers(panel, qtbot) == {}
+    assert panel.save_tab._saveable() is None
+    assert not panel.summary_bar.accept_button.isEnabled()
+    panel.case_box.case_list.setCurrentIndex(0)
+    assert panel.desk.case is case
+    assert panel.desk.mask is drawn
+    assert numbers(panel, qtbot) == {3: 1}
