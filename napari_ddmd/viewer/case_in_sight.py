@@ -11,8 +11,9 @@ from napari.layers import Layer
 
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.case_choice import guess_assignment
+from napari_ddmd.viewer.drawn_for import was_drawn_for_others
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
-from napari_ddmd.viewer.layer_tag import LayerTag, Role, tag_of
+from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -88,11 +89,12 @@ class CaseInSight:
         def turn(shown: dict[Layer, bool]) -> dict[Layer, bool]:
             turned = dict(shown)
             for layer, visible in shown.items():
-                tag = tag_of(layer)
-                if _is_seen(tag, owner, case) if tag is not None else owner is None and layer in strangers:
+                is_of_others = was_drawn_for_others(layer, case or owner)
+                is_seen = _is_seen(layer, owner, case) or (owner is None and layer in strangers)
+                if is_seen or (layer in self._layers_away and tag_of(layer) is None and is_of_others is False):
                     turned[layer] = visible or layer in self._layers_away
                     self._layers_away.discard(layer)
-                elif tag is not None or (were_strangers and layer in strangers):
+                elif tag_of(layer) is not None or is_of_others or (were_strangers and layer in strangers):
                     turned[layer] = False
                     if visible:
                         self._layers_away.add(layer)
@@ -143,8 +145,11 @@ class CaseInSight:
             selection.active = self._topmost([tag.case])
 
 
-def _is_seen(tag: LayerTag, owner: Case | None, case: Case | None) -> bool:
+def _is_seen(layer: Layer, owner: Case | None, case: Case | None) -> bool:
     """Whether a layer is the case's in hand; of the one that its images were opened as, the results are not."""
+    tag = tag_of(layer)
+    if tag is None:
+        return False
     if tag.case is case or case is None:
         return tag.case in (case, owner)
     return tag.case is owner and tag.role in (*MODALITIES, Role.EXPERT)

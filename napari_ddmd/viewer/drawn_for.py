@@ -37,8 +37,14 @@ def is_drawing_of(layer: Layer, case: Case) -> bool:
     """Tell whether a layer holds labels without a tag, on the grid of a case, that were drawn for no other patient."""
     if not isinstance(layer, Labels) or tag_of(layer) is not None or layer.data.shape != case.grid.shape:
         return False
-    patient = _patient_of(layer)
-    return patient is None or patient == _images_of(case) or not patient.isdisjoint(_images_of(case))
+    return not was_drawn_for_others(layer, case)
+
+
+def was_drawn_for_others(layer: Layer, case: Case | None) -> bool | None:
+    """Tell whether labels without a tag were drawn for another patient than a case's; None where nobody knows."""
+    if case is None or tag_of(layer) is not None or (patient := _patient_of(layer)) is None:
+        return None
+    return patient != _images_of(case) and patient.isdisjoint(_images_of(case))
 
 
 def _patient_of(layer: Layer) -> frozenset[str] | None:

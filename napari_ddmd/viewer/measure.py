@@ -94,7 +94,7 @@ class Measurement:
         if self.numbering is not None and self.numbering is before.numbering:
             return number if any(lesion.label == number for lesion in self.lesions) else 0
         now = self._most_at(before.voxels_of(number))
-        return now if before._most_at(self.voxels_of(now)) == number else 0
+        return now if now and before._most_at(self.voxels_of(now)) == number else 0
 
     def _most_at(self, voxels: tuple[NDArray[np.intp], ...]) -> int:
         """Return the number that most of some voxels of the volume have, 0 where none of them is of a lesion."""

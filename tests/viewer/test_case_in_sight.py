@@ -10,6 +10,7 @@ from napari.layers import Image
 
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.viewer.case_in_sight import CaseInSight
+from napari_ddmd.viewer.drawn_for import note_drawing
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
 from napari_ddmd.viewer.layer_tag import is_of
 from napari_ddmd.viewer.lesion_layer import LesionLayer
@@ -135,6 +136,25 @@ def test_the_brush_does_not_stay_on_a_case_that_is_out_of_sight(
     viewer.layers.selection.active = viewer.layers["expert mask"]
     sight.follow(other, other)
     assert is_of(viewer.layers.selection.active, other)
+
+
+def test_what_was_drawn_for_a_patient_is_seen_with_him_alone(
+    viewer: ViewerModel, sight: CaseInSight, case: Case, other: Case
+) -> None:
+    drawn, nobodys = (viewer.add_labels(np.zeros(case.grid.shape, np.uint8), name=name) for name in ("drawn", "free"))
+    note_drawing(drawn, case)
+    viewer.layers.selection.active = drawn
+    add_case(viewer, other)
+    for _turn in range(2):
+        sight.follow(other, other)
+        assert (drawn.visible, nobodys.visible) == (False, True)
+        assert viewer.layers.selection.active is not drawn, "it would be painted on"
+        sight.follow(case, case)
+        assert (drawn.visible, nobodys.visible) == (True, True)
+    drawn.visible = False
+    sight.follow(other, other)
+    sight.follow(case, case)
+    assert not drawn.visible
 
 
 def test_layers_of_no_case_go_with_their_case_and_drawings_stay(
