@@ -42,9 +42,8 @@ class WindowBefore:
         panel, viewer = self._panel, self._panel.desk.viewer
         if not (isalive(panel) and isalive(panel.case_box.case_list)):  # type: ignore[no-untyped-call]
             return  # the window was closed meanwhile
-        # First: until then, another case that lacks an image would count as chosen.
-        panel.case_box.missing_box.setChecked(self._goes_without)
         panel.case_box.choose(self._owner)
+        panel.case_box.missing_box.setChecked(self._goes_without)  # of layers of no case nobody has kept it
         if self._case is None or panel.desk.case is not self._case:
             return
         panel.slice_box.set_mode(self._slices.mode)

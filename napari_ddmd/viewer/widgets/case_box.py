@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from magicgui.widgets import ComboBox
 from napari.utils.notifications import show_error, show_warning
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -66,6 +67,7 @@ class CaseBox(QWidget):
         self._viewer = viewer
         self._cases: list[Case | None] = []
         self._left_out: set[str] = set()
+        self._without: WeakSet[Case] = WeakSet()  # cases that the user goes on with although an image is missing
         # What was made of which layers, the latest last, and the case that they were opened as.
         self._made: dict[tuple[int, ...], tuple[Case | None, Case]] = {}
         self.setAcceptDrops(True)
@@ -97,7 +99,7 @@ class CaseBox(QWidget):
         self.close_button.clicked.connect(self.close_wanted)
         self.open_button.clicked.connect(self._ask_for_case)
         self.dicom_button.clicked.connect(self.dicom_opener.ask)
-        self.missing_box.toggled.connect(self._on_layer_chosen)
+        self.missing_box.toggled.connect(self._on_missing_ticked)
         self._opener.busy_changed.connect(self.open_button.setDisabled)
         for opener in (self._opener, self.dicom_opener):
             opener.failed.connect(self._tell_fault)
@@ -281,7 +283,10 @@ class CaseBox(QWidget):
     def _fill(self, *, again: bool) -> None:
         """Guess the modalities: all of them, or only those that have no layer."""
         guess = guess_assignment(self._viewer.layers, self.tagged_case)
-        self._left_out = set() if again else self._left_out
+        if again:
+            self._left_out = set()
+            with QSignalBlocker(self.missing_box):  # what was said of one patient is not said of the next
+                self.missing_box.setChecked(self.tagged_case in self._without)
         for modality, combo in self.modalities.items():
             if again or (combo.value is None and modality not in self._left_out):
                 with combo.changed.blocked():
@@ -297,6 +302,11 @@ class CaseBox(QWidget):
         self._left_out = {modality for modality, combo in self.modalities.items() if combo.value is None}
         self._show_missing()
         self.changed.emit()
+
+    def _on_missing_ticked(self, ticked: bool) -> None:
+        if self.tagged_case is not None:
+            (self._without.add if ticked else self._without.discard)(self.tagged_case)
+        self._on_layer_chosen(None)
 
     def _show_missing(self) -> None:
         """Offer to go on where exactly one image is missing."""

@@ -223,6 +223,23 @@ def test_a_case_without_one_image_opens_and_waits_for_a_tick(
     assert box.case() is box.tagged_case
 
 
+def test_who_goes_on_without_an_image_says_so_of_each_case(filled: tuple[ViewerModel, CaseBox], case: Case) -> None:
+    viewer, box = filled
+    other = dataclasses.replace(case, name="Other", images=case.images * 2)
+    add_case(viewer, other)
+    for name in ("t1", "t1 [1]"):
+        viewer.layers.remove(name)
+    box.choose(case)
+    box.missing_box.click()
+    assert box.problem() is None
+    box.choose(other)
+    assert not box.missing_box.isChecked()
+    assert "No T1 image" in (box.problem() or "")
+    box.choose(case)
+    assert box.missing_box.isChecked()
+    assert box.problem() is None
+
+
 def test_why_nothing_was_opened_stays_in_the_panel_until_something_is(
     empty: tuple[ViewerModel, CaseBox],
     tmp_path: Path,
