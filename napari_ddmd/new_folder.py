@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
+import stat
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ def free_folder(folder: str | os.PathLike[str]) -> Path:
             raise ExportError(f"{target}: there already and not an empty folder; choose another")
         if target.exists() and target.samefile(os.curdir):
             raise ExportError(f"{target}: is the folder that this command runs in; choose one in it")
-        if target.is_mount():
+        if os.path.ismount(target):
             raise ExportError(f"{target}: is a disk of its own; choose a folder in it")
     return target
 
@@ -58,7 +59,7 @@ def refuse_new_folder(folder: str | os.PathLike[str], names: Iterable[str]) -> P
 def new_folder(folder: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
     """Let a block write a folder's files beside its place, and move it there when the block has ended well.
 
-    An empty folder that is there is exchanged for it in one step, whose rights it gets.
+    An empty folder that is there is exchanged for it in one step; it is as open as that one was.
 
     Yields
     ------
@@ -73,17 +74,18 @@ def new_folder(folder: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
     target = free_folder(folder)
     with one_line_errors(target):
         missing = [path for path in (target.parent, *target.parent.parents) if not path.exists()]
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             with workplace(target.parent) as place:
                 fresh = place / target.name
                 fresh.mkdir()
                 yield fresh, target
-                if target.exists():
-                    _give_rights(target, fresh)
-                    if os.name == "nt":
-                        target.rmdir()  # Windows does not rename onto a folder, not even an empty one
+                mode = _keep_group(target, fresh) if target.exists() else None
+                if mode is not None and sys.platform == "win32":
+                    target.rmdir()  # Windows does not rename onto a folder, not even an empty one
                 put_in_place(fresh, target)
+                if mode is not None:
+                    target.chmod(mode)  # not before: one that may not be written into could not be moved
         except BaseException:
             for path in missing:
                 with suppress(OSError):
@@ -91,10 +93,21 @@ def new_folder(folder: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
             raise
 
 
-def _give_rights(old: Path, new: Path) -> None:
-    """Let a folder belong to whom another does, and be as open as that one."""
-    if os.name != "nt":
-        there = old.stat()
-        with suppress(PermissionError):  # of a group that this user is not in
-            os.chown(new, there.st_uid, there.st_gid)
-    shutil.copystat(old, new)
+def _keep_group(old: Path, new: Path) -> int:
+    """Let a folder be of the group of another, and nobody's who may not look into that one meanwhile; return its mode.
+
+    Where it cannot be of that group, the mode has none of the group's rights: they would be another's.
+    """
+    there = old.stat()
+    mode = stat.S_IMODE(there.st_mode)
+    new.chmod(stat.S_IRWXU)
+    if sys.platform == "win32":
+        return mode
+    if new.stat().st_gid != there.st_gid:
+        try:
+            os.chown(new, -1, there.st_gid)
+        except OSError:
+            mode &= ~(stat.S_IRWXG | stat.S_ISGID)
+    with suppress(OSError):  # an administrator alone may give it to its owner
+        os.chown(new, there.st_uid, -1)
+    return mode

@@ -92,11 +92,13 @@ def refuse_idle(recipe: Recipe, base: Recipe) -> None:
             raise RecipeError(f"{', '.join(given)}: --bundle judges a model as it was published; leave these out")
     if not recipe.pretraining.patients:
         own, before = vars(recipe.pretraining), vars(base.pretraining)
-        idle = [name for name, value in own.items() if name != "patients" and value != before[name]]
+        # What is switched off says no more than that there are none.
+        idle = [name for name, value in own.items() if value and value != before[name]]
         if idle:
             names = ", ".join(f"pretraining.{name}".replace("_", "-") for name in idle)
             raise RecipeError(
-                f"{names}: there are no synthetic patients to learn from; give --pretraining.patients, too"
+                f"{names}: there are no synthetic patients to learn from; leave these out, or give "
+                "--pretraining.patients"
             )
 
 
@@ -123,7 +125,8 @@ def check_system(recipe: Recipe, name: str) -> None:
 
 def _problems(recipe: Recipe, *, trains: bool) -> Iterator[str]:
     slices, model, diffusion = recipe.slices, recipe.model, recipe.diffusion
-    is_number = recipe.fold.isascii() and recipe.fold.isdigit() and recipe.fold == str(int(recipe.fold))
+    is_number = recipe.fold.isascii() and recipe.fold.isdigit()
+    is_number = is_number and (recipe.fold == "0" or recipe.fold[0] != "0")
     if not (recipe.fold in ("final", "cv") or is_number):
         yield f"fold {recipe.fold!r} does not exist; choose final, cv or a fold's number"
     if not 0 <= recipe.seed < 2**31:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -85,7 +85,7 @@ def allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def read_json(path: Path, *, remedy: str, needs: Sequence[str] = ()) -> dict[str, Any]:
+def read_json(path: Path, *, remedy: str) -> dict[str, Any]:
     """Read a JSON object that an earlier stage or call left.
 
     Parameters
@@ -94,8 +94,6 @@ def read_json(path: Path, *, remedy: str, needs: Sequence[str] = ()) -> dict[str
         The file.
     remedy
         What brings it back, for the message.
-    needs
-        Keys that it must have.
 
     Raises
     ------
@@ -110,9 +108,6 @@ def read_json(path: Path, *, remedy: str, needs: Sequence[str] = ()) -> dict[str
         raise RecipeError(f"{path}: is damaged ({' '.join(str(error).split())}); {remedy}") from error
     if not isinstance(content, dict):
         raise RecipeError(f"{path}: is damaged (no JSON object); {remedy}")
-    missing = next((key for key in needs if key not in content), None)
-    if missing is not None:
-        raise RecipeError(f"{path}: is damaged (it has no {missing!r}); {remedy}")
     return content
 
 

@@ -101,6 +101,25 @@ def assign_folds(case_names: Sequence[str], *, folds: int, seed: int, fold_file:
     return assigned
 
 
+def refuse_twins(
+    split: str, held_out: Sequence[str], learned_from: Sequence[str], lesions: Mapping[str, str | None]
+) -> None:
+    """Refuse to hold out a patient who is learned from under another name, as a challenge of another year gives it.
+
+    Raises
+    ------
+    RecipeError
+        One line: who, and what to do.
+    """
+    twins = of_known_patients(learned_from, held_out, lesions)
+    if twins:
+        other = next(name for name in held_out if lesions.get(name) == lesions[twins[0]])
+        raise RecipeError(
+            f"{split}: holds out {other} and learns from {twins[0]}, which have the very same lesion and so are one "
+            "patient; choose another --out, and leave one of them out or give both the same fold (--slices.fold-file)"
+        )
+
+
 def _read(path: Path) -> dict[str, int]:
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))

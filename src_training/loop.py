@@ -315,7 +315,8 @@ def _compiled(model: nn.Module, fabric: Fabric) -> nn.Module:
 
 def _learning_rate(step: int, settings: LoopSettings) -> float:
     """Factor on the learning rate: a linear warm-up, then constant or a half cosine down to zero."""
-    warmup = min(settings.warmup, settings.steps // 2)  # a short training comes to its rate, too
+    # A training that is shorter than its warm-up comes to its rate, too.
+    warmup = settings.warmup if settings.warmup < settings.steps else settings.steps // 2
     if step < warmup:
         return (step + 1) / warmup
     if not settings.cosine:

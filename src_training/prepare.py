@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ def _prepare(run: Run) -> None:
                     f"{run.root} in fold {stored[moved[0]]}; choose another --out for the new folds"
                 )
         _refuse_changed(run, labelled)
+        run.splits(stored)
         return
     folds = folds_of(recipe, names)
     run.splits(folds)  # what cannot be held out is refused before hours of reading
@@ -75,8 +76,8 @@ def _prepare(run: Run) -> None:
                 entries[files.name] = entry | {"fold": folds[files.name], "folder": str(files.folder)}
     if faults:
         raise FaultyCasesError(faults, kept="the other cases are prepared and kept")
-    _refuse_renamed(run, entries)
     write_json(run.index_path, {"fingerprint": fingerprint, "cases": entries})
+    run.splits()  # now that the lesions are known
 
 
 def folds_of(recipe: Recipe, names: list[str]) -> dict[str, int]:
@@ -99,11 +100,21 @@ def _entry(run: Run, files: CaseFiles) -> dict[str, Any] | CaseError:
         stored = _store(case, run.recipe, run.slices)
         lesion = None if files.mask is None else lesion_hash(files.mask)
         write_json(path, {"fingerprint": fingerprint, "files": content, "case": stored | {"lesion": lesion}})
-    entry: dict[str, Any] = read_json(path, remedy=_REMEDY, needs=("case",))["case"]
+    entry: dict[str, Any] = _stored(path)["case"]
     return entry
 
 
 _REMEDY = "delete it and run the stage 'prepare' again"
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """What is stored of a case."""
+    stored = read_json(path, remedy=_REMEDY)
+    files = stored.get("files", {"images": {}, "mask": None})  # stores of earlier versions do not tell
+    is_whole = isinstance(files, dict) and isinstance(files.get("images"), dict) and "mask" in files
+    if not (is_whole and isinstance(stored.get("case"), dict)):
+        raise RecipeError(f"{path}: is damaged (it is not what is kept of a case); {_REMEDY}")
+    return stored
 
 
 def _entry_path(run: Run, name: str) -> Path:
@@ -121,7 +132,7 @@ def _changed(path: Path, files: CaseFiles) -> list[Path]:
 
     A mask may be packed anew, or name its parts otherwise: it is another one where the lesion is.
     """
-    entry = read_json(path, remedy=_REMEDY)
+    entry = _stored(path)
     stored = entry.get("files")
     if stored is None:
         return []
@@ -130,19 +141,6 @@ def _changed(path: Path, files: CaseFiles) -> list[Path]:
         masks = [files.mask]
     sizes = {name: size for name, size in now["images"].items() if stored["images"].get(name, size) != size}
     return masks + [image for image in files.images.values() if image.name in sizes]
-
-
-def _refuse_renamed(run: Run, entries: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse to learn from a patient who is held out under another name, as a challenge of another year gives it."""
-    first: dict[str, str] = {}
-    for name, entry in entries.items():
-        known = first.setdefault(entry.get("lesion") or name, name)
-        if entry["fold"] != entries[known]["fold"]:
-            raise RecipeError(
-                f"{run.recipe.data}: {known} and {name} have the very same lesion and so are one patient, but are in "
-                f"folds {entries[known]['fold']} and {entry['fold']}; leave one of them out, or give both the same "
-                "fold (--slices.fold-file)"
-            )
 
 
 def _refuse_changed(run: Run, labelled: Sequence[CaseFiles]) -> None:

@@ -112,7 +112,7 @@ class DiffusionRecipe:
     weight_decay: float = 1e-4
     """Of AdamW (0 makes it Adam)."""
     warmup: int = 100
-    """Steps over which the learning rate rises; half of them all at most."""
+    """Steps over which the learning rate rises; half of all where there are no more than these."""
     cosine: bool = True
     """Let the learning rate fall to zero along a cosine after the warm-up."""
     ema_decay: float = 0.999

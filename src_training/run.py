@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from src_training.anatomy_files import anatomy_files, label_maps
 from src_training.files import read_json
 from src_training.fingerprints import in_words_of, told_slices
+from src_training.folds import refuse_twins
 from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, meets_synthetic, own_system
+from src_training.slice_index import read_index
 from src_training.start import LESSONS, PATIENTS_APART, refuse_seen, start_of
 
 
@@ -148,7 +151,7 @@ class Run:
         if self.patients_path.exists():
             made: dict[str, Any] = _kept_settings(self.patients_path)
             known = [settings.anatomy / name for name in made.get("anatomy", [])]
-            found = _label_maps(settings.anatomy)
+            found = label_maps(settings.anatomy)
             if known and (not found or set(known) <= set(found)):
                 return known
         return anatomy_files(settings)
@@ -200,8 +203,7 @@ class Run:
         return told
 
     def _store(self) -> dict[str, Any]:
-        remedy = f"delete {self.slices} and run the stage 'prepare' again"
-        return read_json(self.index_path, remedy=remedy, needs=("fingerprint", "cases"))
+        return read_index(self.index_path)
 
     def stored_folds(self) -> dict[str, int]:
         """Fold of each case of the slice store; refuses a store that was made with other settings."""
@@ -222,6 +224,7 @@ class Run:
         start = start_of(self.recipe)
         if start is not None:
             refuse_seen(start, split.test_cases, split.name, self.lesions())
+        refuse_twins(split.name, split.test_cases, split.training_cases, self.lesions())
         return split
 
     def splits(self, folds: dict[str, int] | None = None) -> list[Split]:
@@ -320,30 +323,11 @@ class Split:
 
 def _kept_settings(path: Path) -> dict[str, Any]:
     """What a file says of the settings that it was made with."""
-    settings: dict[str, Any] = read_json(path, remedy=_again(path), needs=("fingerprint",))["fingerprint"]
+    settings = read_json(path, remedy=_again(path)).get("fingerprint")
+    if not isinstance(settings, dict):
+        raise RecipeError(f"{path}: is damaged (it does not say what it was made with); {_again(path)}")
     return settings
 
 
 def _again(path: Path) -> str:
     return f"delete {path.parent} and give the same command again"
-
-
-def anatomy_files(settings: PretrainingRecipe) -> list[Path]:
-    """The label maps that synthetic patients take their anatomy from, by name; none where none are asked for.
-
-    Raises
-    ------
-    RecipeError
-        If the folder is missing or holds none.
-    """
-    folder = settings.anatomy
-    if folder is None or not settings.patients:
-        return []
-    found = _label_maps(folder)
-    if not found:
-        raise RecipeError(f"{folder}: holds no label map (.nii or .nii.gz); choose another --pretraining.anatomy")
-    return found
-
-
-def _label_maps(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.name.endswith((".nii", ".nii.gz")) and path.name[0] != ".")

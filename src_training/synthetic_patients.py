@@ -13,11 +13,12 @@ from tempfile import TemporaryDirectory
 from napari_ddmd.synthetic import write_case
 from napari_ddmd.whole_files import sweep
 from src_training import distributed
+from src_training.anatomy_files import anatomy_files
 from src_training.case_bar import case_bar
 from src_training.files import write_json
 from src_training.prepare import prepare
 from src_training.processes import each
-from src_training.run import Run, anatomy_files
+from src_training.run import Run
 
 Patient = tuple[int, Path | None]
 """Seed of a synthetic patient and the label map that its anatomy comes from, if any."""

@@ -62,9 +62,46 @@ def test_an_empty_folder_is_there_until_all_is_written(tmp_path: Path, monkeypat
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
 def test_who_may_look_into_an_empty_folder_may_look_into_the_new_one(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    (tmp_path / "a").chmod(0o2700)
-    write(tmp_path / "a")
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o2700
+    for mode in (0o2700, 0o750, 0o500):
+        (tmp_path / f"{mode}").mkdir()
+        (tmp_path / f"{mode}").chmod(mode)
+        write(tmp_path / f"{mode}")
+        assert stat.S_IMODE((tmp_path / f"{mode}").stat().st_mode) == mode
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+@pytest.mark.parametrize("may", [False, True])
+def test_a_groups_rights_are_no_other_groups(may: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, given = tmp_path / "a", []
+    target.mkdir()
+    target.chmod(0o2770)
+    stat_of = Path.stat
+
+    def of_another_group(path: Path, **options: bool) -> os.stat_result:
+        found = stat_of(path, **options)
+        if path != target or given:
+            return found
+        return os.stat_result([*found[:5], found.st_gid + 1, *found[6:]])
+
+    def chown(_path: Path, _owner: int, group: int) -> None:
+        if group >= 0:
+            given.append(group)
+        if not may:
+            raise PermissionError
+
+    monkeypatch.setattr(Path, "stat", of_another_group)
+    monkeypatch.setattr(os, "chown", chown)
+    write(target)
+    assert given == [stat_of(tmp_path).st_gid + 1]
+    assert stat.S_IMODE(stat_of(target).st_mode) == (0o2770 if may else 0o700)
+
+
+def test_python_of_windows_that_knows_no_mounts_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_mount(_self: Path) -> bool:
+        raise NotImplementedError
+
+    monkeypatch.setattr("pathlib.Path.is_mount", is_mount)
+    assert write(tmp_path / "a") == tmp_path / "a"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a disk that every Linux has")
@@ -135,4 +172,7 @@ def test_a_name_that_is_too_long_is_told_before_the_work(tmp_path: Path) -> None
         refuse_new_folder(tmp_path / "a", ["n" * 300])
     with pytest.raises(ExportError, match="cannot be written"):
         refuse_new_folder(tmp_path / ("n" * 300), ["a"])
+    with pytest.raises(ExportError, match="cannot be written"):
+        write(tmp_path / "new" / ("n" * 300) / "a")
+    assert list(tmp_path.iterdir()) == []
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -150,12 +151,25 @@ def _read(file: Path) -> Dataset:
         if name not in dataset or not _is_valid(dataset, name):
             setattr(dataset, name, None)
     if dataset.get("SpecificCharacterSet"):
-        # highdicom does not take all the character sets that there are; UTF-8 has all letters, and any viewer reads it.
-        dataset.decode()
-        dataset.SpecificCharacterSet = "ISO_IR 192"
+        _to_utf8(dataset)
     elif "SpecificCharacterSet" in dataset:
         del dataset.SpecificCharacterSet
     return dataset
+
+
+def _to_utf8(dataset: Dataset) -> None:
+    """Have all text of a dataset written in UTF-8: highdicom does not take all the character sets that there are."""
+    from pydicom.charset import convert_encodings, decode_element
+
+    encodings = convert_encodings(dataset.SpecificCharacterSet)
+    for tag in list(dataset.keys()):
+        with suppress(Exception):  # a broken value, of which pydicom may say anything, and which may not be needed
+            element = dataset[tag]
+            if element.VR != "SQ":
+                decode_element(element, encodings)
+            for item in element.value if element.VR == "SQ" else ():
+                item.decode()
+    dataset.SpecificCharacterSet = "ISO_IR 192"
 
 
 def _is_valid(dataset: Dataset, name: str) -> bool:

@@ -57,7 +57,7 @@ def _diffusers() -> tuple[Callable[..., Any], Callable[[nn.Module], None]]:
                 from diffusers import UNet2DModel
 
                 from napari_ddmd.model.residual import make_lean
-        except ImportError:
+        except (ImportError, MemoryError):
             raise
         except Exception as error:  # whatever a broken installation says: no model is to blame
             raise ImportError(str(error)) from error

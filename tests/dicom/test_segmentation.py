@@ -231,6 +231,24 @@ def test_headers_that_the_standard_does_not_know_are_taken(
     assert str(written.PatientName) == name
 
 
+def test_a_broken_header_that_nobody_needs_is_passed_over(writer: StudyWriter, tmp_path: Path) -> None:
+    writer.four(
+        dict.fromkeys(MODALITIES, flat(spacing=1)), SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg"
+    )
+    for file in writer.folder.rglob("IM*"):
+        dataset = dcmread(file)
+        dataset.private_block(0x0019, "OURS", create=True).add_new(0x12, "UN", b"abcd")
+        dataset.save_as(file)
+        content = file.read_bytes()
+        place = content.index(b"\x19\x00\x12\x10UN")  # four bytes are no whole number of doubles
+        file.write_bytes(content[:place] + b"\x19\x00\x12\x10FD\x04\x00abcd" + content[place + 16 :])
+    case = load(writer.folder)
+    mask = scattered(case.grid.shape)
+    file = write_segmentation(tmp_path / "m.dcm", mask, case)
+    np.testing.assert_array_equal(read_back(file, case), mask)
+    assert str(dcmread(file).PatientName) == "Müller^Jörg"
+
+
 def test_slices_that_differ_in_the_last_digit_are_taken(writer: StudyWriter, tmp_path: Path) -> None:
     writer.four(dict.fromkeys(MODALITIES, flat(spacing=1)))
     for file in sorted(writer.folder.rglob("IM0003")):

@@ -73,6 +73,7 @@ def test_some_settings_go_with_one_prediction_only(setting: str, its: str, predi
         ("--workers -1", "workers must be 0 or more, not -1"),
         ("--slices.first-slice -5", "slices.first-slice must be 0 or more, not -5"),
         ("--fold 01", "fold '01' does not exist"),
+        (f"--fold 0{'7' * 5000}", "fold '07+' does not exist"),
         (
             "--model.autoencoder.size 16 --accumulate 16 --autoencoders.batch-size 16 --pretraining.no-autoencoders",
             "autoencoders.batch-size must be at least 32 where model.autoencoder.size is 16",
@@ -140,6 +141,8 @@ def test_options_that_would_change_nothing_are_refused(options: str, told: str) 
 def test_options_that_change_something_are_not_refused() -> None:
     parse(["--preset", "small", "--pretraining.share", "0.3", "--pretraining.patients", "4"])
     parse(["--pretraining.patients", "0"])
+    parse(["--pretraining.patients", "0", "--pretraining.share", "0", "--pretraining.no-autoencoders"])
+    check_recipe(parse(["--start-from", "compact", "--pretraining.patients", "0", "--pretraining.share", "0"]))
     parse(["--preset", "paper", "--bundle", "compact", "--seed", "3", "--fold", "cv"])
 
 

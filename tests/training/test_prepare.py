@@ -51,11 +51,14 @@ def test_a_patient_under_two_names_is_not_held_out_from_himself(fold: int, cohor
         shutil.copy(file, data / other / file.name.replace(PATIENTS[0], other))
     folds = tmp_path / "folds.json"
     folds.write_text(json.dumps({**{name: place % 2 for place, name in enumerate(PATIENTS)}, other: fold}))
-    run = Run(tiny_recipe(data, tmp_path / "run", "--slices.fold-file", str(folds), "--slices.folds", "2"))
+    run = Run(
+        tiny_recipe(data, tmp_path / "run", "--slices.fold-file", str(folds), "--slices.folds", "2", "--fold", "cv")
+    )
     if fold:
-        with pytest.raises(RecipeError, match=r"the very same lesion [^\n]* in folds [01] and [01];"):
-            prepare(run)
-        assert not run.index_path.exists()
+        for _again in range(2):
+            with pytest.raises(RecipeError, match=r"^fold\d: holds out [^\n]* the very same lesion [^\n]*one patient;"):
+                prepare(run)
+        prepare(Run(replace(run.recipe, fold="final")))  # which holds nobody out
     else:
         prepare(run)
 
@@ -68,12 +71,26 @@ def test_a_case_that_is_called_as_the_index_is_refused(cohort: Path, tmp_path: P
         prepare(Run(tiny_recipe(data, tmp_path / "run")))
 
 
-@pytest.mark.parametrize("content", ["{}", '{"cases": {}}', "[" * 200_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}",
+        '{"cases": {}}',
+        "[" * 200_000,
+        '{"fingerprint": 1, "cases": 2}',
+        '{"fingerprint": {}, "cases": []}',
+        '{"fingerprint": {}, "cases": {"a": {}}}',
+        '{"fingerprint": {}, "cases": {"a": 3}}',
+        '{"fingerprint": {}, "cases": {"a": {"fold": "0", "slices": [], "unhealthy": []}}}',
+    ],
+)
 def test_an_index_that_is_none_is_one_line(content: str, cohort: Path, tmp_path: Path) -> None:
     run = Run(tiny_recipe(cohort, tmp_path / "run"))
     run.index_path.parent.mkdir(parents=True)
     run.index_path.write_text(content)
     with pytest.raises(RecipeError, match=r"index\.json: is damaged [^\n]*; delete"):
+        run.index()
+    with pytest.raises(RecipeError, match=r"^[^\n]*index\.json: [^\n]*$"):
         prepare(run)
 
 

@@ -16,7 +16,7 @@ from src_training import table as table_module
 from src_training.__main__ import main, parse
 from src_training.baselines import training as baseline_training
 from src_training.baselines.cimd import CimdNetwork
-from src_training.baselines.training import load_baseline, load_cimd_denoiser
+from src_training.baselines.training import check_network, load_baseline, load_cimd_denoiser
 from src_training.metrics import METRICS
 from src_training.recipe import SYSTEMS, RecipeError
 from src_training.run import Run
@@ -145,6 +145,11 @@ def test_a_window_that_cannot_be_halved(cohort: Path, tmp_path: Path, capsys: py
 
     assert main(call) == 2
     assert "model.frame.size must be a multiple of 32 for segnet, not 48" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoder", ["mit_b0", "resnext101_32x32d"])
+def test_encoders_that_cannot_be_made_without_memory_are_not_refused(encoder: str) -> None:
+    check_network(parse(["--preset", "small", "--baselines.encoder", encoder]), "unet")
 
 
 @pytest.mark.parametrize(
