@@ -54,7 +54,7 @@ def summarise(
         "warnings": list(case.cautions),
         "model": model_entry(bundle),
         "settings": {**settings, "threshold": threshold},
-        "bias_field_taken_out": list(volumes.evened),
+        "bias_field_taken_out": None if volumes.evened is None else list(volumes.evened),
         "device": device,
         "seconds": round(seconds, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),

@@ -50,7 +50,7 @@ class Volumes:
     devices
         What has computed them, as far as it was noted, in the order in which it began.
     evened
-        Modalities that the networks have seen without their bias field.
+        Modalities that the networks have seen without their bias field; None where nobody knows.
     """
 
     def __init__(self, case: Case, samples: int, *, intra: bool, inter: bool, min_part: float = 0.0) -> None:
@@ -64,7 +64,7 @@ class Volumes:
         self.scores: dict[int, DiscrepancyScores] = {}
         self.done: set[int] = set()
         self.devices: tuple[str, ...] = ()
-        self.evened: tuple[str, ...] = ()
+        self.evened: tuple[str, ...] | None = ()
         self.min_part = min_part
 
     @classmethod
@@ -85,8 +85,9 @@ class Volumes:
         self.agreement[index] = self.samples[:, index].sum(axis=0)
         if result.scores is not None:
             self.scores[index] = result.scores
-        if not {*result.evened} <= {*self.evened}:  # the latest run may have found another field
-            self.evened = tuple(name for name in MODALITIES if name in {*self.evened, *result.evened})
+        if self.evened is not None:
+            evened = {*self.evened, *result.evened}  # the latest run may have found another field
+            self.evened = tuple(name for name in MODALITIES if name in evened)
         self.done.add(index)
 
     def only(self, slices: Collection[int]) -> Volumes:

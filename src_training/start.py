@@ -85,9 +85,7 @@ def check_start(recipe: Recipe) -> None:
     if start.provenance.get("system") == "cimd":
         raise RecipeError(f"{start.name}: is trained by another method (cimd); a training cannot start from it")
     if recipe.pretraining.patients and not recipe.pretraining.share:
-        raise RecipeError(
-            "pretraining.share 0 leaves synthetic patients unused; give --pretraining.patients 0, too"
-        )
+        raise RecipeError("pretraining.share 0 leaves synthetic patients unused; give --pretraining.patients 0, too")
     if recipe.discrepancies != DiscrepancyRecipe():
         raise RecipeError("discrepancies: maps are made as the model that is started from has them; leave these out")
     wanted, given = (settings.to_dict() for settings in (_unscaled(start.settings), recipe.model))

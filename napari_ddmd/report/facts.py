@@ -130,8 +130,10 @@ def settings(content: Saveable) -> list[tuple[str, str]]:
     for name, value in content.settings.items():
         if value is not None and name != "threshold":
             rows.append((_SETTINGS.get(name, name.replace("_", " ")), _value(value)))
-    if content.volumes is not None and content.volumes.evened:
-        rows.append(("Bias field taken out of, for the model", names_of(content.volumes.evened)))
+    evened = () if content.volumes is None else content.volumes.evened
+    if evened is None or evened:
+        told = "not known, the session is of an earlier version" if evened is None else names_of(evened)
+        rows.append(("Bias field taken out of, for the model", told))
     return rows
 
 

@@ -13,13 +13,16 @@ from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.case_choice import guess_assignment
 from napari_ddmd.viewer.drawn_for import was_drawn_for_others
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
-from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.layer_tag import Role, is_of, tag_of
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_ddmd.case import Case
+
+# Layers outlive the panel, and whoever opens it again finds them hidden.
+_LAYERS_AWAY: WeakSet[Layer] = WeakSet()
 
 
 class CaseInSight:
@@ -48,7 +51,7 @@ class CaseInSight:
         self._owner: Case | None = None
         self._case: Case | None = None
         self._cases_away: WeakSet[Case] = WeakSet()
-        self._layers_away: WeakSet[Layer] = WeakSet()
+        self._layers_away = _LAYERS_AWAY
         self._wish = Arrangement.SINGLE
         self._later = later
         links.connect(viewer.layers.events.inserted, self._on_inserted)
@@ -70,7 +73,9 @@ class CaseInSight:
             # Now all of its images are there.
             wish, self._wish = self._wish, Arrangement.SINGLE
             self._four_panels.show(wish, case)
-        self._case = case or self._case
+        before = self._case
+        if case is not None or before is None or not any(is_of(layer, before) for layer in self._viewer.layers):
+            self._case = case
 
     def forget_wish(self) -> None:
         """Leave the layout as the user has it, when the images of the case are complete."""
@@ -131,7 +136,10 @@ class CaseInSight:
         tag = tag_of(layer)
         if tag is not None and tag.role == Role.EXPERT and not layer.visible:
             self._later(partial(self._leave_hidden, layer))  # napari takes it in hand after it has told of it
-        if tag is not None and tag.case in self._cases_away and layer.visible:
+        is_away = tag is not None and (
+            tag.case in self._cases_away or (tag.case is self._owner and not _is_seen(layer, self._owner, self._case))
+        )
+        if is_away and layer.visible:
             self._layers_away.add(layer)
             layer.visible = False
 

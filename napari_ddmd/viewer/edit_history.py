@@ -176,14 +176,14 @@ class EditHistory:
             for index in range(len(array)) if number else slices:
                 array[index] = last[index]
 
-    def gather(self, name: str, slices: Sequence[int], *, of_last_alone: bool = False) -> None:
+    def gather(self, name: str, slices: Sequence[int], *, drawn_on: Collection[int] = ()) -> None:
         """Take in what changed in some slices, as a part of a step that goes on until the next commit.
 
         The slices of a run come in one by one, and are one step; a stroke between them ends it, and another begins.
-        What was taken back before cannot be done again on top of them. What changed in all arrays but the last can be
-        left to the step that comes next.
+        What was taken back before cannot be done again on top of them. What changed in slices that are drawn on is left
+        to the step that comes next, but for the last of the arrays.
         """
-        changes = self._take(slices, of_last_alone=of_last_alone)
+        changes = self._take(slices, drawn_on)
         if _is_change(changes):
             self._undone.clear()
             self._gathered.append(changes)
@@ -239,10 +239,10 @@ class EditHistory:
             later.append(step.changes)
         return None
 
-    def _take(self, slices: Sequence[int] | None, *, of_last_alone: bool = False) -> tuple[Change, ...]:
+    def _take(self, slices: Sequence[int] | None, drawn_on: Collection[int] = ()) -> tuple[Change, ...]:
         """What changed since it was taken last."""
-        left = len(self._arrays) - 1 if of_last_alone else 0
-        wanted = [() if number < left else slices for number in range(len(self._arrays))]
+        others = slices if slices is None else [index for index in slices if index not in drawn_on]
+        wanted = [*[others] * (len(self._arrays) - 1), slices]
         pairs = zip(self._last, self._arrays, wanted, strict=True)
         changes = tuple(_difference(last, array, own) for last, array, own in pairs)
         for last, change in zip(self._last, changes, strict=True):

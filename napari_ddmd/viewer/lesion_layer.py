@@ -136,7 +136,7 @@ class LesionLayer:
         if self._history is None or not (changed := self._put(index, mask, said=True)):
             return False
         is_drawn_on = not np.array_equal(self.data[index], self._written[index])  # a stroke may be half drawn
-        self._history.gather(_RUN, changed, of_last_alone=is_drawn_on)
+        self._history.gather(_RUN, changed, drawn_on=changed if is_drawn_on else ())
         return True
 
     def hold_run(self, is_in_run: bool) -> None:
@@ -194,7 +194,7 @@ class LesionLayer:
             untouched = [index for index, data in enumerate(self.data) if np.array_equal(data, self._written[index])]
             try:
                 changed = [index for one in range(len(mask)) for index in self._put(one, mask[one], said=one in said)]
-                self._history.gather(_RUN, changed)
+                self._history.gather(_RUN, changed, drawn_on={*changed}.difference(untouched))
             except Exception:
                 self._history.revert(untouched)
                 raise

@@ -93,16 +93,22 @@ class Measurement:
         """
         if self.numbering is not None and self.numbering is before.numbering:
             return number if any(lesion.label == number for lesion in self.lesions) else 0
-        now = self._most_at(before.voxels_of(number))
-        return now if now and before._most_at(self.voxels_of(now)) == number else 0
+        now = self._most_within(number, before)
+        return now if now and before._most_within(now, self) == number else 0
 
-    def _most_at(self, voxels: tuple[NDArray[np.intp], ...]) -> int:
-        """Return the number that most of some voxels of the volume have, 0 where none of them is of a lesion."""
-        if self.labels is None:
+    def _most_within(self, number: int, other: Measurement) -> int:
+        """Return the number that most voxels of another measurement's lesion have here, 0 where none is of a lesion."""
+        if self.labels is None or other.labels is None:
             return 0
-        places = np.stack(voxels, axis=1) - self.corner
-        inside = ((places >= 0) & (places < self.labels.shape)).all(axis=1)
-        numbers = self.labels[tuple(places[inside].T)]
+        first = np.maximum(self.corner, other.corner)
+        last = np.minimum(np.add(self.corner, self.labels.shape), np.add(other.corner, other.labels.shape))
+        if (last <= first).any():
+            return 0
+        ours, theirs = (
+            each.labels[tuple(map(slice, first - each.corner, last - each.corner))]  # type: ignore[index]
+            for each in (self, other)
+        )
+        numbers = ours[theirs == number]
         return int(np.bincount(numbers[numbers > 0], minlength=1).argmax())
 
 

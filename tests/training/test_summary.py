@@ -51,7 +51,8 @@ def test_patients_of_all_folds_and_systems_are_joined(tmp_path: Path) -> None:
         write_json(folder / "d.json", patient("d", None, (1, 0, 0, 0), system=system, slices=(0, 1)))
     write_json(tmp_path / "fold4" / "evaluation" / "a.json", patient("a", 0.1, (1, 0, 0, 0)))
     folds = {"a": 0, "b": 1, "c": 1, "d": 2, "e": 2, "f": 3}
-    write_json(tmp_path / "slices" / "index.json", {"cases": {case: {"fold": fold} for case, fold in folds.items()}})
+    entries = {case: {"fold": fold, "slices": [], "unhealthy": []} for case, fold in folds.items()}
+    write_json(tmp_path / "slices" / "index.json", {"fingerprint": {}, "cases": entries})
     found = summarise(Run(Recipe(out=tmp_path)))
 
     assert found["patients"] == 4, "figures of another seed or another training are not joined with these"

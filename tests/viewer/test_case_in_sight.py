@@ -138,6 +138,17 @@ def test_the_brush_does_not_stay_on_a_case_that_is_out_of_sight(
     assert is_of(viewer.layers.selection.active, other)
 
 
+def test_what_comes_of_a_case_is_hidden_while_another_is_made_of_its_images(
+    viewer: ViewerModel, sight: CaseInSight, case: Case, other: Case
+) -> None:
+    sight.follow(case, other)  # one of the images was exchanged
+    assert shown(viewer, case) == ["flair"]
+    LesionLayer(viewer, case).ensure(0.5)
+    assert shown(viewer, case) == ["flair"]
+    sight.follow(case, case)
+    assert shown(viewer, case) == ["flair", "lesion"]
+
+
 def test_what_was_drawn_for_a_patient_is_seen_with_him_alone(
     viewer: ViewerModel, sight: CaseInSight, case: Case, other: Case
 ) -> None:

@@ -167,12 +167,19 @@ def test_a_stroke_in_mid_run_is_a_step_of_its_own(lesion: LesionLayer, case: Cas
     np.testing.assert_array_equal(layer_of(lesion).data[3], square(case))
 
 
-def test_a_stroke_is_one_step_though_its_slice_comes_in_meanwhile(lesion: LesionLayer, case: Case) -> None:
+@pytest.mark.parametrize("is_other", [False, True])
+def test_a_stroke_is_one_step_though_its_slice_comes_in_meanwhile(
+    lesion: LesionLayer, case: Case, is_other: bool
+) -> None:
     lesion.write(3, square(case))
+    if is_other:
+        lesion.write(4, np.zeros_like(square(case)))
     lesion.hold_run(True)
     layer = layer_of(lesion)
     with layer.block_history():  # as napari does while the mouse is down
         layer.paint((4, 3, 3), 1)
+        if is_other:
+            lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())
         lesion.write(4, square(case))
         layer.paint((4, 15, 15), 1)
     assert lesion.next_undo == "painting"

@@ -138,7 +138,8 @@ def _volumes(case: Case, stored: StoredResults, arrays: Arrays) -> Volumes:
     volumes.samples[:, done] = arrays["samples"]
     volumes.agreement[done] = arrays["samples"].sum(axis=0, dtype=volumes.agreement.dtype)
     volumes.done |= set(done)
-    volumes.devices, volumes.evened = stored.devices, stored.evened
+    volumes.devices = stored.devices
+    volumes.evened = stored.evened if stored.evens_out else ()
     volumes.scores |= {scores.slice: _scores(scores) for scores in stored.scores}
     return volumes
 

@@ -11,6 +11,7 @@ from napari.layers import Labels, Layer
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.viewer.acceptance import mark_again
 from napari_ddmd.viewer.case_choice import open_cases
+from napari_ddmd.viewer.drawn_for import note_drawing
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import Role, is_of, tag_of
 from napari_ddmd.viewer.one_redraw import one_redraw
@@ -96,6 +97,7 @@ def steps_into_window(
         for layer in layers.values():
             with selection_kept(viewer.layers):
                 viewer.layers.append(layer)
+            note_drawing(layer, loaded.case)
             yield
         if not layers.keys() >= {*MODALITIES}:
             panel.case_box.missing_box.setChecked(True)  # as it was when the case was in hand

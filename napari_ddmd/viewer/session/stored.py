@@ -61,7 +61,7 @@ class StoredResults:
     devices
         What has computed them; empty where the session is older.
     evened
-        Modalities that the networks have seen without their bias field; empty where the session is older.
+        Modalities that the networks have seen without their bias field; None where nobody knows.
     """
 
     model_sha256: Sha256
@@ -78,7 +78,7 @@ class StoredResults:
     limits: dict[Role, Annotated[float, Field(gt=0)]]
     devices: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     evens_out: bool = False
-    evened: tuple[Literal["t1", "t1ce", "t2", "flair"], ...] = ()
+    evened: tuple[Literal["t1", "t1ce", "t2", "flair"], ...] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> StoredResults:
@@ -88,7 +88,7 @@ class StoredResults:
             raise ValueError("scores: of a slice that is not done")
         if self.sample >= self.samples:
             raise ValueError("sample: there are not so many")
-        if len({*self.evened}) < len(self.evened):
+        if self.evened is not None and len({*self.evened}) < len(self.evened):
             raise ValueError("evened: a modality twice")
         return self
 
@@ -148,18 +148,16 @@ SESSION = TypeAdapter(Session)
 
 def version_for(results: StoredResults | None, *, has_numbers: bool) -> int:
     """The earliest version that knows all that is said, so that programs of then still read the session."""
-    if results is not None and results.evened:
-        return VERSION
     if results is not None and results.evens_out:
-        return 5
+        return VERSION
     return 4 if has_numbers else 3
 
 
 def unsaid(session: Session) -> dict[str, Any]:
     """What is left out of the document, since programs of its version know nothing of it."""
     left_out: dict[str, Any] = {} if session.highest_number else {"highest_number": True}
-    if session.results is not None:
-        left_out["results"] = {name for name in ("evens_out", "evened") if not getattr(session.results, name)}
+    if session.results is not None and not session.results.evens_out:
+        left_out["results"] = {"evens_out", "evened"}
     return left_out
 
 

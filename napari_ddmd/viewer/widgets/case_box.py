@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet, ref
 
 from magicgui.widgets import ComboBox
 from napari.utils.notifications import show_error, show_warning
@@ -48,6 +48,20 @@ def _title(case: Case, cases: Sequence[Case | None]) -> str:
     return f"{case.name} ({files[0].parent.parent.name or files[0].parent})"
 
 
+class _Made(NamedTuple):
+    """A case that was made of layers."""
+
+    owner: Case | None
+    """The one that they were opened as."""
+    case: Case
+    data: tuple[ref[Any], ...]
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether any of the arrays that it was made of is gone."""
+        return any(array() is None for array in self.data)
+
+
 class CaseBox(QWidget):
     """The case on which the panel works.
 
@@ -68,8 +82,7 @@ class CaseBox(QWidget):
         self._cases: list[Case | None] = []
         self._left_out: set[str] = set()
         self._without: WeakSet[Case] = WeakSet()  # cases that the user goes on with although an image is missing
-        # What was made of which layers, the latest last, and the case that they were opened as.
-        self._made: dict[tuple[int, ...], tuple[Case | None, Case]] = {}
+        self._made: dict[tuple[int, ...], _Made] = {}  # by the data of its layers, the latest last
         self.setAcceptDrops(True)
         self.case_list = QComboBox()
         self.case_list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -134,32 +147,33 @@ class CaseBox(QWidget):
         """
         layers = {modality: combo.value for modality, combo in self.modalities.items()}
         # The data's identity, not the layer's: someone may have put other data into the layer.
+        data = [layer.data for layer in layers.values() if layer is not None]
         key = (*(0 if layer is None else id(layer.data) for layer in layers.values()), self.goes_without)
-        if key not in self._made:
-            told = () if self.made is None else self.made.warnings
-            made = make_case(layers, allow_missing=self.goes_without)
-            self._made = {other: kept for other, kept in self._made.items() if self._has_layers(kept[1])}
-            self._made[key] = self.tagged_case, made
-            self._tell_assumptions(made, told)
-        else:
-            self._made[key] = self._made.pop(key)
-        return self._made[key][1]
+        told = () if self.made is None else self.made.warnings
+        known = self._made.pop(key, None)
+        if known is None or known.is_stale:  # another array may lie where one lay that is gone
+            case = make_case(layers, allow_missing=self.goes_without)
+            known = _Made(self.tagged_case, case, tuple(map(ref, data)))
+            self._tell_assumptions(case, told)
+        self._made = {other: kept for other, kept in self._made.items() if self._is_kept(kept)} | {key: known}
+        return known.case
 
-    def _has_layers(self, case: Case) -> bool:
-        return any(is_of(layer, case) for layer in self._viewer.layers)
+    def _is_kept(self, made: _Made) -> bool:
+        return not made.is_stale and any(is_of(layer, made.case) for layer in self._viewer.layers)
 
     @property
     def made(self) -> Case | None:
         """The case that was made of the layers last; it may come back while one of them is there."""
-        return next((case for _, case in reversed(self._made.values())), None)
+        return next((made.case for made in reversed(self._made.values())), None)
 
     def forget_made_of(self, owner: Case | None) -> None:
         """Let go of the cases that were made so: they are closed."""
-        self._made = {key: kept for key, kept in self._made.items() if kept[0] is not owner}
+        self._made = {key: made for key, made in self._made.items() if made.owner is not owner}
+        self.changed.emit()
 
     def made_of(self, owner: Case | None) -> list[Case]:
         """The cases that were made of the layers of one that was opened, and of others put in their places."""
-        return [case for opened_as, case in self._made.values() if opened_as is owner]
+        return [made.case for made in self._made.values() if made.owner is owner]
 
     @property
     def goes_without(self) -> bool:

@@ -60,12 +60,12 @@ class CaseCloser(QObject):
             return
         # Images that were opened as no case belong to it as long as they are chosen.
         images = [] if owner is not None else [combo.value for combo in box.modalities.values()]
-        box.forget_made_of(owner)
         for case in cases:
             close_case(self._panel, case)
         for image in images:
             if image is not None and image in desk.viewer.layers:
                 desk.viewer.layers.remove(image)
+        box.forget_made_of(owner)
 
     def _on_inserted(self, event: Any) -> None:
         self._note_opened(event.value)

@@ -31,7 +31,7 @@ from napari_ddmd.viewer.session.settings import PanelSettings
 from napari_ddmd.viewer.session.stored_window import StoredLook
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from tests.conftest import CaseWriter
-from tests.viewer.conftest import GatedSegment, add_plain_images
+from tests.viewer.conftest import GatedSegment, add_case, add_plain_images
 from tests.viewer.session.conftest import OpenPanel, put_into_window
 
 Window = tuple[Any, SegmentationPanel]
@@ -410,6 +410,25 @@ def test_a_case_without_one_image_comes_back(
     np.testing.assert_array_equal(viewer.layers["lesion"].data[:5], mask[:5])
 
 
+def test_what_was_drawn_on_a_case_without_one_image_is_not_the_next_patients(
+    open_panel: OpenPanel, case: Case, tmp_path: Path, write_small_case: CaseWriter
+) -> None:
+    folder = write_small_case(tmp_path / "Case_1", skip=("t1",))
+    viewer, panel = open_panel(load_case(folder, allow_missing=True, remark=lambda _text: None))
+    panel.case_box.missing_box.click()
+    for name in ("first", "second", "third"):
+        viewer.add_labels(np.ones(panel.desk.case.grid.shape, np.uint8), name=name)
+    path = save(capture(panel), tmp_path / "s.ddmd", with_images=True)
+    viewer, panel = open_panel()
+    reopen(panel, path)
+    assert [panel.lesion_box.mask_list.itemText(place) for place in range(3)] == ["third", "second", "first"]
+    other = dataclasses.replace(case, name="Other", images=case.images * 2, mask=None)
+    add_case(viewer, other)
+    assert panel.desk.case is other
+    assert panel.desk.mask is None
+    assert capture(panel).parts["masks"] == ()
+
+
 def test_layers_of_which_one_was_not_chosen_come_back_without_it(
     open_panel: OpenPanel, case: Case, tmp_path: Path
 ) -> None:
@@ -544,19 +563,16 @@ def test_lesions_keep_the_numbers_that_they_have_in_the_table(
     viewer, panel = window
     work(window, gated, qtbot)
     snapshot = capture(panel)
-    evened = save(snapshot, tmp_path / "evened.ddmd", with_images=True)
-    assert read_session(evened).version == 6, "images were evened out"
-    for version, change, unknown in (
-        (5, {"evened": ()}, [b"evened", b"highest_number"]),  # the model would even out what is uneven
-        (3, {"evened": (), "evens_out": False}, [b"evened", b"evens_out", b"highest_number"]),  # size gives the numbers
-    ):
-        results = dataclasses.replace(snapshot.parts["results"], **change)
-        plain = dataclasses.replace(snapshot, parts={**snapshot.parts, "results": results})
-        path = save(plain, tmp_path / f"{version}.ddmd", with_images=True)
-        assert read_session(path).version == version
-        with ZipFile(path) as archive:
-            document = archive.read("session.json")
-        assert not [name for name in unknown if name in document], "that version does not know it"
+    evening = save(snapshot, tmp_path / "evening.ddmd", with_images=True)
+    assert read_session(evening).version == 6, "the model evens out, and what it has evened is told"
+    results = dataclasses.replace(snapshot.parts["results"], evened=(), evens_out=False)
+    snapshot = dataclasses.replace(snapshot, parts={**snapshot.parts, "results": results})
+    plain = save(snapshot, tmp_path / "plain.ddmd", with_images=True)
+    assert read_session(plain).version == 3, "size alone gives the numbers"
+    with ZipFile(plain) as archive:
+        document = archive.read("session.json")
+    unknown = (b"highest_number", b"evens_out", b"evened")
+    assert not [name for name in unknown if name in document], "that version knows none of them"
     number_anew(viewer.layers["drawn"], panel, qtbot)
     path = save(capture(panel), tmp_path / "s.ddmd", with_images=True)
     viewer, panel = open_panel()

@@ -69,6 +69,9 @@ def test_a_session_of_then_is_what_it_was(version: int) -> None:
     assert (arrays["lesion"] != arrays["written"]).any(), "it holds an edit"
     np.testing.assert_array_equal(loaded.layers["mask 0"][0], arrays["mask_0"])
     assert (loaded.numbering is None) == (version < 4)
+    assert loaded.volumes is not None
+    evened = {5: None, 6: ("t1", "flair")}  # 5 may have evened images out, and does not say which
+    assert loaded.volumes.evened == evened.get(version, ())
     if loaded.numbering is not None:
         np.testing.assert_array_equal(loaded.numbering.places, arrays["numbers"])
         assert loaded.numbering.highest == document["highest_number"] == 2

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
+from weakref import ref
 
+import numpy as np
 import pytest
 from napari.layers import Image
 from pytestqt.qtbot import QtBot
@@ -13,11 +17,14 @@ from qtpy.QtWidgets import QMessageBox
 
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.results import SliceResult
+from napari_ddmd.viewer.case_choice import make_case
 from napari_ddmd.viewer.case_layers import case_layers
 from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.widgets import case_box
+from napari_ddmd.viewer.widgets.model_box import Installed
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from tests.results import slice_result
-from tests.viewer.conftest import GatedSegment, add_case
+from tests.viewer.conftest import GatedSegment, add_case, add_plain_images
 from tests.viewer.widgets.conftest import OpenPanel
 
 Window = tuple[Any, SegmentationPanel]
@@ -90,6 +97,60 @@ def test_what_was_found_with_another_image_is_kept_hidden_and_closed_with_the_ca
     panel.case_box.close_button.click()
     assert [layer.name for layer in viewer.layers] == ["repeated"]
     assert not panel.desk.knows(made)
+
+
+def test_a_case_is_not_taken_for_one_of_an_image_that_is_gone(open_panel: OpenPanel, case: Case) -> None:
+    viewer, panel = open_panel(case)
+    box = panel.case_box
+    for factor in (2, 3):
+        image = viewer.add_image(case.images[2] * factor, name="other")
+        image.scale, image.translate = case.grid.spacing, case.grid.translate
+        box.modalities["t2"].value = image
+        made = panel.desk.case
+        assert made is not None
+        np.testing.assert_array_equal(made.images[2], case.images[2] * factor)
+        viewer.layers.remove(image)
+        del image
+        gc.collect()
+        assert panel.desk.case is case
+        assert not any(known.is_stale for known in box._made.values())
+
+
+def test_closing_makes_no_case_anew(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, panel = open_panel()
+    add_plain_images(viewer, case)
+    qtbot.waitUntil(lambda: panel.run_bar.button.isEnabled(), timeout=10_000)
+    run(panel, gated, qtbot)
+    made = ref(panel.desk.case)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    monkeypatch.setattr(case_box, "make_case", _fail_where_there_are_four)
+    panel.case_box.close_button.click()
+    assert list(viewer.layers) == []
+    assert panel.case_box.made is None
+    gated.requests.clear()
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and made() is None, timeout=10_000)
+
+
+def _fail_where_there_are_four(layers: Mapping[str, Image | None], **options: bool) -> Case:
+    assert None in layers.values(), "made anew"
+    return make_case(layers, **options)
+
+
+def test_what_was_drawn_is_seen_again_after_the_panel_was_closed(
+    open_panel: OpenPanel, case: Case, installed: Installed
+) -> None:
+    viewer, panel = open_panel(case)
+    drawn = viewer.add_labels(np.ones(case.grid.shape, np.uint8), name="drawn")
+    add_case(viewer, dataclasses.replace(case, name="Other", images=case.images * 2))
+    assert not drawn.visible
+    viewer.window.remove_dock_widget(panel)
+    panel = SegmentationPanel(viewer)
+    viewer.window.add_dock_widget(panel)
+    panel.case_box.choose(case)
+    assert drawn.visible
+    assert viewer.layers["flair"].visible
 
 
 def test_what_is_said_below_run_is_of_the_case_in_hand(
