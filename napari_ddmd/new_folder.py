@@ -8,8 +8,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from napari_ddmd.whole_files import ExportError, one_line_errors, put_in_place, try_to_write, workplace
+
+_ACCESS_LISTS: Final = ("system.posix_acl_access", "system.posix_acl_default")
 
 
 def free_folder(folder: str | os.PathLike[str]) -> Path:
@@ -80,17 +83,35 @@ def new_folder(folder: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
                 fresh = place / target.name
                 fresh.mkdir()
                 yield fresh, target
+                lists = _access_lists(target)
                 mode = _keep_group(target, fresh) if target.exists() else None
                 if mode is not None and sys.platform == "win32":
                     target.rmdir()  # Windows does not rename onto a folder, not even an empty one
                 put_in_place(fresh, target)
                 if mode is not None:
-                    target.chmod(mode)  # not before: one that may not be written into could not be moved
+                    _open(target, mode, lists)  # not before: one that may not be written into could not be moved
         except BaseException:
             for path in missing:
                 with suppress(OSError):
                     path.rmdir()
             raise
+
+
+def _access_lists(folder: Path) -> dict[str, bytes]:
+    """Who else may look into a folder, as far as the system keeps such lists; of one that is not there, nobody."""
+    found: dict[str, bytes] = {}
+    for name in _ACCESS_LISTS if sys.platform == "linux" else ():
+        with suppress(OSError):
+            found[name] = os.getxattr(folder, name)
+    return found
+
+
+def _open(folder: Path, mode: int, lists: dict[str, bytes]) -> None:
+    """Open a folder to those who may look into it."""
+    folder.chmod(mode if not lists else mode & ~stat.S_IRWXG)  # with a list these are no rights of the group
+    for name, value in lists.items() if sys.platform == "linux" else ():
+        with suppress(OSError):
+            os.setxattr(folder, name, value)
 
 
 def _keep_group(old: Path, new: Path) -> int:

@@ -111,13 +111,14 @@ def refuse_twins(
     RecipeError
         One line: who, and what to do.
     """
-    twins = of_known_patients(learned_from, held_out, lesions)
-    if twins:
-        other = next(name for name in held_out if lesions.get(name) == lesions[twins[0]])
-        raise RecipeError(
-            f"{split}: holds out {other} and learns from {twins[0]}, which have the very same lesion and so are one "
-            "patient; choose another --out, and leave one of them out or give both the same fold (--slices.fold-file)"
-        )
+    of_held_out = {lesion: name for name in held_out if (lesion := lesions.get(name)) is not None}
+    for name in learned_from:
+        if (twin := of_held_out.get(lesions.get(name) or "")) is not None:
+            raise RecipeError(
+                f"{split}: holds out {twin} and learns from {name}, which have the very same lesion and so are one "
+                "patient; leave one of them out or give both the same fold (--slices.fold-file), in another --out "
+                "where this one is prepared already"
+            )
 
 
 def _read(path: Path) -> dict[str, int]:

@@ -217,7 +217,7 @@ class Run:
         folds = self.stored_folds() if folds is None else folds
         if name == "final":
             return Split(self, "final", None, folds)
-        if not name.isdecimal() or int(name) not in folds.values():
+        if name not in map(str, folds.values()):
             known = ", ".join(map(str, sorted(set(folds.values()))))
             raise RecipeError(f"fold {name!r} does not exist; choose final, cv or one of {known}")
         split = Split(self, f"fold{name}", int(name), folds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
 import sys
 from pathlib import Path
 
@@ -176,3 +177,17 @@ def test_a_name_that_is_too_long_is_told_before_the_work(tmp_path: Path) -> None
         write(tmp_path / "new" / ("n" * 300) / "a")
     assert list(tmp_path.iterdir()) == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="access lists of POSIX")
+def test_who_is_on_the_list_of_a_folder_may_look_into_the_new_one(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    target.mkdir()
+    entries = [(1, 7, -1), (2, 7, 12345), (4, 0, -1), (16, 7, -1), (32, 0, -1)]  # owner, a user, group, mask, others
+    listed = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(target, "system.posix_acl_access", listed)
+    except OSError:
+        pytest.skip("this disk keeps no access lists")
+    write(target)
+    assert os.getxattr(target, "system.posix_acl_access") == listed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from napari.layers import Layer
 
@@ -13,7 +13,7 @@ from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.case_choice import guess_assignment
 from napari_ddmd.viewer.drawn_for import was_drawn_for_others
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
-from napari_ddmd.viewer.layer_tag import Role, is_of, tag_of
+from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class CaseInSight:
         self._viewer, self._four_panels = viewer, four_panels
         self._owner: Case | None = None
         self._case: Case | None = None
+        self._turned_to: Callable[[], Case | None] = _none  # the case that was in hand last, unless it is gone
         self._cases_away: WeakSet[Case] = WeakSet()
         self._layers_away = _LAYERS_AWAY
         self._wish = Arrangement.SINGLE
@@ -66,16 +67,14 @@ class CaseInSight:
         case : Case or None
             The case that they make; None while one of them is missing.
         """
-        is_other = case is not None and self._case is not None and case is not self._case
+        is_other = case is not None and case is not self._turned_to()
         if owner is not self._owner or is_other:
             self._turn_to(owner, case)
         elif case is not None and self._wish is not Arrangement.SINGLE:
             # Now all of its images are there.
             wish, self._wish = self._wish, Arrangement.SINGLE
             self._four_panels.show(wish, case)
-        before = self._case
-        if case is not None or before is None or not any(is_of(layer, before) for layer in self._viewer.layers):
-            self._case = case
+        self._case = case
 
     def forget_wish(self) -> None:
         """Leave the layout as the user has it, when the images of the case are complete."""
@@ -83,8 +82,9 @@ class CaseInSight:
 
     def _turn_to(self, owner: Case | None, case: Case | None) -> None:
         strangers = {layer for layer in guess_assignment(self._viewer.layers, None).values() if layer is not None}
-        were_strangers, before = self._owner is None, (self._owner, self._case)
+        were_strangers, before = self._owner is None, (self._owner, self._turned_to())
         self._owner, self._case = owner, case
+        self._turned_to = _none if case is None else ref(case)
         if owner is None and not strangers:
             return  # no case is open
         kept = [one for one in (owner, case) if one is not None]
@@ -151,6 +151,10 @@ class CaseInSight:
         selection, tag = self._viewer.layers.selection, tag_of(mask)
         if tag is not None and selection.active is mask and not mask.visible:
             selection.active = self._topmost([tag.case])
+
+
+def _none() -> None:
+    return None
 
 
 def _is_seen(layer: Layer, owner: Case | None, case: Case | None) -> bool:

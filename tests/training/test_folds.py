@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from napari_ddmd.case import find_cases
 from napari_ddmd.model import load_bundle
-from src_training.folds import PACKAGED_FOLDS, assign_folds, lesion_hash, of_known_patients, patient_of, told_lesions
+from src_training.folds import (
+    PACKAGED_FOLDS,
+    assign_folds,
+    lesion_hash,
+    of_known_patients,
+    patient_of,
+    refuse_twins,
+    told_lesions,
+)
 from src_training.recipe import RecipeError
 
 PACKAGED = json.loads(PACKAGED_FOLDS.read_text(encoding="utf-8"))
@@ -156,3 +164,11 @@ def test_the_shipped_model_knows_its_patients_by_their_lesions(real_cases: Path)
         mask = files[name].mask
         assert mask is not None
         assert told_lesions(provenance)[name] == lesion_hash(mask)
+
+
+def test_a_patient_is_known_by_the_lesion_of_any_time_point() -> None:
+    lesions = {"BraTS-GLI-00001-000": "a", "BraTS-GLI-00001-001": "b", "BraTS2021_00001": "b", "BraTS2021_00002": None}
+    learned = ["BraTS-GLI-00001-000", "BraTS-GLI-00001-001", "BraTS2021_00003"]
+    with pytest.raises(RecipeError, match=r"^fold0: holds out BraTS2021_00001 and learns from BraTS-GLI-00001-001, "):
+        refuse_twins("fold0", ["BraTS2021_00001", "BraTS2021_00002"], learned, lesions)
+    refuse_twins("fold0", ["BraTS2021_00002"], learned, lesions)

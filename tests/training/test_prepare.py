@@ -58,7 +58,10 @@ def test_a_patient_under_two_names_is_not_held_out_from_himself(fold: int, cohor
         for _again in range(2):
             with pytest.raises(RecipeError, match=r"^fold\d: holds out [^\n]* the very same lesion [^\n]*one patient;"):
                 prepare(run)
+        assert not run.index_path.exists(), "other folds can be given"
         prepare(Run(replace(run.recipe, fold="final")))  # which holds nobody out
+        with pytest.raises(RecipeError, match="one patient"):
+            prepare(run)
     else:
         prepare(run)
 

@@ -37,9 +37,10 @@ def test_the_final_training_learns_from_all(tiny_run: Run) -> None:
     assert len(final.cases_without([1])) == len(PATIENTS) - 1
 
 
-def test_a_fold_that_is_not_there_is_refused(tiny_run: Run) -> None:
-    with pytest.raises(RecipeError, match="fold '7' does not exist; choose final, cv or one of 0, 1, 2"):
-        tiny_run.split("7")
+@pytest.mark.parametrize("name", ["7", "7" * 5000, "²"])
+def test_a_fold_that_is_not_there_is_refused(name: str, tiny_run: Run) -> None:
+    with pytest.raises(RecipeError, match=f"fold '{name}' does not exist; choose final, cv or one of 0, 1, 2"):
+        tiny_run.split(name)
 
 
 def test_splits_need_a_slice_store(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
 from napari_ddmd.viewer.layer_tag import is_of
 from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.viewer_links import ViewerLinks
-from tests.viewer.conftest import add_case
+from tests.viewer.conftest import add_case, add_plain_images
 
 
 @pytest.fixture
@@ -147,6 +147,35 @@ def test_what_comes_of_a_case_is_hidden_while_another_is_made_of_its_images(
     assert shown(viewer, case) == ["flair"]
     sight.follow(case, case)
     assert shown(viewer, case) == ["flair", "lesion"]
+
+
+def test_results_come_back_when_an_image_was_not_chosen_for_a_moment(
+    viewer: ViewerModel, sight: CaseInSight, case: Case, other: Case
+) -> None:
+    LesionLayer(viewer, case).ensure(0.5)
+    sight.follow(case, other)
+    assert shown(viewer, case) == ["flair"]
+    sight.follow(case, None)
+    sight.follow(case, case)
+    assert shown(viewer, case) == ["flair", "lesion"]
+
+
+def test_what_was_drawn_on_images_of_no_case_goes_with_them(
+    viewer: ViewerModel, sight: CaseInSight, case: Case, other: Case
+) -> None:
+    viewer.layers.clear()
+    sight.follow(None, None)
+    add_plain_images(viewer, case)
+    sight.follow(None, case)
+    drawn = viewer.add_labels(np.zeros(case.grid.shape, np.uint8), name="drawn")
+    note_drawing(drawn, case)
+    viewer.layers.select_all()
+    for layer in [layer for layer in viewer.layers if layer is not drawn]:
+        viewer.layers.remove(layer)
+    sight.follow(None, None)
+    add_plain_images(viewer, other)
+    sight.follow(None, other)
+    assert not drawn.visible
 
 
 def test_what_was_drawn_for_a_patient_is_seen_with_him_alone(

@@ -82,6 +82,7 @@ class CaseBox(QWidget):
         self._cases: list[Case | None] = []
         self._left_out: set[str] = set()
         self._without: WeakSet[Case] = WeakSet()  # cases that the user goes on with although an image is missing
+        self._others_go_without = False  # the same of layers of no case
         self._made: dict[tuple[int, ...], _Made] = {}  # by the data of its layers, the latest last
         self.setAcceptDrops(True)
         self.case_list = QComboBox()
@@ -274,6 +275,7 @@ class CaseBox(QWidget):
         cases: list[Case | None] = list(open_cases(self._viewer.layers))
         newest = next((case for case in reversed(cases) if case not in known), None)
         others = any(guess_assignment(self._viewer.layers, None).values())
+        self._others_go_without = self._others_go_without and others
         if others or not cases:
             cases.append(None)
         if newest is not None:
@@ -300,7 +302,8 @@ class CaseBox(QWidget):
         if again:
             self._left_out = set()
             with QSignalBlocker(self.missing_box):  # what was said of one patient is not said of the next
-                self.missing_box.setChecked(self.tagged_case in self._without)
+                goes_on = self._others_go_without if self.tagged_case is None else self.tagged_case in self._without
+                self.missing_box.setChecked(goes_on)
         for modality, combo in self.modalities.items():
             if again or (combo.value is None and modality not in self._left_out):
                 with combo.changed.blocked():
@@ -318,7 +321,9 @@ class CaseBox(QWidget):
         self.changed.emit()
 
     def _on_missing_ticked(self, ticked: bool) -> None:
-        if self.tagged_case is not None:
+        if self.tagged_case is None:
+            self._others_go_without = ticked
+        else:
             (self._without.add if ticked else self._without.discard)(self.tagged_case)
         self._on_layer_chosen(None)
 

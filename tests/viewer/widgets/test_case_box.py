@@ -240,6 +240,27 @@ def test_who_goes_on_without_an_image_says_so_of_each_case(filled: tuple[ViewerM
     assert box.problem() is None
 
 
+def test_layers_of_no_case_keep_the_tick_while_another_case_is_looked_at(
+    empty: tuple[ViewerModel, CaseBox], case: Case
+) -> None:
+    viewer, box = empty
+    add_plain_images(viewer, case)
+    viewer.layers.remove("a_t1")
+    box.missing_box.click()
+    assert box.problem() is None
+    add_case(viewer, case)
+    assert box.tagged_case is case
+    assert not box.missing_box.isChecked()
+    box.choose(None)
+    assert box.problem() is None
+    for name in ("a_t1ce", "a_t2", "a_flair"):
+        viewer.layers.remove(name)
+    add_plain_images(viewer, case)
+    viewer.layers.remove("a_t1")
+    box.choose(None)
+    assert not box.missing_box.isChecked(), "they are others"
+
+
 def test_why_nothing_was_opened_stays_in_the_panel_until_something_is(
     empty: tuple[ViewerModel, CaseBox],
     tmp_path: Path,
