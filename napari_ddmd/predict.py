@@ -22,6 +22,7 @@ from napari_ddmd.case import (
 from napari_ddmd.device import estimate_memory, pick_device
 from napari_ddmd.earlier import Kept, images_hash, same_results
 from napari_ddmd.export import file_names, prediction_folder, report_names, save_prediction
+from napari_ddmd.learned import caution_of, training_cases
 from napari_ddmd.missing import missing_modalities
 from napari_ddmd.volumes import Volumes
 from napari_ddmd.whole_files import nearest_folder, refuse_unwritable
@@ -188,6 +189,8 @@ def predict_case(
     case = _load(files, settings, tell)
     for finding in case.findings:
         tell(f"{case.name}: {finding}")
+    for caution in caution_of(case.name, training_cases(bundle)):
+        tell(caution)
     estimate = estimate_memory(bundle, samples=settings.samples, device=settings.device, shape=case.grid.shape)
     if not estimate.fits:
         tell(f"{case.name}: {estimate}")

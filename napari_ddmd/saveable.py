@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_ddmd.case import Case
 from napari_ddmd.editing import Numbering
+from napari_ddmd.learned import training_cases
 from napari_ddmd.lesions import Lesion, find_lesions
 from napari_ddmd.volumes import Volumes
 
@@ -31,6 +32,8 @@ class ModelFacts:
         As in its bundle; empty where only the weights are known.
     sha256
         Hash of the weights.
+    training_cases
+        Names of the cases that it was trained on, as far as it says.
     """
 
     name: str
@@ -38,11 +41,12 @@ class ModelFacts:
     variant: str
     sha256: str
     card: str
+    training_cases: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, bundle: Bundle) -> ModelFacts:
         """The facts of a bundle."""
-        return cls(bundle.name, bundle.version, bundle.variant, bundle.sha256, bundle.card)
+        return cls(bundle.name, bundle.version, bundle.variant, bundle.sha256, bundle.card, training_cases(bundle))
 
     @property
     def title(self) -> str:

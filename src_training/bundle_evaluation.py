@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_ddmd.case import CaseError, CaseFiles, load_case
+from napari_ddmd.case.naming import patient_of
 from napari_ddmd.model.bundle import Bundle, save_bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
 from napari_ddmd.whole_files import sweep
@@ -19,7 +20,7 @@ from src_training.cases import labelled_cases
 from src_training.evaluate import evaluate_case
 from src_training.figures.failures import failures
 from src_training.files import read_json, write_bytes, write_json
-from src_training.folds import lesion_hash, of_known_patients, patient_of, told_lesions
+from src_training.folds import lesion_hash, of_known_patients, told_lesions
 from src_training.judged import judge_each
 from src_training.metrics import METRICS
 from src_training.recipe import RecipeError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -12,16 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from napari_ddmd.case.naming import patient_of
 from napari_ddmd.case.nifti import open_nifti
 from src_training.recipe import RecipeError
 
 PACKAGED_FOLDS = Path(__file__).with_name("folds.json")
-
-
-def patient_of(case_name: str) -> str:
-    """The patient of a case: 2023 names end in the number of the time point, the others are one case a patient."""
-    match = re.fullmatch(r"(?i)(brats-\w+-\d+)-\d{3}", case_name)
-    return match.group(1) if match else case_name
 
 
 def of_known_patients(

@@ -12,10 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from napari_ddmd.case.naming import patient_of
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
 from napari_ddmd.model.settings import ModelSettings
-from src_training.folds import of_known_patients, patient_of, told_lesions
+from src_training.folds import of_known_patients, told_lesions
 from src_training.recipe import PRESETS, DiscrepancyRecipe, Recipe, RecipeError, preset
 
 STARTED_PATIENTS = 80

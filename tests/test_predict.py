@@ -66,11 +66,26 @@ def test_a_report_is_saved_where_it_is_asked_for(small_case_folder: Path, tiny_b
     own = (
         f"Masks share the first estimate</dt><dd>{'yes' if sampling.shared_guess else 'no'}",
         f"First estimate kept below probability</dt><dd>{sampling.healthy_below:g}",
-        "Uneven images seen without bias field (N4)</dt><dd>yes",
+        "Uneven images are evened out (N4)</dt><dd>yes",
+        "Bias field taken out of, for the model</dt><dd>no image<",
     )
     for words in ("Seed</dt><dd>3", "Device</dt><dd>", "Sampled masks a slice</dt><dd>2", *own):
         assert words in page
     assert (done.folder / "Small_001_lesions.csv").read_text().startswith("case,model,")
+
+
+def test_that_the_model_was_trained_on_the_patient_is_said(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    bundle = replace(tiny_bundle, provenance={"training_cases": ["Small_001"]})
+    files = find_case_files(small_case_folder)
+    done = predict_case(files, bundle, tmp_path, QUICK, report=True, remark=told.append)
+    caution = "Small_001: the model was trained on this patient; how well it does here says nothing of others"
+    assert caution in told
+    assert caution in done.summary["warnings"]
+    assert caution in (done.folder / "Small_001_report.html").read_text("utf-8")
+    assert caution not in predict_case(files, tiny_bundle, tmp_path / "other", QUICK).summary["warnings"]
 
 
 def test_a_report_names_the_images_that_the_model_has_seen_without_their_field(

@@ -83,3 +83,9 @@ def _strip_extension(name: str) -> str:
 def missing_remark(name: str, modality: str) -> str:
     """What is to be known of a case that lacks a modality."""
     return f"{name}: has no {modality}; what is found without it is less sure"
+
+
+def patient_of(case_name: str) -> str:
+    """The patient of a case: 2023 names end in the number of the time point, the others are one case a patient."""
+    match = re.fullmatch(r"(?i)(brats-\w+-\d+)-\d{3}", case_name)
+    return match.group(1) if match else case_name

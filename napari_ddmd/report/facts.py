@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.case.guards.wording import names_of
+from napari_ddmd.learned import caution_of
 from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.summary import lesion_entry
@@ -22,7 +23,7 @@ _SETTINGS = {
     "min_part": "Smallest part kept (of largest)",
     "shared_guess": "Masks share the first estimate",
     "healthy_below": "First estimate kept below probability",
-    "evens_out": "Uneven images seen without bias field (N4)",
+    "evens_out": "Uneven images are evened out (N4)",
     "slices": "Slices asked for",
     "device": "Device",
 }
@@ -74,8 +75,9 @@ def coverage(content: Saveable) -> str:
 
 
 def warnings(content: Saveable) -> list[str]:
-    """What the reader should know about the images."""
-    return list(content.case.cautions)
+    """What the reader should know about the images, and of the model's way to them."""
+    trained_on = () if content.model is None else content.model.training_cases
+    return [*content.case.cautions, *caution_of(content.case.name, trained_on)]
 
 
 def lesion_table(content: Saveable) -> tuple[list[str], list[list[str]], str]:
@@ -131,8 +133,8 @@ def settings(content: Saveable) -> list[tuple[str, str]]:
         if value is not None and name != "threshold":
             rows.append((_SETTINGS.get(name, name.replace("_", " ")), _value(value)))
     evened = () if content.volumes is None else content.volumes.evened
-    if evened is None or evened:
-        told = "not known, the session is of an earlier version" if evened is None else names_of(evened)
+    if evened is None or evened or (content.volumes is not None and content.settings.get("evens_out")):
+        told = "not known, the session is of an earlier version" if evened is None else names_of(evened) or "no image"
         rows.append(("Bias field taken out of, for the model", told))
     return rows
 

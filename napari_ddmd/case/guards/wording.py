@@ -8,9 +8,9 @@ from napari_ddmd.case.naming import MODALITY_LABELS
 
 
 def names_of(modalities: Sequence[str]) -> str:
-    """As in "T1, T2 and FLAIR"."""
+    """As in "T1, T2 and FLAIR"; nothing where there are none."""
     labels = [MODALITY_LABELS[name] for name in modalities]
-    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+    return "".join(labels) if len(labels) < 2 else f"{', '.join(labels[:-1])} and {labels[-1]}"
 
 
 def are(modalities: Sequence[str]) -> str:

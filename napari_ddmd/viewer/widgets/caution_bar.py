@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.case.naming import missing_remark
+from napari_ddmd.learned import caution_of, training_cases
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.widgets.background import Background
 
@@ -40,6 +41,7 @@ class CautionBar(QLabel):
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
         self._desk = desk
+        self._found: tuple[Finding, ...] = ()
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -49,6 +51,10 @@ class CautionBar(QLabel):
         self._guard.done.connect(self._on_looked)
         desk.case_changed.connect(self._look)
         self._look()
+
+    def show_again(self) -> None:
+        """Say what is to be said of the case with another model."""
+        self._show(self._found)
 
     def _look(self) -> None:
         self._show(())
@@ -62,12 +68,15 @@ class CautionBar(QLabel):
         self.looked.emit()
 
     def _show(self, findings: tuple[Finding, ...]) -> None:
+        self._found, bundle = findings, self._desk.bundle
         remarks = () if self._desk.case is None else self._desk.case.remarks
         name = "" if self._desk.case is None else self._desk.case.name
         lacking = {missing_remark(name, modality) for modality in MODALITIES}
         missing = [text for text in remarks if text in lacking]
+        known = () if bundle is None else caution_of(name, training_cases(bundle))
         # What is missing is never cut off.
-        words = dict.fromkeys(text.removeprefix(f"{name}: ") for text in (*missing, *map(str, findings), *remarks))
+        told = (*missing, *known, *map(str, findings), *remarks)
+        words = dict.fromkeys(text.removeprefix(f"{name}: ") for text in told)
         lines = [f"⚠ {text[0].upper()}{text[1:]}." for text in words]
         more = [f"⚠ And {len(lines) - _MOST} more."] if len(lines) > _MOST else []
         self.setText("\n".join([*lines[:_MOST], *more]))

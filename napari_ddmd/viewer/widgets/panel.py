@@ -268,6 +268,7 @@ class SegmentationPanel(QWidget):
     def _on_model_changed(self) -> None:
         bundle = self.desk.bundle = self.model_box.bundle
         self.sampling_box.set_bundle(bundle)
+        self.caution_bar.show_again()
         self._allow_settings()
         if bundle is not None and self.desk.results is None:
             self.desk.set_threshold(bundle.settings.sampling.threshold)

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_ddmd.case import Case
 from napari_ddmd.case.guards import Finding, Kind
+from napari_ddmd.model import Bundle
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.widgets import caution_bar
 from napari_ddmd.viewer.widgets.caution_bar import CautionBar
@@ -38,6 +39,19 @@ def test_what_is_wrong_is_said_when_the_case_is_chosen(bar: CautionBar, case: Ca
     assert len(bar.text().splitlines()) == 2
     bar._desk.set_case(None)
     assert bar.isHidden()
+
+
+def test_that_the_model_was_trained_on_the_patient_is_said(
+    bar: CautionBar, case: Case, tiny_bundle: Bundle, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caution_bar, "_findings", lambda _case: ())
+    with qtbot.waitSignal(bar.looked):
+        bar._desk.set_case(dataclasses.replace(case, warnings=()))
+    assert bar.isHidden()
+    for cases, is_said in ((["Small_001"], True), (["Other_001"], False)):
+        bar._desk.bundle = dataclasses.replace(tiny_bundle, provenance={"training_cases": cases})
+        bar.show_again()
+        assert bar.text().startswith("⚠ The model was trained on this patient;") is is_said
 
 
 def test_the_window_does_not_wait_for_it(

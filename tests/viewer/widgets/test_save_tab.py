@@ -61,7 +61,7 @@ def test_the_report_names_the_images_that_the_model_has_seen_without_their_field
         content = tab._saveable()
         assert content is not None
         told.append(dict(facts.settings(content)).get("Bias field taken out of, for the model"))
-    assert told == [None, "T1, T2 and FLAIR"]
+    assert told == ["no image", "T1, T2 and FLAIR"]
 
 
 def test_without_a_mask_there_is_nothing_to_save(tab: SaveTab, desk: Desk) -> None:
