@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,8 @@ from .conftest import PATIENTS, tiny_recipe
 
 def run_of(out: Path, folds: int, *, out_of_fold: bool = True) -> Run:
     """A run of three patients a fold, with a slice store in name only."""
-    cases = {f"case{number}": {"fold": number % folds} for number in range(3 * folds)}
+    slices: dict[str, Any] = {"slices": [], "unhealthy": []}
+    cases = {f"case{number}": {"fold": number % folds} | slices for number in range(3 * folds)}
     run = Run(Recipe(out=out, discrepancies=DiscrepancyRecipe(out_of_fold=out_of_fold)))
     write_json(run.index_path, {"fingerprint": run.slices_fingerprint, "cases": cases})
     return run
