@@ -18,7 +18,7 @@ from src_training import distributed
 from src_training.case_bar import case_bar
 from src_training.cases import FaultyCasesError, labelled_cases
 from src_training.files import read_json, write_array, write_json
-from src_training.folds import assign_folds, lesion_hash, refuse_twins
+from src_training.folds import assign_folds, lesion_hash
 from src_training.processes import each
 from src_training.recipe import DataRecipe, Recipe, RecipeError
 from src_training.run import Run
@@ -76,9 +76,7 @@ def _prepare(run: Run) -> None:
                 entries[files.name] = entry | {"fold": folds[files.name], "folder": str(files.folder)}
     if faults:
         raise FaultyCasesError(faults, kept="the other cases are prepared and kept")
-    lesions = {name: entry.get("lesion") for name, entry in entries.items()}
-    for split in run.splits(folds):
-        refuse_twins(split.name, split.test_cases, split.training_cases, lesions)
+    run.splits(folds, {name: entry.get("lesion") for name, entry in entries.items()})
     write_json(run.index_path, {"fingerprint": fingerprint, "cases": entries})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -212,8 +212,13 @@ class Run:
         self.check_fingerprint(self.index_path, self.slices_fingerprint)
         return {case: int(entry["fold"]) for case, entry in self.index().items()}
 
-    def split(self, name: str, folds: dict[str, int] | None = None) -> Split:
-        """One split: ``final`` or a fold's number, of the slice store's folds unless others are given."""
+    def split(
+        self,
+        name: str,
+        folds: dict[str, int] | None = None,
+        lesions: Mapping[str, str | None] | None = None,
+    ) -> Split:
+        """One split: ``final`` or a fold's number, of the slice store's folds and lesions unless others are given."""
         folds = self.stored_folds() if folds is None else folds
         if name == "final":
             return Split(self, "final", None, folds)
@@ -221,17 +226,21 @@ class Run:
             known = ", ".join(map(str, sorted(set(folds.values()))))
             raise RecipeError(f"fold {name!r} does not exist; choose final, cv or one of {known}")
         split = Split(self, f"fold{name}", int(name), folds)
+        lesions = self.lesions() if lesions is None else lesions
         start = start_of(self.recipe)
         if start is not None:
-            refuse_seen(start, split.test_cases, split.name, self.lesions())
-        refuse_twins(split.name, split.test_cases, split.training_cases, self.lesions())
+            refuse_seen(start, split.test_cases, split.name, lesions)
+        refuse_twins(split.name, split.test_cases, split.training_cases, lesions)
         return split
 
-    def splits(self, folds: dict[str, int] | None = None) -> list[Split]:
-        """The splits that ``--fold`` asks for, of the slice store's folds unless others are given."""
+    def splits(
+        self, folds: dict[str, int] | None = None, lesions: Mapping[str, str | None] | None = None
+    ) -> list[Split]:
+        """The splits that ``--fold`` asks for, of the slice store's folds and lesions unless others are given."""
         folds = self.stored_folds() if folds is None else folds
+        lesions = self.lesions() if lesions is None else lesions
         names = map(str, sorted(set(folds.values()))) if self.recipe.fold == "cv" else [self.recipe.fold]
-        return [self.split(name, folds) for name in names]
+        return [self.split(name, folds, lesions) for name in names]
 
     def check_fingerprint(self, path: Path, wanted: dict[str, Any]) -> None:
         """Refuse to build on a result that was made with other settings."""

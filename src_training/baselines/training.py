@@ -63,7 +63,7 @@ class EpochBatches(Dataset[tuple[Tensor, ...]]):
 
 def train_baseline(run: Run) -> None:
     """Train the run's system on every split that the run asks for; what is done is kept."""
-    check_network(run.recipe, _name(run))
+    check_system(run.recipe, _name(run))
     for split in run.splits():
         folder = training_folder(split)
         marker, done = folder / "recipe.json", folder / WEIGHTS
