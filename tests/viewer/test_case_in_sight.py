@@ -197,6 +197,19 @@ def test_what_was_drawn_for_a_patient_is_seen_with_him_alone(
     assert not drawn.visible
 
 
+def test_what_was_hidden_is_seen_again_with_another_panel(
+    viewer: ViewerModel, sight: CaseInSight, panels: FourPanels, case: Case, other: Case
+) -> None:
+    drawn = viewer.add_labels(np.zeros(case.grid.shape, np.uint8), name="drawn")
+    note_drawing(drawn, case)
+    add_case(viewer, other)
+    sight.follow(other, other)
+    assert not drawn.visible
+    CaseInSight(viewer, panels, ViewerLinks(), list[Callable[[], None]]().append).follow(case, case)
+    assert drawn.visible
+    assert shown(viewer, case) == ["flair"]
+
+
 def test_layers_of_no_case_go_with_their_case_and_drawings_stay(
     viewer: ViewerModel, sight: CaseInSight, case: Case
 ) -> None:

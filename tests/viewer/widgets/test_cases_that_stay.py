@@ -21,7 +21,6 @@ from napari_ddmd.viewer.case_choice import make_case
 from napari_ddmd.viewer.case_layers import case_layers
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.widgets import case_box
-from napari_ddmd.viewer.widgets.model_box import Installed
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from tests.results import slice_result
 from tests.viewer.conftest import GatedSegment, add_case, add_plain_images
@@ -136,21 +135,6 @@ def test_closing_makes_no_case_anew(
 def _fail_where_there_are_four(layers: Mapping[str, Image | None], **options: bool) -> Case:
     assert None in layers.values(), "made anew"
     return make_case(layers, **options)
-
-
-def test_what_was_drawn_is_seen_again_after_the_panel_was_closed(
-    open_panel: OpenPanel, case: Case, installed: Installed
-) -> None:
-    viewer, panel = open_panel(case)
-    drawn = viewer.add_labels(np.ones(case.grid.shape, np.uint8), name="drawn")
-    add_case(viewer, dataclasses.replace(case, name="Other", images=case.images * 2))
-    assert not drawn.visible
-    viewer.window.remove_dock_widget(panel)
-    panel = SegmentationPanel(viewer)
-    viewer.window.add_dock_widget(panel)
-    panel.case_box.choose(case)
-    assert drawn.visible
-    assert viewer.layers["flair"].visible
 
 
 def test_what_is_said_below_run_is_of_the_case_in_hand(
