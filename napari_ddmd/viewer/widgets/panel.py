@@ -20,6 +20,7 @@ from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
 from napari_ddmd.viewer.widgets.case_closer import CaseCloser
 from napari_ddmd.viewer.widgets.caution_bar import CautionBar
+from napari_ddmd.viewer.widgets.deleted_by_qt import delete_by_qt
 from napari_ddmd.viewer.widgets.focus_ring import FocusRings
 from napari_ddmd.viewer.widgets.layout_part import LayoutPart
 from napari_ddmd.viewer.widgets.lesion_tab import LesionTab
@@ -132,7 +133,7 @@ class SegmentationPanel(QWidget):
                     self.save_tab.session_box.cancel()  # what has come in of it would go at any time after this
                 self.look_tab.denoising_box.close_sequence()
                 self.lesion_tab.compare_box.tick.setChecked(False)  # its overlay would stay as it is now
-                self.deleteLater()
+                delete_by_qt(self)
                 # The buttons that would put the layers back go with the panel.
                 self.four_panels.show(Arrangement.SINGLE, None)
             self._was_docked = self.parent() is not None
