@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_ddmd.earlier import ForeignResultsError
 from napari_ddmd.export import ExportError
+from napari_ddmd.learned import cautions_of
 from napari_ddmd.predict import Prediction, PredictSettings, finished_before, predict_case
 from napari_ddmd.progress_line import ProgressLine
+from napari_ddmd.saveable import ModelFacts
 from napari_ddmd.wording import millilitres
 
 if TYPE_CHECKING:
@@ -29,12 +31,15 @@ class DoneCase(NamedTuple):
         Whether an earlier run has made the results.
     changed
         Names of the files of earlier results that somebody has changed or added since.
+    cautions
+        What the model has to say of results that are kept; an earlier version may not have written it down.
     """
 
     summary: dict[str, Any]
     line: str
     kept: bool = False
     changed: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
 
 def do_case(
@@ -66,6 +71,7 @@ def do_case(
     CaseError, PredictError, DeviceError, InferenceError, ExportError
         One line each.
     """
+    kept = None
     if not overwrite:
         try:
             kept = finished_before(files, bundle, out, settings, report=report)
@@ -74,12 +80,18 @@ def do_case(
         except ExportError:
             if not update:
                 raise
-            kept = None
+    with ProgressLine(f"{files.name} ({place})") as line:
+
+        def remark(text: str) -> None:
+            line.note(f"napari-ddmd: warning: {text}")
+
         if kept is not None:
+            cautions = cautions_of(files.name, ModelFacts.of(bundle))
+            for caution in cautions:
+                remark(f"{files.name}: {caution}")
             told = f"; changed since: {', '.join(kept.changed)}" if kept.changed else ""
             done_before = f"{files.name}: is done, and kept as it is in {out / files.name}{told}"
-            return DoneCase(kept.summary, done_before, kept=True, changed=tuple(kept.changed))
-    with ProgressLine(f"{files.name} ({place})") as line:
+            return DoneCase(kept.summary, done_before, True, tuple(kept.changed), tuple(cautions))
         done = predict_case(
             files,
             bundle,
@@ -88,7 +100,7 @@ def do_case(
             overwrite=overwrite or update,
             report=report,
             progress=line.update,
-            remark=lambda text: line.note(f"napari-ddmd: warning: {text}"),
+            remark=remark,
         )
     return DoneCase(done.summary, result_line(done))
 

@@ -39,7 +39,7 @@ class CohortRow:
     model, version
         With which it did.
     warnings
-        What the run remarked on the images.
+        What the run remarked on the images and the model.
     remark
         Why it failed, or what somebody has changed in the results since.
     """
@@ -63,7 +63,8 @@ class CohortRow:
         lesions = summary.get("lesions")
         volumes = [_number(lesion, "volume_ml") or 0.0 for lesion in lesions] if isinstance(lesions, list) else None
         model = summary.get("model")
-        told = summary.get("warnings")
+        written = summary.get("warnings")
+        told = dict.fromkeys([*(map(str, written) if isinstance(written, list) else ()), *done.cautions])
         return cls(
             case=name,
             status="kept" if done.kept else "done",
@@ -74,7 +75,7 @@ class CohortRow:
             seconds=_number(summary, "seconds"),
             model=str(model.get("name", "")) if isinstance(model, dict) else None,
             version=str(model.get("version", "")) if isinstance(model, dict) else None,
-            warnings=one_line("; ".join(map(str, told))) if isinstance(told, list) else "",
+            warnings=one_line("; ".join(told)),
             remark=f"changed since: {', '.join(done.changed)}" if done.changed else "",
         )
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from napari_ddmd.case.naming import patient_of
+from napari_ddmd.case.naming import patient_key
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
-
-_CAUTION = "the model was trained on this patient; how well it does here says nothing of others"
+    from napari_ddmd.saveable import ModelFacts
 
 
 def training_cases(bundle: Bundle) -> tuple[str, ...]:
@@ -19,19 +17,24 @@ def training_cases(bundle: Bundle) -> tuple[str, ...]:
     return tuple(name for name in cases if isinstance(name, str)) if isinstance(cases, list) else ()
 
 
-def caution_of(case: str, trained_on: Iterable[str]) -> tuple[str, ...]:
+def cautions_of(case: str, *models: ModelFacts) -> list[str]:
     """Say so where a case is of a patient whom a model was trained on, as far as the names tell.
 
     Parameters
     ----------
     case
         Its name.
-    trained_on
-        Names of the cases that the model was trained on.
+    *models
+        Of which something is said of the case.
 
     Returns
     -------
-    tuple of str
-        One line that begins with the case's name, or none.
+    list of str
+        One line for each model that was; the case's name is not in it.
     """
-    return (f"{case}: {_CAUTION}",) if patient_of(case) in set(map(patient_of, trained_on)) else ()
+    patient = patient_key(case)
+    return [
+        f"the model {model.title} was trained on this patient; how well it does here says nothing of others"
+        for model in dict.fromkeys(models)
+        if patient in map(patient_key, model.training_cases)
+    ]

@@ -22,8 +22,9 @@ from napari_ddmd.case import (
 from napari_ddmd.device import estimate_memory, pick_device
 from napari_ddmd.earlier import Kept, images_hash, same_results
 from napari_ddmd.export import file_names, prediction_folder, report_names, save_prediction
-from napari_ddmd.learned import caution_of, training_cases
+from napari_ddmd.learned import cautions_of
 from napari_ddmd.missing import missing_modalities
+from napari_ddmd.saveable import ModelFacts
 from napari_ddmd.volumes import Volumes
 from napari_ddmd.whole_files import nearest_folder, refuse_unwritable
 from napari_ddmd.without_values import hide_values
@@ -189,8 +190,8 @@ def predict_case(
     case = _load(files, settings, tell)
     for finding in case.findings:
         tell(f"{case.name}: {finding}")
-    for caution in caution_of(case.name, training_cases(bundle)):
-        tell(caution)
+    for caution in cautions_of(case.name, ModelFacts.of(bundle)):
+        tell(f"{case.name}: {caution}")
     estimate = estimate_memory(bundle, samples=settings.samples, device=settings.device, shape=case.grid.shape)
     if not estimate.fits:
         tell(f"{case.name}: {estimate}")

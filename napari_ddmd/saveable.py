@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_ddmd.case import Case
 from napari_ddmd.editing import Numbering
-from napari_ddmd.learned import training_cases
+from napari_ddmd.learned import cautions_of, training_cases
 from napari_ddmd.lesions import Lesion, find_lesions
 from napari_ddmd.volumes import Volumes
 
@@ -89,6 +89,8 @@ class Saveable:
         Whether the expert's mask is drawn into the report's pictures.
     numbering
         Gives the lesions the numbers that they had before; without it the largest is 1.
+    own_name
+        The case's own name, by which a model knows it, where it is saved under another one; else empty.
     """
 
     case: Case
@@ -105,6 +107,7 @@ class Saveable:
     accepted: str = ""
     with_expert: bool = False
     numbering: Numbering | None = None
+    own_name: str = ""
 
     @property
     def was_edited(self) -> bool:
@@ -139,6 +142,12 @@ class Saveable:
         numbers = self.numbering.copy().number(labels)
         return numbers[labels], [replace(lesion, label=int(numbers[lesion.label])) for lesion in lesions]
 
+    @property
+    def model_cautions(self) -> list[str]:
+        """A line for each model that has a part in the mask or the volumes and was trained on the patient."""
+        models = (model for model in (self.model, self.proposed_by) if model is not None)
+        return cautions_of(self.own_name or self.case.name, *models)
+
     @cached_property
     def brain_slices(self) -> list[int]:
         """Axial slices that hold brain."""
@@ -158,7 +167,8 @@ class Saveable:
             return self
         own = re.compile(rf"(?<!\w){re.escape(self.case.name)}(?!\w)")
         warnings = tuple(own.sub(lambda _found: name, text) for text in self.case.remarks)
-        return replace(self, case=replace(self.case, name=name, warnings=warnings))
+        case = replace(self.case, name=name, warnings=warnings)
+        return replace(self, case=case, own_name=self.own_name or self.case.name)
 
     def settled(self, arrays: Collection[str]) -> Saveable:
         """Return the same with own copies of arrays of the volumes, which a run may go on writing into.

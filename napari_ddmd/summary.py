@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from napari_ddmd.case import MODALITIES, Case
-from napari_ddmd.learned import caution_of, training_cases
+from napari_ddmd.learned import cautions_of
 from napari_ddmd.lesions import Lesion, find_lesions, lesion_volume_ml
+from napari_ddmd.saveable import ModelFacts
 from napari_ddmd.volumes import Volumes
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def summarise(
         "case": case.name,
         "lesion_volume_ml": lesion_volume_ml(mask, case.spacing),
         "lesions": [lesion_entry(lesion, case) for lesion in lesions],
-        "warnings": [*case.cautions, *caution_of(case.name, training_cases(bundle))],
+        "warnings": [*case.cautions, *cautions_of(case.name, ModelFacts.of(bundle))],
         "model": model_entry(bundle),
         "settings": {**settings, "threshold": threshold},
         "bias_field_taken_out": None if volumes.evened is None else list(volumes.evened),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_ddmd.case import CaseError, CaseFiles, load_case
-from napari_ddmd.case.naming import patient_of
+from napari_ddmd.case.naming import patient_key
 from napari_ddmd.model.bundle import Bundle, save_bundle
 from napari_ddmd.model.library import list_bundles, load_bundle
 from napari_ddmd.whole_files import sweep
@@ -51,15 +51,15 @@ def evaluate_bundle(run: Run) -> None:
         raise RecipeError(f"{bundle.name}: its model.json does not say as it should how it was made; copy it again")
     if recipe.record:
         _card(bundle)  # what cannot be written in the end is refused before hours of judging
-    seen = {patient_of(name) for name in bundle.provenance["training_cases"]}
-    labelled = labelled_cases(recipe.data, task="judging", is_wanted=lambda name: patient_of(name) not in seen)
-    left_out = {patient_of(files.name) for files in labelled} & seen
+    seen = {patient_key(name) for name in bundle.provenance["training_cases"]}
+    labelled = labelled_cases(recipe.data, task="judging", is_wanted=lambda name: patient_key(name) not in seen)
+    left_out = {patient_key(files.name) for files in labelled} & seen
     if left_out:
         print(f"{bundle.name} was trained on {len(left_out)} of these patients, which are left out", file=sys.stderr)
-    judged = {files.name: files for files in labelled if patient_of(files.name) not in seen}
+    judged = {files.name: files for files in labelled if patient_key(files.name) not in seen}
     renamed = _renamed(bundle, list(judged.values()))
     if renamed:
-        count = len({patient_of(name) for name in renamed})
+        count = len({patient_key(name) for name in renamed})
         print(
             f"{bundle.name} was trained on {count} of these patients under other names, as their lesions tell "
             f"({', '.join(renamed[:3])}); they are left out",

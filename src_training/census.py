@@ -12,6 +12,7 @@ from napari_ddmd.case import CaseError, load_case
 from src_training.case_bar import case_bar
 from src_training.cases import FaultyCasesError, labelled_cases
 from src_training.dataset import draw_balanced_set, rows_of
+from src_training.folds import lesion_hash
 from src_training.prepare import describe_slices, folds_of
 from src_training.recipe import Recipe
 from src_training.run import Run
@@ -45,17 +46,19 @@ class Census:
         else:
             labelled = labelled_cases(recipe.data)
             names = [files.name for files in labelled]
-            folds = folds_of(recipe, names)
-            run.splits(folds)  # what cannot be held out is refused before anything is read
+            run.splits(folds_of(recipe, names))  # what cannot be held out is refused before anything is read
             with case_bar(labelled, "count", len(labelled)) as bar:
-                entries, faults = {}, []
+                entries, faults, lesions = {}, [], dict[str, str | None]()
                 for files in bar:
                     try:
                         entries[files.name] = describe_slices(load_case(files), recipe.slices)
+                        lesions[files.name] = None if files.mask is None else lesion_hash(files.mask)
                     except CaseError as error:
                         faults.append(error)
             if faults:
                 raise FaultyCasesError(faults)
+            folds = folds_of(recipe, names, lesions)
+            run.splits(folds, lesions)
         return cls(
             folds,
             {name: np.array(entry["unhealthy"], bool) for name, entry in entries.items()},

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_ddmd.case.naming import patient_of
+from napari_ddmd.case.naming import patient_key, patient_of
 from napari_ddmd.case.nifti import open_nifti
 from src_training.recipe import RecipeError
 
@@ -34,8 +34,8 @@ def of_known_patients(
         Hashes of the lesions of any of both.
     """
     cases, drawn = list(cases), {lesions.get(name) for name in known} - {None}
-    patients = {patient_of(name) for name in [*known, *(case for case in cases if lesions.get(case) in drawn)]}
-    return [name for name in cases if patient_of(name) in patients]
+    patients = {patient_key(name) for name in [*known, *(case for case in cases if lesions.get(case) in drawn)]}
+    return [name for name in cases if patient_key(name) in patients]
 
 
 def lesion_hash(mask: Path) -> str | None:
@@ -59,11 +59,28 @@ def told_lesions(provenance: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in told.items() if isinstance(value, str)} if isinstance(told, dict) else {}
 
 
-def assign_folds(case_names: Sequence[str], *, folds: int, seed: int, fold_file: Path | None = None) -> dict[str, int]:
+def assign_folds(
+    case_names: Sequence[str],
+    *,
+    folds: int,
+    seed: int,
+    fold_file: Path | None = None,
+    lesions: Mapping[str, str | None] = MappingProxyType({}),
+) -> dict[str, int]:
     """Fold of each case.
 
     A fold file (or the packaged list, where it names every case and gives that many folds) fixes them. Otherwise
-    patients are shuffled with the seed and dealt out in turn, all time points of a patient together.
+    patients are shuffled with the seed and dealt out in turn, all cases of a patient together: all time points, and
+    those that have the very same lesion under another name, as a challenge of another year gives it.
+
+    Parameters
+    ----------
+    case_names
+        All cases.
+    folds, seed, fold_file
+        As above.
+    lesions
+        Hashes of the lesions of the cases, as far as they are known.
 
     Raises
     ------
@@ -75,19 +92,20 @@ def assign_folds(case_names: Sequence[str], *, folds: int, seed: int, fold_file:
     missing = [name for name in case_names if name not in listed]
     if fold_file and missing:
         raise RecipeError(f"{fold_file}: has no fold for {missing[0]} ({len(missing)} cases missing); add them")
+    patient = _patients(case_names, lesions)
     if fold_file or (not missing and len({listed[name] for name in case_names}) == folds):
         assigned = {name: listed[name] for name in case_names}
     else:
-        patients = sorted({patient_of(name) for name in case_names})
+        patients = sorted(set(patient.values()))
         order = np.random.default_rng(seed).permutation(len(patients))
-        fold_of = {patients[patient]: place % folds for place, patient in enumerate(order)}
-        assigned = {name: fold_of[patient_of(name)] for name in case_names}
-    by_patient: dict[str, set[int]] = {}
+        fold_of = {patients[number]: place % folds for place, number in enumerate(order)}
+        assigned = {name: fold_of[patient[name]] for name in case_names}
+    by_patient: dict[str, dict[int, str]] = {}
     for name, fold in assigned.items():
-        by_patient.setdefault(patient_of(name), set()).add(fold)
-    for patient, several in by_patient.items():
+        by_patient.setdefault(patient[name], {}).setdefault(fold, name)
+    for who, several in by_patient.items():
         if len(several) > 1:
-            raise RecipeError(f"{source}: patient {patient} is in folds {sorted(several)}; keep a patient together")
+            raise RecipeError(f"{source}: {_split(who, several)}; keep a patient together")
     if len(by_patient) < 2:
         raise RecipeError("fewer than two patients with a mask; cross-fitting needs at least two")
     if len(set(assigned.values())) < 2:
@@ -95,24 +113,25 @@ def assign_folds(case_names: Sequence[str], *, folds: int, seed: int, fold_file:
     return assigned
 
 
-def refuse_twins(
-    split: str, held_out: Sequence[str], learned_from: Sequence[str], lesions: Mapping[str, str | None]
-) -> None:
-    """Refuse to hold out a patient who is learned from under another name, as a challenge of another year gives it.
+def _patients(case_names: Sequence[str], lesions: Mapping[str, str | None]) -> dict[str, str]:
+    """Who each case is of: a name that cases of one patient have in common, and no others."""
+    patient = {name: patient_of(name) for name in sorted(case_names)}
+    first: dict[str, str] = {}
+    for name in patient:
+        lesion = lesions.get(name)
+        if lesion is not None:
+            own, twin = patient[name], patient[first.setdefault(lesion, name)]
+            if own != twin:
+                patient = {other: twin if who == own else who for other, who in patient.items()}
+    return patient
 
-    Raises
-    ------
-    RecipeError
-        One line: who, and what to do.
-    """
-    of_held_out = {lesion: name for name in held_out if (lesion := lesions.get(name)) is not None}
-    for name in learned_from:
-        if (twin := of_held_out.get(lesions.get(name) or "")) is not None:
-            raise RecipeError(
-                f"{split}: holds out {twin} and learns from {name}, which have the very same lesion and so are one "
-                "patient; leave one of them out or give both the same fold (--slices.fold-file), in another --out "
-                "where this one is prepared already"
-            )
+
+def _split(who: str, several: Mapping[int, str]) -> str:
+    """Say which patient is in several folds, by one case of each."""
+    if all(patient_of(name) == who for name in several.values()):
+        return f"patient {who} is in folds {sorted(several)}"
+    (fold, name), (other_fold, other), *_ = sorted(several.items())
+    return f"{name} (fold {fold}) and {other} (fold {other_fold}) have the very same lesion and so are one patient"
 
 
 def _read(path: Path) -> dict[str, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,7 @@ def _prepare(run: Run) -> None:
         _refuse_changed(run, labelled)
         run.splits(stored)
         return
-    folds = folds_of(recipe, names)
-    run.splits(folds)  # what cannot be held out is refused before hours of reading
+    run.splits(folds_of(recipe, names))  # what cannot be held out is refused before hours of reading
     task = f"{run.slices}: a process that prepared cases"
     entries: dict[str, dict[str, Any]] = {}
     faults: list[CaseError] = []
@@ -73,17 +73,23 @@ def _prepare(run: Run) -> None:
             if isinstance(entry, CaseError):
                 faults.append(entry)
             else:
-                entries[files.name] = entry | {"fold": folds[files.name], "folder": str(files.folder)}
+                entries[files.name] = entry | {"folder": str(files.folder)}
     if faults:
         raise FaultyCasesError(faults, kept="the other cases are prepared and kept")
-    run.splits(folds, {name: entry.get("lesion") for name, entry in entries.items()})
+    lesions = {name: entry.get("lesion") for name, entry in entries.items()}
+    folds = folds_of(recipe, names, lesions)
+    run.splits(folds, lesions)
+    for name, entry in entries.items():
+        entry["fold"] = folds[name]
     write_json(run.index_path, {"fingerprint": fingerprint, "cases": entries})
 
 
-def folds_of(recipe: Recipe, names: list[str]) -> dict[str, int]:
-    """Fold of each case, as the recipe asks for it."""
+def folds_of(
+    recipe: Recipe, names: list[str], lesions: Mapping[str, str | None] = MappingProxyType({})
+) -> dict[str, int]:
+    """Fold of each case, as the recipe asks for it; hashes of lesions tell who has two names."""
     settings = recipe.slices
-    return assign_folds(names, folds=settings.folds, seed=recipe.seed, fold_file=settings.fold_file)
+    return assign_folds(names, folds=settings.folds, seed=recipe.seed, fold_file=settings.fold_file, lesions=lesions)
 
 
 def _entry(run: Run, files: CaseFiles) -> dict[str, Any] | CaseError:

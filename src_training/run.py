@@ -11,7 +11,6 @@ from typing import Any
 from src_training.anatomy_files import anatomy_files, label_maps
 from src_training.files import read_json
 from src_training.fingerprints import in_words_of, told_slices
-from src_training.folds import refuse_twins
 from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, meets_synthetic, own_system
 from src_training.slice_index import read_index
 from src_training.start import LESSONS, PATIENTS_APART, refuse_seen, start_of
@@ -230,7 +229,6 @@ class Run:
         start = start_of(self.recipe)
         if start is not None:
             refuse_seen(start, split.test_cases, split.name, lesions)
-        refuse_twins(split.name, split.test_cases, split.training_cases, lesions)
         return split
 
     def splits(

@@ -19,6 +19,7 @@ from napari_ddmd.case import load_case
 from napari_ddmd.cli import main
 from napari_ddmd.model import Bundle
 from napari_ddmd.model.samplers import SAMPLERS
+from napari_ddmd.new_folder import new_folder
 from napari_ddmd.wording import millilitres
 
 from .conftest import CaseWriter
@@ -433,11 +434,11 @@ def test_sample_case_is_asked_for_with_its_seed(
 @pytest.mark.parametrize(
     "place",
     [
-        *(".", "closed/.."),
+        ".",
         pytest.param("link", marks=pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")),
     ],
 )
-def test_sample_case_does_not_take_away_the_folder_that_one_is_in(
+def test_sample_case_fills_the_folder_that_one_is_in(
     place: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -445,20 +446,28 @@ def test_sample_case_does_not_take_away_the_folder_that_one_is_in(
     if place == "link":
         place = str(tmp_path / "link")
         Path(place).symlink_to(tmp_path / "here")
-    monkeypatch.setattr("napari_ddmd.synthetic.write_case", None)
-    assert main(["sample-case", place]) == 2
-    assert "is the folder that this command runs in; choose one in it" in one_line(capsys.readouterr().err)
+
+    def write(folder: Path, seed: int) -> Path:
+        with new_folder(folder) as (fresh, target):
+            (fresh / f"{seed}").touch()
+        return target
+
+    monkeypatch.setattr("napari_ddmd.synthetic.write_case", write)
+    assert main(["sample-case", place, "--seed", "4"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'here'}\n"
+    assert [entry.name for entry in Path().iterdir()] == ["4"]
 
 
-def test_sample_case_is_written_beside_its_folder_and_wants_to_write_there(
-    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_there", [True, False])
+def test_sample_case_wants_to_write_into_its_folder_or_beside_it(
+    is_there: bool, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "closed" / "mine"
-    place.mkdir(parents=True)
+    (place if is_there else place.parent).mkdir(parents=True)
     workplace = whole_files.workplace
 
     def closed(folder: Path) -> AbstractContextManager[Path]:
-        if folder == place.parent:
+        if folder == (place if is_there else place.parent):
             raise PermissionError(errno.EACCES, "Permission denied")
         return workplace(folder)
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from napari_ddmd.case import find_case_files
 from napari_ddmd.cli import main
-from napari_ddmd.cohort import DoneCase
+from napari_ddmd.cohort import DoneCase, do_case
 from napari_ddmd.cohort_table import CohortRow, cohort_line, write_cohort_table
+from napari_ddmd.model import Bundle
+from napari_ddmd.predict import PredictSettings
 
 from .conftest import CaseWriter
 from .results import correct_mask
@@ -162,3 +166,20 @@ def test_a_summary_that_lacks_what_the_table_tells_costs_no_row(tmp_path: Path) 
 
     assert [(row["case"], row["lesions"], row["slices"]) for row in table(tmp_path)] == [("a", "", ""), ("b", "2", "")]
     assert cohort_line(rows, tmp_path, path) == f"2 cases: 1 done, 1 kept; results in {tmp_path}, table {path}"
+
+
+def test_a_model_that_was_trained_on_a_patient_says_so_of_kept_results(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path, capsys: Captured
+) -> None:
+    files, settings = find_case_files(small_case_folder), PredictSettings(slices=(3, 4), samples=1, steps=1)
+
+    def done(bundle: Bundle) -> DoneCase:
+        return do_case(files, bundle, tmp_path, settings, overwrite=False, update=False, report=False, place="1/1")
+
+    done(tiny_bundle)
+    capsys.readouterr()
+    kept = done(replace(tiny_bundle, provenance={"training_cases": ["Small_001"]}))
+    caution = "the model untrained 0 was trained on this patient; how well it does here says nothing of others"
+    assert capsys.readouterr().err == f"napari-ddmd: warning: Small_001: {caution}\n"
+    assert kept.kept
+    assert CohortRow.of_done("Small_001", kept).warnings == caution

@@ -6,21 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from napari_ddmd.learned import caution_of, training_cases
+from napari_ddmd.learned import cautions_of, training_cases
 from napari_ddmd.model import load_bundle, untrained_bundle
+from napari_ddmd.saveable import ModelFacts
 
-KNOWN = ("BraTS2021_00006", "BraTS-GLI-00000-000")
+KNOWS = ModelFacts("compact", "7.1", "full", "ab" * 32, "", ("BraTS2021_00006", "BraTS-GLI-00000-000"))
 
 
-@pytest.mark.parametrize("case", [*KNOWN, "BraTS-GLI-00000-001"])
+@pytest.mark.parametrize("case", [*KNOWS.training_cases, "BraTS-GLI-00000-001", "brats2021_00006"])
 def test_a_patient_is_known_by_name_at_any_time_point(case: str) -> None:
-    (caution,) = caution_of(case, KNOWN)
-    assert caution.startswith(f"{case}: the model was trained on this patient; ")
+    other = replace(KNOWS, name="other", training_cases=())
+    (caution,) = cautions_of(case, other, KNOWS, KNOWS)
+    assert caution.startswith("the model compact 7.1 was trained on this patient; ")
 
 
 @pytest.mark.parametrize("case", ["BraTS2021_00007", "BraTS-GLI-00001-000", "BraTS2021_00006_repeated", ""])
 def test_others_are_not(case: str) -> None:
-    assert caution_of(case, KNOWN) == ()
+    assert cautions_of(case, KNOWS) == []
 
 
 def test_a_model_says_whom_it_was_trained_on() -> None:

@@ -81,8 +81,8 @@ def test_that_the_model_was_trained_on_the_patient_is_said(
     bundle = replace(tiny_bundle, provenance={"training_cases": ["Small_001"]})
     files = find_case_files(small_case_folder)
     done = predict_case(files, bundle, tmp_path, QUICK, report=True, remark=told.append)
-    caution = "Small_001: the model was trained on this patient; how well it does here says nothing of others"
-    assert caution in told
+    caution = "the model untrained 0 was trained on this patient; how well it does here says nothing of others"
+    assert f"Small_001: {caution}" in told
     assert caution in done.summary["warnings"]
     assert caution in (done.folder / "Small_001_report.html").read_text("utf-8")
     assert caution not in predict_case(files, tiny_bundle, tmp_path / "other", QUICK).summary["warnings"]

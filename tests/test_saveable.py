@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from napari_ddmd.case import Case
@@ -62,6 +64,18 @@ def test_a_model_has_a_short_title(tiny_bundle: Bundle) -> None:
     facts = ModelFacts.of(tiny_bundle)
     assert facts.title == f"{tiny_bundle.name} {tiny_bundle.version}"
     assert ModelFacts("", "", "", "ab" * 32, "").title == "abababababab"
+
+
+def test_a_model_knows_its_patient_under_the_name_that_is_saved(small_case: Case) -> None:
+    mask = np.zeros(small_case.grid.shape, np.uint8)
+    knows = ModelFacts("own", "1", "full", "ab" * 32, "", (small_case.name,))
+    content = Saveable(case=small_case, mask=mask, model=knows)
+    told = ["the model own 1 was trained on this patient; how well it does here says nothing of others"]
+    assert content.model_cautions == told
+    assert content.named("Patient_1").named("Patient_2").model_cautions == told
+    assert replace(content, model=None, proposed_by=knows).model_cautions == told
+    other = replace(small_case, name="Other_001")
+    assert replace(content, case=other).named(small_case.name).model_cautions == []
 
 
 def test_lesions_keep_the_numbers_that_they_had(small_case: Case) -> None:

@@ -89,3 +89,8 @@ def patient_of(case_name: str) -> str:
     """The patient of a case: 2023 names end in the number of the time point, the others are one case a patient."""
     match = re.fullmatch(r"(?i)(brats-\w+-\d+)-\d{3}", case_name)
     return match.group(1) if match else case_name
+
+
+def patient_key(case_name: str) -> str:
+    """The same for the cases of a patient, in whatever letters their names are written, and for nobody else's."""
+    return patient_of(case_name).casefold()

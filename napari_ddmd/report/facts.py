@@ -7,7 +7,6 @@ from typing import Any
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.case.guards.wording import names_of
-from napari_ddmd.learned import caution_of
 from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.summary import lesion_entry
@@ -75,9 +74,8 @@ def coverage(content: Saveable) -> str:
 
 
 def warnings(content: Saveable) -> list[str]:
-    """What the reader should know about the images, and of the model's way to them."""
-    trained_on = () if content.model is None else content.model.training_cases
-    return [*content.case.cautions, *caution_of(content.case.name, trained_on)]
+    """What the reader should know about the images, and whether a model has seen the patient before."""
+    return [*content.case.cautions, *content.model_cautions]
 
 
 def lesion_table(content: Saveable) -> tuple[list[str], list[list[str]], str]:

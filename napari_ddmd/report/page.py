@@ -99,7 +99,7 @@ def _finding(content: Saveable) -> str:
     ]
     remarks = "".join(f"<li>{escape(text)}</li>" for text in facts.warnings(content))
     if remarks:
-        lines.append(f'<p>About the images:</p>\n<ul class="warnings">{remarks}</ul>')
+        lines.append(f'<p>About the images and the model:</p>\n<ul class="warnings">{remarks}</ul>')
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from napari.layers import Layer
 
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.viewer.case_choice import guess_assignment
-from napari_ddmd.viewer.drawn_for import was_drawn_for_others
+from napari_ddmd.viewer.drawn_for import images_of, was_drawn_for_others
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.viewer_links import ViewerLinks
@@ -50,7 +50,8 @@ class CaseInSight:
         self._viewer, self._four_panels = viewer, four_panels
         self._owner: Case | None = None
         self._case: Case | None = None
-        self._turned_to: Callable[[], Case | None] = _none  # the case that was in hand last, unless it is gone
+        self._last_case: Callable[[], Case | None] = _none  # the one that was in hand last, unless it is gone
+        self._last_images: frozenset[str] | None = None  # of that one, if it was made of layers
         self._cases_away: WeakSet[Case] = WeakSet()
         self._layers_away = _LAYERS_AWAY
         self._wish = Arrangement.SINGLE
@@ -67,8 +68,7 @@ class CaseInSight:
         case : Case or None
             The case that they make; None while one of them is missing.
         """
-        is_other = case is not None and case is not self._turned_to()
-        if owner is not self._owner or is_other:
+        if owner is not self._owner or (case is not None and self._is_other(case)):
             self._turn_to(owner, case)
         elif case is not None and self._wish is not Arrangement.SINGLE:
             # Now all of its images are there.
@@ -80,11 +80,16 @@ class CaseInSight:
         """Leave the layout as the user has it, when the images of the case are complete."""
         self._wish = Arrangement.SINGLE
 
+    def _is_other(self, case: Case) -> bool:
+        """Whether a case is another than the last one; one that is made of the same layers anew is not."""
+        return case is not self._last_case() and (self._last_images is None or images_of(case) != self._last_images)
+
     def _turn_to(self, owner: Case | None, case: Case | None) -> None:
         strangers = {layer for layer in guess_assignment(self._viewer.layers, None).values() if layer is not None}
-        were_strangers, before = self._owner is None, (self._owner, self._turned_to())
+        were_strangers, before = self._owner is None, (self._owner, self._last_case())
         self._owner, self._case = owner, case
-        self._turned_to = _none if case is None else ref(case)
+        self._last_case = _none if case is None else ref(case)
+        self._last_images = None if case is None or case is owner else images_of(case)
         if owner is None and not strangers:
             return  # no case is open
         kept = [one for one in (owner, case) if one is not None]

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from napari_ddmd.case import Case
     from napari_ddmd.model import Bundle
+    from napari_ddmd.saveable import ModelFacts
+    from napari_ddmd.viewer.run_settings import Recipe
     from napari_ddmd.volumes import Volumes
 
 
@@ -91,7 +93,8 @@ class Desk(QObject):
         self.destroyed.connect(partial(_disconnect_all, self._lesion_links))
         self._case: Case | None = None
         self._mask: Labels | None = None
-        self.bundle: Bundle | None = None
+        self._bundle: Bundle | None = None
+        self._models: dict[str, ModelFacts] = {}  # all that were chosen, by the hash of their weights
         self.threshold = 0.5
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
@@ -102,6 +105,33 @@ class Desk(QObject):
         for layer in viewer.layers:
             self._receive(layer)
         self._links.connect(viewer.layers.events.inserted, self._on_inserted)
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """The model that is chosen, None while it is loaded."""
+        return self._bundle
+
+    @bundle.setter
+    def bundle(self, bundle: Bundle | None) -> None:
+        from napari_ddmd.saveable import ModelFacts
+
+        self._bundle = bundle
+        if bundle is not None:
+            self._models[bundle.sha256] = ModelFacts.of(bundle)
+
+    def model_of(self, recipe: Recipe) -> ModelFacts:
+        """Facts of the model of a run, whichever has been chosen since; of one that never was, its weights alone."""
+        from napari_ddmd.saveable import ModelFacts
+
+        sha256 = recipe.model_sha256
+        return self._models.get(sha256) or ModelFacts("", "", "", sha256, "")
+
+    @property
+    def models(self) -> list[ModelFacts]:
+        """The models of the results and of the next run."""
+        recipe = None if self.results is None else self.results.recipe
+        shown = [] if recipe is None else [self.model_of(recipe)]
+        return shown if self._bundle is None else [*shown, self._models[self._bundle.sha256]]
 
     @property
     def case(self) -> Case | None:

@@ -30,7 +30,7 @@ def note_drawing(layer: Layer, case: Case) -> None:
     """
     if isinstance(layer, Labels) and is_drawing_of(layer, case):
         patient = _patient_of(layer)
-        _PATIENTS[layer] = _images_of(case) if patient is None else patient
+        _PATIENTS[layer] = images_of(case) if patient is None else patient
 
 
 def is_drawing_of(layer: Layer, case: Case) -> bool:
@@ -44,7 +44,7 @@ def was_drawn_for_others(layer: Layer, case: Case | None) -> bool | None:
     """Tell whether labels without a tag were drawn for another patient than a case's; None where nobody knows."""
     if case is None or tag_of(layer) is not None or (patient := _patient_of(layer)) is None:
         return None
-    return patient != _images_of(case) and patient.isdisjoint(_images_of(case))
+    return patient != images_of(case) and patient.isdisjoint(images_of(case))
 
 
 def _patient_of(layer: Layer) -> frozenset[str] | None:
@@ -55,8 +55,8 @@ def _patient_of(layer: Layer) -> frozenset[str] | None:
     return None if original is None else _patient_of(original)
 
 
-def _images_of(case: Case) -> frozenset[str]:
-    """A hash of each image that is there."""
+def images_of(case: Case) -> frozenset[str]:
+    """A hash of each image of a case that is there, of every fourth pixel: what it is, however it was opened."""
     if case not in _IMAGES:
         parts = [np.ascontiguousarray(image[:, ::_STEP, ::_STEP]) for image in case.images]
         _IMAGES[case] = frozenset(hashlib.sha256(part.data).hexdigest() for part in parts if part.any())

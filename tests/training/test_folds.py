@@ -20,7 +20,6 @@ from src_training.folds import (
     lesion_hash,
     of_known_patients,
     patient_of,
-    refuse_twins,
     told_lesions,
 )
 from src_training.recipe import RecipeError
@@ -166,9 +165,15 @@ def test_the_shipped_model_knows_its_patients_by_their_lesions(real_cases: Path)
         assert told_lesions(provenance)[name] == lesion_hash(mask)
 
 
-def test_a_patient_is_known_by_the_lesion_of_any_time_point() -> None:
-    lesions = {"BraTS-GLI-00001-000": "a", "BraTS-GLI-00001-001": "b", "BraTS2021_00001": "b", "BraTS2021_00002": None}
-    learned = ["BraTS-GLI-00001-000", "BraTS-GLI-00001-001", "BraTS2021_00003"]
-    with pytest.raises(RecipeError, match=r"^fold0: holds out BraTS2021_00001 and learns from BraTS-GLI-00001-001, "):
-        refuse_twins("fold0", ["BraTS2021_00001", "BraTS2021_00002"], learned, lesions)
-    refuse_twins("fold0", ["BraTS2021_00002"], learned, lesions)
+def test_cases_with_one_lesion_are_of_one_patient_at_any_time_point() -> None:
+    gli = ["BraTS-GLI-00001-000", "BraTS-GLI-00001-001"]
+    lesions = dict(zip([*gli, "b", "c", "d", "e"], ["1", "2", "2", "3", None, None], strict=True))
+    for seed in range(20):
+        assigned = assign_folds(list(lesions), folds=4, seed=seed, lesions=lesions)
+        assert assigned[gli[0]] == assigned[gli[1]] == assigned["b"]
+        assert set(assigned.values()) == {0, 1, 2, 3}
+        names = [*gli, "c", "d", "e"]
+        assert assign_folds(names, folds=4, seed=seed, lesions=lesions) == assign_folds(names, folds=4, seed=seed)
+    assert len(set(assign_folds(list("abcd"), folds=4, seed=0, lesions=dict.fromkeys("ab", "1")).values())) == 3
+    with pytest.raises(RecipeError, match="fewer than two patients"):
+        assign_folds(list("abc"), folds=2, seed=0, lesions={"a": "1", "b": "1", "c": "1"})

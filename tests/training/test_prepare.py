@@ -19,6 +19,7 @@ from napari_ddmd.case.normalise import normalise
 from napari_ddmd.model.frame import Frame
 from src_training import prepare as prepare_module
 from src_training.cases import FaultyCasesError
+from src_training.census import Census
 from src_training.prepare import prepare
 from src_training.recipe import RecipeError
 from src_training.run import Run
@@ -42,28 +43,42 @@ def count_loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return loaded
 
 
-@pytest.mark.parametrize("fold", [0, 1])
-def test_a_patient_under_two_names_is_not_held_out_from_himself(fold: int, cohort: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def twins(cohort: Path, tmp_path: Path) -> tuple[Path, str]:
+    """The patients, one of them under two names, and the second name."""
     data, other = tmp_path / "data", "Brats18_ABC_1"
     shutil.copytree(cohort, data)
     (data / other).mkdir()
     for file in (data / PATIENTS[0]).iterdir():
         shutil.copy(file, data / other / file.name.replace(PATIENTS[0], other))
+    return data, other
+
+
+@pytest.mark.parametrize("fold", ["final", "cv"])
+def test_a_patient_under_two_names_is_kept_together(fold: str, twins: tuple[Path, str], tmp_path: Path) -> None:
+    data, other = twins
     folds = tmp_path / "folds.json"
-    folds.write_text(json.dumps({**{name: place % 2 for place, name in enumerate(PATIENTS)}, other: fold}))
-    run = Run(
-        tiny_recipe(data, tmp_path / "run", "--slices.fold-file", str(folds), "--slices.folds", "2", "--fold", "cv")
-    )
-    if fold:
-        for _again in range(2):
-            with pytest.raises(RecipeError, match=r"^fold\d: holds out [^\n]* the very same lesion [^\n]*one patient;"):
-                prepare(run)
-        assert not run.index_path.exists(), "other folds can be given"
-        prepare(Run(replace(run.recipe, fold="final")))  # which holds nobody out
-        with pytest.raises(RecipeError, match="one patient"):
+    folds.write_text(json.dumps({**{name: place % 2 for place, name in enumerate(PATIENTS)}, other: 1}))
+    words = ("--slices.fold-file", str(folds), "--slices.folds", "2", "--fold", fold)
+    run = Run(tiny_recipe(data, tmp_path / "run", *words))
+    told = rf"^{folds}: {PATIENTS[0]} \(fold 0\) and {other} \(fold 1\) have the very same lesion [^\n]*; keep"
+    for _again in range(2):
+        with pytest.raises(RecipeError, match=told):
             prepare(run)
-    else:
-        prepare(run)
+    with pytest.raises(RecipeError, match=told):
+        Census.of(run)
+    assert not run.index_path.exists(), "other folds can be given"
+
+
+def test_a_patient_under_two_names_is_dealt_out_once(twins: tuple[Path, str], tmp_path: Path) -> None:
+    data, other = twins
+    run = Run(tiny_recipe(data, tmp_path / "run", "--slices.folds", "2", "--fold", "cv"))
+    told = Census.of(run).folds
+    prepare(run)
+    stored = run.stored_folds()
+    assert stored == told
+    assert stored[other] == stored[PATIENTS[0]]
+    assert set(stored.values()) == {0, 1}
 
 
 def test_a_case_that_is_called_as_the_index_is_refused(cohort: Path, tmp_path: Path) -> None:

@@ -210,6 +210,22 @@ def test_what_was_hidden_is_seen_again_with_another_panel(
     assert shown(viewer, case) == ["flair"]
 
 
+def test_a_case_that_is_made_anew_of_the_same_layers_hides_nothing_again(
+    viewer: ViewerModel, sight: CaseInSight, case: Case, other: Case
+) -> None:
+    sight.follow(case, case)
+    add_plain_images(viewer, other)
+    sight.follow(None, other)
+    compared = viewer.layers["flair"]
+    assert not compared.visible
+    compared.visible = True
+    sight.follow(None, None)
+    sight.follow(None, dataclasses.replace(other))
+    assert compared.visible
+    sight.follow(None, dataclasses.replace(other, images=other.images * 2))
+    assert not compared.visible
+
+
 def test_layers_of_no_case_go_with_their_case_and_drawings_stay(
     viewer: ViewerModel, sight: CaseInSight, case: Case
 ) -> None:

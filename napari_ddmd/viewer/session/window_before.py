@@ -29,7 +29,6 @@ class WindowBefore:
         desk, viewer = panel.desk, panel.desk.viewer
         self._panel = panel
         self._owner, self._case, self._mask = panel.case_box.tagged_case, desk.case, desk.mask
-        self._goes_without = panel.case_box.missing_box.isChecked()
         self._arrangement = panel.four_panels.arrangement
         self._active = viewer.layers.selection.active
         self._slices = panel.slice_box.choice
@@ -43,7 +42,6 @@ class WindowBefore:
         if not (isalive(panel) and isalive(panel.case_box.case_list)):  # type: ignore[no-untyped-call]
             return  # the window was closed meanwhile
         panel.case_box.choose(self._owner)
-        panel.case_box.missing_box.setChecked(self._goes_without)  # of layers of no case nobody has kept it
         if self._case is None or panel.desk.case is not self._case:
             return
         panel.slice_box.set_mode(self._slices.mode)

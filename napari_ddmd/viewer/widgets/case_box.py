@@ -36,6 +36,7 @@ from napari_ddmd.without_values import reason
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Layer
 
 _OTHER = "other layers"
 
@@ -82,7 +83,7 @@ class CaseBox(QWidget):
         self._cases: list[Case | None] = []
         self._left_out: set[str] = set()
         self._without: WeakSet[Case] = WeakSet()  # cases that the user goes on with although an image is missing
-        self._others_go_without = False  # the same of layers of no case
+        self._others_without: WeakSet[Layer] = WeakSet()  # the images of no case with which the user does
         self._made: dict[tuple[int, ...], _Made] = {}  # by the data of its layers, the latest last
         self.setAcceptDrops(True)
         self.case_list = QComboBox()
@@ -182,6 +183,13 @@ class CaseBox(QWidget):
         return self._lacks_one and self.missing_box.isChecked()
 
     @property
+    def _goes_on(self) -> bool:
+        """Whether the user has said so of the patient in hand; of images of no case, while one of them is there."""
+        if self.tagged_case is None:
+            return not self._others_without.isdisjoint(self._viewer.layers)
+        return self.tagged_case in self._without
+
+    @property
     def _lacks_one(self) -> bool:
         return sum(combo.value is None for combo in self.modalities.values()) == 1
 
@@ -275,7 +283,6 @@ class CaseBox(QWidget):
         cases: list[Case | None] = list(open_cases(self._viewer.layers))
         newest = next((case for case in reversed(cases) if case not in known), None)
         others = any(guess_assignment(self._viewer.layers, None).values())
-        self._others_go_without = self._others_go_without and others
         if others or not cases:
             cases.append(None)
         if newest is not None:
@@ -301,9 +308,9 @@ class CaseBox(QWidget):
         guess = guess_assignment(self._viewer.layers, self.tagged_case)
         if again:
             self._left_out = set()
+        if again or not self._goes_on:
             with QSignalBlocker(self.missing_box):  # what was said of one patient is not said of the next
-                goes_on = self._others_go_without if self.tagged_case is None else self.tagged_case in self._without
-                self.missing_box.setChecked(goes_on)
+                self.missing_box.setChecked(self._goes_on)
         for modality, combo in self.modalities.items():
             if again or (combo.value is None and modality not in self._left_out):
                 with combo.changed.blocked():
@@ -322,7 +329,8 @@ class CaseBox(QWidget):
 
     def _on_missing_ticked(self, ticked: bool) -> None:
         if self.tagged_case is None:
-            self._others_go_without = ticked
+            chosen = (combo.value for combo in self.modalities.values())
+            self._others_without = WeakSet(layer for layer in chosen if ticked and layer is not None)
         else:
             (self._without.add if ticked else self._without.discard)(self.tagged_case)
         self._on_layer_chosen(None)

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.case.naming import missing_remark
-from napari_ddmd.learned import caution_of, training_cases
+from napari_ddmd.learned import cautions_of
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.widgets.background import Background
 
@@ -50,10 +50,11 @@ class CautionBar(QLabel):
         self._guard = Background(self)
         self._guard.done.connect(self._on_looked)
         desk.case_changed.connect(self._look)
+        desk.results_changed.connect(self.show_again)
         self._look()
 
     def show_again(self) -> None:
-        """Say what is to be said of the case with another model."""
+        """Say what is to be said of the case with another model, chosen or of other results."""
         self._show(self._found)
 
     def _look(self) -> None:
@@ -68,12 +69,12 @@ class CautionBar(QLabel):
         self.looked.emit()
 
     def _show(self, findings: tuple[Finding, ...]) -> None:
-        self._found, bundle = findings, self._desk.bundle
+        self._found = findings
         remarks = () if self._desk.case is None else self._desk.case.remarks
         name = "" if self._desk.case is None else self._desk.case.name
         lacking = {missing_remark(name, modality) for modality in MODALITIES}
         missing = [text for text in remarks if text in lacking]
-        known = () if bundle is None else caution_of(name, training_cases(bundle))
+        known = cautions_of(name, *self._desk.models)
         # What is missing is never cut off.
         told = (*missing, *known, *map(str, findings), *remarks)
         words = dict.fromkeys(text.removeprefix(f"{name}: ") for text in told)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_ddmd.editing import Numbering
-    from napari_ddmd.saveable import ModelFacts, Saveable
+    from napari_ddmd.saveable import Saveable
     from napari_ddmd.viewer.run_settings import Recipe
 
 
@@ -82,7 +82,7 @@ class SaveTab(QWidget):
             case=case,
             mask=mask,
             volumes=volumes,
-            model=self._model(results.recipe),
+            model=self._desk.model_of(results.recipe),
             settings=_settings(results.recipe, volumes.devices),
             threshold=results.threshold,
             is_models=is_models,
@@ -104,16 +104,7 @@ class SaveTab(QWidget):
             recipe = results.recipe
         elif results is not None and copied.run in results.kept.numbers:
             recipe = results.kept[copied.run].recipe
-        return {"is_copy": True, "proposed_by": None if recipe is None else self._model(recipe)}
-
-    def _model(self, recipe: Recipe) -> ModelFacts:
-        """Facts of the model of the run: another one may have been chosen since."""
-        from napari_ddmd.saveable import ModelFacts
-
-        bundle = self._desk.bundle
-        if bundle is not None and bundle.sha256 == recipe.model_sha256:
-            return ModelFacts.of(bundle)
-        return ModelFacts("", "", "", recipe.model_sha256, "")
+        return {"is_copy": True, "proposed_by": None if recipe is None else self._desk.model_of(recipe)}
 
 
 def _settings(recipe: Recipe, devices: Sequence[str]) -> dict[str, Any]:

@@ -320,3 +320,47 @@ def test_a_study_that_fails_leaves_the_cases_that_are_on_their_way(
     box.dicom_opener.failed.emit(CaseError("holds no DICOM images"))
     qtbot.waitUntil(lambda: len(open_cases(viewer.layers)) == 2, timeout=10_000)
     assert [note.message for note in notifications] == ["holds no DICOM images"]
+
+
+@pytest.mark.parametrize("comes", ["after", "before"])
+def test_what_was_said_of_images_of_no_case_goes_with_the_last_of_them(
+    comes: str, filled: tuple[ViewerModel, CaseBox], case: Case
+) -> None:
+    viewer, box = filled
+    box.choose(None)
+    viewer.layers.clear()
+
+    def open_plain() -> None:
+        add_plain_images(viewer, dataclasses.replace(case, name="Other", images=case.images * 2))
+        viewer.layers.remove(viewer.layers["a_t1"])
+
+    add_plain_images(viewer, case)
+    old = list(viewer.layers)
+    viewer.layers.remove(old.pop(0))
+    assert box.tagged_case is None
+    box.missing_box.click()
+    assert box.goes_without
+    if comes == "before":
+        add_case(viewer, case)
+        open_plain()
+    for layer in old:
+        viewer.layers.remove(layer)
+    if comes == "after":
+        open_plain()
+    box.choose(None)
+    assert not box.goes_without
+    assert not box.missing_box.isChecked()
+
+
+def test_it_holds_for_layers_whose_names_tell_nothing(filled: tuple[ViewerModel, CaseBox], case: Case) -> None:
+    viewer, box = filled
+    viewer.layers.clear()
+    add_plain_images(viewer, case)
+    for number, layer in enumerate(viewer.layers):
+        layer.name = f"image {number}"
+    for combo, number in zip(list(box.modalities.values())[1:], (1, 2, 3), strict=True):
+        combo.value = viewer.layers[f"image {number}"]
+    box.missing_box.click()
+    assert box.goes_without
+    viewer.add_labels(np.zeros(case.grid.shape, np.uint8))
+    assert box.goes_without

@@ -14,9 +14,11 @@ from napari_ddmd.case import Case
 from napari_ddmd.case.guards import Finding, Kind
 from napari_ddmd.model import Bundle
 from napari_ddmd.viewer.desk import Desk
+from napari_ddmd.viewer.run_settings import Recipe, Sampling
 from napari_ddmd.viewer.widgets import caution_bar
 from napari_ddmd.viewer.widgets.caution_bar import CautionBar
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
+from tests.results import slice_result
 
 EMPTY = "there is nothing to segment; give images of the brain."
 
@@ -51,7 +53,24 @@ def test_that_the_model_was_trained_on_the_patient_is_said(
     for cases, is_said in ((["Small_001"], True), (["Other_001"], False)):
         bar._desk.bundle = dataclasses.replace(tiny_bundle, provenance={"training_cases": cases})
         bar.show_again()
-        assert bar.text().startswith("⚠ The model was trained on this patient;") is is_said
+        assert bar.text().startswith("⚠ The model untrained 0 was trained on this patient;") is is_said
+
+
+def test_the_model_of_the_results_is_asked_too(
+    bar: CautionBar, case: Case, tiny_bundle: Bundle, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caution_bar, "_findings", lambda _case: ())
+    desk, case = bar._desk, dataclasses.replace(case, warnings=())
+    with qtbot.waitSignal(bar.looked):
+        desk.set_case(case)
+    desk.bundle = dataclasses.replace(tiny_bundle, provenance={"training_cases": ["Small_001"]})
+    results = desk.results_of(case)
+    results.begin()
+    results.add(Recipe(case, tiny_bundle.sha256, Sampling(), min_part=0.1), slice_result(case, 4))
+    results.settle()
+    desk.bundle = dataclasses.replace(tiny_bundle, sha256="f" * 64, provenance={})
+    desk.results_changed.emit()
+    assert bar.text().startswith("⚠ The model untrained 0 was trained on this patient;")
 
 
 def test_the_window_does_not_wait_for_it(

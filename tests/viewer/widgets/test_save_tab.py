@@ -149,15 +149,17 @@ def test_a_run_comes_with_its_settings_and_edits(tab: SaveTab, desk: Desk, case:
     assert edited.edited_slices == (4,)
 
 
-def test_a_model_that_was_changed_since_lends_no_name(
-    tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle
+@pytest.mark.parametrize("was_chosen", [True, False])
+def test_the_model_that_is_told_of_is_the_runs_own(
+    was_chosen: bool, tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle
 ) -> None:
-    run(desk, case, tiny_bundle.sha256)
-    desk.bundle = dataclasses.replace(tiny_bundle, sha256="f" * 64)
+    sha256 = tiny_bundle.sha256 if was_chosen else "0" * 64
+    run(desk, case, sha256)
+    desk.bundle = dataclasses.replace(tiny_bundle, name="other", sha256="f" * 64)
     content = tab._saveable()
     assert content is not None
     assert content.model is not None
-    assert (content.model.name, content.model.sha256) == ("", tiny_bundle.sha256)
+    assert (content.model.name, content.model.sha256) == (tiny_bundle.name if was_chosen else "", sha256)
 
 
 def test_another_mask_beside_a_run_is_not_the_runs(tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle) -> None:
