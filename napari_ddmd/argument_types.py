@@ -26,7 +26,7 @@ def portion(text: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number in [0, 1)")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
     return number
 
 

@@ -35,6 +35,10 @@ from napari_ddmd.without_values import without_values
 # How much alike a mistyped option and the one that was meant are.
 _NEAR = 0.75
 _DEMO_FOLDER = Path("napari-ddmd-demo")
+_ABOUT_SAMPLE_CASE = (
+    "Write T1, T1ce, T2 and FLAIR of a synthetic patient with a lesion, and the lesion's mask, as NIfTI files: a case "
+    "to try things with, of nobody. It takes some ten seconds."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,7 +144,9 @@ def build_parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the models that are installed")
     models.set_defaults(run=_models)
 
-    sample = commands.add_parser("sample-case", help="write a synthetic case in BRATS form")
+    sample = commands.add_parser(
+        "sample-case", help="write a synthetic case in BRATS form", description=_ABOUT_SAMPLE_CASE
+    )
     sample.add_argument("folder", type=Path, metavar="DIR", help="folder of the case; must not hold anything")
     sample.add_argument("--seed", type=whole, default=0, help="another seed gives another head (default: 0)")
     sample.set_defaults(run=_sample_case)

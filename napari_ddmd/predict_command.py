@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_ddmd.argument_types import portion, positive, slice_range
+from napari_ddmd.argument_types import portion, positive, slice_range, whole
 from napari_ddmd.command_faults import AT_FAULT, BROKEN, DONE, tell_fault, tell_what_was_left, user_errors
 from napari_ddmd.one_line import one_line
 from napari_ddmd.without_values import reason, without_values
@@ -65,10 +65,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="slices A to B-1, counted from 0 along the files' inferior-superior axis (default: all that hold brain)",
     )
     parser.add_argument("--samples", type=positive, default=5, help="masks a slice (default: 5)")
-    parser.add_argument("--steps", type=positive, metavar="N", help="denoiser evaluations a mask")
-    parser.add_argument("--sampler", choices=_SAMPLERS, metavar="NAME", help="ddim, dpm-solver++ or ddpm")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampled noise (default: 0)")
-    parser.add_argument("--threshold", type=portion, default=0.5, help="the lesion's probability (default: 0.5)")
+    parser.add_argument("--steps", type=positive, metavar="N", help="denoiser evaluations a mask (default: the model's)")
+    parser.add_argument("--sampler", choices=_SAMPLERS, metavar="NAME", help="ddim, dpm-solver++ or ddpm (default: the model's)")
+    parser.add_argument("--seed", type=whole, default=0, help="of the sampled noise (default: 0)")
+    parser.add_argument("--threshold", type=portion, default=0.5, help="the lesion is where the probability exceeds this, from 0 to below 1 (default: 0.5)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
 
 

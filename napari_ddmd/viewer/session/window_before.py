@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class WindowBefore:
-    """Remembers the case in hand, whether it may lack an image, and how it is looked at, to put all back.
+    """Remembers the case in hand, and how it is looked at, to put all back.
 
     Parameters
     ----------
