@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+
+def a_path(text: str) -> Path:
+    """A path; nothing is none, which a script gives for a variable that it never set."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path; give one, such as . for the folder that you are in")
+    return Path(text)
 
 
 def whole(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from threading import Event, Lock
+from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -89,6 +90,17 @@ class CaseSampler:
 
     def check(self, slices: Sequence[int], batch_size: int | None = None) -> None:
         """Refuse what cannot be run."""
+        numbers: dict[str, Sequence[object]] = {
+            "samples": [self.samples],
+            "steps": [self.steps],
+            "seed": [self.seed],
+            "batch_size": [] if batch_size is None else [batch_size],
+            "slices": slices,
+        }
+        for name, given in numbers.items():
+            odd = [number for number in given if not isinstance(number, SupportsIndex)]
+            if odd:
+                raise ValueError(f"{name}: {odd[0]!r} is no whole number")
         depth, timesteps = self.case.images.shape[1], self.bundle.settings.diffusion.timesteps
         for index in slices:
             if not 0 <= index < depth:

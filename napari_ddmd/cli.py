@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from napari_ddmd import __version__
-from napari_ddmd.argument_types import whole
+from napari_ddmd.argument_types import a_path, whole
 from napari_ddmd.closed_pipe import ending_quietly, write_out
 from napari_ddmd.command_faults import (
     AT_FAULT,
@@ -124,7 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     view = commands.add_parser("view", help="open napari with a case, or a saved session, and the panel")
     view.add_argument(
-        "case", nargs="?", type=Path, metavar="CASE", help="a case (folder or file), DICOM study or session"
+        "case", nargs="?", type=a_path, metavar="CASE", help="a case (folder or file), DICOM study or session"
     )
     view.set_defaults(run=_view)
 
@@ -133,7 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="run the bundled model on a synthetic case")
     demo.add_argument(
         "--out",
-        type=Path,
+        type=a_path,
         default=_DEMO_FOLDER,
         metavar="DIR",
         help="for the files of a run without a window",
@@ -147,7 +147,7 @@ def build_parser() -> argparse.ArgumentParser:
     sample = commands.add_parser(
         "sample-case", help="write a synthetic case in BRATS form", description=_ABOUT_SAMPLE_CASE
     )
-    sample.add_argument("folder", type=Path, metavar="DIR", help="folder of the case; must not hold anything")
+    sample.add_argument("folder", type=a_path, metavar="DIR", help="folder of the case; must not hold anything")
     sample.add_argument("--seed", type=whole, default=0, help="another seed gives another head (default: 0)")
     sample.set_defaults(run=_sample_case)
     add_import_command(commands)
@@ -165,12 +165,11 @@ def _demo(options: argparse.Namespace) -> int:
         demo_window()
         return DONE
     from napari_ddmd.cohort import result_line
-    from napari_ddmd.demo import run_demo
+    from napari_ddmd.demo import demo_places, run_demo
     from napari_ddmd.progress_line import ProgressLine
     from napari_ddmd.whole_files import nearest_folder
 
-    tell_what_was_left(options.out, deep=True)
-    tell_what_was_left(nearest_folder(options.out.absolute().parent))
+    tell_what_was_left(*demo_places(options.out), nearest_folder(options.out.absolute().parent))
     with ProgressLine("demo") as line:
         picture, done = run_demo(options.out, progress=line.update)
     print(result_line(done))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections import Counter
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_ddmd.lesion_table import csv_text
 from napari_ddmd.one_line import one_line
-from napari_ddmd.whole_files import write_text
+from napari_ddmd.whole_files import ExportError, write_text
 
 if TYPE_CHECKING:
     from napari_ddmd.cohort import DoneCase
 
 TABLE_FILE = "cohort.csv"
 Status = Literal["done", "kept", "failed"]
+_BEGINNING = b"case,status,"
 _STATUSES: tuple[Status, ...] = ("done", "kept", "failed")
 
 
@@ -90,14 +92,37 @@ class CohortRow:
         return cls(case=name, status="failed", remark=remark)
 
 
+def refuse_foreign_table(out: Path) -> None:
+    """See to it that no table of somebody else's will be replaced.
+
+    Raises
+    ------
+    ExportError
+        If ``out/cohort.csv`` is there and is not such a table.
+    """
+    table = out / TABLE_FILE
+    try:
+        with table.open("rb") as file:
+            begins = file.read(len(_BEGINNING) + 3).removeprefix(codecs.BOM_UTF8)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ExportError(
+            f"{table}: cannot be read ({error.strerror or error}); see that it can, or move it"
+        ) from error
+    if not begins.startswith(_BEGINNING):
+        raise ExportError(f"{table}: is no table of these commands; choose another output folder or move it")
+
+
 def write_cohort_table(out: Path, rows: Sequence[CohortRow]) -> Path:
     """Write ``out/cohort.csv``, a row a case, by name; an existing file is replaced in one step.
 
     Raises
     ------
     ExportError
-        If the file cannot be written.
+        If the file cannot be written, or one of that name is somebody else's.
     """
+    refuse_foreign_table(out)
     columns = [field.name for field in fields(CohortRow)]
     ordered = sorted(rows, key=lambda row: row.case)
     return write_text(out / TABLE_FILE, csv_text(columns, [asdict(row) for row in ordered]))

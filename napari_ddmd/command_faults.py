@@ -10,12 +10,12 @@ from napari_ddmd.one_line import one_line
 DONE, BROKEN, AT_FAULT, INTERRUPTED = 0, 1, 2, 130
 
 
-def tell_what_was_left(*folders: Path, deep: bool = False) -> None:
+def tell_what_was_left(*folders: Path) -> None:
     """Say what a command that was killed has left, and remove it."""
     from napari_ddmd.whole_files import sweep
 
     for folder in folders:
-        left = sweep(folder, deep=deep)
+        left = sweep(folder)
         if left:
             print(f"napari-ddmd: {left}", file=sys.stderr)
 

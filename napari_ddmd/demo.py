@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING
 from napari_ddmd.case import find_case_files
 from napari_ddmd.export import save_overview
 from napari_ddmd.predict import Prediction, PredictSettings, predict_case
-from napari_ddmd.whole_files import one_line_errors
+from napari_ddmd.whole_files import ExportError, one_line_errors
 
 if TYPE_CHECKING:
     from napari_ddmd.model import Bundle
     from napari_ddmd.segment import Progress
 
-SAMPLE_FOLDER, RESULTS_FOLDER = "sample-case", "results"
+SAMPLE_FOLDER, RESULTS_FOLDER, PICTURE = "sample-case", "results", "overview.png"
+
+
+def demo_places(out: Path) -> list[Path]:
+    """The folders that the demonstration writes into; not all have to be there."""
+    results = out / RESULTS_FOLDER
+    return [out, out / SAMPLE_FOLDER, results, results / SAMPLE_FOLDER]
 
 
 def run_demo(
@@ -32,6 +38,11 @@ def run_demo(
     progress
         Called with the run's progress.
 
+    Raises
+    ------
+    CaseError, ExportError
+        If a file of the user's would be replaced, or the results cannot be written.
+
     Returns
     -------
     picture : Path
@@ -45,6 +56,9 @@ def run_demo(
     sample = out / SAMPLE_FOLDER
     with one_line_errors(sample):
         is_new = not sample.exists()
+        picture = out / PICTURE
+        if is_new and picture.exists():
+            raise ExportError(f"{picture}: is not of a demonstration; choose another folder (--out) or move it")
     if is_new:
         refuse_place(sample)
         write_case(sample)
@@ -56,5 +70,4 @@ def run_demo(
         overwrite=True,
         progress=progress,
     )
-    picture = save_overview(out / "overview.png", done.case, done.volumes, PredictSettings().threshold)
-    return picture, done
+    return save_overview(picture, done.case, done.volumes, done.summary["settings"]["threshold"]), done

@@ -192,13 +192,14 @@ def estimate_memory(
     frame = 4 * bundle.settings.frame.size**2
     on_grid = 0 if apart else 4 * shape[1] * shape[2]
     per_slice = (3 * _conditioning_channels(bundle) * frame + 4 * on_grid) + samples * (6 * frame + 1.5 * on_grid)
-    normalised = 0 if apart else 16 * math.prod(shape)
+    # The case as the networks see it, and a byte for each voxel of each mask that is gathered.
+    gathered = 0 if apart else (16 + samples) * math.prod(shape)
 
     def needed(slices: int, threads: int) -> float:
         at_once = slices * math.ceil(samples / bundle.settings.denoiser.members)  # of one denoiser
         rows = min(at_once, rows_at_once(chosen) or at_once)
         batches = threads * (per_image * rows + per_slice * slices)
-        return (0.0 if apart else _FIXED_MB) + (weights + normalised + batches) / _MIB
+        return (0.0 if apart else _FIXED_MB) + (weights + gathered + batches) / _MIB
 
     return MemoryEstimate(
         needed(batch_size, worker_count(chosen)),

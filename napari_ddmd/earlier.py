@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ddmd.case import CaseError, CaseFiles
-from napari_ddmd.case.files import is_nifti
+from napari_ddmd.case.errors import DamagedFileError
+from napari_ddmd.case.naming import is_nifti
 from napari_ddmd.case.nifti import open_nifti
 from napari_ddmd.export import REPLACING_FILE, SUMMARY_FILE, ExportError, file_names, report_names
 from napari_ddmd.summary import model_entry
@@ -85,14 +86,17 @@ def same_results(
     Raises
     ------
     ForeignResultsError
-        If there are results that a run would replace and that are not as a run has left them.
+        If there are results that a run would replace and that are not as a run has left them, or cannot be read.
     ExportError
         If there are others that were made otherwise or are incomplete; one line says which.
     CaseError
         If an image cannot be read.
     """
     target = out / files.name
-    present = [name for name in file_names(files.name) if (target / name).exists()]
+    try:
+        present = [name for name in file_names(files.name) if (target / name).exists()]
+    except OSError as error:
+        raise _unreadable(target, error) from error
     if not present:
         return None
     summary = _read(target / SUMMARY_FILE)
@@ -179,17 +183,24 @@ def _changed(summary: dict[str, Any], target: Path) -> list[str]:
             and (name not in written or file_hash(target / name) != written[name])
         ]
     except OSError as error:
-        raise ExportError(f"{target}: cannot be read ({error.strerror or error}); see that it can") from error
+        raise _unreadable(target, error) from error
+
+
+def _unreadable(target: Path, error: OSError) -> ForeignResultsError:
+    """Of what cannot be read nobody can tell whether it was corrected: it is not replaced."""
+    return ForeignResultsError(f"{target}: cannot be read ({error.strerror or error}); see that it can")
 
 
 def _is_damaged(path: Path) -> bool:
-    """Whether a volume cannot be read; of text nobody can tell."""
+    """Whether a volume is not whole; of text nobody can tell, and a volume of another kind somebody has saved."""
     if not is_nifti(path.name):
         return False
     try:
         open_nifti(path).read_voxels()
-    except CaseError:
+    except DamagedFileError:
         return True
+    except CaseError:
+        return False
     return False
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_ddmd.argument_types import a_path
 from napari_ddmd.one_line import one_line, printable
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ def add_import_command(commands: _SubParsersAction[Any]) -> ArgumentParser:
     command: ArgumentParser = commands.add_parser(
         "import-dicom", help="write a case in BRATS form from a DICOM study; needs the extra [dicom]"
     )
-    command.add_argument("study", type=Path, metavar="STUDY", help="folder of the study, searched to any depth")
+    command.add_argument("study", type=a_path, metavar="STUDY", help="folder of the study, searched to any depth")
     command.add_argument(
-        "folder", nargs="?", type=Path, metavar="DIR", help="folder of the case; must not hold anything"
+        "folder", nargs="?", type=a_path, metavar="DIR", help="folder of the case; must not hold anything"
     )
     command.add_argument("--list", action="store_true", help="only tell how each series is recognised")
     command.add_argument(
@@ -35,7 +35,7 @@ def add_import_command(commands: _SubParsersAction[Any]) -> ArgumentParser:
         help="take the series of this number, as in t1ce=7; may be given for each modality",
     )
     command.add_argument(
-        "--brain-mask", type=Path, metavar="FILE", help="NIfTI file above 0 in the brain; all else becomes 0"
+        "--brain-mask", type=a_path, metavar="FILE", help="NIfTI file above 0 in the brain; all else becomes 0"
     )
     command.add_argument(
         "--allow-missing", action="store_true", help="take a study that lacks one of the four, at a cost in accuracy"
@@ -71,6 +71,10 @@ def _import(options: argparse.Namespace) -> int:
     left = sweep(target.parent)
     if left:
         _tell(left)
+    given = [modality for modality, _number in options.series]
+    twice = next((modality for modality in given if given.count(modality) > 1), None)
+    if twice is not None:
+        raise DicomError(f"--series gives {twice} twice; give one number for each modality")
     chosen = choose_by_number(proposal, dict(options.series), allow_missing=options.allow_missing)
     from napari_ddmd.dicom.load import load_study
 

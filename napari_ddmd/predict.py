@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,7 @@ from napari_ddmd.case import (
     CaseError,
     CaseFiles,
     MissingImagesError,
-    case_places,
-    find_case_files,
+    check_images,
     load_case,
 )
 from napari_ddmd.device import estimate_memory, pick_device
@@ -38,23 +37,6 @@ class PredictError(ValueError):
     """Settings that do not fit the case or the model; the message is one line."""
 
 
-class RefusedCaseError(CaseError):
-    """What is wrong with the files in a place.
-
-    Attributes
-    ----------
-    place
-        Of the case.
-    folders
-        Whose paths the message may hold.
-    """
-
-    def __init__(self, message: object, place: Path = Path(), *others: Path) -> None:
-        super().__init__(str(message))
-        self.place = place
-        self.folders = tuple(one.parent for one in (place, *others))
-
-
 @dataclass(frozen=True, kw_only=True)
 class PredictSettings:
     """What is asked of a run.
@@ -67,17 +49,17 @@ class PredictSettings:
     samples, steps, sampler, seed, device
         As in `napari_ddmd.segment.segment`.
     threshold
-        The lesion is where the probability exceeds this.
+        The lesion is where the probability exceeds this; None means the model's own choice.
     allow_missing
         As in `napari_ddmd.case.load_case`.
     """
 
     slices: tuple[int | None, int | None] | None = None
-    samples: int = 5
+    samples: int | None = None
     steps: int | None = None
     sampler: str | None = None
     seed: int = 0
-    threshold: float = 0.5
+    threshold: float | None = None
     device: str = "auto"
     allow_missing: bool = False
 
@@ -90,42 +72,6 @@ class Prediction:
     volumes: Volumes
     folder: Path
     summary: dict[str, Any]
-
-
-def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[RefusedCaseError]]:
-    """Find all cases that are meant, and what is wrong with those that cannot be used.
-
-    Parameters
-    ----------
-    paths
-        Each the folder of a case, one of its files, or a folder of such folders.
-
-    Returns
-    -------
-    tuple of list
-        The cases, and the faults, each once. Different cases of one name are all at fault: their results would have
-        one place.
-    """
-    found: dict[str, list[CaseFiles]] = {}
-    faults: list[RefusedCaseError] = []
-    for path in paths:
-        cases, errors = find_with_faults(Path(path))
-        faults += errors
-        for files in cases:
-            namesakes = found.setdefault(files.name, [])
-            if all(other.images != files.images for other in namesakes):
-                namesakes.append(files)
-    usable: list[CaseFiles] = []
-    for namesakes in found.values():
-        for files in namesakes:
-            twin = next((other for other in namesakes if other is not files), None)
-            if twin is None:
-                usable.append(files)
-            else:
-                first, second = files.folder, twin.folder
-                told = f"{first}: has the same name as {second}; run them with different --out folders"
-                faults.append(RefusedCaseError(told, first, second))
-    return usable, list({(fault.place, str(fault)): fault for fault in faults}.values())
 
 
 def saving_places(out: Path, names: Iterable[str]) -> list[Path]:
@@ -192,10 +138,10 @@ def predict_case(
         tell(f"{case.name}: {finding}")
     for caution in cautions_of(case.name, ModelFacts.of(bundle)):
         tell(f"{case.name}: {caution}")
-    estimate = estimate_memory(bundle, samples=settings.samples, device=settings.device, shape=case.grid.shape)
+    asked = _run_settings(settings, bundle)
+    estimate = estimate_memory(bundle, samples=asked["samples"], device=settings.device, shape=case.grid.shape)
     if not estimate.fits:
         tell(f"{case.name}: {estimate}")
-    asked = _run_settings(settings, bundle)
     images_sha256 = images_hash(files)
     if _stamps(files) != stamps:
         raise PredictError(f"{files.name}: its images changed while they were read; call again when they are whole")
@@ -214,7 +160,7 @@ def predict_case(
             case,
             bundle,
             slices=slices,
-            samples=settings.samples,
+            samples=asked["samples"],
             steps=asked["steps"],
             sampler=asked["sampler"],
             seed=settings.seed,
@@ -225,9 +171,10 @@ def predict_case(
     except ValueError as error:
         raise PredictError(f"{case.name}: {hide_values(str(error))}") from error
     has_maps = not missing_modalities(case)
+    threshold = asked.pop("threshold")
     volumes = Volumes(
         case,
-        settings.samples,
+        asked["samples"],
         intra=bundle.has_intra and has_maps,
         inter=bundle.has_inter and has_maps,
         min_part=asked["min_part"],
@@ -242,7 +189,7 @@ def predict_case(
         settings=asked,
         device=", ".join(used) or str(device),
         seconds=time.perf_counter() - started,
-        threshold=settings.threshold,
+        threshold=threshold,
         overwrite=overwrite,
         report=report,
         images_sha256=images_sha256,
@@ -268,13 +215,21 @@ def finished_before(
     ExportError
         If there are results that are incomplete or were made with other settings, another model or other images.
     """
-    asked = {**_run_settings(settings, bundle), "threshold": settings.threshold}
-    return same_results(out, files, bundle, asked, report=report)
+    with _offering_to_go_on(settings):
+        check_images(files, allow_missing=settings.allow_missing)
+    return same_results(out, files, bundle, _run_settings(settings, bundle), report=report)
 
 
 def _load(files: CaseFiles, settings: PredictSettings, tell: Callable[[str], None]) -> Case:
-    try:
+    with _offering_to_go_on(settings):
         return load_case(files, allow_missing=settings.allow_missing, remark=tell)
+
+
+@contextmanager
+def _offering_to_go_on(settings: PredictSettings) -> Iterator[None]:
+    """Say how a case that lacks one image is segmented all the same."""
+    try:
+        yield
     except MissingImagesError as error:
         if settings.allow_missing or len(error.modalities) > 1:
             raise
@@ -285,39 +240,15 @@ def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:
     """What a run is asked for in plain values, with the model's own where there is no wish."""
     own = bundle.settings.sampling
     return {
-        "samples": settings.samples,
+        "samples": own.samples if settings.samples is None else settings.samples,
         "steps": own.steps if settings.steps is None else settings.steps,
         "sampler": own.sampler if settings.sampler is None else settings.sampler,
         "seed": settings.seed,
         "min_part": own.min_part,
         "evens_out": bundle.settings.evens_out,
         "slices": None if settings.slices is None else list(settings.slices),
+        "threshold": own.threshold if settings.threshold is None else settings.threshold,
     }
-
-
-def find_with_faults(path: Path) -> tuple[list[CaseFiles], list[RefusedCaseError]]:
-    """Find the cases under a path, by name; one folder at fault does not hide the others of a cohort."""
-    try:
-        places = case_places(path)
-    except CaseError as error:
-        return [], [RefusedCaseError(error, path)]
-    cases: list[CaseFiles] = []
-    faults: list[RefusedCaseError] = []
-    for place in places:
-        try:
-            cases.append(find_case_files(place))
-        except CaseError as error:
-            faults.append(RefusedCaseError(_study_fault(place) or error, place))
-    return sorted(cases, key=lambda files: files.name), faults
-
-
-def _study_fault(place: Path) -> str:
-    """Say what to do with a DICOM study; empty for what is none."""
-    from napari_ddmd.dicom import is_study  # with pydicom, for which no case has to wait
-
-    if not is_study(place):
-        return ""
-    return f"{place}: is a DICOM study; napari-ddmd import-dicom makes a case of it"
 
 
 def _stamps(files: CaseFiles) -> list[tuple[int, int, int]]:

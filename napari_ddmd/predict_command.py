@@ -7,10 +7,9 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_ddmd.argument_types import portion, positive, slice_range, whole
+from napari_ddmd.argument_types import a_path, portion, positive, slice_range, whole
 from napari_ddmd.command_faults import AT_FAULT, BROKEN, DONE, tell_fault, tell_what_was_left, user_errors
 from napari_ddmd.one_line import one_line
 from napari_ddmd.without_values import reason, without_values
@@ -34,9 +33,13 @@ def add_predict_command(commands: _SubParsersAction[Any]) -> ArgumentParser:
         "predict", help="segment cases and save the results, without a window", description=_ABOUT_PREDICT
     )
     predict.add_argument(
-        "cases", nargs="+", metavar="CASE", help="folder of a case, any of its files, or a folder of such folders"
+        "cases",
+        nargs="+",
+        type=a_path,
+        metavar="CASE",
+        help="folder of a case, any of its files, or a folder of such folders",
     )
-    predict.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go to DIR/<case>/")
+    predict.add_argument("--out", type=a_path, required=True, metavar="DIR", help="results go to DIR/<case>/")
     _add_run_options(predict)
     again = predict.add_mutually_exclusive_group()
     again.add_argument("--overwrite", action="store_true", help="replace earlier results of the same cases")
@@ -64,27 +67,38 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="A:B",
         help="slices A to B-1, counted from 0 along the files' inferior-superior axis (default: all that hold brain)",
     )
-    parser.add_argument("--samples", type=positive, default=5, help="masks a slice (default: 5)")
-    parser.add_argument("--steps", type=positive, metavar="N", help="denoiser evaluations a mask (default: the model's)")
-    parser.add_argument("--sampler", choices=_SAMPLERS, metavar="NAME", help="ddim, dpm-solver++ or ddpm (default: the model's)")
-    parser.add_argument("--seed", type=whole, default=0, help="of the sampled noise (default: 0)")
-    parser.add_argument("--threshold", type=portion, default=0.5, help="the lesion is where the probability exceeds this, from 0 to below 1 (default: 0.5)")
+    own = "the model's own"
+    parser.add_argument("--samples", type=positive, metavar="N", help=f"masks a slice (default: {own}; compact: 5)")
+    parser.add_argument("--steps", type=positive, metavar="N", help=f"denoiser evaluations a mask (default: {own})")
+    parser.add_argument(
+        "--sampler", choices=_SAMPLERS, metavar="NAME", help=f"ddim, dpm-solver++ or ddpm (default: {own})"
+    )
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the sampled noise (default: 0)")
+    parser.add_argument(
+        "--threshold",
+        type=portion,
+        metavar="P",
+        help=f"the lesion is where the probability exceeds P, from 0 to below 1 (default: {own}; compact: 0.5)",
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from napari_ddmd.cases_meant import collect_cases
     from napari_ddmd.cohort import do_case
-    from napari_ddmd.cohort_table import CohortRow
+    from napari_ddmd.cohort_table import CohortRow, refuse_foreign_table
     from napari_ddmd.launcher import device_name, rank, share, world_size
-    from napari_ddmd.predict import PredictError, PredictSettings, collect_cases, saving_places
+    from napari_ddmd.predict import PredictError, PredictSettings, saving_places
 
     found, faults = collect_cases(options.cases)
     is_cohort = len(found) + len(faults) > 1
+    if is_cohort:
+        refuse_foreign_table(options.out)  # before the work whose table it would be
     if rank() > 0:
         faults = []  # the first process tells of them
     for fault in faults:
         tell_fault(fault)
-    roots = [folder for case in options.cases for folder in (Path(case), Path(case).absolute())]
+    roots = [folder for case in options.cases for folder in (case, case.absolute())]
     rows = [CohortRow.of_failed(fault.place.name, fault, *fault.folders, *roots) for fault in faults]
     failed = [str(fault) for fault in faults]
     if not found:

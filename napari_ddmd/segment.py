@@ -111,8 +111,9 @@ def segment(
         cancel=cancel,
         in_background=in_background,
     )
-    wanted = brain_slices(case) if slices is None else [int(index) for index in slices]
+    wanted = brain_slices(case) if slices is None else list(slices)
     run.check(wanted, batch_size)
+    wanted = [int(index) for index in wanted]
     return _stream(run, wanted, Footing.on(chosen, len(wanted), batch_size), device == "auto", progress, remark)
 
 

@@ -277,7 +277,9 @@ def _remove_if_left(place: Path) -> bool:
     try:
         owner = os.open(place / _OWNER, os.O_RDWR)
     except FileNotFoundError:
-        return _remove_without_owner(place)
+        with suppress(OSError):
+            place.rmdir()  # whose process was killed before it owned it; one that holds anything is not ours
+        return not place.exists()
     except OSError:
         return False
     try:
@@ -292,16 +294,6 @@ def _remove_if_left(place: Path) -> bool:
         with suppress(OSError):
             (place / _OWNER).unlink()
             shutil.rmtree(place)
-    return not place.exists()
-
-
-def _remove_without_owner(place: Path) -> bool:
-    """Remove a folder whose process was killed before it owned it, or that an earlier version left a day ago."""
-    with suppress(OSError):
-        if time.time() - place.stat().st_mtime > _DAY:
-            shutil.rmtree(place)
-        else:
-            place.rmdir()
     return not place.exists()
 
 

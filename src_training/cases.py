@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from napari_ddmd.case import CaseError, CaseFiles, check_headers
+from napari_ddmd.cases_meant import RefusedCaseError, find_with_faults
 from napari_ddmd.one_line import one_line
-from napari_ddmd.predict import RefusedCaseError, find_with_faults
 from src_training.distributed import is_main
 from src_training.recipe import RecipeError
 

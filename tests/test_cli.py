@@ -142,6 +142,12 @@ def test_bad_input_is_one_line_and_status_2(program: list[str], tmp_path: Path) 
         (["predict", "case", "--out", "x", "--threshold", "1"], r"'1' is not a number from 0 to below 1"),
         (["predict", "case", "--out", "x", "--threshold", "high"], r"'high' is not a number from 0 to below 1"),
         (["predict", "case", "--out", "x", "--device", "tpu"], "invalid choice: 'tpu'"),
+        (["predict", "case", "--out", "x", "--seed", "-1"], "'-1' is not a whole number from 0"),
+        (["predict", "", "--out", "x"], "an empty path; give one"),
+        (["predict", "case", "--out", ""], "an empty path; give one"),
+        (["sample-case", ""], "an empty path; give one"),
+        (["import-dicom", ""], "an empty path; give one"),
+        (["view", ""], "an empty path; give one"),
         (["predict", "case", "--out", "x", "--sampler", "foo"], "invalid choice: 'foo' (choose from"),
         (["sample-case", "x", "--seed", "-1"], "'-1' is not a whole number from 0"),
         (["sample-case", "x", "--seed", "1.5"], "'1.5' is not a whole number from 0"),
@@ -507,6 +513,18 @@ def test_demo_without_a_window_leaves_files_and_a_picture(
 
     # A second call uses the case again and renews the results.
     assert main(arguments) == 0
+
+
+def test_a_demo_replaces_no_picture_of_somebody_elses(out: Path, capsys: Captured) -> None:
+    out.mkdir()
+    (out / "overview.png").write_bytes(b"mine")
+    (out / ".saving-mine").mkdir()
+    (out / ".saving-mine" / "notes.txt").write_text("mine")
+    os.utime(out / ".saving-mine", times=(0, 0))
+    assert main(["demo", "--headless", "--out", str(out)]) == 2
+    assert "overview.png: is not of a demonstration" in one_line(capsys.readouterr().err)
+    assert (out / "overview.png").read_bytes() == b"mine"
+    assert (out / ".saving-mine" / "notes.txt").exists()
 
 
 def test_a_demo_says_in_one_line_where_it_cannot_write(

@@ -16,6 +16,7 @@ from napari_ddmd.cohort import DoneCase, do_case
 from napari_ddmd.cohort_table import CohortRow, cohort_line, write_cohort_table
 from napari_ddmd.model import Bundle
 from napari_ddmd.predict import PredictSettings
+from napari_ddmd.whole_files import ExportError
 
 from .conftest import CaseWriter
 from .results import correct_mask
@@ -110,7 +111,7 @@ def test_cases_that_are_none_at_all_are_counted_too_and_the_table_is_of_this_cal
     assert main(words) == 2
     assert capsys.readouterr().out == "2 cases: 2 failed; no results\n"
     out.mkdir()
-    (out / "cohort.csv").write_text("of an earlier call")
+    (out / "cohort.csv").write_text("case,status,of an earlier call")
     assert main(words) == 2
     assert capsys.readouterr().out == f"2 cases: 2 failed; no results, table {out / 'cohort.csv'}\n"
     assert [row["status"] for row in table(out)] == ["failed", "failed"]
@@ -132,13 +133,32 @@ def test_no_folder_is_told_of_cases_of_one_name_and_json_is_printed_where_all_ar
     }
 
 
+@pytest.mark.parametrize("kind", ["another's", "a folder"])
+def test_a_table_of_somebody_elses_is_refused_before_the_work(
+    kind: str, cohort: Path, tiny_model_folder: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    out = tmp_path / "out"
+    (out / "cohort.csv" if kind == "a folder" else out).mkdir(parents=True)
+    if kind == "another's":
+        (out / "cohort.csv").write_text("my,own,list\n")
+    assert main(["predict", str(cohort), "--model", str(tiny_model_folder), "--out", str(out), *QUICK]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"{out / 'cohort.csv'}: " in printed.err
+    assert [entry.name for entry in out.iterdir()] == ["cohort.csv"]
+
+
 def test_a_table_that_cannot_be_written_is_told_and_the_cases_are_counted_all_the_same(
-    cohort: Path, tiny_model_folder: Path, tmp_path: Path, capsys: Captured
+    cohort: Path, tiny_model_folder: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("c", "d"):
         shutil.rmtree(cohort / name)
     out = tmp_path / "out"
-    (out / "cohort.csv").mkdir(parents=True)
+
+    def full(path: Path, _text: str) -> None:
+        raise ExportError(f"{path}: cannot be written (No space left on device)")
+
+    monkeypatch.setattr("napari_ddmd.cohort_table.write_text", full)
     assert main(["predict", str(cohort), "--model", str(tiny_model_folder), "--out", str(out), *QUICK]) == 2
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1] == f"2 cases: 2 done; results in {out}"

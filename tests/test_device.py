@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -19,6 +20,8 @@ from napari_ddmd.device import (
     pick_device,
 )
 from napari_ddmd.model import Bundle
+
+SHAPE = (10, 64, 64)
 
 
 def test_auto_takes_the_best_and_cpu_is_always_there() -> None:
@@ -75,24 +78,24 @@ def test_more_masks_than_an_evaluation_takes_cost_no_more_activations(
 
 def test_the_estimate_grows_with_the_threads_that_compute(tiny_bundle: Bundle) -> None:
     def needed(samples: int) -> float:
-        return estimate_memory(tiny_bundle, samples=samples, batch_size=1, device="cpu").needed_mb
+        return estimate_memory(tiny_bundle, samples=samples, batch_size=1, device="cpu", shape=SHAPE).needed_mb
 
     before = torch.get_num_threads()
     grown = []
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            grown.append(needed(1) - needed(0))
+            grown.append(needed(1) - needed(0) - math.prod(SHAPE) / 2**20)
     finally:
         torch.set_num_threads(before)
     assert grown[1] == pytest.approx(3 * grown[0])
 
 
-def test_the_estimate_holds_the_normalised_case(tiny_bundle: Bundle) -> None:
+def test_the_estimate_holds_the_normalised_case_and_the_masks(tiny_bundle: Bundle) -> None:
     def needed(slices: int) -> float:
-        return estimate_memory(tiny_bundle, samples=1, batch_size=1, device="cpu", shape=(slices, 64, 64)).needed_mb
+        return estimate_memory(tiny_bundle, samples=3, batch_size=1, device="cpu", shape=(slices, 64, 64)).needed_mb
 
-    assert needed(200) - needed(100) == pytest.approx(4 * 4 * 100 * 64 * 64 / 2**20)
+    assert needed(200) - needed(100) == pytest.approx((4 * 4 + 3) * 100 * 64 * 64 / 2**20)
 
 
 def test_what_does_not_fit_is_said() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import gzip
 import hashlib
 import json
 import os
@@ -8,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel
+import numpy as np
 import pytest
 
 from napari_ddmd.case import CaseError, CaseFiles, find_case_files
@@ -114,6 +118,54 @@ def test_a_corrected_mask_is_known_for_one(out: Path, files: CaseFiles, tiny_bun
     kept = finished_before(files, tiny_bundle, out, QUICK)
     assert kept is not None
     assert kept.changed == ["Small_001_mask.nii.gz"]
+
+
+@pytest.mark.fault("Output whole or absent")
+@pytest.mark.parametrize("kind", ["one volume of four axes", "two volumes", "colours", "wrong bits"])
+def test_a_correction_that_another_program_has_saved_otherwise_is_not_replaced(
+    kind: str, out: Path, files: CaseFiles, tiny_bundle: Bundle
+) -> None:
+    mask = out / "Small_001" / "Small_001_mask.nii.gz"
+    image = nibabel.load(mask)
+    voxels = np.asanyarray(image.dataobj)
+    saved = {
+        "one volume of four axes": 1 - voxels[..., None],
+        "two volumes": np.stack([voxels, voxels], axis=-1),
+        "colours": np.zeros(voxels.shape, [(name, "u1") for name in "RGB"]),
+        "wrong bits": 1 - voxels,
+    }[kind]
+    content = bytearray(nibabel.Nifti1Image(saved, image.affine).to_bytes())
+    if kind == "wrong bits":
+        content[72:74] = (32).to_bytes(2, "little")
+    mask.write_bytes(gzip.compress(bytes(content)))
+    kept = finished_before(files, tiny_bundle, out, QUICK)
+    assert kept is not None
+    assert kept.changed == [mask.name]
+    with pytest.raises(ForeignResultsError, match=f"and {mask.name} changed since"):
+        finished_before(files, tiny_bundle, out, replace(QUICK, seed=1))
+
+
+@pytest.mark.fault("Output whole or absent")
+def test_what_cannot_be_read_is_not_replaced(
+    out: Path, files: CaseFiles, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_path: Path) -> str:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("napari_ddmd.earlier.file_hash", closed)
+    with pytest.raises(ForeignResultsError, match="cannot be read"):
+        finished_before(files, tiny_bundle, out, replace(QUICK, seed=1))
+
+
+def test_results_without_an_image_are_not_kept_for_a_call_that_would_not_make_them(
+    out: Path, files: CaseFiles, tiny_bundle: Bundle
+) -> None:
+    without = replace(files, images={name: path for name, path in files.images.items() if name != "t1ce"})
+    lacking = replace(QUICK, allow_missing=True)
+    predict_case(without, tiny_bundle, out, lacking, overwrite=True)
+    assert finished_before(without, tiny_bundle, out, lacking) is not None
+    with pytest.raises(CaseError, match=r"no image for t1ce[^\n]*--allow-missing"):
+        finished_before(without, tiny_bundle, out, QUICK)
 
 
 def test_results_of_earlier_versions_say_nothing_of_their_content(

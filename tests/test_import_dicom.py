@@ -86,6 +86,7 @@ def test_guesses_are_corrected(study: Path, tmp_path: Path) -> None:
     [
         ([], "give the folder DIR"),
         (["out", "--series", "t9=1"], "'t9=1' is not MODALITY=NUMBER, such as t1ce=7"),
+        (["out", "--series", "t1=1", "--series", "T1=2"], "--series gives t1 twice; give one number"),
         (["out", "--series", "t1=9"], "no series with number 9"),
         (["out", "--brain-mask", "nowhere.nii"], "nowhere.nii: no such file; check the path of the brain mask"),
         (["study"], "not an empty folder"),

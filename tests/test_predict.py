@@ -16,9 +16,10 @@ import pytest
 
 from napari_ddmd.case import MODALITIES, Case, CaseFiles, CaseWarning, find_case_files, load_case
 from napari_ddmd.case_sampler import CaseSampler
+from napari_ddmd.cases_meant import collect_cases
 from napari_ddmd.export import ExportError
 from napari_ddmd.model import Bundle
-from napari_ddmd.predict import PredictError, PredictSettings, collect_cases, predict_case
+from napari_ddmd.predict import PredictError, PredictSettings, finished_before, predict_case
 from napari_ddmd.segment import Progress
 
 from .conftest import LAI_2MM, SHAPE, CaseWriter
@@ -280,3 +281,63 @@ def test_a_fault_counts_once_however_often_its_place_is_given(tmp_path: Path, wr
     bad = write_small_case(tmp_path / "bad")
     shutil.copy(bad / "bad_t1.nii.gz", bad / "twin_t1.nii.gz")
     assert len(collect_cases([bad, bad, tmp_path])[1]) == 1
+
+
+def test_a_case_is_one_by_whatever_way_it_is_come_to(tmp_path: Path, write_small_case: CaseWriter) -> None:
+    folder = write_small_case(tmp_path / "disk" / "a")
+    try:
+        (tmp_path / "link").symlink_to(tmp_path / "disk")
+    except OSError:
+        pytest.skip("links need rights here")
+    cases, faults = collect_cases([folder, tmp_path / "link" / "a"])
+    assert [files.name for files in cases] == ["a"]
+    assert faults == []
+
+
+def test_a_link_to_what_is_not_there_is_a_fault_among_others(tmp_path: Path, write_small_case: CaseWriter) -> None:
+    write_small_case(tmp_path / "a")
+    (tmp_path / "lost+found").mkdir()
+    try:
+        (tmp_path / "b").symlink_to(tmp_path / "no-disk")
+    except OSError:
+        pytest.skip("links need rights here")
+    cases, (fault,) = collect_cases([tmp_path])
+    assert [files.name for files in cases] == ["a"]
+    assert str(fault).startswith(f"{tmp_path / 'b'}: no such file or folder")
+
+
+def test_files_of_several_cases_in_one_folder_are_told_for_what_they_are(
+    tmp_path: Path, write_small_case: CaseWriter
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for name in ("a", "b"):
+        for file in write_small_case(tmp_path / name).iterdir():
+            shutil.copy(file, flat)
+    cases, (fault,) = collect_cases([flat])
+    assert cases == []
+    assert "flat: holds the files of several cases (a_t1.nii.gz and b_t1.nii.gz); give one file of each" in str(fault)
+    cases, faults = collect_cases([flat / "a_t1.nii.gz", flat / "b_flair.nii.gz"])
+    assert [files.name for files in cases] == ["a", "b"]
+    assert faults == []
+
+
+def test_results_in_the_folder_of_a_case_that_is_named_after_a_modality_are_no_images(
+    tmp_path: Path, write_small_case: CaseWriter, tiny_bundle: Bundle
+) -> None:
+    folder = write_small_case(tmp_path / "patient_t1")
+    predict_case(find_case_files(folder), tiny_bundle, folder, QUICK)
+    assert len(find_case_files(folder).images) == 4
+
+
+def test_what_nobody_asks_for_otherwise_is_the_models_own_choice(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    settings = tiny_bundle.settings
+    own = replace(settings.sampling, samples=2, threshold=0.6, steps=3, sampler="ddpm")
+    bundle = replace(tiny_bundle, settings=replace(settings, sampling=own))
+    files = find_case_files(small_case_folder)
+    done = predict_case(files, bundle, tmp_path, PredictSettings(slices=(3, 4)))
+    made = done.summary["settings"]
+    assert (made["samples"], made["threshold"], made["steps"], made["sampler"]) == (2, 0.6, 3, "ddpm")
+    assert finished_before(files, bundle, tmp_path, PredictSettings(slices=(3, 4), samples=2)) is not None

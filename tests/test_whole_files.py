@@ -84,21 +84,21 @@ def test_a_save_of_this_process_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_old_folders_of_nobody_and_no_links_are_removed(tmp_path: Path) -> None:
+def test_only_empty_folders_of_nobody_and_no_links_are_removed(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "notes.txt").write_text("mine")
-    fresh, old, link, file = (tmp_path / f".saving-{name}" for name in ("fresh", "old", "link", "file"))
-    for folder in (fresh, old):
+    empty, full, link, file = (tmp_path / f".saving-{name}" for name in ("empty", "full", "link", "file"))
+    for folder in (empty, full):
         folder.mkdir()
-        (folder / "half.nii.gz").write_bytes(b"half")
+    (full / "notes.txt").write_text("mine")
     then = time.time() - 25 * 3600
-    os.utime(old, (then, then))
+    os.utime(full, (then, then))
     link.symlink_to(mine)
     file.write_text("no folder")
-    assert "(half.nii.gz)" in sweep(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([mine, fresh, link, file])
-    assert (mine / "notes.txt").read_text() == "mine"
+    assert "(.saving-empty)" in sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([mine, full, link, file])
+    assert (mine / "notes.txt").read_text() == (full / "notes.txt").read_text() == "mine"
 
 
 def test_many_that_are_left_are_counted(tmp_path: Path) -> None:

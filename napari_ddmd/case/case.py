@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_ddmd.case.files import CaseFiles
 from napari_ddmd.case.grid import AxialGrid
 from napari_ddmd.case.naming import MODALITIES, MODALITY_LABELS
-from napari_ddmd.case.nifti import refuse_unusable
+from napari_ddmd.case.nifti import as_labels, refuse_unusable
 
 if TYPE_CHECKING:
     from napari_ddmd.case.guards import Finding
@@ -121,17 +121,18 @@ class Case:
         Raises
         ------
         CaseError
-            If the affine is oblique, or a modality is not finite or zero throughout.
+            If the affine is oblique, a modality is not finite or zero throughout, or the mask holds what are no labels
+            (whole numbers 0 to 4).
         ValueError
             If the arrays' shapes do not fit.
         """
         with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
             volumes = np.asarray(images, dtype=np.float32)
-        if volumes.ndim != 4 or len(volumes) != len(MODALITIES):
+        if volumes.ndim != 4 or len(volumes) != len(MODALITIES) or volumes.size == 0:
             raise ValueError(f"images must be ({len(MODALITIES)}, S, H, W), not {volumes.shape}")
         grid = AxialGrid.from_affine(_AXIAL_AFFINE if affine is None else affine, volumes.shape[1:])
         header = nibabel.Nifti1Image(np.broadcast_to(np.uint8(0), grid.source_shape), grid.affine).header
-        labels = None if mask is None else grid.to_axial(np.asarray(mask, dtype=np.uint8))
+        labels = None if mask is None else grid.to_axial(as_labels(np.asarray(mask), f"{name}, the mask"))
         refuse_unusable_images(volumes, name)
         return cls(name, grid.to_axial(volumes), grid, CaseFiles(name, {}), header, labels)
 

@@ -9,6 +9,10 @@ class CaseError(ValueError):
     """An input that cannot be used; its text is one line that names the file and says what to do."""
 
 
+class DamagedFileError(CaseError):
+    """A file that is not whole, or none of its kind: nobody can have saved it so."""
+
+
 class MissingImagesError(CaseError):
     """A case that lacks images.
 

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from napari_ddmd.case.errors import CaseError
+from napari_ddmd.case.listing import RESULT, Listing
 from napari_ddmd.case.naming import (
     MASK,
     MODALITIES,
     guess_modality,
+    is_foreign,
+    is_nifti,
     name_without_modality,
 )
 
-_NIFTI: Final = (".nii", ".nii.gz")
-_FOREIGN: Final = (".mha", ".mhd", ".nrrd", ".img", ".hdr")
 # HGG/case and LGG/case under the training folder, as up to 2018, is the deepest layout that was shipped.
 _DEEPEST: Final = 3
 # What `napari-ddmd predict` leaves beside its results, and last of all.
+_OF_DRIVES: Final = frozenset(("lost+found", "System Volume Information", "$RECYCLE.BIN"))
+"""Folders that a drive has of its own, into which nobody may look."""
 _SUMMARY: Final = "summary.json"
-_RESULT: Final = re.compile(r"_(mask|probability|uncertainty|inter|intra|samples)\.nii(\.gz)?$")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def find_case_files(path: str | os.PathLike[str], *, assignment: Mapping[str, Pa
         If there is no such path, no image with a BRATS name, or two files for one modality.
     """
     location = _existing(path)
-    folder, listing = location, _Listing()
+    folder, listing = location, Listing()
     if is_folder(location):
         listing = _list_case(location)
     else:
@@ -135,16 +136,6 @@ def case_places(path: str | os.PathLike[str]) -> list[Path]:
     return list(reversed(places.values())) or [location]
 
 
-def is_nifti(name: str) -> bool:
-    """Tell whether a file name ends as a NIfTI file's does."""
-    return name.lower().endswith(_NIFTI)
-
-
-def is_foreign(name: str) -> bool:
-    """Tell whether a file name ends as that of another image format that the challenge, or its users, had."""
-    return name.lower().endswith(_FOREIGN)
-
-
 def is_folder(path: Path) -> bool:
     """Tell whether a path is that of a folder, and one that can be looked at."""
     try:
@@ -153,54 +144,19 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return True  # as far as anybody can tell
+
+
 def is_file(path: Path) -> bool:
     """Tell whether a path is that of a file, and one that can be looked at."""
     try:
         return path.is_file()
     except OSError:
         return False
-
-
-@dataclass(frozen=True)
-class _Listing:
-    """What a case's folder holds, before anything is chosen."""
-
-    found: dict[str, list[Path]] = field(default_factory=dict)
-    unnamed: list[Path] = field(default_factory=list)
-    foreign: dict[str | None, Path] = field(default_factory=dict)
-
-    def add(self, files: Iterable[Path], modality: str | None = None, *, case: str = "") -> None:
-        for file in files:
-            # What was saved of a case bears its name, which may hold a word that tells a modality.
-            is_result = (
-                bool(case) and file.name.startswith(f"{case}_") and _RESULT.fullmatch(file.name[len(case) :].lower())
-            )
-            kind = None if is_result else guess_modality(file.name) or modality
-            if is_foreign(file.name):
-                self.foreign.setdefault(kind, file)
-            elif kind is None:
-                self.unnamed.append(file)
-            else:
-                self.found.setdefault(kind, []).append(file)
-
-    @property
-    def has_images(self) -> bool:
-        return any(modality in self.found or modality in self.foreign for modality in MODALITIES)
-
-    @property
-    def has_duplicates(self) -> bool:
-        return any(len(files) > 1 for files in self.found.values())
-
-    def sharing_name_with(self, file: Path) -> _Listing:
-        shared = name_without_modality(file.name)
-        return _Listing(
-            {
-                modality: [other for other in files if name_without_modality(other.name) == shared]
-                for modality, files in self.found.items()
-            },
-            self.unnamed,
-            self.foreign,
-        )
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
@@ -251,19 +207,19 @@ def _may_be_read(entry: Path) -> bool:
     return not stat.S_ISDIR(mode)
 
 
-def _list_case(folder: Path) -> _Listing:
+def _list_case(folder: Path) -> Listing:
     """List a case's folder: its images, and those of sub-folders that are named after a modality."""
     entries = _entries(folder)
-    listing = _Listing()
+    listing = Listing()
     listing.add(_images(entries), case=folder.name)
     for entry in entries:
         modality = guess_modality(entry.name)
         if modality is not None and is_folder(entry):
-            listing.add(_images(_entries(entry)), modality)
+            listing.add(_images(_entries(entry)), modality, case=entry.name)
     return listing
 
 
-def _list_around(file: Path) -> tuple[Path, _Listing]:
+def _list_around(file: Path) -> tuple[Path, Listing]:
     """Return the case's folder of one of its files, and its listing."""
     folder = file.parent
     listing = _list_case(folder)
@@ -287,16 +243,18 @@ def _case_folders(folder: Path, depth: int, searched: dict[str, int]) -> list[Pa
     searched[own] = depth
     below: list[Path] = []
     if depth < _DEEPEST:
-        # What may not be listed (a drive's "lost+found") is no reason to give up on the rest.
-        below = [e for e in _entries(folder) if is_folder(e) and os.access(e, os.R_OK)]
-    cases = [case for entry in below for case in _case_folders(entry, depth + 1, searched)]
+        below = [entry for entry in _entries(folder) if entry.name not in _OF_DRIVES]
+    # One that may not be listed, or a link to what is not there, is named with the others: it may be a patient.
+    lost = [e for e in below if (is_folder(e) and not os.access(e, os.R_OK)) or (e.is_symlink() and not _is_there(e))]
+    folders = [entry for entry in below if is_folder(entry) and entry not in lost]
+    cases = [*lost, *(case for entry in folders for case in _case_folders(entry, depth + 1, searched))]
     # Images beside case folders (an atlas) are no case; images alone are a patient whose files have other names.
     if not cases and listing.unnamed and not is_file(folder / _SUMMARY):
         return [folder]
     return cases
 
 
-def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str, Path]) -> CaseFiles:
+def _pick(name: str, location: Path, listing: Listing, assignment: Mapping[str, Path]) -> CaseFiles:
     unknown = set(assignment) - {*MODALITIES, MASK}
     if unknown:
         raise CaseError(f"{location}: no modality is called {sorted(unknown)[0]!r}; use one of {_choices()}")
@@ -307,6 +265,11 @@ def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str,
             files = [file for file in files if is_file(file)] or files[:1]  # links that lead nowhere do not count
         if len(files) > 1:
             names = " and ".join(file.name for file in files[:2]) + (" and others" if len(files) > 2 else "")
+            if listing.has_several_cases:
+                raise CaseError(
+                    f"{location}: holds the files of several cases ({names}); give one file of each, or put each case "
+                    "into a folder of its own"
+                )
             raise CaseError(f"{location}: {len(files)} files for {kind} ({names}); keep one of them")
         if files:
             chosen[kind] = files[0]
@@ -329,7 +292,7 @@ def _pick(name: str, location: Path, listing: _Listing, assignment: Mapping[str,
 
 def _are_results(files: Sequence[Path]) -> bool:
     """Tell whether files without a modality's name are what was saved of a case."""
-    return is_file(files[0].parent / _SUMMARY) or all(_RESULT.search(file.name.lower()) for file in files)
+    return is_file(files[0].parent / _SUMMARY) or all(RESULT.search(file.name.lower()) for file in files)
 
 
 def _refuse_shared_file(chosen: Mapping[str, Path]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from napari_ddmd.case.errors import CaseError
+from napari_ddmd.case.errors import CaseError, DamagedFileError
 
 LONGEST_HEADER: Final = int(nibabel.Nifti2Header.sizeof_hdr)
 """Bytes from the start of a file that `read_header` needs to see."""
@@ -21,6 +21,8 @@ MOST_VOXELS: Final = 2**26
 LONGEST_AXIS: Final = 4096
 # Before the voxels stand extensions, such as a copy of the DICOM headers: some megabytes.
 _FARTHEST: Final = 2**28
+_AXES: Final = 3
+_OTHER_UNITS: Final = {1: "metres", 3: "micrometres"}
 _UNUSABLE: Final = 40  # nibabel's level of what it cannot mend by itself
 _KINDS: Final[tuple[type[nibabel.Nifti1Header], ...]] = (nibabel.Nifti1Header, nibabel.Nifti2Header)
 # All NIfTI files begin with the length of their header, in either byte order.
@@ -52,8 +54,11 @@ def read_header(start: bytes) -> tuple[nibabel.Nifti1Header, NDArray[np.float64]
     ------
     CaseError
         If it is no header, damaged, or promises what is no volume of a head; the text does not name the file.
+        `DamagedFileError` where the file ends too early or is no NIfTI file.
     """
     stored = _stored(start)
+    if stored["dim"][0] > _AXES and (stored["dim"][_AXES + 1 : stored["dim"][0] + 1] == 1).all():
+        stored["dim"][0] = _AXES  # one volume all the same
     header = stored.copy()
     if header["magic"].item() == header.pair_magic:
         raise CaseError("is the header of a pair of files (.hdr and .img); convert the pair to one NIfTI file")
@@ -87,8 +92,8 @@ def _stored(start: bytes) -> nibabel.Nifti1Header:
             header: nibabel.Nifti1Header = kind(start[: kind.sizeof_hdr], check=False)
             return header
     if len(start) < LONGEST_HEADER and start[:4] in _BEGINNINGS:
-        raise CaseError(CUT_SHORT)
-    raise CaseError(_NOT_NIFTI)
+        raise DamagedFileError(CUT_SHORT)
+    raise DamagedFileError(_NOT_NIFTI)
 
 
 def _remarks(header: nibabel.Nifti1Header) -> list[str]:
@@ -107,6 +112,9 @@ def _remarks(header: nibabel.Nifti1Header) -> list[str]:
             "the header tells two orientations that contradict each other (sform and qform), so left and right may be "
             "swapped; the sform is taken: check it against another viewer"
         )
+    unit = _OTHER_UNITS.get(int(header["xyzt_units"]) % 8)
+    if unit is not None:
+        remarks.append(f"the header measures voxels in {unit}; its numbers are taken for millimetres")
     if header["vox_offset"] == 0:
         remarks.append("the header does not tell where the voxels begin; they are taken from right behind it")
     return remarks

@@ -93,6 +93,17 @@ def check_headers(files: CaseFiles) -> None:
     _opened(files, allow_missing=False)
 
 
+def check_images(files: CaseFiles, *, allow_missing: bool) -> None:
+    """Check of a case that its images were found; one may be missing where that is allowed.
+
+    Raises
+    ------
+    MissingImagesError
+        One line: which are missing.
+    """
+    _missing(files, most=1 if allow_missing else 0)
+
+
 def _opened(
     files: CaseFiles, *, allow_missing: bool
 ) -> tuple[dict[str, NiftiFile], NiftiFile | None, AxialGrid, list[str]]:

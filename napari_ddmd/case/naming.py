@@ -14,6 +14,8 @@ MODALITY_LABELS: Final[dict[str, str]] = {"t1": "T1", "t1ce": "T1ce", "t2": "T2"
 MASK: Final = "seg"
 """What :func:`guess_modality` calls an expert mask."""
 
+_NIFTI: Final = (".nii", ".nii.gz")
+_FOREIGN: Final = (".mha", ".mhd", ".nrrd", ".img", ".hdr")
 _SEPARATORS: Final = " ._-"
 
 # A plain "mask" is left out on purpose: no challenge named the expert's mask so, but brain masks and the
@@ -94,3 +96,13 @@ def patient_of(case_name: str) -> str:
 def patient_key(case_name: str) -> str:
     """The same for the cases of a patient, in whatever letters their names are written, and for nobody else's."""
     return patient_of(case_name).casefold()
+
+
+def is_nifti(name: str) -> bool:
+    """Tell whether a file name ends as a NIfTI file's does."""
+    return name.lower().endswith(_NIFTI)
+
+
+def is_foreign(name: str) -> bool:
+    """Tell whether a file name ends as that of another image format that the challenge, or its users, had."""
+    return name.lower().endswith(_FOREIGN)

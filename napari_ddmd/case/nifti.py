@@ -22,7 +22,7 @@ from nibabel.arrayproxy import ArrayProxy
 from numpy.typing import NDArray
 from zlib_ng import gzip_ng, zlib_ng
 
-from napari_ddmd.case.errors import CaseError
+from napari_ddmd.case.errors import CaseError, DamagedFileError
 from napari_ddmd.case.grid import AxialGrid
 from napari_ddmd.case.header import CUT_SHORT, LONGEST_HEADER, bytes_needed, read_header
 
@@ -101,19 +101,7 @@ class NiftiFile:
         CaseError
             If the data is cut short or damaged, or a value is not one of the labels 0 to 4.
         """
-        voxels = self._read(None)
-        labels = voxels
-        if voxels.dtype.kind == "f":
-            with np.errstate(invalid="ignore"):
-                labels = np.rint(voxels)
-                error = np.abs(labels - voxels).max()
-            # Whole numbers that went through a scale factor come back with a rounding error.
-            if not error <= 1e-3:
-                raise CaseError(f"{self.path}: holds values that are no labels; give whole numbers 0 to 4")
-        for label in (int(labels.min()), int(labels.max())):
-            if label not in _LABELS:
-                raise CaseError(f"{self.path}: holds label {label}; give a mask with labels 0 to 4")
-        return labels.astype(np.uint8)
+        return as_labels(self._read(None), str(self.path))
 
     def read_voxels(self) -> NDArray[Any]:
         """Read the numbers as they are, scaled, in the file's order.
@@ -137,6 +125,35 @@ class NiftiFile:
                 if left < 0:
                     raise _holds_more(self.path)
             return voxels
+
+
+def as_labels(voxels: NDArray[Any], where: str) -> NDArray[np.uint8]:
+    """Take the numbers of a mask as labels.
+
+    Parameters
+    ----------
+    voxels : ndarray of numbers
+        The mask; at least one voxel.
+    where : str
+        What the error names: the file, or the case.
+
+    Raises
+    ------
+    CaseError
+        If a value is not one of the labels 0 to 4.
+    """
+    labels = voxels
+    if voxels.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            labels = np.rint(voxels)
+            error = np.abs(labels - voxels).max()
+        # Whole numbers that went through a scale factor come back with a rounding error.
+        if not error <= 1e-3:
+            raise CaseError(f"{where}: holds values that are no labels; give whole numbers 0 to 4")
+    for label in (int(labels.min()), int(labels.max())):
+        if label not in _LABELS:
+            raise CaseError(f"{where}: holds label {label}; give a mask with labels 0 to 4")
+    return labels.astype(np.uint8)
 
 
 def refuse_unusable(voxels: NDArray[np.float32], where: str, *, again: str) -> None:
@@ -176,7 +193,7 @@ def open_nifti(path: Path) -> NiftiFile:
     with _one_line_errors(path):
         about = path.stat()
         if stat.S_ISREG(about.st_mode) and about.st_size == 0:
-            raise CaseError(f"{path}: the file is empty; copy or download it again")
+            raise DamagedFileError(f"{path}: the file is empty; copy or download it again")
         with _opened_raw(path) as raw:
             start = raw.read(_CHUNK)
         is_compressed = start.startswith(_GZIP)
@@ -185,7 +202,7 @@ def open_nifti(path: Path) -> NiftiFile:
     try:
         header, affine, remarks = read_header(start)
     except CaseError as error:
-        raise CaseError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     _check_size(path, about.st_size, header, is_compressed)
     if is_compressed != (path.suffix.lower() == ".gz"):
         remarks.append(f"{'is' if is_compressed else 'is not'} compressed, against its name")
@@ -260,7 +277,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise CaseError(f"{path}: no such file; check the path") from error
     except _DAMAGED as error:
-        raise CaseError(f"{path}: the compressed data is damaged; copy or download it again") from error
+        raise DamagedFileError(f"{path}: the compressed data is damaged; copy or download it again") from error
     except OSError as error:
         # nibabel has no error of its own for data that ends early.
         if "Expected" in str(error):
@@ -268,8 +285,8 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         raise CaseError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
 
 
-def _cut_short(path: Path) -> CaseError:
-    return CaseError(f"{path}: {CUT_SHORT}")
+def _cut_short(path: Path) -> DamagedFileError:
+    return DamagedFileError(f"{path}: {CUT_SHORT}")
 
 
 def _holds_more(path: Path) -> CaseError:

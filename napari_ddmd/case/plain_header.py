@@ -12,7 +12,6 @@ _KEPT: Final = (
     "dim",
     "datatype",
     "bitpix",
-    "xyzt_units",
     "cal_min",
     "cal_max",
     "qform_code",
@@ -41,4 +40,5 @@ def plain_header(header: nibabel.Nifti1Header) -> nibabel.Nifti1Header:
         for name in _KEPT:
             plain[name] = header[name]
         plain["pixdim"][:4] = header["pixdim"][:4]
+        plain.set_xyzt_units("mm")  # for which its numbers are taken, whatever it says
     return plain

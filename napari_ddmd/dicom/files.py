@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from napari_ddmd.case.files import is_nifti
+from napari_ddmd.case.naming import is_nifti
 
 _MAGIC: Final = b"DICM"
 _PREAMBLE: Final = 128

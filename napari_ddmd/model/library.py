@@ -38,6 +38,8 @@ def load_bundle(name_or_dir: str | Path = DEFAULT_MODEL) -> Bundle:
     if str(name_or_dir) in installed:
         return read_bundle(installed[str(name_or_dir)])
     folder = Path(name_or_dir)
+    if folder.name == SETTINGS_FILE:
+        folder = folder.parent
     if _is_folder(folder):
         return read_bundle(folder)
     names = ", ".join(installed) or "none"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_files, load_case, load_mask
-from napari_ddmd.case.files import is_file, is_folder, is_nifti
+from napari_ddmd.case.files import is_file, is_folder
+from napari_ddmd.case.naming import is_nifti
 from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.case_names import name_for_saving

@@ -14,6 +14,7 @@ import pytest
 from napari_ddmd.case import CaseFiles, find_case_files, load, load_case
 from napari_ddmd.case.errors import CaseError
 from napari_ddmd.case.nifti import NiftiFile, open_nifti
+from napari_ddmd.cases_meant import collect_cases
 from napari_ddmd.cli import main
 from napari_ddmd.cohort import DoneCase
 from napari_ddmd.model import Bundle
@@ -145,6 +146,18 @@ def test_what_may_not_be_read_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert re.search("Permission denied|holds no image", line), line
     assert sorted(entry.name for entry in as_nobody.iterdir()) == ["cohort"]
+
+
+@pytest.mark.fault("Bad input")
+def test_a_patient_whose_folder_may_not_be_opened_is_told_beside_the_others(
+    as_nobody: Path, without_rights: Callable[[], None]
+) -> None:
+    case = write_healthy(as_nobody / "cohort")
+    (case.parent / "closed").mkdir(mode=0)
+    without_rights()
+    cases, (fault,) = collect_cases([case.parent])
+    assert [files.name for files in cases] == [case.name]
+    assert str(fault) == f"{case.parent / 'closed'}: cannot be opened (Permission denied); check the permissions"
 
 
 @pytest.mark.fault("Bad input")

@@ -48,7 +48,7 @@ def test_the_brain_is_where_any_modality_is_not_zero() -> None:
     assert np.argwhere(brain).tolist() == [[0, 1, 1], [1, 2, 0]]
 
 
-@pytest.mark.parametrize("shape", [(3, 2, 3, 3), (4, 3, 3), (1, 4, 2, 3, 3)])
+@pytest.mark.parametrize("shape", [(3, 2, 3, 3), (4, 3, 3), (1, 4, 2, 3, 3), (4, 0, 3, 3)])
 def test_arrays_of_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"images must be \(4, S, H, W\)"):
         Case.from_arrays("made", np.zeros(shape))
@@ -79,3 +79,12 @@ def test_an_empty_modality_is_refused() -> None:
     images[1] = 0
     with pytest.raises(CaseError, match=r"^made, t1ce: all voxels are zero; [^\n]+$"):
         Case.from_arrays("made", images)
+
+
+@pytest.mark.parametrize("label", [0.7, 256, 300.5, -1, np.nan])
+def test_a_mask_of_arrays_holds_labels_as_one_of_a_file_does(label: float) -> None:
+    images = np.arange(1, 73, dtype=np.float32).reshape(4, 2, 3, 3)
+    mask = np.zeros((2, 3, 3))
+    mask[1, 1, 1] = label
+    with pytest.raises(CaseError, match=r"^made, the mask: holds (values that are no labels|label [^;]*); give "):
+        Case.from_arrays("made", images, mask=mask)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from napari_ddmd.case import MODALITIES, CaseError, case_places, files, find_case_files, find_cases
+from napari_ddmd.case.listing import RESULT
 from napari_ddmd.export import file_names
 
 from .conftest import WriteCase, WriteNifti, volume
@@ -268,4 +269,4 @@ def test_what_was_saved_of_a_case_is_none_of_its_images(name: str, write_case: W
 def test_every_volume_that_is_written_is_known_as_a_result() -> None:
     volumes = [name for name in file_names("Case_1") if name.endswith(".nii.gz")]
     assert len(volumes) >= 5
-    assert all(files._RESULT.search(name) for name in volumes)
+    assert all(RESULT.search(name) for name in volumes)

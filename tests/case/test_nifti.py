@@ -45,12 +45,19 @@ def test_a_scale_factor_is_applied(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "what"), [((6, 7, 5, 2), "4-D"), ((6, 7, 5, 1), "4-D"), ((6, 7), "2-D"), ((6,), "1-D")]
+    ("shape", "what"), [((6, 7, 5, 2), "4-D"), ((6, 7, 5, 1, 2), "5-D"), ((6, 7), "2-D"), ((6,), "1-D")]
 )
 def test_only_volumes_are_taken(tmp_path: Path, write_nifti: WriteNifti, shape: tuple[int, ...], what: str) -> None:
     path = write_nifti(tmp_path / "x.nii.gz", np.ones(shape, np.int16))
     with pytest.raises(CaseError, match=rf"x\.nii\.gz: the image is {what}; give one 3-D volume"):
         open_nifti(path)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 4])
+def test_one_volume_of_four_axes_and_more_is_a_volume(tmp_path: Path, write_nifti: WriteNifti, axes: int) -> None:
+    path = write_nifti(tmp_path / "x.nii.gz", volume("t1").reshape(*SHAPE, *[1] * axes))
+    np.testing.assert_array_equal(open_nifti(path).read_image(), volume("t1"))
+    assert open_nifti(path).shape == SHAPE
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -165,7 +165,7 @@ def test_models_are_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pyt
     folder = save_bundle(tmp_path / "mine", untrained_bundle(name="mine"))
     monkeypatch.setenv("NAPARI_DDMD_MODELS", str(tmp_path))
     assert folder in list_bundles()
-    assert load_bundle("mine").name == load_bundle(folder).name == "mine"
+    assert load_bundle("mine").name == load_bundle(folder).name == load_bundle(folder / "model.json").name == "mine"
     with pytest.raises(BundleError, match="no such model; name an installed one"):
         load_bundle("nobody")
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, load_case
-from napari_ddmd.case.files import is_nifti
+from napari_ddmd.case.naming import is_nifti
 from napari_ddmd.viewer.session.archive import SessionError
 from napari_ddmd.viewer.session.stored_case import StoredCase, StoredImage
 

@@ -42,6 +42,8 @@ _FIELDS_WARNED = [
     *[("sizeof_hdr", value, "its own size") for value in (0, -1, 1, 347, 349, 540, 2**31 - 1)],
     *[("scl_slope", value, "the header's scale factor is") for value in (_NAN, _INF, -_INF)],
     ("vox_offset", 0, "does not tell where the voxels begin"),
+    ("xyzt_units", 1, "measures voxels in metres"),
+    ("xyzt_units", 3 + 8, "measures voxels in micrometres"),
 ]
 # What nothing here depends on, and what the standard leaves open.
 _FIELDS_OF_NO_MATTER = [
