@@ -221,6 +221,6 @@ def _sample_case(options: argparse.Namespace) -> int:
     from napari_ddmd.synthetic import refuse_place, write_case
 
     target = refuse_place(options.folder)
-    tell_what_was_left(target.parent)
+    tell_what_was_left(target, target.parent)
     print(write_case(target, seed=options.seed))
     return DONE

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TABLE_FILE = "cohort.csv"
 Status = Literal["done", "kept", "failed"]
-_BEGINNING = b"case,status,"
+_BEGINNING = b"case,status,lesion_volume_ml,lesions,"
 _STATUSES: tuple[Status, ...] = ("done", "kept", "failed")
 
 
@@ -104,7 +104,7 @@ def refuse_foreign_table(out: Path) -> None:
     try:
         with table.open("rb") as file:
             begins = file.read(len(_BEGINNING) + 3).removeprefix(codecs.BOM_UTF8)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # of the latter is told where the results are to be written
         return
     except OSError as error:
         raise ExportError(

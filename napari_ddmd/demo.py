@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ddmd.case import find_case_files
-from napari_ddmd.export import save_overview
+from napari_ddmd.export import SUMMARY_FILE, save_overview
 from napari_ddmd.predict import Prediction, PredictSettings, predict_case
 from napari_ddmd.whole_files import ExportError, one_line_errors
 
@@ -56,9 +56,9 @@ def run_demo(
     sample = out / SAMPLE_FOLDER
     with one_line_errors(sample):
         is_new = not sample.exists()
-        picture = out / PICTURE
-        if is_new and picture.exists():
-            raise ExportError(f"{picture}: is not of a demonstration; choose another folder (--out) or move it")
+        picture, summary = out / PICTURE, out / RESULTS_FOLDER / SAMPLE_FOLDER / SUMMARY_FILE
+        if picture.exists() and not summary.exists():
+            raise ExportError(f"{picture}: is there already, without a demonstration's results; move it, or give --out")
     if is_new:
         refuse_place(sample)
         write_case(sample)

@@ -68,8 +68,7 @@ def _import(options: argparse.Namespace) -> int:
         return 0
     target = free_folder(options.folder)
     refuse_new_folder(target, [f"{target.name}_t1ce.nii.gz"])
-    left = sweep(target.parent)
-    if left:
+    for left in filter(None, map(sweep, (target, target.parent))):
         _tell(left)
     given = [modality for modality, _number in options.series]
     twice = next((modality for modality in given if given.count(modality) > 1), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -110,6 +111,8 @@ def _fill(target: Path, fresh: Path) -> None:
     free_folder(target)  # somebody else may have written into it meanwhile
     try:
         for entry in sorted(fresh.iterdir()):
+            if os.path.lexists(target / entry.name):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             moved.append(entry.rename(target / entry.name))
     except BaseException:
         for path in moved:

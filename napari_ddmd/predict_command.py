@@ -92,12 +92,12 @@ def _predict(options: argparse.Namespace) -> int:
 
     found, faults = collect_cases(options.cases)
     is_cohort = len(found) + len(faults) > 1
-    if is_cohort:
-        refuse_foreign_table(options.out)  # before the work whose table it would be
     if rank() > 0:
         faults = []  # the first process tells of them
     for fault in faults:
         tell_fault(fault)
+    if is_cohort:
+        refuse_foreign_table(options.out)  # before the work whose table it would be
     roots = [folder for case in options.cases for folder in (case, case.absolute())]
     rows = [CohortRow.of_failed(fault.place.name, fault, *fault.folders, *roots) for fault in faults]
     failed = [str(fault) for fault in faults]

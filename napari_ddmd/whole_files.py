@@ -102,30 +102,11 @@ def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
     ExportError
         If they cannot: said before the work whose results they would hold.
     """
-    with one_line_errors(folder):
-        target = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps its name
-        try_to_write(target, target.name or "root", names)
-
-
-def try_to_write(above: Path, folder: str, names: Iterable[str]) -> None:
-    """Make a folder of a name, with an empty file of the longest of some names, and leave nothing.
-
-    Parameters
-    ----------
-    above
-        The folder in which it is made: an absolute path, which may not be there yet.
-    folder, names
-        What is made.
-
-    Raises
-    ------
-    OSError
-        If that cannot be.
-    """
-    with workplace(nearest_folder(above)) as place:
-        if any(one.exists() and not one.is_dir() for one in (above, *above.parents)):
+    target = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps its name
+    with one_line_errors(folder), workplace(nearest_folder(target)) as place:
+        if any(one.exists() and not one.is_dir() for one in (target, *target.parents)):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        inside = place / folder
+        inside = place / (target.name or "root")
         inside.mkdir()
         (inside / max(names, key=len)).touch()
 

@@ -80,6 +80,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         stage, system, words = read_stage(words)
+        if "" in words:  # as of a variable that was never set: for a path, it would be the folder that one is in
+            raise RecipeError("an option has an empty value; give one or leave the option out")
         recipe = parse(words)
         check_recipe(recipe, stage, system)
         if recipe.dry_run:

@@ -93,6 +93,8 @@ def assign_folds(
     if fold_file and missing:
         raise RecipeError(f"{fold_file}: has no fold for {missing[0]} ({len(missing)} cases missing); add them")
     patient = _patients(case_names, lesions)
+    if len(set(patient.values())) < 2:
+        raise RecipeError("fewer than two patients with a mask; cross-fitting needs at least two")
     if fold_file or (not missing and len({listed[name] for name in case_names}) == folds):
         assigned = {name: listed[name] for name in case_names}
     else:
@@ -100,22 +102,46 @@ def assign_folds(
         order = np.random.default_rng(seed).permutation(len(patients))
         fold_of = {patients[number]: place % folds for place, number in enumerate(order)}
         assigned = {name: fold_of[patient[name]] for name in case_names}
-    by_patient: dict[str, dict[int, str]] = {}
-    for name, fold in assigned.items():
-        by_patient.setdefault(patient[name], {}).setdefault(fold, name)
-    for who, several in by_patient.items():
-        if len(several) > 1:
-            raise RecipeError(f"{source}: {_split(who, several)}; keep a patient together")
-    if len(by_patient) < 2:
-        raise RecipeError("fewer than two patients with a mask; cross-fitting needs at least two")
+    refuse_parted_patients(assigned, lesions, f"{source}")
     if len(set(assigned.values())) < 2:
         raise RecipeError(f"{source}: puts all cases into one fold; cross-fitting needs at least two")
     return assigned
 
 
+def refuse_parted_patients(folds: Mapping[str, int], lesions: Mapping[str, str | None], source: str) -> None:
+    """Refuse folds of which two hold one patient, who would be learned from and held out at once.
+
+    Parameters
+    ----------
+    folds
+        Fold of each case.
+    lesions
+        Hashes of the lesions of the cases, as far as they are known.
+    source
+        Where the folds are from, for the message.
+
+    Raises
+    ------
+    RecipeError
+        One line: who, and what to do.
+    """
+    by_patient: dict[str, dict[int, str]] = {}
+    patient = _patients(list(folds), lesions)
+    for name, fold in folds.items():
+        by_patient.setdefault(patient[name], {}).setdefault(fold, name)
+    for who, several in by_patient.items():
+        if len(several) > 1:
+            told = f"patient {who} is in folds {sorted(several)}"
+            if len({patient_key(name) for name in several.values()}) > 1:
+                (fold, name), (other_fold, other), *_ = sorted(several.items())
+                told = f"{name} (fold {fold}) and {other} (fold {other_fold}) are of one patient, as their lesions tell"
+            raise RecipeError(f"{source}: {told}; keep a patient together")
+
+
 def _patients(case_names: Sequence[str], lesions: Mapping[str, str | None]) -> dict[str, str]:
     """Who each case is of: a name that cases of one patient have in common, and no others."""
-    patient = {name: patient_of(name) for name in sorted(case_names)}
+    spelling: dict[str, str] = {}
+    patient = {name: spelling.setdefault(patient_key(name), patient_of(name)) for name in sorted(case_names)}
     first: dict[str, str] = {}
     for name in patient:
         lesion = lesions.get(name)
@@ -124,14 +150,6 @@ def _patients(case_names: Sequence[str], lesions: Mapping[str, str | None]) -> d
             if own != twin:
                 patient = {other: twin if who == own else who for other, who in patient.items()}
     return patient
-
-
-def _split(who: str, several: Mapping[int, str]) -> str:
-    """Say which patient is in several folds, by one case of each."""
-    if all(patient_of(name) == who for name in several.values()):
-        return f"patient {who} is in folds {sorted(several)}"
-    (fold, name), (other_fold, other), *_ = sorted(several.items())
-    return f"{name} (fold {fold}) and {other} (fold {other_fold}) have the very same lesion and so are one patient"
 
 
 def _read(path: Path) -> dict[str, int]:

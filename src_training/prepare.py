@@ -53,7 +53,7 @@ def _prepare(run: Run) -> None:
                 f"({', '.join(sorted(stored.keys() ^ set(names))[:3])}); choose another --out for the new data"
             )
         if recipe.slices.fold_file is not None:
-            folds = folds_of(recipe, names)
+            folds = folds_of(recipe, names, run.lesions())
             moved = [name for name in names if folds[name] != stored[name]]
             if moved:
                 raise RecipeError(

@@ -11,6 +11,7 @@ from typing import Any
 from src_training.anatomy_files import anatomy_files, label_maps
 from src_training.files import read_json
 from src_training.fingerprints import in_words_of, told_slices
+from src_training.folds import refuse_parted_patients
 from src_training.recipe import DDMD_VARIANTS, PretrainingRecipe, Recipe, RecipeError, meets_synthetic, own_system
 from src_training.slice_index import read_index
 from src_training.start import LESSONS, PATIENTS_APART, refuse_seen, start_of
@@ -205,11 +206,14 @@ class Run:
         return read_index(self.index_path)
 
     def stored_folds(self) -> dict[str, int]:
-        """Fold of each case of the slice store; refuses a store that was made with other settings."""
+        """Fold of each case of the slice store; refuses one that was made with other settings or parts a patient."""
         if not self.index_path.exists():
             raise RecipeError(f"{self.root}: has no slice store; run the stage 'prepare' first")
         self.check_fingerprint(self.index_path, self.slices_fingerprint)
-        return {case: int(entry["fold"]) for case, entry in self.index().items()}
+        folds = {case: int(entry["fold"]) for case, entry in self.index().items()}
+        # One of an earlier version may part a patient who has two names.
+        refuse_parted_patients(folds, self.lesions(), f"{self.index_path} (choose another --out)")
+        return folds
 
     def split(
         self,

@@ -518,11 +518,12 @@ def test_demo_without_a_window_leaves_files_and_a_picture(
 def test_a_demo_replaces_no_picture_of_somebody_elses(out: Path, capsys: Captured) -> None:
     out.mkdir()
     (out / "overview.png").write_bytes(b"mine")
+    (out / "sample-case").mkdir()
     (out / ".saving-mine").mkdir()
     (out / ".saving-mine" / "notes.txt").write_text("mine")
     os.utime(out / ".saving-mine", times=(0, 0))
     assert main(["demo", "--headless", "--out", str(out)]) == 2
-    assert "overview.png: is not of a demonstration" in one_line(capsys.readouterr().err)
+    assert "overview.png: is there already, without a demonstration's results" in one_line(capsys.readouterr().err)
     assert (out / "overview.png").read_bytes() == b"mine"
     assert (out / ".saving-mine" / "notes.txt").exists()
 

@@ -111,7 +111,7 @@ def test_cases_that_are_none_at_all_are_counted_too_and_the_table_is_of_this_cal
     assert main(words) == 2
     assert capsys.readouterr().out == "2 cases: 2 failed; no results\n"
     out.mkdir()
-    (out / "cohort.csv").write_text("case,status,of an earlier call")
+    (out / "cohort.csv").write_text("case,status,lesion_volume_ml,lesions,of an earlier call")
     assert main(words) == 2
     assert capsys.readouterr().out == f"2 cases: 2 failed; no results, table {out / 'cohort.csv'}\n"
     assert [row["status"] for row in table(out)] == ["failed", "failed"]
@@ -140,7 +140,7 @@ def test_a_table_of_somebody_elses_is_refused_before_the_work(
     out = tmp_path / "out"
     (out / "cohort.csv" if kind == "a folder" else out).mkdir(parents=True)
     if kind == "another's":
-        (out / "cohort.csv").write_text("my,own,list\n")
+        (out / "cohort.csv").write_text("case,status,notes\n")
     assert main(["predict", str(cohort), "--model", str(tiny_model_folder), "--out", str(out), *QUICK]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_ddmd import new_folder as new_folder_module
 from napari_ddmd.new_folder import free_folder, new_folder, refuse_new_folder
 from napari_ddmd.whole_files import PREFIX, ExportError
 
@@ -89,6 +90,23 @@ def test_what_somebody_else_wrote_into_it_meanwhile_stays(tmp_path: Path) -> Non
         write(tmp_path / "a", meanwhile="one")
     assert (tmp_path / "a" / "one").read_text() == "another's"
     assert content(tmp_path) == {"a": ["one"]}
+
+
+def test_a_file_that_comes_at_the_last_moment_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    free = new_folder_module.free_folder
+
+    def late(folder: Path) -> Path:
+        found = free(folder)
+        if any((tmp_path / "a").iterdir()):
+            (tmp_path / "a" / "two").write_text("another's")
+        return found
+
+    monkeypatch.setattr(new_folder_module, "free_folder", late)
+    with pytest.raises(ExportError, match="a: cannot be written"):
+        write(tmp_path / "a", "one", "two")
+    assert content(tmp_path) == {"a": ["two"]}
+    assert (tmp_path / "a" / "two").read_text() == "another's"
 
 
 def test_a_file_that_cannot_be_moved_takes_the_others_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -294,16 +294,17 @@ def test_a_case_is_one_by_whatever_way_it_is_come_to(tmp_path: Path, write_small
     assert faults == []
 
 
-def test_a_link_to_what_is_not_there_is_a_fault_among_others(tmp_path: Path, write_small_case: CaseWriter) -> None:
+def test_links_to_what_is_not_there_are_no_patients(tmp_path: Path, write_small_case: CaseWriter) -> None:
     write_small_case(tmp_path / "a")
     (tmp_path / "lost+found").mkdir()
     try:
-        (tmp_path / "b").symlink_to(tmp_path / "no-disk")
+        for name in ("README", "latest", "participants.tsv"):  # as of a data set of which not all was fetched
+            (tmp_path / name).symlink_to(tmp_path / "no-disk")
     except OSError:
         pytest.skip("links need rights here")
-    cases, (fault,) = collect_cases([tmp_path])
+    cases, faults = collect_cases([tmp_path])
     assert [files.name for files in cases] == ["a"]
-    assert str(fault).startswith(f"{tmp_path / 'b'}: no such file or folder")
+    assert faults == []
 
 
 def test_files_of_several_cases_in_one_folder_are_told_for_what_they_are(

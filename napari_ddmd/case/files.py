@@ -22,9 +22,9 @@ from napari_ddmd.case.naming import (
 
 # HGG/case and LGG/case under the training folder, as up to 2018, is the deepest layout that was shipped.
 _DEEPEST: Final = 3
-# What `napari-ddmd predict` leaves beside its results, and last of all.
 _OF_DRIVES: Final = frozenset(("lost+found", "System Volume Information", "$RECYCLE.BIN"))
 """Folders that a drive has of its own, into which nobody may look."""
+# What `napari-ddmd predict` leaves beside its results, and last of all.
 _SUMMARY: Final = "summary.json"
 
 
@@ -144,13 +144,6 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return True  # as far as anybody can tell
-
-
 def is_file(path: Path) -> bool:
     """Tell whether a path is that of a file, and one that can be looked at."""
     try:
@@ -215,7 +208,9 @@ def _list_case(folder: Path) -> Listing:
     for entry in entries:
         modality = guess_modality(entry.name)
         if modality is not None and is_folder(entry):
-            listing.add(_images(_entries(entry)), modality, case=entry.name)
+            # Results in it are those of a case that is called as it is.
+            case = entry.name if is_file(entry / _SUMMARY) else ""
+            listing.add(_images(_entries(entry)), modality, case=case)
     return listing
 
 
@@ -243,15 +238,14 @@ def _case_folders(folder: Path, depth: int, searched: dict[str, int]) -> list[Pa
     searched[own] = depth
     below: list[Path] = []
     if depth < _DEEPEST:
-        below = [entry for entry in _entries(folder) if entry.name not in _OF_DRIVES]
-    # One that may not be listed, or a link to what is not there, is named with the others: it may be a patient.
-    lost = [e for e in below if (is_folder(e) and not os.access(e, os.R_OK)) or (e.is_symlink() and not _is_there(e))]
-    folders = [entry for entry in below if is_folder(entry) and entry not in lost]
-    cases = [*lost, *(case for entry in folders for case in _case_folders(entry, depth + 1, searched))]
+        below = [entry for entry in _entries(folder) if is_folder(entry) and entry.name not in _OF_DRIVES]
+    # One that may not be opened is named with the others: it may be a patient.
+    closed = [entry for entry in below if not os.access(entry, os.R_OK)]
+    cases = [case for e in below if e not in closed for case in _case_folders(e, depth + 1, searched)]
     # Images beside case folders (an atlas) are no case; images alone are a patient whose files have other names.
     if not cases and listing.unnamed and not is_file(folder / _SUMMARY):
         return [folder]
-    return cases
+    return closed + cases
 
 
 def _pick(name: str, location: Path, listing: Listing, assignment: Mapping[str, Path]) -> CaseFiles:

@@ -27,13 +27,15 @@ def list_bundles() -> list[Path]:
 
 
 def load_bundle(name_or_dir: str | Path = DEFAULT_MODEL) -> Bundle:
-    """Load a model by the name of an installed one, or from its folder.
+    """Load a model by the name of an installed one, or from its folder or the ``model.json`` in it.
 
     Raises
     ------
     BundleError
         If there is no such model, or it is damaged.
     """
+    if not str(name_or_dir):
+        raise BundleError("the model's name is empty; name an installed one or a model's folder")
     installed = {folder.name: folder for folder in list_bundles()}
     if str(name_or_dir) in installed:
         return read_bundle(installed[str(name_or_dir)])

@@ -75,6 +75,8 @@ class CaseInSight:
             wish, self._wish = self._wish, Arrangement.SINGLE
             self._four_panels.show(wish, case)
         self._case = case
+        if case is not None:
+            self._last_case = ref(case)  # also where it was made anew of the same layers
 
     def forget_wish(self) -> None:
         """Leave the layout as the user has it, when the images of the case are complete."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from napari.layers import Labels, Layer
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 
 _QUIET_MS = 500
+_MODELS: Final[dict[str, ModelFacts]] = {}
+"""All that were chosen since napari began, by the hash of their weights: results outlive the panel."""
 
 
 class Desk(QObject):
@@ -94,7 +96,6 @@ class Desk(QObject):
         self._case: Case | None = None
         self._mask: Labels | None = None
         self._bundle: Bundle | None = None
-        self._models: dict[str, ModelFacts] = {}  # all that were chosen, by the hash of their weights
         self.threshold = 0.5
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
@@ -117,21 +118,21 @@ class Desk(QObject):
 
         self._bundle = bundle
         if bundle is not None:
-            self._models[bundle.sha256] = ModelFacts.of(bundle)
+            _MODELS[bundle.sha256] = ModelFacts.of(bundle)
 
     def model_of(self, recipe: Recipe) -> ModelFacts:
         """Facts of the model of a run, whichever has been chosen since; of one that never was, its weights alone."""
         from napari_ddmd.saveable import ModelFacts
 
         sha256 = recipe.model_sha256
-        return self._models.get(sha256) or ModelFacts("", "", "", sha256, "")
+        return _MODELS.get(sha256) or ModelFacts("", "", "", sha256, "")
 
     @property
     def models(self) -> list[ModelFacts]:
         """The models of the results and of the next run."""
         recipe = None if self.results is None else self.results.recipe
         shown = [] if recipe is None else [self.model_of(recipe)]
-        return shown if self._bundle is None else [*shown, self._models[self._bundle.sha256]]
+        return shown if self._bundle is None else [*shown, _MODELS[self._bundle.sha256]]
 
     @property
     def case(self) -> Case | None:

@@ -270,3 +270,12 @@ def test_every_volume_that_is_written_is_known_as_a_result() -> None:
     volumes = [name for name in file_names("Case_1") if name.endswith(".nii.gz")]
     assert len(volumes) >= 5
     assert all(RESULT.search(name) for name in volumes)
+
+
+def test_a_mask_in_a_folder_of_its_kind_is_no_result(tmp_path: Path, write_case: WriteCase) -> None:
+    folder = write_case(tmp_path / "patient")
+    mask = next(folder.glob("*seg*"))
+    (folder / "seg").mkdir()
+    mask.rename(folder / "seg" / "seg_mask.nii.gz")
+    found = find_case_files(folder)
+    assert found.mask == folder / "seg" / "seg_mask.nii.gz"

@@ -168,6 +168,8 @@ def test_models_are_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pyt
     assert load_bundle("mine").name == load_bundle(folder).name == load_bundle(folder / "model.json").name == "mine"
     with pytest.raises(BundleError, match="no such model; name an installed one"):
         load_bundle("nobody")
+    with pytest.raises(BundleError, match="name is empty"):
+        load_bundle("")
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, OSError, ValueError, ImportError])

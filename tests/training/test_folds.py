@@ -174,6 +174,10 @@ def test_cases_with_one_lesion_are_of_one_patient_at_any_time_point() -> None:
         assert set(assigned.values()) == {0, 1, 2, 3}
         names = [*gli, "c", "d", "e"]
         assert assign_folds(names, folds=4, seed=seed, lesions=lesions) == assign_folds(names, folds=4, seed=seed)
+    names = ["BraTS-GLI-00001-000", "brats-gli-00001-001", "x", "y"]
+    for seed in range(20):
+        assigned = assign_folds(names, folds=2, seed=seed)
+        assert assigned[names[0]] == assigned[names[1]], "in whatever letters"
     assert len(set(assign_folds(list("abcd"), folds=4, seed=0, lesions=dict.fromkeys("ab", "1")).values())) == 3
     with pytest.raises(RecipeError, match="fewer than two patients"):
         assign_folds(list("abc"), folds=2, seed=0, lesions={"a": "1", "b": "1", "c": "1"})

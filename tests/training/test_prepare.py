@@ -61,13 +61,25 @@ def test_a_patient_under_two_names_is_kept_together(fold: str, twins: tuple[Path
     folds.write_text(json.dumps({**{name: place % 2 for place, name in enumerate(PATIENTS)}, other: 1}))
     words = ("--slices.fold-file", str(folds), "--slices.folds", "2", "--fold", fold)
     run = Run(tiny_recipe(data, tmp_path / "run", *words))
-    told = rf"^{folds}: {PATIENTS[0]} \(fold 0\) and {other} \(fold 1\) have the very same lesion [^\n]*; keep"
+    told = rf"^{folds}: {PATIENTS[0]} \(fold 0\) and {other} \(fold 1\) are of one patient, as their lesions tell; keep"
     for _again in range(2):
         with pytest.raises(RecipeError, match=told):
             prepare(run)
     with pytest.raises(RecipeError, match=told):
         Census.of(run)
     assert not run.index_path.exists(), "other folds can be given"
+
+
+def test_a_store_that_parts_a_patient_is_refused(twins: tuple[Path, str], tmp_path: Path) -> None:
+    data, other = twins
+    run = Run(tiny_recipe(data, tmp_path / "run", "--slices.folds", "2", "--fold", "cv"))
+    prepare(run)
+    index = json.loads(run.index_path.read_text())
+    index["cases"][other]["fold"] = 1 - index["cases"][PATIENTS[0]]["fold"]  # as an earlier version would have it
+    run.index_path.write_text(json.dumps(index))
+    for refused in (lambda: prepare(run), run.stored_folds, run.splits):
+        with pytest.raises(RecipeError, match=r"index\.json [^\n]* are of one patient, as their lesions tell; keep"):
+            refused()
 
 
 def test_a_patient_under_two_names_is_dealt_out_once(twins: tuple[Path, str], tmp_path: Path) -> None:

@@ -220,10 +220,19 @@ def test_a_case_that_is_made_anew_of_the_same_layers_hides_nothing_again(
     assert not compared.visible
     compared.visible = True
     sight.follow(None, None)
-    sight.follow(None, dataclasses.replace(other))
+    again = dataclasses.replace(other)
+    sight.follow(None, again)
     assert compared.visible
-    sight.follow(None, dataclasses.replace(other, images=other.images * 2))
+    changed = dataclasses.replace(other, images=other.images * 2)
+    sight.follow(None, changed)
     assert not compared.visible
+    sight.follow(None, None)
+    sight.follow(None, changed_again := dataclasses.replace(changed))
+    sight.follow(case, case)
+    for away in (again, changed_again):
+        LesionLayer(viewer, away).ensure(0.5)
+    brought = [layer for layer in viewer.layers if layer.name.startswith("lesion")]
+    assert [layer.visible for layer in brought] == [False, False], "what a run still brings of another patient"
 
 
 def test_layers_of_no_case_go_with_their_case_and_drawings_stay(

@@ -184,9 +184,9 @@ class CaseBox(QWidget):
 
     @property
     def _goes_on(self) -> bool:
-        """Whether the user has said so of the patient in hand; of images of no case, while one of them is there."""
+        """Whether the user has said so of the patient in hand; of images of no case, while one of them is."""
         if self.tagged_case is None:
-            return not self._others_without.isdisjoint(self._viewer.layers)
+            return any(combo.value in self._others_without for combo in self.modalities.values())
         return self.tagged_case in self._without
 
     @property
@@ -308,14 +308,11 @@ class CaseBox(QWidget):
         guess = guess_assignment(self._viewer.layers, self.tagged_case)
         if again:
             self._left_out = set()
-        if again or not self._goes_on:
-            with QSignalBlocker(self.missing_box):  # what was said of one patient is not said of the next
-                self.missing_box.setChecked(self._goes_on)
         for modality, combo in self.modalities.items():
             if again or (combo.value is None and modality not in self._left_out):
                 with combo.changed.blocked():
                     combo.value = guess[modality]
-        self._show_missing()
+        self._show_missing(again=again)
 
     def _on_case_chosen(self, _index: int) -> None:
         self._fill(again=True)
@@ -335,8 +332,11 @@ class CaseBox(QWidget):
             (self._without.add if ticked else self._without.discard)(self.tagged_case)
         self._on_layer_chosen(None)
 
-    def _show_missing(self) -> None:
-        """Offer to go on where exactly one image is missing."""
+    def _show_missing(self, *, again: bool = False) -> None:
+        """Offer to go on where exactly one image is missing; what was said of one patient is not said of the next."""
+        if again or not self._goes_on:
+            with QSignalBlocker(self.missing_box):
+                self.missing_box.setChecked(self._goes_on)
         self.missing_box.setVisible(self._lacks_one)
 
     def _ask_for_case(self) -> None:

@@ -364,3 +364,21 @@ def test_it_holds_for_layers_whose_names_tell_nothing(filled: tuple[ViewerModel,
     assert box.goes_without
     viewer.add_labels(np.zeros(case.grid.shape, np.uint8))
     assert box.goes_without
+
+
+def test_what_was_said_of_one_patients_images_is_not_said_of_anothers_that_are_chosen_by_hand(
+    empty: tuple[ViewerModel, CaseBox], case: Case
+) -> None:
+    viewer, box = empty
+    add_plain_images(viewer, case)
+    viewer.layers.remove("a_t1")
+    box.missing_box.click()
+    assert box.goes_without
+    known = set(viewer.layers)
+    add_plain_images(viewer, dataclasses.replace(case, name="Other", images=case.images * 2))
+    others = [layer for layer in viewer.layers if layer not in known][1:]
+    box.modalities["t1"].value = None
+    for combo, layer in zip(list(box.modalities.values())[1:], others, strict=True):
+        combo.value = layer
+    assert not box.missing_box.isChecked()
+    assert not box.goes_without

@@ -71,6 +71,8 @@ def test_the_model_of_the_results_is_asked_too(
     desk.bundle = dataclasses.replace(tiny_bundle, sha256="f" * 64, provenance={})
     desk.results_changed.emit()
     assert bar.text().startswith("⚠ The model untrained 0 was trained on this patient;")
+    recipe = Recipe(case, tiny_bundle.sha256, Sampling(), min_part=0.1)
+    assert Desk(desk.viewer).model_of(recipe).name == "untrained", "the panel was closed and opened again"
 
 
 def test_the_window_does_not_wait_for_it(
