@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_ddmd.viewer.autosave import Autosave, Found, autosave_of, case_key, files_in_use
+from napari_ddmd.viewer.autosave import Autosave, Edits, Found, autosave_of, case_key, files_in_use
 from napari_ddmd.viewer.autosave_keeper import Keeper
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import is_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_ddmd.case import Case
+    from napari_ddmd.viewer.lesion_layer import LesionLayer
 
 REST_MS = 5_000
 LATEST_MS = 30_000
@@ -83,12 +84,8 @@ class AutosaveBox(QWidget):
         edits, results = found.edits, self._desk.results_of(case)
         self.keeper.note_restored(case, found.path)
         if results.lesion.layer is not None:
-            # What is there may hold newer edits: a step that can be taken back, on the edited slices alone.
             results.lesion.ensure(results.threshold)
-            has_run = results.volumes is not None
-            chosen = edits.edited_slices if has_run else np.flatnonzero(edits.mask.any(axis=(1, 2))).tolist()
-            with results.lesion.editing("restoring edits") as data:
-                data[chosen] = edits.mask[chosen]
+            _restore_onto(results.lesion, edits, has_run=results.volumes is not None)
         else:
             results.lesion.restore(edits.mask, edits.written, edits.threshold)
             self._desk.set_threshold(edits.threshold)
@@ -242,6 +239,18 @@ class AutosaveBox(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.label)
         layout.addLayout(buttons)
+
+
+def _restore_onto(lesion: LesionLayer, edits: Edits, *, has_run: bool) -> None:
+    """Take edits into a lesion that may hold newer ones, as a step that can be taken back."""
+    chosen = set(edits.edited_slices)
+    if not has_run:  # what the model had found about them comes along, as the model's
+        chosen |= set(np.flatnonzero(edits.written.any(axis=(1, 2))).tolist()) - set(lesion.edited_slices)
+    # What is edited differs from what the model wrote: from what it had written then, where it has said nothing since.
+    unsaid = sorted(chosen - lesion.said_slices)
+    with lesion.editing("restoring edits") as data:
+        data[sorted(chosen)] = edits.mask[sorted(chosen)]
+        lesion.written[unsaid] = edits.written[unsaid]
 
 
 def _flush_at_quit(keeper: Keeper) -> None:

@@ -308,6 +308,41 @@ def test_restoring_onto_newer_work_can_be_taken_back(
     np.testing.assert_array_equal(results.lesion.data, before)
 
 
+@pytest.mark.parametrize("first", ["brush", "run", "nothing"])
+def test_a_slice_that_was_cleared_stays_so_when_it_is_restored(
+    open_: Open, case: Case, autosave_folder: Path, tiny_bundle: Bundle, first: str
+) -> None:
+    """Whatever was done before *Restore*: what was cleared is an edit, and what the model had found is none."""
+    written = np.zeros(case.grid.shape, np.uint8)
+    written[2:6, 10:14, 10:14] = 1
+    mask = written.copy()
+    mask[3] = 0
+    Autosave(autosave_folder).save(case_key(case), Edits(mask, written, 0.4))
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    results = desk.results_of(case)
+    recipe = RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe
+    if first == "brush":
+        paint(lesion_of(desk), 6)
+    elif first == "run":
+        results.add(recipe, slice_result(case, 4))
+    before, hand = results.lesion.data.copy(), results.lesion.edited_slices
+    box.restore()
+    assert results.lesion.edited_slices == [3, *hand]
+    if first == "brush":
+        np.testing.assert_array_equal(results.lesion.data[:6], mask[:6], "the model's slices, too")
+    if first != "nothing":
+        results.lesion.undo()
+        assert results.lesion.edited_slices == hand
+        np.testing.assert_array_equal(results.lesion.data, before)
+        assert not results.lesion.written[3].any()
+        results.lesion.redo()
+    for index in range(len(mask)):
+        results.add(recipe, slice_result(case, index))
+    results.settle()
+    assert not results.lesion.data[3].any()
+    assert results.lesion.edited_slices == [3, *hand]
+
+
 @pytest.mark.fault("Viewer")
 def test_edits_that_are_restored_while_others_are_written_stay_where_they_were_until_they_are_saved(
     open_: Open, case: Case, autosave_folder: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
