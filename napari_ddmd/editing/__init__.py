@@ -1,9 +1,9 @@
 """Corrections of a mask by tool: arrays in, arrays out."""
 
 from napari_ddmd.editing.grow import grow_to_edge
-from napari_ddmd.editing.interpolate import interpolate, neighbours
+from napari_ddmd.editing.interpolate import interpolate
 from napari_ddmd.editing.numbering import Numbering
 from napari_ddmd.editing.parts import without_lesion
 from napari_ddmd.editing.smooth import fill_holes, smooth
 
-__all__ = ["Numbering", "fill_holes", "grow_to_edge", "interpolate", "neighbours", "smooth", "without_lesion"]
+__all__ = ["Numbering", "fill_holes", "grow_to_edge", "interpolate", "smooth", "without_lesion"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,50 +11,97 @@ from scipy import ndimage
 Mask = NDArray[np.bool_]
 
 
-def neighbours(slices: Sequence[int], index: int) -> tuple[int, int] | None:
-    """Return the two nearest slices with a gap between them that an index lies in, or at whose end it lies.
-
-    None where the index lies outside all gaps.
-    """
-    ordered = sorted(slices)
-    gaps = [(low, high) for low, high in pairwise(ordered) if high - low > 1]
-    return next((gap for gap in gaps if gap[0] <= index <= gap[1]), None)
-
-
 def interpolate(mask: Mask, low: int, high: int, spacing: Sequence[float]) -> Mask:
     """Fill the slices between two with shapes that turn from one into the other.
 
-    The signed distance to the outline is blended (Raya and Udupa, IEEE Trans Med Imaging 1990); shapes that do not
-    overlap move along as they turn. Other lesions, which lie wholly between the two slices, stay.
+    The signed distance to the outline is blended (Raya and Udupa, IEEE Trans Med Imaging 1990), for each pair of shapes
+    by itself: those that overlap, else the two that are nearest to each other and no farther apart than the smaller of
+    them is wide, which move along as they turn. Shapes without a partner, and other lesions, which lie wholly between
+    the two slices, stay as they are.
 
     Parameters
     ----------
     mask : (S, H, W) ndarray of bool
         What is between is replaced.
     low, high : int
-        The two slices. Where one is empty, nothing is done.
+        The two slices. Where no shape of one has a partner on the other, nothing is done.
     spacing : sequence of float
         Voxel size in millimetres along S, H and W.
     """
     filled = mask.copy()
-    first, last = mask[low], mask[high]
-    if high - low < 2 or not first.any() or not last.any():
+    pairs = _pairs(mask[low], mask[high], spacing[1:]) if high - low > 1 else []
+    if not pairs:
         return filled
-    own, count = ndimage.label(mask[low : high + 1], structure=np.ones((3, 3, 3)))
-    touching = np.union1d(own[0], own[-1])
-    others = np.setdiff1d(np.arange(1, count + 1), touching)
-    shift = np.zeros(2)
-    if not (first & last).any():
-        shift = np.subtract(ndimage.center_of_mass(last), ndimage.center_of_mass(first))
-    window, margins = _window(first | last, shift)
-    inside = tuple(slice(before, -after or None) for before, after in margins)
-    start, end = (_signed_distance(np.pad(shape[window], margins), spacing[1:]) for shape in (first, last))
-    for index in range(low + 1, high):
-        share = (index - low) / (high - low)
-        blend = (1 - share) * _moved(start, share * shift) + share * _moved(end, (share - 1) * shift)
-        filled[index] = np.isin(own[index - low], others)
-        filled[index][window] |= blend[inside] > 0
+    filled[low + 1 : high] = _left_between(mask[low : high + 1], pairs, spacing[1:])
+    for first, last in pairs:
+        shift = np.zeros(2)
+        if not (first & last).any():
+            shift = np.subtract(ndimage.center_of_mass(last), ndimage.center_of_mass(first))
+        window, margins = _window(first | last, shift)
+        inside = tuple(slice(before, -after or None) for before, after in margins)
+        start, end = (_signed_distance(np.pad(shape[window], margins), spacing[1:]) for shape in (first, last))
+        for index in range(low + 1, high):
+            share = (index - low) / (high - low)
+            blend = (1 - share) * _moved(start, share * shift) + share * _moved(end, (share - 1) * shift)
+            filled[index][window] |= blend[inside] > 0
     return filled
+
+
+def _pairs(first: Mask, last: Mask, spacing: Sequence[float]) -> list[tuple[Mask, Mask]]:
+    """Pair the shapes of two slices; one that falls apart into several is paired with all of them."""
+    meets = np.ones((3, 3, 3), bool)
+    meets[[0, 2]] = False
+    meets[:, 1, 1] = True  # within a slice by a corner, too, from one to the other only what overlaps
+    shapes, _count = ndimage.label([first, last], structure=meets)
+    numbers = [np.unique(each[each > 0]) for each in shapes]
+    both = np.intersect1d(numbers[0], numbers[1])
+    pairs = [(number, number) for number in both]
+    pairs += _near_each_other(shapes, [np.setdiff1d(each, both) for each in numbers], spacing)
+    return [(shapes[0] == one, shapes[1] == other) for one, other in pairs]
+
+
+def _near_each_other(
+    shapes: NDArray[np.int32], alone: Sequence[NDArray[np.int32]], spacing: Sequence[float]
+) -> list[tuple[int, int]]:
+    """Pair shapes that overlap none: each is the nearest to the other."""
+    if not all(map(len, alone)):
+        return []
+    nearest: list[dict[int, int]] = []
+    for own, others, numbers, wanted in zip(shapes, shapes[::-1], alone, alone[::-1], strict=True):
+        distance, places = ndimage.distance_transform_edt(
+            ~np.isin(others, wanted), sampling=spacing, return_indices=True
+        )
+        ends = ndimage.minimum_position(distance, own, numbers)
+        widths = [2 * np.sqrt(np.count_nonzero(own == number) * np.prod(spacing) / np.pi) for number in numbers]
+        nearest.append(
+            {
+                int(number): int(others[tuple(places[:, *end])])
+                for number, end, width in zip(numbers, ends, widths, strict=True)
+                if distance[end] <= width
+            }
+        )
+    return [(one, other) for one, other in nearest[0].items() if nearest[1].get(other) == one]
+
+
+def _left_between(mask: Mask, pairs: Sequence[tuple[Mask, Mask]], spacing: Sequence[float]) -> Mask:
+    """Return what stays between the first and the last slice: all but what belongs to the pairs."""
+    own, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    paired = [np.logical_or.reduce(shapes) for shapes in zip(*pairs, strict=True)]
+    ends = own[0], own[-1]
+    goes, is_shared = np.zeros(count + 1, bool), np.zeros(count + 1, bool)
+    for end, of_pairs in zip(ends, paired, strict=True):
+        goes[end[of_pairs]] = True
+        is_shared[end[~of_pairs]] = True
+    is_shared &= goes
+    goes[0] = True  # where there is nothing
+    own = own[1:-1]
+    left: Mask = np.zeros(own.shape, bool) if goes.all() else ~goes[own]
+    if is_shared.any():
+        # Of a lesion that shapes without a partner belong to, too, what is nearer to those stays.
+        shapes = mask[0] | mask[-1]
+        places = ndimage.distance_transform_edt(~shapes, sampling=spacing, return_distances=False, return_indices=True)
+        left |= is_shared[own] & ~(paired[0] | paired[1])[tuple(places)]
+    return left
 
 
 def _window(shapes: Mask, shift: NDArray[np.float64]) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:

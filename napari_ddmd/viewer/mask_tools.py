@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]
 
 _FLAIR = MODALITIES.index("flair")
+_NO_GAP = (
+    "Draw on two slices with a gap between them, and go to a slice in the gap. "
+    "A slice that was emptied by hand ends a gap, unless it is reset."
+)
+_NOTHING_NEAR = "Nothing to fill: all is there, or no shape is near one of the other slice; draw on one between."
 
 
 class ToolError(Exception):
@@ -92,15 +97,19 @@ def grow(sheet: Sheet) -> Mask:
 
 def interpolate(sheet: Sheet) -> Mask:
     """Fill the slices between those drawn by hand: the gap around the current slice, or all gaps."""
-    mask, drawn = sheet.mask, [index for index in sheet.drawn if sheet.before[index].any()]
-    gaps = [(low, high) for low, high in pairwise(drawn) if high - low > 1]
+    mask = sheet.mask
+    # A slice that was emptied by hand ends a gap: nothing is to be there.
+    gaps = [
+        (low, high) for low, high in pairwise(sheet.drawn) if high - low > 1 and mask[[low, high]].any((1, 2)).all()
+    ]
     if not sheet.whole:
-        around = editing.neighbours(drawn, sheet.index)
-        gaps = [] if around is None else [around]
+        gaps = [(low, high) for low, high in gaps if low <= sheet.index <= high][:1]
     if not gaps:
-        raise ToolError("Draw on two slices with a gap between them, and go to a slice in the gap.")
+        raise ToolError(_NO_GAP)
     for low, high in gaps:
         mask = editing.interpolate(mask, low, high, sheet.case.spacing)
+    if np.array_equal(mask, sheet.mask):
+        raise ToolError(_NOTHING_NEAR)
     return mask
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from napari_ddmd.editing import interpolate, neighbours
+from napari_ddmd.editing import interpolate
 
 SPACING = (2.0, 1.0, 1.0)
 
@@ -29,15 +30,15 @@ def test_a_cone_lies_between_two_discs() -> None:
 
 
 def test_shapes_that_do_not_overlap_move_along() -> None:
-    filled = interpolate(stack(disc(4, 8), disc(4, 32)), 1, 7, SPACING)
+    filled = interpolate(stack(disc(4, 13), disc(4, 27)), 1, 7, SPACING)
     centres = [np.argwhere(filled[index]).mean(axis=0)[1] for index in range(1, 8)]
-    np.testing.assert_allclose(centres, np.linspace(8, 32, 7), atol=0.6)
+    np.testing.assert_allclose(centres, np.linspace(13, 27, 7), atol=0.6)
     assert filled[4].sum() > 0.8 * disc(4).sum()
 
 
 def test_shapes_at_the_edge_of_the_image_move_as_others_do() -> None:
     mask = np.zeros((9, 10, 60), bool)
-    mask[0, 1:9, :10] = mask[8, 1:9, 40:50] = True
+    mask[0, 1:9, :10] = mask[8, 1:9, 16:26] = True
     inside = np.pad(mask, ((0, 0), (0, 0), (60, 60)))
     filled = interpolate(mask, 0, 8, (3, 1, 1))
     np.testing.assert_array_equal(filled, interpolate(inside, 0, 8, (3, 1, 1))[:, :, 60:-60])
@@ -47,7 +48,7 @@ def test_shapes_at_the_edge_of_the_image_move_as_others_do() -> None:
 @pytest.mark.parametrize(
     ("first", "last"),
     [
-        (disc(4, 8), disc(6, 33)),
+        (disc(4, 4), disc(6, 20)),
         (np.ones_like(disc(4)), disc(4)),
     ],
     ids=["apart", "to the edge"],
@@ -78,9 +79,41 @@ def test_without_two_shapes_nothing_is_done() -> None:
     np.testing.assert_array_equal(interpolate(mask, 1, 2, SPACING), mask)
 
 
-def test_the_gap_around_a_slice_is_found() -> None:
-    assert neighbours([9, 2, 5], 3) == (2, 5)
-    assert neighbours([2, 5, 9], 7) == (5, 9)
-    assert neighbours([2, 3], 2) is None
-    assert neighbours([2, 5], 6) is None
-    assert neighbours([], 6) is None
+def test_two_lesions_that_lie_far_apart_are_not_joined() -> None:
+    """A bridge was drawn from one to the other, and what the model had between was gone."""
+    mask = np.zeros((60, 80, 80), bool)
+    mask[10:25, 10:20, 10:20] = True
+    mask[40:55, 60:70, 60:70] = True
+    np.testing.assert_array_equal(interpolate(mask, 20, 45, (1, 1, 1)), mask)
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (5, 0.5, 0.8)])
+def test_each_shape_moves_by_itself(spacing: tuple[float, ...]) -> None:
+    mask = np.zeros((9, 40, 40), bool)
+    mask[1, 2:8, 2:8] = mask[1, 30:36, 30:36] = True
+    mask[7, 2:8, 10:16] = mask[7, 30:36, 20:26] = True
+    filled = interpolate(mask, 1, 7, spacing)
+    for half, columns in ((slice(0, 20), (4.5, 12.5)), (slice(20, 40), (32.5, 22.5))):
+        one = np.zeros_like(mask)
+        one[:, half] = mask[:, half]
+        np.testing.assert_array_equal(filled[:, half], interpolate(one, 1, 7, spacing)[:, half])
+        centres = [np.argwhere(filled[index, half]).mean(axis=0)[1] for index in range(1, 8)]
+        np.testing.assert_allclose(centres, np.linspace(*columns, 7), atol=0.6)
+    assert filled.sum(axis=(1, 2))[1:8].min() > 50
+
+
+def test_a_shape_that_falls_apart_turns_into_all_its_parts() -> None:
+    mask = stack(disc(9), disc(3, 14) | disc(3, 26))
+    assert ndimage.label(interpolate(mask, 1, 7, SPACING)[6])[1] == 2
+
+
+def test_what_has_no_partner_stays_as_it_is() -> None:
+    """Also where it grows together with what has one."""
+    mask = stack(disc(4, 10), disc(4, 11))
+    mask[1:4, 18:23, 30:35] = True  # ends between the two slices
+    mask[3, 20, 10:32] = True
+    filled = interpolate(mask, 1, 7, SPACING)
+    alone = mask.copy()
+    alone[:, :, 21:] = False
+    np.testing.assert_array_equal(filled[:, :, :21], interpolate(alone, 1, 7, SPACING)[:, :, :21])
+    np.testing.assert_array_equal(filled[:, :, 25:], mask[:, :, 25:])

@@ -64,8 +64,27 @@ def test_interpolation_fills_the_gap_around_the_slice_or_all_gaps(case: Case) ->
     assert one.any(axis=(1, 2)).tolist() == [True, False, True, False, True, True, True, True]
     every = mask_tools.interpolate(sheet(case, mask, index=5, whole=True, drawn=(0, 2, 4, 7)))
     assert every.any(axis=(1, 2)).all()
-    with pytest.raises(ToolError, match="two slices"):
-        mask_tools.interpolate(sheet(case, mask, index=5, drawn=(0, 2)))
+    ends = mask_tools.interpolate(sheet(case, mask, index=2, drawn=(0, 2, 4, 7)))
+    assert ends.any(axis=(1, 2)).tolist() == [True, True, True, False, True, False, False, True]
+    for drawn in ((0, 2), (4, 5), (), (2, 4)):
+        with pytest.raises(ToolError, match="two slices"):
+            mask_tools.interpolate(sheet(case, mask, index=5, drawn=drawn))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_slice_that_was_emptied_by_hand_ends_a_gap(case: Case, whole: bool) -> None:
+    mask = square(case, 0, 4, 7)
+    filled = mask_tools.interpolate(sheet(case, mask, index=4, whole=whole, drawn=(0, 2, 4, 7)))
+    assert filled.any(axis=(1, 2)).tolist() == [True, False, False, False, True, True, True, True]
+    with pytest.raises(ToolError, match="emptied by hand"):
+        mask_tools.interpolate(sheet(case, mask, index=2, whole=whole, drawn=(0, 2, 4)))
+
+
+def test_slices_between_which_no_shape_has_a_partner_are_told_of(case: Case) -> None:
+    mask = square(case, 0)
+    mask[4, 22:26, 20:24] = 1
+    with pytest.raises(ToolError, match="no shape is near"):
+        mask_tools.interpolate(sheet(case, mask, index=2, drawn=(0, 4)))
 
 
 def test_what_a_tool_made_is_one_step_of_the_history(desk: Desk, case: Case, lesion: LesionLayer) -> None:
