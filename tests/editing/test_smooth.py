@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy import ndimage
 
 from napari_ddmd.editing import fill_holes, smooth
@@ -32,6 +33,14 @@ def test_small_lesions_stay_and_give_nothing_to_others() -> None:
     smoothed = smooth(mask, SPACING, np.ones_like(mask))
     assert smoothed[:, 30:, 30:].sum() == 1
     assert smoothed[:, :30, :30].sum() == mask[:, :30, :30].sum()
+
+
+@pytest.mark.parametrize("spacing", [(5.5, 0.5, 0.5), (1, 0.5, 2), (1, 1, 1)])
+def test_lesions_that_lie_near_each_other_keep_their_volume(spacing: tuple[float, ...]) -> None:
+    mask = np.zeros((20, 60, 60), bool)
+    mask[5:15, 20:40, 20:40] = True
+    mask[5:15, 41:43, 20:40] = True
+    assert smooth(mask, spacing, np.ones_like(mask)).sum() == mask.sum()
 
 
 def test_nothing_is_added_outside_the_brain() -> None:
