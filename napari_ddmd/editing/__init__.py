@@ -2,8 +2,17 @@
 
 from napari_ddmd.editing.grow import grow_to_edge
 from napari_ddmd.editing.interpolate import interpolate
+from napari_ddmd.editing.labels import nearest_labels
 from napari_ddmd.editing.numbering import Numbering
 from napari_ddmd.editing.parts import without_lesion
 from napari_ddmd.editing.smooth import fill_holes, smooth
 
-__all__ = ["Numbering", "fill_holes", "grow_to_edge", "interpolate", "smooth", "without_lesion"]
+__all__ = [
+    "Numbering",
+    "fill_holes",
+    "grow_to_edge",
+    "interpolate",
+    "nearest_labels",
+    "smooth",
+    "without_lesion",
+]

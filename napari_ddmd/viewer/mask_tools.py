@@ -150,7 +150,8 @@ def drawn_slices(desk: Desk) -> list[int]:
 def apply(desk: Desk, layer: Labels, name: str, before: NDArray[Any], after: Mask) -> NDArray[np.intp]:
     """Write what a tool has made into the layer, as one step of its history.
 
-    A run may have written other slices meanwhile: only those count that the tool changes.
+    A run may have written other slices meanwhile: only those count that the tool changes. Of several labels, what was
+    added gets the nearest one.
 
     Parameters
     ----------
@@ -177,19 +178,21 @@ def apply(desk: Desk, layer: Labels, name: str, before: NDArray[Any], after: Mas
     """
     changed = (before > 0) != after
     slices = np.flatnonzero(changed.any(axis=(1, 2)))
-    in_hand = desk.mask
-    if in_hand is None or layer is not in_hand:
+    case = desk.case
+    if case is None or desk.mask is None or layer is not desk.mask:
         raise ToolError("Another mask is in hand now; nothing was changed.")
     if not np.array_equal(np.asarray(layer.data)[slices], before[slices]):
         raise ToolError("The mask changed meanwhile; nothing was changed. Try again.")
     if not len(slices):
         return slices
-    value = layer.selected_label or 1
     lesion = lesion_in_hand(desk)
+    value = 1 if lesion is not None else layer.selected_label or 1
+    places = np.nonzero(changed)
+    values = np.zeros(len(places[0]), layer.data.dtype)
+    values[after[places]] = editing.nearest_labels(before, after & changed, case.spacing, value)
     if lesion is not None:
         with lesion.editing(name) as data:
-            data[changed] = np.where(after[changed], 1, 0)
+            data[places] = values
     else:
-        places = np.nonzero(changed)
-        layer.data_setitem(places, np.where(after[places], value, 0).astype(layer.data.dtype))
+        layer.data_setitem(places, values)
     return slices

@@ -138,7 +138,41 @@ def test_labels_that_somebody_drew_keep_their_values_and_their_own_undo(
     after[2, 10] = False
     apply(desk, drawn, "grow", drawn.data.copy(), after)
     assert set(np.unique(drawn.data[2])) == {0, 3}
-    assert set(np.unique(drawn.data[3])) == {0, 5}
+    assert set(np.unique(drawn.data[3])) == {0, 3}
     assert not drawn.data[2, 10].any()
     drawn.undo()
     np.testing.assert_array_equal(drawn.data, square(case, 2) * 3)
+
+
+@pytest.mark.parametrize("is_lesion", [False, True])
+def test_what_grows_around_a_label_gets_that_label(
+    desk: Desk, viewer: ViewerModel, case: Case, lesion: LesionLayer, is_lesion: bool
+) -> None:
+    """Grow painted the selected label around every other one."""
+    drawn = square(case, 3)
+    drawn[3, 12:16, 10:14] = 4
+    drawn[3, 2:4, 2:4] = 2
+    layer = lesion.layer
+    if is_lesion:
+        lesion.data[:] = drawn
+    else:
+        layer = viewer.add_labels(drawn.astype(np.int32))
+        desk.set_mask(layer)
+        layer.selected_label = 5
+    assert layer is not None
+    after = drawn > 0
+    after[2, 12:16, 10:14] = after[3, 9] = after[3, 4, 2:4] = True
+    apply(desk, layer, "grow", drawn.copy(), after)
+    data = np.asarray(layer.data)
+    assert (data[2, 12:16, 10:14] == 4).all()
+    assert (data[3, 9, 8:16] == 1).all()
+    assert (data[3, 4, 2:4] == 2).all()
+    np.testing.assert_array_equal(data[drawn > 0], drawn[drawn > 0])
+
+
+def test_the_selected_label_is_for_what_is_nowhere_near_another(desk: Desk, viewer: ViewerModel, case: Case) -> None:
+    drawn = viewer.add_labels(np.zeros(case.grid.shape, np.int32))
+    desk.set_mask(drawn)
+    drawn.selected_label = 5
+    apply(desk, drawn, "grow", drawn.data.copy(), square(case, 3) > 0)
+    assert set(np.unique(drawn.data)) == {0, 5}
