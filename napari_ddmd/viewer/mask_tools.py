@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_ddmd import editing
 from napari_ddmd.case import MODALITIES
+from napari_ddmd.missing import missing_modalities
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def smooth(sheet: Sheet) -> Mask:
 def grow(sheet: Sheet) -> Mask:
     """Grow to the edge on FLAIR."""
     mask, part, case = sheet.mask, sheet.part, sheet.case
+    if "flair" in missing_modalities(case):
+        raise ToolError("FLAIR is missing, on which Grow to edge looks for the edge; paint with Brush.")
     mask[part] = editing.grow_to_edge(mask[part], case.images[_FLAIR][part], case.brain[part], case.spacing)
     return mask
 

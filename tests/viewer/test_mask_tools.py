@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_ddmd.case import Case
+from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.viewer import mask_tools
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.lesion_layer import LesionLayer
@@ -56,6 +57,13 @@ def test_a_core_grows_into_the_bright_lesion(case: Case) -> None:
     assert grown[middle[0]].sum() > 3
     assert not (grown[middle[0]] & ~lesion).any()
     assert grown.sum() == grown[middle[0]].sum()
+
+
+def test_without_flair_nothing_grows_and_the_tool_says_why(case: Case) -> None:
+    images = case.images.copy()
+    images[MODALITIES.index("flair")] = 0
+    with pytest.raises(ToolError, match="FLAIR is missing"):
+        mask_tools.grow(sheet(dataclasses.replace(case, images=images), square(case, 4)))
 
 
 def test_interpolation_fills_the_gap_around_the_slice_or_all_gaps(case: Case) -> None:
