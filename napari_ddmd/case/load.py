@@ -148,16 +148,22 @@ def _read_all(
 
 
 def load_mask(
-    path: str | os.PathLike[str], grid: AxialGrid, *, remark: Callable[[str], None] | None = None
+    path: str | os.PathLike[str],
+    grid: AxialGrid,
+    *,
+    most: int = 4,
+    remark: Callable[[str], None] | None = None,
 ) -> NDArray[np.uint8]:
     """Load a mask onto the grid of a case.
 
     Parameters
     ----------
     path : path-like
-        A NIfTI file with labels 0 to 4, of any number type.
+        A NIfTI file with labels, of any number type.
     grid : AxialGrid
         The case's grid. A mask that covers the same voxels in another axis order is put in order.
+    most : int
+        The highest label that there may be, 255 at most.
     remark : callable, optional
         Is told what would be warned of otherwise.
 
@@ -179,7 +185,7 @@ def load_mask(
     mask_file = open_nifti(Path(path))
     mask_grid, remarks = _place_mask(mask_file, grid)
     remarks += mask_file.remarks
-    labels: NDArray[np.uint8] = mask_grid.to_axial(mask_file.read_labels())
+    labels: NDArray[np.uint8] = mask_grid.to_axial(mask_file.read_labels(most))
     for text in remarks:
         (remark or _warn)(text)
     return labels

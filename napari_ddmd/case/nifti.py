@@ -34,7 +34,7 @@ _SLACK = 2**20
 _CHUNK = 2**18
 # Far beyond any scanner's intensities, and far enough from the end of float32 for what is computed from them.
 _LARGEST = 1e30
-_LABELS = range(5)
+_MOST_LABEL = 4
 # The stub of zlib-ng has an instance for its class.
 _DAMAGED: tuple[type[Exception], ...] = (
     gzip.BadGzipFile,
@@ -93,15 +93,20 @@ class NiftiFile:
         refuse_unusable(voxels, str(self.path), again="export the image again")
         return voxels
 
-    def read_labels(self) -> NDArray[np.uint8]:
+    def read_labels(self, most: int = _MOST_LABEL) -> NDArray[np.uint8]:
         """Read the labels of a mask as uint8, in the file's order.
+
+        Parameters
+        ----------
+        most : int
+            The highest label that there may be.
 
         Raises
         ------
         CaseError
-            If the data is cut short or damaged, or a value is not one of the labels 0 to 4.
+            If the data is cut short or damaged, or a value is no such label.
         """
-        return as_labels(self._read(None), str(self.path))
+        return as_labels(self._read(None), str(self.path), most)
 
     def read_voxels(self) -> NDArray[Any]:
         """Read the numbers as they are, scaled, in the file's order.
@@ -127,7 +132,7 @@ class NiftiFile:
             return voxels
 
 
-def as_labels(voxels: NDArray[Any], where: str) -> NDArray[np.uint8]:
+def as_labels(voxels: NDArray[Any], where: str, most: int = _MOST_LABEL) -> NDArray[np.uint8]:
     """Take the numbers of a mask as labels.
 
     Parameters
@@ -136,11 +141,13 @@ def as_labels(voxels: NDArray[Any], where: str) -> NDArray[np.uint8]:
         The mask; at least one voxel.
     where : str
         What the error names: the file, or the case.
+    most : int
+        The highest label that there may be, 255 at most: an expert's mask has those of the challenge, up to 4.
 
     Raises
     ------
     CaseError
-        If a value is not one of the labels 0 to 4.
+        If a value is no whole number from 0 to that label.
     """
     labels = voxels
     if voxels.dtype.kind == "f":
@@ -149,10 +156,10 @@ def as_labels(voxels: NDArray[Any], where: str) -> NDArray[np.uint8]:
             error = np.abs(labels - voxels).max()
         # Whole numbers that went through a scale factor come back with a rounding error.
         if not error <= 1e-3:
-            raise CaseError(f"{where}: holds values that are no labels; give whole numbers 0 to 4")
+            raise CaseError(f"{where}: holds values that are no labels; give whole numbers 0 to {most}")
     for label in (int(labels.min()), int(labels.max())):
-        if label not in _LABELS:
-            raise CaseError(f"{where}: holds label {label}; give a mask with labels 0 to 4")
+        if not 0 <= label <= most:
+            raise CaseError(f"{where}: holds label {label}; give a mask with labels 0 to {most}")
     return labels.astype(np.uint8)
 
 

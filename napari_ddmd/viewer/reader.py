@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # What npe2 calls a file that was read and holds no layer.
 _NOTHING: list[Any] = [(None,)]
+# A mask that was drawn here may hold more labels than the challenge has: napari's key M takes a new one.
+_MOST_LABEL = 255
 
 ReaderFunction = Callable[[Any], list[LayerData]]
 
@@ -199,7 +201,7 @@ def _is_shown(case: Case) -> bool:
 
 
 def _saved_mask_layer(path: Path, case: Case) -> LayerData:
-    mask = load_mask(path, case.grid, remark=tell)
+    mask = load_mask(path, case.grid, most=_MOST_LABEL, remark=tell)
     name = path.name.split(".nii")[0]
     looks = {"name": name, "opacity": 0.5, "colormap": one_color(SAVED_COLOR)}
     return mask, {**looks, **grid_arguments(case, Role.LESION)}, "labels"

@@ -20,8 +20,9 @@ from napari.layers import Layer
 from napari_ddmd.case import MODALITIES, CaseError, CaseWarning, find_case_files, load_case
 from napari_ddmd.viewer import reader
 from napari_ddmd.viewer.case_names import call
-from napari_ddmd.viewer.layer_tag import Role, tag_of
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
 from napari_ddmd.viewer.reader import get_reader
+from napari_ddmd.viewer.writer import write_labels
 from tests.case.broken import CORPUS, Broken, links, modalities, names
 
 SAMPLE = (*links.CASES, *modalities.CASES[::3], *names.CASES[::5], *CORPUS[::40])
@@ -192,6 +193,23 @@ def test_a_saved_mask_opens_on_its_case(
     assert tag.role == Role.LESION
     np.testing.assert_array_equal(layer.data, tag.case.mask)
     assert tag.case.files == find_case_files(small_case_folder)
+
+
+@pytest.mark.parametrize(("label", "is_read"), [(5, True), (255, True), (256, False)])
+def test_a_mask_with_labels_of_ones_own_is_opened_as_it_was_saved(
+    label: int, is_read: bool, small_case_folder: Path, tmp_path: Path, in_viewer: Callable[[Any], ViewerModel]
+) -> None:
+    viewer = in_viewer(str(small_case_folder))
+    case = tag_of(viewer.layers["flair"]).case
+    labels = np.zeros(case.grid.shape, np.int32)
+    labels[4, 10:14, 10:14], labels[5, 10:14, 10:14] = 1, label
+    path = tmp_path / f"{case.name}_mask.nii.gz"
+    write_labels(str(path), labels, {"name": "lesion", **grid_arguments(case, Role.LESION)})
+    if is_read:
+        in_viewer(str(path))
+        np.testing.assert_array_equal(viewer.layers[path.name.split(".")[0]].data, labels)
+    else:
+        assert refusal(path).endswith("holds label 256; give a mask with labels 0 to 255")
 
 
 def test_a_saved_mask_opens_on_the_case_it_lies_beside(
