@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ddmd.case import MODALITIES, Case, CaseError, CaseFiles, find_case_files, load_case, load_mask
 from napari_ddmd.case.files import is_file, is_folder
-from napari_ddmd.case.naming import is_nifti
+from napari_ddmd.case.naming import guess_modality, is_nifti
 from napari_ddmd.dicom import is_study
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.case_names import name_for_saving
@@ -185,14 +187,40 @@ def _case_of_saved_mask(path: Path) -> Case | None:
     """Return the open case that a mask was saved for, by a name that it is known under."""
     if not is_file(path):
         return None
-    names = ((case, {case.name, name_for_saving(case)}) for case in _tagged_layers())
-    namesakes = [case for case, known in names if any(path.name.startswith(f"{name}_mask.nii") for name in known)]
+    namesakes = [case for case in _tagged_layers() if _name_in(path, case)]
     if len(namesakes) < 2:
         return namesakes[0] if namesakes else None
     # Patients' folders may hold cases of one name: the one in whose folder it lies, else the one that is on show.
-    beside = [case for case in namesakes if any(file.parent == path.parent for file in case.files.images.values())]
+    beside = [case for case in namesakes if _lies_beside(path, case)]
     shown = [case for case in namesakes if _is_shown(case)]
     return next((found[0] for found in (beside, shown) if len(found) == 1), None)
+
+
+def _name_in(path: Path, case: Case) -> str:
+    """Return the name of a case that a mask's file bears; empty where it bears none."""
+    names = (case.name, name_for_saving(case))
+    return next((name for name in names if path.name.startswith(f"{name}_mask.nii")), "")
+
+
+def _lies_beside(path: Path, case: Case) -> bool:
+    """Tell whether a file lies in the folder of a case's images."""
+    images = case.files.images.values()
+    folders = {case.files.folder, *(image.parent for image in images)} if images else ()
+    return any(_is_same(path.parent, folder) for folder in folders)
+
+
+def _lies_beside_another(path: Path, name: str) -> bool:
+    """Tell whether a file lies beside images of a case of some name, in a folder of its own or among others."""
+    try:
+        # A folder with the files of several cases is none of a case: each image tells then.
+        for place in (path.parent, *sorted(path.parent.glob(f"{escape(name)}*"))):
+            if place == path.parent or guess_modality(place.name) in MODALITIES:
+                with suppress(CaseError):
+                    if find_case_files(place).name == name:
+                        return True
+    except OSError:  # a folder that tells nothing
+        return False
+    return False
 
 
 def _is_shown(case: Case) -> bool:
@@ -201,6 +229,9 @@ def _is_shown(case: Case) -> bool:
 
 
 def _saved_mask_layer(path: Path, case: Case) -> LayerData:
+    called = _name_in(path, case)
+    if not _lies_beside(path, case) and _lies_beside_another(path, called):
+        raise CaseError(f"{path}: lies beside the images of another case called {called}; open that case first")
     mask = load_mask(path, case.grid, most=_MOST_LABEL, remark=tell)
     name = path.name.split(".nii")[0]
     looks = {"name": name, "opacity": 0.5, "colormap": one_color(SAVED_COLOR)}

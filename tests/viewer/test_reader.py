@@ -229,6 +229,45 @@ def test_a_saved_mask_opens_on_the_case_it_lies_beside(
         assert owner == folders[folder == folders[1]]
 
 
+@pytest.mark.parametrize("layout", ["own folder", "among others", "a folder each"])
+def test_a_saved_mask_of_another_patient_of_that_name_is_not_laid_on_this_one(
+    layout: str, tmp_path: Path, write_small_case: Callable[..., Path], in_viewer: Callable[[Any], ViewerModel]
+) -> None:
+    """All BRATS cases share one grid, so that it would fit."""
+    viewer = in_viewer(str(write_small_case(tmp_path / "p1" / "MR")))
+    other = write_small_case(tmp_path / "p2" / "MR")
+    image = other / "MR_t1.nii.gz"
+    mask = other / "MR_mask.nii.gz"
+    (other / "MR_seg.nii.gz").rename(mask)
+    if layout == "among others":
+        for file in write_small_case(tmp_path / "p3" / "XY").iterdir():
+            file.rename(other / file.name)
+        other = other.rename(tmp_path / "p2" / "all")
+    elif layout == "a folder each":
+        for modality in MODALITIES:
+            (other / modality).mkdir()
+            (other / f"MR_{modality}.nii.gz").rename(other / modality / f"MR_{modality}.nii.gz")
+        image = other / "t1" / image.name
+    mask, image = (other / file.relative_to(tmp_path / "p2" / "MR") for file in (mask, image))
+    count = len(viewer.layers)
+    with pytest.raises(CaseError, match=r"MR_mask\.nii\.gz: lies beside .* case called MR; open that case first"):
+        in_viewer(str(mask))
+    assert len(viewer.layers) == count
+    in_viewer(str(image))
+    in_viewer(str(mask))
+    assert tag_of(viewer.layers[-1]).case.files.images["t1"] == image
+
+
+def test_a_saved_mask_that_lies_elsewhere_opens_on_the_case_of_its_name(
+    tmp_path: Path, write_small_case: Callable[..., Path], in_viewer: Callable[[Any], ViewerModel]
+) -> None:
+    viewer = in_viewer(str(write_small_case(tmp_path / "p1" / "MR")))
+    results = write_small_case(tmp_path / "p2" / "other")  # of another name
+    (results / "other_seg.nii.gz").rename(results / "MR_mask.nii.gz")
+    in_viewer(str(results / "MR_mask.nii.gz"))
+    assert viewer.layers[-1].name == "MR_mask"
+
+
 def test_reading_loads_neither_torch_nor_qt(small_case_folder: Path) -> None:
     code = (
         "import sys\n"
