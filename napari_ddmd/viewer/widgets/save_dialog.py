@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_ddmd.viewer.case_folder import case_folder
 from napari_ddmd.viewer.case_names import name_for_saving, what_is_wrong
 from napari_ddmd.viewer.saving import KINDS, REPORT, SEGMENTATION, USUAL, result_files
 from napari_ddmd.viewer.widgets.fitted_dialog import DialogScroll, FittedDialog
@@ -71,7 +72,7 @@ class SaveDialog(FittedDialog):
         super().__init__(parent)
         self._content, self._first = content, choice
         self.setWindowTitle(f"Save results of {content.case.name}")
-        self.folder_line = QLineEdit(str(choice.folder or case_folder(content)))
+        self.folder_line = QLineEdit(str(choice.folder or case_folder(content.case)))
         self.folder_line.setAccessibleName("Folder")
         self.folder_line.setMinimumWidth(320)
         browse = QPushButton("Browse…")
@@ -158,7 +159,7 @@ class SaveDialog(FittedDialog):
     def choice(self) -> SaveChoice:
         """What is chosen now; kinds that cannot be had this time stay as they were."""
         passed_over = {key for key, box in self.boxes.items() if not box.isEnabled()} & self._first.kinds
-        folder = None if self.folder == case_folder(self._content) else self.folder
+        folder = None if self.folder == case_folder(self._content.case) else self.folder
         has_expert = self._content.case.mask is not None
         with_expert = self.expert_box.isChecked() if has_expert else self._first.with_expert
         return SaveChoice(folder, self.kinds | passed_over, with_expert)
@@ -219,12 +220,6 @@ class SaveDialog(FittedDialog):
             self.remark.setText("\n".join(remarks))
         # A layout does not make its window higher for a text that got longer.
         self.grow_for(self._scroll)
-
-
-def case_folder(content: Saveable) -> Path:
-    """Return the folder of the case's files; the user's own for a case without files."""
-    beside = next(iter(content.case.files.images.values()), None)
-    return Path.home() if beside is None else beside.parent
 
 
 def _these_are(names: list[str]) -> str:

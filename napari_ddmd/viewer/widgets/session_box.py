@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_ddmd.viewer.case_folder import case_folder
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.remarks import in_short
 from napari_ddmd.viewer.session.archive import SUFFIX, SessionError
@@ -167,9 +168,9 @@ class SessionBox(QWidget):
         case = self._desk.case
         if case is None:
             return
-        image = next(iter(case.files.images.values()), None)
-        # Beside the case's folder: what is in it belongs to the images.
-        proposed = Path(f"{case.name}{SUFFIX}") if image is None else image.parent.parent / f"{case.name}{SUFFIX}"
+        folder = case_folder(case)
+        # Beside the folder of a case: what is in it belongs to the images.
+        proposed = (folder.parent if case.files.images else folder) / f"{case.name}{SUFFIX}"
         chosen, _filter = QFileDialog.getSaveFileName(self, "Save the session as", str(proposed), _FILTER)
         if not chosen:
             return

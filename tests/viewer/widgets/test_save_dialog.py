@@ -17,6 +17,7 @@ from napari_ddmd.viewer.saving import KINDS, SEGMENTATION, USUAL
 from napari_ddmd.viewer.widgets.fitted_dialog import DialogScroll
 from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
 from tests.results import finished
+from tests.viewer.test_case_folder import of_study
 
 
 @pytest.fixture
@@ -67,6 +68,13 @@ def test_all_of_it_is_seen_at_once(qtbot: QtBot, content: Saveable, tmp_path: Pa
 def test_a_case_without_files_begins_at_home(qtbot: QtBot, content: Saveable) -> None:
     case = dataclasses.replace(content.case, files=dataclasses.replace(content.case.files, images={}))
     assert open_dialog(qtbot, dataclasses.replace(content, case=case)).folder == Path.home()
+
+
+def test_a_case_of_a_study_begins_above_it(qtbot: QtBot, content: Saveable, tmp_path: Path) -> None:
+    case = of_study(content.case, tmp_path / "study", folders=True)
+    dialog = open_dialog(qtbot, dataclasses.replace(content, case=case))
+    assert dialog.folder == tmp_path
+    assert dialog.choice.folder is None, "proposed anew for the next case"
 
 
 def test_what_there_is_not_cannot_be_ticked_and_is_not_forgotten(qtbot: QtBot, drawn: Saveable, tmp_path: Path) -> None:

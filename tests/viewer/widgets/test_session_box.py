@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_ddmd.case import MODALITIES, Case, load_case
+from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import is_of
 from napari_ddmd.viewer.run_settings import SliceMode
@@ -24,6 +26,7 @@ from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from napari_ddmd.viewer.widgets.session_box import SessionBox
 from tests.conftest import CaseWriter
 from tests.viewer.conftest import GatedSegment
+from tests.viewer.test_case_folder import of_study
 from tests.viewer.widgets.conftest import OpenPanel
 
 Window = tuple[Any, SegmentationPanel]
@@ -223,6 +226,21 @@ def test_without_a_case_nothing_can_be_saved(open_panel: OpenPanel) -> None:
     assert box.open_button.isEnabled()
     box.ask_for_place()
     assert not box.is_busy
+
+
+def test_the_session_of_a_study_is_proposed_above_it(
+    window: Window, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name without a folder is taken for one in the folder that napari was started in."""
+    box = window[1].save_tab.session_box
+    asked = choose(monkeypatch, "getSaveFileName", "", "")
+    for name, folder in (("Study_1", tmp_path), ("arrays", Path.home())):
+        opened = of_study(case, tmp_path / "study", folders=True)
+        if name == "arrays":
+            opened = dataclasses.replace(opened, origin=None)
+        monkeypatch.setattr(Desk, "case", dataclasses.replace(opened, name=name))
+        box.ask_for_place()
+        assert asked[-1] == str(folder / f"{name}.ddmd")
 
 
 def test_opening_shows_how_far_it_is_and_holds_the_rest_of_the_panel(
