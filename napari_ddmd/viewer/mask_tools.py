@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]
 
 _FLAIR = MODALITIES.index("flair")
-_NO_GAP = (
-    "Draw on two slices with a gap between them, and go to a slice in the gap. "
-    "A slice that was emptied by hand ends a gap, unless it is reset."
-)
+_NO_GAP = "Draw on two slices with a gap between them, and go to a slice in the gap."
 _NOTHING_NEAR = "Nothing to fill: all is there, or no shape is near one of the other slice; draw on one between."
 
 
@@ -101,10 +98,9 @@ def grow(sheet: Sheet) -> Mask:
 def interpolate(sheet: Sheet) -> Mask:
     """Fill the slices between those drawn by hand: the gap around the current slice, or all gaps."""
     mask = sheet.mask
-    # A slice that was emptied by hand ends a gap: nothing is to be there.
-    gaps = [
-        (low, high) for low, high in pairwise(sheet.drawn) if high - low > 1 and mask[[low, high]].any((1, 2)).all()
-    ]
+    # A slice that is empty may have been emptied to be drawn anew, as after a lesion was deleted.
+    drawn = [index for index in sheet.drawn if mask[index].any()]
+    gaps = [(low, high) for low, high in pairwise(drawn) if high - low > 1]
     if not sheet.whole:
         gaps = [(low, high) for low, high in gaps if low <= sheet.index <= high][:1]
     if not gaps:

@@ -43,7 +43,7 @@ _TOOLS: dict[str, tuple[str, Tool, str]] = {
         "Interpolate",
         mask_tools.interpolate,
         "Fill the slices between two that were edited by hand, with shapes that turn from one into the other: each "
-        "into the one it overlaps, or the nearest; a slice that was emptied by hand ends a gap",
+        "into the one it overlaps, or the nearest near by",
     ),
     "remove": ("Clear slice", mask_tools.remove_slice, "Take all of the current slice out of the mask"),
 }
