@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,10 @@ _PLANES: Final = ("sagittal", "coronal", "axial")
 # Share of a step by which the places of slices may differ from even ones: headers are rounded.
 _UNEVEN: Final = 0.1
 _SAME_DIRECTION: Final = 1e-3
+# Share by which the pixels of one stack may differ: a quarter of a pixel at the edge of 256.
+_SAME_SPACING: Final = 2e-3
+# Milliseconds, or share of the longer one, by which echo times of one stack may differ, whichever is the larger.
+_SAME_ECHO: Final = (1.0, 0.05)
 # Finer than a case's, to whose voxels it is brought: 640×640×320, half a gigabyte.
 _MOST_VOXELS: Final = 2**27
 
@@ -97,7 +102,7 @@ class Series:
         if is_too_much(extent):
             return f"covers {'×'.join(f'{length:.0f}' for length in extent)} mm, more than a head"
         step = float(np.median(self._steps))
-        if step <= 0 or (self._steps < _UNEVEN * max(step, 0.1)).any():
+        if self.is_doubled:
             return "holds several images at one place (time points or echoes)"
         if max(self.size) > LONGEST_AXIS or math.prod(self.size) > _MOST_VOXELS:
             return f"holds {'×'.join(map(str, self.size))} voxels, more than can be used"
@@ -116,6 +121,21 @@ class Series:
         if np.abs(sideways).max() > 0.5 * min(self.spacing[:2]):
             return "has slices that are shifted against each other (a tilted gantry)"
         return None
+
+    @cached_property
+    def is_doubled(self) -> bool:
+        """Whether several slices lie at one place."""
+        step = float(np.median(self._steps)) if self._steps.size else 1.0
+        return step <= 0 or bool((self._steps < _UNEVEN * max(step, 0.1)).any())
+
+    def strangers(self, other: Series) -> int:
+        """Count the slices of another part of this series, in the same plane, that lie where it has none."""
+        is_part = (self.facts.study_uid, self.facts.uid) == (other.facts.study_uid, other.facts.uid)
+        if not is_part or not np.allclose(self._normal, other._normal, rtol=0, atol=_SAME_DIRECTION):
+            return 0
+        here, there = (np.array([header.position for header in one.slices]) @ self._normal for one in (self, other))
+        near = _UNEVEN * max(self.spacing[2], 1.0)
+        return int((np.abs(there[:, None] - here).min(axis=1) > near).sum())
 
     @cached_property
     def _normal(self) -> NDArray[np.float64]:
@@ -147,10 +167,23 @@ class Study:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What the user should know of the folder, one line each, without names of files: they may be the patient's."""
-        if not self.unreadable:
-            return ()
         count = len(self.unreadable)
-        return (f"{count} file{'' if count == 1 else 's'} could not be read and {_are(count)} left out",)
+        left_out = f"{count} file{'' if count == 1 else 's'} could not be read and {_are(count)} left out"
+        return (*self._parted(), *([left_out] if count else []))
+
+    def _parted(self) -> Iterator[str]:
+        """Tell of series of which a part is in sight only: the rest has other headers, and is none of it."""
+        parts: dict[tuple[str, str], list[Series]] = {}
+        for series in self.series:
+            parts.setdefault((series.facts.study_uid, series.facts.uid), []).append(series)
+        for several in parts.values():
+            largest = max(several, key=lambda one: len(one.slices))
+            elsewhere = [count for one in several if one is not largest and (count := largest.strangers(one))]
+            if elsewhere:
+                yield (
+                    f"{largest.numbered} is in {1 + len(elsewhere)} parts, whose headers differ: the largest has"
+                    f" {len(largest.slices)} slices, the others {sum(elsewhere)} at other places"
+                )
 
 
 def find_study(folder: str | os.PathLike[str]) -> Study:
@@ -184,22 +217,67 @@ def is_too_much(lengths: Sequence[float] | NDArray[np.float64]) -> bool:
 
 
 def group_slices(slices: Iterable[SliceHeader]) -> tuple[Series, ...]:
-    """Put slices together to series; copies of one image count once."""
+    """Put slices together to series; copies of one image count once.
+
+    Slices of two patients, frames of reference, sizes or directions make no series together. Those whose image types
+    differ, or whose echo times do a little, make one where they fill each other's gaps.
+    """
     unique = {(header.uid, header.frame): header for header in slices}
     stacks: dict[object, list[list[SliceHeader]]] = {}
     for header in unique.values():
         facts = header.facts
-        kind = (facts.study_uid, facts.uid, facts.image_type, facts.echo_time, facts.b_value, header.shape)
-        # Orientations are compared, not rounded: those of one stack may differ in the last digit.
+        kind = (facts.study_uid, facts.uid, facts.patient, facts.frame_of_reference, facts.b_value, header.shape)
+        # What is measured is compared, not rounded: slices of one stack may differ in the last digit.
         for stack in stacks.setdefault(kind, []):
-            if np.allclose(stack[0].orientation, header.orientation, rtol=0, atol=_SAME_DIRECTION):
+            if _lie_alike(stack[0], header):
                 stack.append(header)
                 break
         else:
             stacks[kind].append([header])
-    found = [Series(_sorted(stack)) for same_kind in stacks.values() for stack in same_kind]
+    parts = [part for same_kind in stacks.values() for stack in same_kind for part in _by_contrast(stack)]
+    found = [_series(part) for part in parts]
     # Frames of a multi-frame file are as good as files; of equal numbers the longest stack comes first.
     return tuple(sorted(found, key=lambda one: (one.facts.study_uid, one.facts.number or 0, -len(one.slices))))
+
+
+def _lie_alike(one: SliceHeader, other: SliceHeader) -> bool:
+    return np.allclose(one.orientation, other.orientation, rtol=0, atol=_SAME_DIRECTION) and np.allclose(
+        one.spacing, other.spacing, rtol=_SAME_SPACING, atol=0
+    )
+
+
+def _by_contrast(stack: list[SliceHeader]) -> Iterator[list[SliceHeader]]:
+    """Split slices of one geometry by image type and echo time, but for those that belong together all the same."""
+    parts: dict[tuple[object, float | None], list[SliceHeader]] = {}
+    for header in stack:
+        parts.setdefault((header.facts.image_type, header.facts.echo_time), []).append(header)
+    for like in _alike_in_echo({echo for _type, echo in parts}):
+        near = {key: part for key, part in parts.items() if key[1] in like}
+        together = list(chain.from_iterable(near.values()))
+        if len(near) > 1 and _series(together).problem is None:
+            yield together
+            continue
+        for image_type in dict.fromkeys(kind for kind, _echo in near):
+            echoes = [part for (kind, _echo), part in near.items() if kind == image_type]
+            whole = list(chain.from_iterable(echoes))
+            # Slices at one place are of echoes that differ on purpose.
+            yield from echoes if _series(whole).is_doubled else [whole]
+
+
+def _alike_in_echo(times: set[float | None]) -> list[set[float | None]]:
+    """Put echo times together that differ no more than headers of one series do."""
+    groups: list[set[float | None]] = [{None}] if None in times else []
+    shortest = -math.inf
+    for time in sorted(time for time in times if time is not None):
+        if time - shortest > max(_SAME_ECHO[0], _SAME_ECHO[1] * time):
+            groups.append(set())
+            shortest = time
+        groups[-1].add(time)
+    return groups
+
+
+def _series(stack: list[SliceHeader]) -> Series:
+    return Series(_sorted(stack))
 
 
 def _sorted(stack: list[SliceHeader]) -> tuple[SliceHeader, ...]:

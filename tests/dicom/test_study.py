@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from napari_ddmd.dicom import DicomError, Series, find_study
 from tests.dicom.studies import StudyWriter, flat
@@ -76,6 +77,88 @@ def test_echoes_and_directions_of_one_series_are_told_apart(writer: StudyWriter)
     told_apart = {(series.facts.echo_time, series.plane) for series in found}
     assert told_apart == {(20, "axial"), (90, "axial"), (20, "sagittal")}
     assert [series.problem for series in found] == [None] * 3
+
+
+def edit(place: Path, change: Callable[[Dataset, int], None]) -> None:
+    """Change the headers of a series' slices, by their numbers from 0."""
+    for number, file in enumerate(sorted(place.iterdir())):
+        dataset = dcmread(file)
+        change(dataset, number)
+        dataset.save_as(file)
+
+
+def alternating_echo(dataset: Dataset, number: int) -> None:
+    dataset.EchoTime = 9 + 0.01 * (number % 2)
+
+
+def jittering_echo(dataset: Dataset, number: int) -> None:
+    dataset.EchoTime = 100 + (0, 1.3, 0.4, 2.6)[number % 4]
+
+
+def other_type_half_way(dataset: Dataset, number: int) -> None:
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", *(["NORM"] if number > 6 else [])]
+
+
+def other_type_at_first(dataset: Dataset, number: int) -> None:
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", *(["NORM"] if number == 0 else [])]
+
+
+def rounded_spacing(dataset: Dataset, number: int) -> None:
+    dataset.PixelSpacing = [2 + 1e-9 * (number % 2), 2]
+
+
+@pytest.mark.parametrize(
+    "change", [alternating_echo, jittering_echo, other_type_half_way, other_type_at_first, rounded_spacing]
+)
+def test_headers_that_vary_from_slice_to_slice_split_no_series(
+    writer: StudyWriter, change: Callable[[Dataset, int], None]
+) -> None:
+    edit(writer.series(flat()), change)
+    assert (len(only(writer.folder).slices), only(writer.folder).problem) == (12, None)
+    assert find_study(writer.folder).remarks == ()
+
+
+def test_a_series_whose_echo_time_varies_says_which_slice_it_lacks(writer: StudyWriter) -> None:
+    edit(writer.series(flat(), left_out=(5,)), alternating_echo)
+    assert "lacks 1 slice (after slice 5 of 11)" in str(only(writer.folder).problem)
+
+
+def test_echoes_near_each_other_and_magnitude_and_phase_stay_apart(writer: StudyWriter) -> None:
+    for tags in ({"EchoTime": 2.0}, {"EchoTime": 2.8}, {"EchoTime": 2.0, "ImageType": ["ORIGINAL", "PRIMARY", "P"]}):
+        writer.series(flat(), SeriesInstanceUID="1.2.3", SeriesNumber=1, **tags)
+    study = find_study(writer.folder)
+    assert [(len(series.slices), series.problem) for series in study.series] == [(12, None)] * 3
+    assert study.remarks == ()
+
+
+def of_another_patient(dataset: Dataset, number: int) -> None:
+    if number > 6:
+        dataset.PatientID = "other"
+
+
+def in_another_frame(dataset: Dataset, number: int) -> None:
+    if number > 6:
+        dataset.FrameOfReferenceUID = "1.2.3.4"
+
+
+def of_other_pixels(dataset: Dataset, number: int) -> None:
+    if number > 6:
+        dataset.PixelSpacing = [1.9, 1.9]
+
+
+def of_another_echo(dataset: Dataset, number: int) -> None:
+    dataset.EchoTime = 20 if number > 6 else 90
+
+
+@pytest.mark.parametrize("change", [of_another_patient, in_another_frame, of_other_pixels, of_another_echo])
+def test_slices_that_do_not_belong_together_are_no_series_and_are_told(
+    writer: StudyWriter, change: Callable[[Dataset, int], None]
+) -> None:
+    edit(writer.series(flat()), change)
+    study = find_study(writer.folder)
+    assert sorted(len(series.slices) for series in study.series) == [5, 7]
+    told = "series 1 is in 2 parts, whose headers differ: the largest has 7 slices, the others 5 at other places"
+    assert study.remarks == (told,)
 
 
 @pytest.mark.parametrize(
