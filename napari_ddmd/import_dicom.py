@@ -54,6 +54,7 @@ def _series(text: str) -> tuple[str, int]:
 def _import(options: argparse.Namespace) -> int:
     from napari_ddmd.dicom import DicomError, find_study, propose
     from napari_ddmd.dicom.convert import choose_by_number, listing, write_nifti_case
+    from napari_ddmd.dicom.examinations import examinations_remark
     from napari_ddmd.new_folder import free_folder, refuse_new_folder
     from napari_ddmd.whole_files import sweep
 
@@ -75,6 +76,9 @@ def _import(options: argparse.Namespace) -> int:
     if twice is not None:
         raise DicomError(f"--series gives {twice} twice; give one number for each modality")
     chosen = choose_by_number(proposal, dict(options.series), allow_missing=options.allow_missing)
+    several = examinations_remark(proposal.study, chosen)
+    if several is not None:
+        _tell(f"warning: {several}; --list names them")
     from napari_ddmd.dicom.load import load_study
 
     case = load_study(

@@ -65,6 +65,19 @@ def test_series_are_listed_and_nothing_is_written(study: Path, tmp_path: Path, c
     assert [entry.name for entry in tmp_path.iterdir()] == ["study"]
 
 
+def test_several_examinations_are_told_and_listed(study: Path, tmp_path: Path, capsys: Captured) -> None:
+    later = StudyWriter(study / "later", patient="Roe^Richard", count=10)
+    later.series(flat(), "t2_tse_tra", StudyDate="20210304")
+    assert main(["import-dicom", str(study), str(tmp_path / "Case_1")]) == 0
+    told = "the folder holds 2 examinations of 2 patients; one that is not the latest was taken; --list names them"
+    assert f"warning: {told}\n" in capsys.readouterr().err
+    assert main(["import-dicom", str(study), "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [lines[0], lines[5]] == ["examination 1 (20200304, patient 1):", "examination 2 (20210304, patient 2):"]
+    assert lines[6].split()[:2] == ["11", "-"]
+    assert "Roe" not in "".join(lines)
+
+
 @pytest.mark.fault("Bad input")
 def test_what_a_study_says_cannot_move_the_cursor(tmp_path: Path, capsys: Captured) -> None:
     writer = StudyWriter(tmp_path / "study")

@@ -9,7 +9,8 @@ import numpy as np
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
 from napari_ddmd.dicom.errors import DicomError
-from napari_ddmd.dicom.proposal import Proposal, accepted
+from napari_ddmd.dicom.examinations import examination_of, examination_titles, examinations
+from napari_ddmd.dicom.proposal import Candidate, Proposal, accepted
 from napari_ddmd.dicom.study import Series
 from napari_ddmd.export import save_volume
 from napari_ddmd.missing import missing_modalities
@@ -26,25 +27,35 @@ def choose_by_number(
     proposal : Proposal
         What was guessed.
     numbers : mapping of str to int
-        Series number by modality; the guesses fill the rest.
+        Series number by modality; the guesses for the examination of these series fill the rest.
     allow_missing : bool
         Whether one modality may be missing.
 
     Raises
     ------
     DicomError
-        If there is no such series, several have that number, or something is still missing.
+        If there is no such series, several have that number, something is still missing, or the series are of several
+        examinations, so that nothing tells from which the rest is to be taken.
     """
     if not numbers:
         return accepted(proposal, allow_missing=allow_missing)
-    chosen: dict[str, Series] = dict(proposal.assignment)
+    folder = proposal.study.folder
+    given: dict[str, Series] = {}
     for modality, number in numbers.items():
         found = [series for series in proposal.study.series if series.facts.number == number]
         if len(found) != 1:
             what = "no series" if not found else f"{len(found)} series"
-            raise DicomError(f"{proposal.study.folder}: {what} with number {number}; list them with --list")
-        chosen[modality] = found[0]
-    return chosen
+            several = " or choose the folder of one examination" if len(examinations(found)) > 1 else ""
+            raise DicomError(f"{folder}: {what} with number {number}; list them with --list{several}")
+        given[modality] = found[0]
+    if set(given) == set(MODALITIES):
+        return given
+    names = list(examinations(given.values()))
+    if len(names) > 1:
+        raise DicomError(
+            f"{folder}: the given series are of {len(names)} examinations; give all four, or those of one (see --list)"
+        )
+    return {**proposal.picks[names[0]], **given}
 
 
 def write_nifti_case(folder: str | Path, case: Case) -> Path:
@@ -80,16 +91,27 @@ def write_nifti_case(folder: str | Path, case: Case) -> Path:
 
 
 def listing(proposal: Proposal) -> list[str]:
-    """Return one line for each series of a study: number, slices, voxels, what it is taken for and why."""
+    """Return one line for each series of a study: number, slices, voxels, what it is taken for and why.
+
+    Where there are several examinations, the series of each stand below a line for it.
+    """
+    titles = examination_titles(proposal.study)
+    if not titles:
+        return [_line(one) for one in proposal.candidates]
     lines = []
-    for one in proposal.candidates:
-        series = one.series
-        number = "-" if series.facts.number is None else str(series.facts.number)
-        voxel = "×".join(f"{size:.2f}" for size in series.spacing)
-        taken = "-" if one.modality is None else MODALITY_LABELS[one.modality]
-        name = series.facts.description or series.facts.protocol
-        lines.append(f"{number:>5}  {taken:<5}  {len(series.slices):>4} × {voxel} mm  {name}  ({one.reason})")
+    for examination, title in titles.items():
+        members = (one for one in proposal.candidates if examination_of(one.series) == examination)
+        lines += [f"{title}:", *map(_line, members)]
     return lines
+
+
+def _line(candidate: Candidate) -> str:
+    series = candidate.series
+    number = "-" if series.facts.number is None else str(series.facts.number)
+    voxel = "×".join(f"{size:.2f}" for size in series.spacing)
+    taken = "-" if candidate.modality is None else MODALITY_LABELS[candidate.modality]
+    name = series.facts.description or series.facts.protocol
+    return f"{number:>5}  {taken:<5}  {len(series.slices):>4} × {voxel} mm  {name}  ({candidate.reason})"
 
 
 def _dtype(image: np.ndarray) -> type[np.generic]:

@@ -26,6 +26,7 @@ _TAGS: Final = (
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
+    "StudyDate",
     "PatientID",
     "PatientName",
     "SpecificCharacterSet",
@@ -76,7 +77,10 @@ class SeriesFacts:
     uid, study_uid, frame_of_reference : str
         Identifiers; the frame of reference is empty where there is none.
     patient : str
-        A digest of the patient's identifier and name, only to tell patients apart.
+        A digest of the patient's identifier, or name where there is none, only to tell patients apart; empty where
+        both were taken out.
+    study_date : str
+        As it stands in the header, only to tell which examination is later.
     number : int or None
         Series number.
     description, protocol : str
@@ -95,6 +99,7 @@ class SeriesFacts:
     study_uid: str
     frame_of_reference: str = ""
     patient: str = ""
+    study_date: str = ""
     number: int | None = None
     description: str = ""
     protocol: str = ""
@@ -287,14 +292,14 @@ def _facts(dataset: Dataset, value: Any) -> SeriesFacts:
         found = value(name) or ()
         return tuple(str(word).upper() for word in ([found] if isinstance(found, str) else found))
 
-    identity = f"{dataset.get('PatientID', '')}\n{dataset.get('PatientName', '')}"
     series_number = number("SeriesNumber")
     pulses = _PULSES.get(text("EchoPulseSequence"), ()) + (("EP",) if text("EchoPlanarPulseSequence") == "YES" else ())
     return SeriesFacts(
         uid=str(dataset.SeriesInstanceUID),
         study_uid=str(dataset.StudyInstanceUID),
         frame_of_reference=text("FrameOfReferenceUID"),
-        patient=hashlib.sha256(identity.encode()).hexdigest(),
+        patient=_patient(dataset),
+        study_date=text("StudyDate"),
         number=None if series_number is None else int(series_number),
         description=text("SeriesDescription"),
         protocol=text("ProtocolName"),
@@ -309,6 +314,14 @@ def _facts(dataset: Dataset, value: Any) -> SeriesFacts:
         inversion_time=number("InversionTime", "InversionTimes"),
         b_value=number("DiffusionBValue"),
     )
+
+
+def _patient(dataset: Dataset) -> str:
+    """Return what tells a patient from others; a name that two devices spell in capitals and not is one."""
+    number = str(dataset.get("PatientID") or "").strip()
+    name = " ".join(str(dataset.get("PatientName") or "").replace("^", " ").casefold().split())
+    identity = f"number {number}" if number else f"name {name}" if name else ""
+    return hashlib.sha256(identity.encode()).hexdigest() if identity else ""
 
 
 def _first(sequence: Any) -> Dataset | None:

@@ -87,8 +87,9 @@ def load_study(
     elif not build.is_stripped:
         remarks.append(WHOLE_HEAD)
     if len({one.facts.study_uid for one in series.values()}) > 1:
+        unknown = "" if series[reference].facts.patient else ", perhaps of different patients"
         remarks.append(
-            "the series are of different examinations: what has changed between them looks like a difference"
+            f"the series are of different examinations{unknown}: what has changed between them looks like a difference"
         )
     refuse_unusable_images(images, name, but=missing)
     header = nibabel.Nifti1Image(np.broadcast_to(np.uint8(0), grid.source_shape), grid.affine).header

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.dicom.errors import DicomError
+from napari_ddmd.dicom.examinations import Examination, examination_of, examinations
 from napari_ddmd.dicom.recognise import Guess, recognise
 from napari_ddmd.dicom.study import Series, Study
 
@@ -49,11 +50,14 @@ class Proposal:
         One for each series, in their order.
     is_ambiguous : bool
         The folder holds several examinations that would do.
+    picks : mapping of Examination to Assignment
+        The best series of each examination in the folder.
     """
 
     study: Study
     candidates: tuple[Candidate, ...]
     is_ambiguous: bool = False
+    picks: Mapping[Examination, Assignment] = field(default_factory=dict)
 
     @property
     def assignment(self) -> dict[str, Series]:
@@ -68,14 +72,11 @@ def propose(study: Study) -> Proposal:
     All four are taken from one examination: never from two patients.
     """
     guesses = {series: recognise(series) for series in study.series}
-    examinations: dict[str, list[Series]] = {}
-    for series in study.series:
-        examinations.setdefault(series.facts.study_uid, []).append(series)
-    picks = [_best(members, guesses) for members in examinations.values()]
-    chosen = max(picks, key=len)
-    is_ambiguous = bool(chosen) and sum(len(pick) == len(chosen) for pick in picks) > 1
+    picks = {name: _best(members, guesses) for name, members in examinations(study.series).items()}
+    chosen = max(reversed(picks.values()), key=len)  # of several that would do the latest
+    is_ambiguous = bool(chosen) and sum(len(pick) == len(chosen) for pick in picks.values()) > 1
     candidates = tuple(_candidate(series, guesses[series], chosen) for series in study.series)
-    return Proposal(study, candidates, is_ambiguous)
+    return Proposal(study, candidates, is_ambiguous, picks)
 
 
 def accepted(proposal: Proposal, *, allow_missing: bool = False) -> dict[str, Series]:
@@ -150,6 +151,6 @@ def _candidate(series: Series, guess: Guess, chosen: Assignment) -> Candidate:
     if guess.modality is None or chosen.get(guess.modality) is series:
         return Candidate(series, guess.modality, guess.reason)
     best = chosen.get(guess.modality)
-    if best is None or best.facts.study_uid != series.facts.study_uid:
+    if best is None or examination_of(best) != examination_of(series):
         return Candidate(series, None, f"{guess.reason}; of another examination")
     return Candidate(series, None, f"{guess.reason}; {best.label} is preferred")

@@ -10,6 +10,7 @@ from typing import Any
 
 from napari_ddmd.case import MODALITY_LABELS, Case
 from napari_ddmd.dicom import Assignment, Study, accepted, find_study, propose
+from napari_ddmd.dicom.examinations import examinations_remark
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
 from napari_ddmd.viewer.current_viewer import viewer_in_window
 from napari_ddmd.viewer.remarks import tell
@@ -49,7 +50,8 @@ def study_case(
 
     # The panel asks before it goes on without a series; what is there can be looked at.
     case = load_study(assignment, brain_mask=brain_mask, tell=tell, allow_missing=True)
-    return replace(case, warnings=(*study.remarks, *case.warnings))
+    several = examinations_remark(study, assignment)
+    return replace(case, warnings=(*([several] if several else []), *study.remarks, *case.warnings))
 
 
 def open_study(folder: Path) -> list[LayerData]:

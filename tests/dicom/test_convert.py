@@ -55,6 +55,29 @@ def test_guesses_are_corrected_by_number(study: StudyWriter) -> None:
         choose_by_number(propose(find_study(study.folder)), {"t1": 1})
 
 
+def test_the_rest_comes_from_the_examination_of_the_given_series(writer: StudyWriter) -> None:
+    four = dict.fromkeys(MODALITIES, flat())
+    writer.four(four)
+    later = StudyWriter(writer.folder / "later", count=10)
+    later.four(four, StudyDate="20210304")
+    proposal = propose(find_study(writer.folder))
+
+    for given, numbers in ((2, [1, 2, 3, 4]), (12, [11, 12, 13, 14])):
+        chosen = choose_by_number(proposal, {"t1ce": given})
+        assert [chosen[modality].facts.number for modality in MODALITIES] == numbers
+    with pytest.raises(DicomError, match="the given series are of 2 examinations; give all four, or those of one"):
+        choose_by_number(proposal, {"t1": 1, "t1ce": 12})
+    mixed = {"t1": 1, "t1ce": 12, "t2": 3, "flair": 4}
+    assert {m: series.facts.number for m, series in choose_by_number(proposal, mixed).items()} == mixed
+
+
+def test_a_number_that_two_examinations_have_is_refused(writer: StudyWriter) -> None:
+    writer.four(dict.fromkeys(MODALITIES, flat()))
+    StudyWriter(writer.folder / "later").series(flat())
+    with pytest.raises(DicomError, match="2 series with number 1; list them with --list or choose the folder of one"):
+        choose_by_number(propose(find_study(writer.folder)), {"t1": 1})
+
+
 def test_the_list_tells_all_series(study: StudyWriter) -> None:
     lines = listing(propose(find_study(study.folder)))
     assert len(lines) == 5

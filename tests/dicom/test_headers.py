@@ -34,6 +34,29 @@ def test_a_header_tells_place_and_sequence(writer: StudyWriter) -> None:
     assert (facts.study_uid, facts.frame_of_reference) == (writer.study_uid, writer.frame_uid)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_one"),
+    [
+        (("7", "Doe^Jane"), ("7", "DOE^JANE"), True),
+        (("7", "Doe^Jane"), ("7 ", "Roe^Jane"), True),
+        (("7", "Doe^Jane"), ("8", "Doe^Jane"), False),
+        (("", "Doe^Jane"), ("", "DOE^JANE^"), True),
+        (("", "Doe^Jane"), ("", "Roe^Richard"), False),
+    ],
+)
+def test_a_patient_is_known_by_the_number_else_by_the_name(
+    tmp_path: Path, one: tuple[str, str], other: tuple[str, str], is_one: bool
+) -> None:
+    for place, (number, name) in enumerate((one, other)):
+        StudyWriter(tmp_path / str(place)).series(flat((6, 6, 1)), PatientID=number, PatientName=name)
+    assert (len({header.facts.patient for header in read_headers(tmp_path).slices}) == 1) == is_one
+
+
+def test_a_patient_whose_number_and_name_were_taken_out_is_not_known(writer: StudyWriter) -> None:
+    writer.series(flat((6, 6, 1)), PatientID="", PatientName=None)
+    assert read_headers(writer.folder).slices[0].facts.patient == ""
+
+
 def test_the_patient_is_told_by_a_digest_alone(writer: StudyWriter) -> None:
     writer.series(flat())
     header = read_headers(writer.folder).slices[0]

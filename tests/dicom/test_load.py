@@ -193,3 +193,15 @@ def test_a_brain_mask_that_is_not_there_is_refused_before_anything_is_read(
     with pytest.raises(DicomError, match=r"brain.nii.gz: no such file; check the path of the brain mask"):
         load_study(assignment, brain_mask=tmp_path / "brain.nii.gz", tell=told.append)
     assert told == []
+
+
+@pytest.mark.parametrize(("patient", "perhaps"), [("Doe", ""), ("", ", perhaps of different patients")])
+def test_series_of_different_examinations_are_told(writer: StudyWriter, patient: str, perhaps: str) -> None:
+    whose = {"PatientID": patient, "PatientName": patient}
+    images = dict.fromkeys(MODALITIES, flat(spacing=1))
+    writer.four({modality: images[modality] for modality in ("t1", "t1ce", "t2")}, **whose)
+    other = StudyWriter(writer.folder / "other", frame_uid=writer.frame_uid)
+    other.four({"flair": images["flair"]}, **whose)
+    by_words = {series.facts.description: series for series in find_study(writer.folder).series}
+    case = load_study({modality: by_words[DESCRIPTIONS[modality]] for modality in MODALITIES})
+    assert f"the series are of different examinations{perhaps}: what has changed" in "\n".join(case.warnings)

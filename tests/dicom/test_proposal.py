@@ -79,6 +79,13 @@ def test_two_whole_examinations_are_refused(writer: StudyWriter) -> None:
         accepted(proposal)
 
 
+def test_series_of_two_patients_under_one_study_are_not_mixed(writer: StudyWriter) -> None:
+    writer.four({modality: FOUR[modality] for modality in ("t1", "t1ce", "t2")})
+    other = StudyWriter(writer.folder / "other", study_uid=writer.study_uid, patient="Roe^Richard")
+    other.series(flat(), DESCRIPTIONS["flair"], **SEQUENCES["flair"])
+    assert set(proposed(writer.folder).assignment) == {"t1", "t1ce", "t2"}
+
+
 def test_what_is_missing_is_named(writer: StudyWriter) -> None:
     writer.series(flat(), DESCRIPTIONS["t1"])
     writer.series(flat(), "localizer")

@@ -45,6 +45,12 @@ def test_the_case_tells_what_was_guessed(study: Path) -> None:
     assert origin_of(case) is not None
 
 
+def test_another_examination_in_the_folder_is_told(study: Path) -> None:
+    StudyWriter(study / "later", patient="Roe^Richard").series(flat(), "t2_tse_tra", StudyDate="20210304")
+    told = "the folder holds 2 examinations of 2 patients; one that is not the latest was taken"
+    assert told in guessed_case(study).warnings
+
+
 @pytest.mark.usefixtures("no_window")
 def test_a_study_folder_is_read_as_a_case(study: Path) -> None:
     reader = get_reader(str(study))

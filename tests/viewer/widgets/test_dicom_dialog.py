@@ -122,4 +122,4 @@ def test_several_examinations_are_told(tmp_path: Path, qtbot: QtBot) -> None:
         StudyWriter(tmp_path / name).four(dict.fromkeys(MODALITIES, flat()))
     dialog = SeriesDialog(propose(find_study(tmp_path)))
     qtbot.addWidget(dialog)
-    assert "several examinations" in dialog.remark.text()
+    assert "The folder holds 2 examinations" in dialog.remark.text()

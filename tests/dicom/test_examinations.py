@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_ddmd.case import MODALITIES
+from napari_ddmd.dicom import find_study, propose
+from napari_ddmd.dicom.examinations import examination_titles, examinations_remark
+from tests.dicom.studies import StudyWriter, flat
+
+
+def remark(folder: Path) -> str | None:
+    study = find_study(folder)
+    return examinations_remark(study, propose(study).assignment)
+
+
+def test_of_one_examination_there_is_nothing_to_tell(writer: StudyWriter) -> None:
+    writer.four(dict.fromkeys(MODALITIES, flat()))
+    assert remark(writer.folder) is None
+    assert examination_titles(find_study(writer.folder)) == {}
+
+
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [
+        ("20210304", "2 examinations; one that is not the latest was taken"),
+        ("20190304", "2 examinations; the latest was taken"),
+        ("20200304", "2 examinations; one of them was taken"),
+        ("", "2 examinations; one of them was taken"),
+    ],
+)
+def test_which_examination_was_taken_is_told(writer: StudyWriter, date: str, told: str) -> None:
+    writer.four(dict.fromkeys(MODALITIES, flat()))
+    StudyWriter(writer.folder / "other").series(flat(), "t2_tse_tra", StudyDate=date)
+    assert remark(writer.folder) == f"the folder holds {told}"
+
+
+def test_series_of_several_are_told(writer: StudyWriter) -> None:
+    writer.series(flat())
+    StudyWriter(writer.folder / "other").series(flat())
+    study = find_study(writer.folder)
+    chosen = dict(zip(MODALITIES, study.series, strict=False))
+    assert examinations_remark(study, chosen) == "the folder holds 2 examinations; the series are of 2 of them"
+
+
+def test_patients_who_are_not_known_may_be_two(writer: StudyWriter) -> None:
+    nobody = {"PatientID": "", "PatientName": ""}
+    writer.four(dict.fromkeys(MODALITIES, flat()), **nobody)
+    StudyWriter(writer.folder / "other").series(flat(), "t2_tse_tra", **nobody)
+    assert str(remark(writer.folder)).startswith("the folder holds 2 examinations, perhaps of different patients; ")
