@@ -8,6 +8,8 @@ from typing import Final
 
 _AGENTS: Final = r"gd|gad\w*|km|dotarem|magnevist|prohance|multihance|vueway|elucirem|clariscan|primovist"
 _CONTRAST: Final = rf"(?:{_AGENTS}|c|ce|contrast\w*|kontrast\w*|inj\w*|iv|pdc|produit \w+)"
+# What an image may be made before or after, beside the injection.
+_EVENT: Final = r"(?:op|operati\w*|surg\w*|resect\w*|biops\w*|rt|rtx|radio\w*|chemo\w*|therap\w*|treat\w*)"
 
 # First come the words in which a sign means something; then every other sign is a space.
 _SIGNS: Final = (
@@ -16,6 +18,7 @@ _SIGNS: Final = (
     (r"t2\s*\*", " t2star "),
     (r"\+\s*(?:c|k|km|ce|gd\w*|gad\w*)\b|\b(?:c|km|gd)\s*\+", " gd "),
     (r"(?:^|\s)-\s*(?:c|gd|km)\b", " native "),
+    (r"\b(?:c|km|iv|gd|gado?)(?:-(?!\w)|\s+-$)", " native "),  # not the dash between words
     (r"[^a-z0-9]+", " "),
 )
 
@@ -63,13 +66,15 @@ _FLAIR: Final = re.compile(r"flair|dark ?fluid|\btirm\b|\w*tirm")
 _T1_SEQUENCES: Final = re.compile(r"\b(mp ?2? ?rage|mpr|\w*mprage|bravo|f?spgr|vibe|thrive|\d?d? ?tfe)\b")
 _PROTON_DENSITY: Final = re.compile(r"\b(pd|pdw|dp|dpw|proton\w*|densit\w*)\b")
 _NATIVE: Final = re.compile(
-    r"\b(pre|pre ?contrast|prae ?km|nativ|native|nat|unenhanced|basal)\b"
-    rf"|\b(ohne|sans|without|avant|before|vor|no|non|wo) ?{_CONTRAST}\b"
+    rf"\b(pre(?! ?{_EVENT}\b)|pre ?contrast|prae ?km|nativ|native|nat|basal)\b"
+    r"|\b(un|non|not|nicht) ?enhanced\b|\b(kontrast(mittel)?|km) ?(los|frei)\w*"
+    rf"|\b(ohne|sans|without|avant|before|vor|no|non|wo) ?{_CONTRAST}\b|\b(not|sin|sem|senza) {_CONTRAST}\b"
+    rf"|\b{_CONTRAST} (none|neg\w*|(no|ohne)$)"
     r"|\b(without|wo)$|\bnoncon\w*"
 )
 # DICOM calls multi-frame files "enhanced", and converters write so into descriptions.
 _ENHANCED: Final = re.compile(
-    rf"\b({_AGENTS}|ce|cm|c|post(?! ?op)|contrast\w*|kontrast\w*|inj\w*|iv|enhanced(?! conversion))\b"
+    rf"\b({_AGENTS}|ce|cm|c|post(?! ?{_EVENT}\b)|contrast\w*|kontrast\w*|inj\w*|iv|enhanced(?! conversion))\b"
     rf"|t1w?(gd|gad\w*|ce|c|km|post|kontrast\w*)(?![a-z])"
 )
 _LEFT_OUT: Final = tuple((why, re.compile(rf"\b(?:{words})\b")) for why, words in LEFT_OUT)

@@ -27,6 +27,9 @@ def test_plain_words(text: str, words: str) -> None:
     [
         ("t1 se tra", None),
         ("t1 post op", None),
+        ("t1 pre op", None),
+        ("t1 pre rt", None),
+        ("t1 pre", False),
         ("t1 sans fs", None),
         ("t1 sans injection", False),
         ("t1 avant gado", False),
