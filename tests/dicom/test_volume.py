@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from highdicom.legacy import LegacyConvertedEnhancedMRImage
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
-from napari_ddmd.dicom import DicomError, Series, find_study
+from napari_ddmd.dicom import DicomError, Series, find_study, volume
 from napari_ddmd.dicom.volume import affine_of, read_volume
 from tests.dicom.studies import SEQUENCES, StudyWriter, flat
 
@@ -110,6 +110,69 @@ def test_a_multi_frame_file_is_a_series(writer: StudyWriter, tmp_path: Path) -> 
     read = read_volume(series)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(image))
     np.testing.assert_allclose(affine_of(read), affine_of(image), atol=1e-3)
+
+
+def scale_frames(file: Path, slopes: list[float], *, shared: bool = False) -> None:
+    """Give each frame of a file a slope, and an intercept of 5 times that."""
+    dataset = dcmread(file)
+    groups = dataset.SharedFunctionalGroupsSequence[0]
+    if "PixelValueTransformationSequence" in groups:
+        del groups.PixelValueTransformationSequence
+    frames = [groups] if shared else dataset.PerFrameFunctionalGroupsSequence
+    for frame, slope in zip(frames, slopes, strict=False):
+        item = Dataset()
+        item.RescaleSlope, item.RescaleIntercept, item.RescaleType = f"{slope:g}", f"{5 * slope:g}", "US"
+        frame.PixelValueTransformationSequence = [item]
+    dataset.save_as(file)
+
+
+@pytest.mark.parametrize(
+    ("slopes", "shared"),
+    [
+        ([1 + 0.25 * frame for frame in range(11)], False),
+        ([1.3333 + 0.0007 * frame for frame in range(11)], False),
+        ([0.4321] * 11, False),
+        ([2.5], True),
+    ],
+)
+def test_the_rescale_of_each_frame_counts(
+    writer: StudyWriter, tmp_path: Path, slopes: list[float], shared: bool
+) -> None:
+    (tmp_path / "multi").mkdir()
+    file = tmp_path / "multi" / "all.dcm"
+    enhanced(writer.series(noisy(), shuffled=True), file)
+    stored = dcmread(file).pixel_array.astype(float)
+    scale_frames(file, slopes, shared=shared)
+    series = only(tmp_path / "multi")
+
+    each = np.broadcast_to(slopes, 11)[:, None, None]
+    expected = (stored * each + 5 * each)[[header.frame for header in series.slices]]
+    np.testing.assert_allclose(sitk.GetArrayFromImage(read_volume(series)), expected, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.fault("Bad input")
+@pytest.mark.parametrize("slope", ["0 ", "x "])
+def test_frames_whose_rescale_makes_no_sense_are_refused(writer: StudyWriter, tmp_path: Path, slope: str) -> None:
+    (tmp_path / "multi").mkdir()
+    file = tmp_path / "multi" / "all.dcm"
+    enhanced(writer.series(noisy()), file)
+    scale_frames(file, [7.0, *[2.0] * 10])
+    head = b"\x53\x10DS\x02\x00"
+    content = file.read_bytes()
+    assert head + b"7 " in content
+    file.write_bytes(content.replace(head + b"7 ", head + slope.encode()))
+    with pytest.raises(DicomError, match="its images cannot be read"):
+        read_volume(only(tmp_path / "multi"))
+
+
+def test_frames_whose_rescale_cannot_be_undone_are_refused(
+    writer: StudyWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "multi").mkdir()
+    enhanced(writer.series(noisy()), tmp_path / "multi" / "all.dcm")
+    monkeypatch.setattr(volume, "_rescales", lambda _file: ((4.0, 0.5), [(3.0, 0.0)] * 11))
+    with pytest.raises(DicomError, match="its frames are scaled each in its own way; export it as single images"):
+        read_volume(only(tmp_path / "multi"))
 
 
 @pytest.mark.fault("Bad input")
