@@ -15,6 +15,7 @@ from napari_ddmd.dicom.errors import DicomError, require_libraries
 from napari_ddmd.dicom.hushed import hushed
 from napari_ddmd.dicom.origin import origin_of
 from napari_ddmd.dicom.study import Series
+from napari_ddmd.lesions import Parts, lesion_volume_ml
 from napari_ddmd.whole_files import one_line_errors, put_in_place, workplace
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def write_segmentation(
     """Write a mask as a DICOM segmentation (SEG) that other viewers lay over the study.
 
     It lies on the slices of the case's reference series; where the case was resampled, the mask is resampled back by
-    nearest neighbour. Slices without lesion are left out.
+    nearest neighbour (`lesions_lost` tells what of it falls between the slices). Slices without lesion are left out.
 
     The standard demands that a segmentation repeats what its study says of the patient and the examination (name,
     identifier, birth date, sex, dates, accession number): the file is as confidential as the study itself.
@@ -110,15 +111,51 @@ def write_segmentation(
 
 def on_series(mask: NDArray[np.bool_], case: Case, series: Series) -> NDArray[np.bool_]:
     """Resample a mask ``(S, H, W)`` of a case to the slices of its reference, ``(slices, rows, columns)``."""
+    return np.asarray(_resampled(mask.astype(np.uint8), case, series) > 0)
+
+
+def lesions_lost(mask: NDArray[Any], case: Case) -> str:
+    """Say which part of the lesions a segmentation holds where small ones fall between the slices of the study.
+
+    Parameters
+    ----------
+    mask : (S, H, W) ndarray
+        On the case's axial grid; the lesion is where it is above 0.
+    case : Case
+        A case made by `load_study`.
+
+    Returns
+    -------
+    str
+        One line; empty where each lesion is there.
+    """
+    origin, parts = origin_of(case), Parts.of(mask > 0)
+    if origin is None or parts is None:
+        return ""
+    series = origin.reference_series
+    numbers = np.zeros(mask.shape, dtype=np.int32)
+    numbers[parts.box] = parts.numbers
+    there = _resampled(numbers, case, series)
+    count = np.count_nonzero(np.unique(there))
+    if count == parts.count:
+        return ""
+    whole, held = lesion_volume_ml(mask, case.spacing), lesion_volume_ml(there, series.spacing)
+    lesions = "1 lesion" if parts.count == 1 else f"{parts.count} lesions"
+    return (
+        f"of {lesions} ({whole:.2f} mL) the DICOM segmentation on slices of {series.spacing[2]:.1f} mm holds"
+        f" {count} ({held:.2f} mL): the others lie between the slices"
+    )
+
+
+def _resampled(volume: NDArray[Any], case: Case, series: Series) -> NDArray[Any]:
     ras_to_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
     # Axis order of arrays is the reverse of that of voxel indices.
     reverse = np.eye(4)[[2, 1, 0, 3]]
     to_case = np.linalg.inv(ras_to_lps @ case.grid.axial_affine) @ series.affine @ reverse
     shape = series.size[::-1]
-    moved = ndimage.affine_transform(
-        mask.astype(np.uint8), to_case[:3, :3], to_case[:3, 3], shape, order=0, mode="grid-constant"
+    return np.asarray(
+        ndimage.affine_transform(volume, to_case[:3, :3], to_case[:3, 3], shape, order=0, mode="grid-constant")
     )
-    return np.asarray(moved > 0)
 
 
 def _sources(series: Series, frames: NDArray[np.bool_]) -> tuple[list[Dataset], NDArray[np.bool_]]:

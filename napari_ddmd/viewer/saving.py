@@ -42,6 +42,8 @@ class Kind:
         Tells why there is nothing of this kind in a content.
     arrays : tuple of str
         Arrays of the volumes that `write` reads: a run may go on writing into them, so they are copied first.
+    remark : callable
+        Tells what the files do not hold of a content; empty where that is nothing.
     """
 
     title: str
@@ -50,11 +52,18 @@ class Kind:
     write: Callable[[Path, Saveable], object]
     arrays: tuple[str, ...] = ()
     lack: Callable[[Saveable], str] = _before_a_run
+    remark: Callable[[Saveable], str] = lambda _content: ""
 
 
 def result_files(folder: Path, kinds: Collection[str], content: Saveable) -> list[Path]:
     """Name the files that `save_results` writes, in the order of `KINDS`; kinds without content have none."""
     return [folder / name for key, kind in KINDS.items() if key in kinds for name in kind.names(content)]
+
+
+def remarks_on(kinds: Collection[str], content: Saveable) -> list[str]:
+    """Say what files of some kinds, once they are written, do not hold of a content."""
+    there = (kind for key, kind in KINDS.items() if key in kinds and kind.names(content))
+    return [remark for kind in there if (remark := kind.remark(content))]
 
 
 def save_results(folder: Path, kinds: Collection[str], content: Saveable) -> list[Path]:
@@ -187,6 +196,12 @@ def _write_segmentation(folder: Path, content: Saveable) -> None:
     write_segmentation(folder / name, content.mask, content.case, made=made)
 
 
+def _lost_in_segmentation(content: Saveable) -> str:
+    from napari_ddmd.dicom.segmentation import lesions_lost
+
+    return lesions_lost(content.mask, content.case)
+
+
 REPORT, SEGMENTATION = "report", "segmentation"
 KINDS: dict[str, Kind] = {
     "mask": Kind("Mask (NIfTI)", "The mask as it stands on screen, with the values it has", _mask_names, _write_mask),
@@ -219,6 +234,7 @@ KINDS: dict[str, Kind] = {
         _segmentation_names,
         _write_segmentation,
         lack=_lack_of_segmentation,
+        remark=_lost_in_segmentation,
     ),
 }
 """All kinds of output, in the order of the dialog. Another one is another entry here."""

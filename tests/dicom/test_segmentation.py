@@ -20,9 +20,9 @@ from napari_ddmd.dicom import DicomError, accepted, find_study, propose
 from napari_ddmd.dicom.hushed import hushed
 from napari_ddmd.dicom.load import load_study
 from napari_ddmd.dicom.origin import origin_of
-from napari_ddmd.dicom.segmentation import on_series, write_segmentation
+from napari_ddmd.dicom.segmentation import lesions_lost, on_series, write_segmentation
 from napari_ddmd.saveable import Saveable
-from napari_ddmd.viewer.saving import KINDS, save_results
+from napari_ddmd.viewer.saving import KINDS, remarks_on, save_results
 from napari_ddmd.whole_files import ExportError
 from tests.dicom.studies import DESCRIPTIONS, PATIENT, SEQUENCES, StudyWriter, flat
 from tests.dicom.test_volume import enhanced
@@ -322,6 +322,46 @@ def test_what_cannot_be_written_is_refused(case: Case, small_case: Case, tmp_pat
 def test_other_images_of_the_layers_keep_the_origin(case: Case, tmp_path: Path) -> None:
     copied = dataclasses.replace(case, images=case.images.copy())
     assert write_segmentation(tmp_path / "m.dcm", scattered(case.grid.shape), copied).is_file()
+
+
+@pytest.fixture
+def thick_case(writer: StudyWriter) -> Case:
+    """A case on slices of 1 mm whose study has 12 of 5.5 mm."""
+    image = flat((20, 20, 12))
+    image.SetSpacing((1, 1, 5.5))
+    writer.four(dict.fromkeys(MODALITIES, image))
+    return load(writer.folder)
+
+
+def test_lesions_that_fall_between_the_slices_are_told(thick_case: Case) -> None:
+    mask = np.zeros(thick_case.grid.shape, np.uint8)
+    mask[20:36, 4:16, 4:16] = 1
+    assert lesions_lost(mask, thick_case) == ""
+    origin = origin_of(thick_case)
+    assert origin is not None
+    places = range(40, 60)
+
+    def lost(place: int) -> NDArray[np.uint8]:
+        more = mask.copy()
+        more[place : place + 4, 4:10, 4:10] = 1
+        return more
+
+    holds = [on_series(lost(place) > mask, thick_case, origin.reference_series).any() for place in places]
+    assert set(holds) == {True, False}
+    for place, is_held in zip(places, holds, strict=True):
+        told = lesions_lost(lost(place), thick_case)
+        assert bool(told) != is_held
+    content = Saveable(case=thick_case, mask=lost(places[holds.index(False)]))
+    assert remarks_on(["mask"], content) == []
+    (told,) = remarks_on(["mask", "segmentation"], content)
+    assert told == (
+        "of 2 lesions (2.45 mL) the DICOM segmentation on slices of 5.5 mm holds 1 (2.38 mL): "
+        "the others lie between the slices"
+    )
+
+
+def test_a_case_of_files_loses_none(small_case: Case) -> None:
+    assert lesions_lost(np.ones(small_case.grid.shape), small_case) == ""
 
 
 def test_save_offers_it_for_a_case_of_a_study_alone(mixed_case: Case, small_case: Case, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_ddmd.viewer.case_names import call, name_for_saving
 from napari_ddmd.viewer.remarks import in_short
-from napari_ddmd.viewer.saving import save_results
+from napari_ddmd.viewer.saving import remarks_on, save_results
 from napari_ddmd.viewer.widgets.background import Background
 from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
 from napari_ddmd.whole_files import sweep
@@ -108,10 +108,10 @@ class SaveButton(QPushButton):
         call(content.case, dialog.name)
         self.save(dialog.folder, dialog.kinds)
 
-    def _on_saved(self, answer: tuple[list[Path], str]) -> None:
-        files, remark = answer
+    def _on_saved(self, answer: tuple[list[Path], list[str]]) -> None:
+        files, remarks = answer
         self._set_saving(False)
-        if remark:
+        for remark in remarks:
             show_warning(in_short(remark))
         kept, self._kept = self._kept, None
         if kept is not None and self._has_mask:
@@ -133,7 +133,8 @@ class SaveButton(QPushButton):
         self.ended.emit(f"Not saved: {in_short(reason(error), parts=2)}.", reason(error))
 
 
-def _save(folder: Path, kinds: Collection[str], content: Saveable) -> tuple[list[Path], str]:
-    """Save, and say what an earlier save that was cut off has left there."""
-    remark = sweep(folder)
-    return save_results(folder, kinds, content), remark
+def _save(folder: Path, kinds: Collection[str], content: Saveable) -> tuple[list[Path], list[str]]:
+    """Save, and say what an earlier save that was cut off has left there, and what the files do not hold."""
+    left = sweep(folder)
+    files = save_results(folder, kinds, content)
+    return files, [*([left] if left else []), *remarks_on(kinds, content)]

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from napari_ddmd.case import Case
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.viewer.case_names import name_for_saving
-from napari_ddmd.viewer.saving import USUAL
+from napari_ddmd.viewer.saving import KINDS, USUAL
 from napari_ddmd.viewer.widgets import save_button
 from napari_ddmd.viewer.widgets.save_button import SaveButton
 from napari_ddmd.viewer.widgets.save_dialog import SaveChoice, SaveDialog
@@ -55,6 +55,22 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(SaveDialog, "exec", run)
     return todo
+
+
+def test_what_the_files_do_not_hold_is_told(
+    button: SaveButton,
+    tmp_path: Path,
+    qtbot: QtBot,
+    notifications: list[Notification],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lossy = dataclasses.replace(KINDS["mask"], remark=lambda content: f"{content.case.name} holds 1 of 2 lesions")
+    monkeypatch.setitem(KINDS, "mask", lossy)
+    with qtbot.waitSignal(button.ended, timeout=10_000):
+        button.save(tmp_path, {"mask"})
+    told = [(note.severity.name, note.message) for note in notifications]
+    assert told[0] == ("WARNING", "Small_001 holds 1 of 2 lesions")
+    assert told[1][0] == "INFO"
 
 
 def test_it_saves_what_was_chosen_and_remembers_it(
