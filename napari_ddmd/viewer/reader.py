@@ -56,11 +56,11 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
         return _reader(lambda: [_saved_mask_layer(paths[0], case)])
     found = [_find_case(entry) for entry in paths]
     files = found[0]
+    if files is None and len(paths) == 1 and is_folder(paths[0]) and is_study(paths[0]):
+        return _reader(lambda: open_study(paths[0]))
     if files is None and len(paths) == 1 and _is_ours_to_refuse(paths[0]):
         # Searched once more, so that the reader raises what is wrong with the folder.
         return _reader(lambda: open_case(find_case_files(paths[0]), tell))
-    if files is None and len(paths) == 1 and is_folder(paths[0]) and is_study(paths[0]):
-        return _reader(lambda: open_study(paths[0]))
     if files is None or any(other != files for other in found):
         return None
     return _reader(lambda: open_case(files, tell))

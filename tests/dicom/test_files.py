@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_ddmd.dicom import files
 from napari_ddmd.dicom.files import all_files, is_dicom, is_study
 from tests.dicom.studies import StudyWriter, flat
 
@@ -28,13 +29,48 @@ def test_other_folders_are_no_studies(tmp_path: Path, writer: StudyWriter) -> No
     assert not is_study(writer.folder)
 
 
-def test_a_large_folder_of_other_files_is_not_searched_through(writer: StudyWriter) -> None:
-    writer.folder.mkdir()
-    for number in range(200):
-        (writer.folder / f"a{number:03d}.txt").write_text("")
+@pytest.mark.parametrize("name", ["brain.nii.gz", "Study_12345678_mask.nii.gz", "Study_12345678_inter.nii.gz"])
+def test_a_brain_mask_and_results_may_lie_beside_a_study(writer: StudyWriter, name: str) -> None:
     writer.series(flat())
+    (writer.folder / name).write_bytes(b"")
+    assert is_study(writer.folder)
+
+
+def test_a_disc_with_a_viewer_is_a_study(writer: StudyWriter) -> None:
+    place = writer.folder / "AUTORUN" / "LIBRARY"
+    place.mkdir(parents=True)
+    for number in range(300):
+        (place / f"{number:03d}.dll").write_text("")
+        (place.parent / f"{number:03d}.txt").write_text("")
+    (writer.folder / "READ.ME").write_text("")
+    StudyWriter(writer.folder / "DICOM" / "PAT00001").series(flat())
+    assert is_study(writer.folder)
+
+
+def test_only_so_much_of_a_huge_folder_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[Path] = []
+    monkeypatch.setattr(files, "is_dicom", looked_at.append)
+    for number in range(300):
+        (tmp_path / f"{number:03d}" / "deep").mkdir(parents=True)
+        for name in range(8):
+            (tmp_path / f"{number:03d}" / f"{name}.txt").write_text("")
+    assert not is_study(tmp_path)
+    assert len(looked_at) <= 1200
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need no rights on POSIX alone")
+def test_a_link_back_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "back").symlink_to(tmp_path)
+    assert not is_study(tmp_path)
+
+
+def test_a_large_folder_of_other_files_is_not_searched_through(writer: StudyWriter) -> None:
+    place = writer.series(flat())
+    for number in range(200):
+        (place / f"A{number:03d}.txt").write_text("")
     assert not is_study(writer.folder)
-    (writer.folder / "a000.txt").unlink()
+    (place / "A000.txt").unlink()
     assert is_study(writer.folder)
 
 

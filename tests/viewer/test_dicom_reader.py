@@ -18,6 +18,7 @@ from napari_ddmd.viewer.case_layers import case_layers
 from napari_ddmd.viewer.dicom_reader import guessed_case, open_study
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.reader import get_reader
+from napari_ddmd.viewer.widgets.case_opener import _read
 from napari_ddmd.viewer.widgets.dicom_dialog import StudyChoice
 from tests.dicom.studies import PATIENT, StudyWriter, flat
 
@@ -98,12 +99,22 @@ def test_without_the_libraries_the_reader_says_what_to_install(study: Path, monk
         reader(str(study))
 
 
-def test_a_folder_with_nifti_files_is_no_study(study: Path) -> None:
-    (study / "scan.nii").write_bytes(b"")
+def test_a_folder_with_images_of_a_case_is_no_study(study: Path) -> None:
+    (study / "t1.nii").write_bytes(b"")
     reader = get_reader(str(study))
     assert reader is not None
-    with pytest.raises(CaseError, match="tells no modality"):
+    with pytest.raises(CaseError, match="no image for t1ce and t2 and flair"):
         reader(str(study))
+
+
+@pytest.mark.usefixtures("no_window")
+@pytest.mark.filterwarnings("ignore::napari_ddmd.case.errors.CaseWarning")
+def test_a_study_opens_with_a_brain_mask_beside_it(study: Path) -> None:
+    (study / "brain.nii.gz").write_bytes(b"")
+    reader = get_reader(str(study))
+    assert reader is not None
+    assert len(reader(str(study))) == len(MODALITIES)
+    assert _read(study) == study
 
 
 def test_importing_the_reader_loads_no_dicom_library() -> None:
