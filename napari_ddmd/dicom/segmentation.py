@@ -98,11 +98,13 @@ def write_segmentation(
         missed = "falls between the slices of the study" if mask.any() else "holds no lesion"
         raise DicomError(f"{target}: the mask {missed}, and a segmentation must not be empty")
     with hushed():  # what scanners and anonymisers left in the headers is not ours to remark on
-        sources, pixels = _sources(series, frames)
+        sources = _sources(series)
     try:
-        segmentation = _segmentation(sources, pixels, made)
+        segmentation = _segmentation(sources, frames, made)
     except (ValueError, TypeError, AttributeError, KeyError) as error:  # what highdicom says may be the patient's data
         raise DicomError(f"{target}: the headers of {series.label} are not what the standard wants; {_ELSE}") from error
+    if series.slices[0].frame is not None:
+        _refer_to_file(segmentation, series)
     with one_line_errors(target), workplace(target.parent) as place:
         fresh = place / target.name
         segmentation.save_as(fresh)
@@ -158,8 +160,8 @@ def _resampled(volume: NDArray[Any], case: Case, series: Series) -> NDArray[Any]
     )
 
 
-def _sources(series: Series, frames: NDArray[np.bool_]) -> tuple[list[Dataset], NDArray[np.bool_]]:
-    """Return the images that the segmentation refers to, and the mask in their order."""
+def _sources(series: Series) -> list[Dataset]:
+    """Return the images that the segmentation refers to, in the order of the slices; frames of one file as one."""
     files = list(dict.fromkeys(header.file for header in series.slices))
     datasets = [_read(file) for file in files]
     uids = [str(dataset.get("SOPInstanceUID", "")) for dataset in datasets]
@@ -170,10 +172,21 @@ def _sources(series: Series, frames: NDArray[np.bool_]) -> tuple[list[Dataset], 
     if series.slices[0].frame is None:
         for dataset in datasets:  # those of one stack may differ in the last digit, which highdicom does not take
             dataset.ImageOrientationPatient = list(series.slices[0].orientation)
-        return datasets, frames
-    in_file = np.zeros((count, *frames.shape[1:]), dtype=bool)
-    in_file[numbers] = frames
-    return datasets, in_file
+        return datasets
+    # Frames of another echo lie at the same places, which highdicom does not take.
+    groups = datasets[0].PerFrameFunctionalGroupsSequence
+    datasets[0].PerFrameFunctionalGroupsSequence = [groups[number] for number in numbers]
+    datasets[0].NumberOfFrames = len(numbers)
+    return datasets
+
+
+def _refer_to_file(segmentation: Dataset, series: Series) -> None:
+    """Have references to the series' frames, in the order of its slices, be to the frames of its file."""
+    for group in segmentation.PerFrameFunctionalGroupsSequence:
+        for derivation in group.get("DerivationImageSequence", ()):
+            for source in derivation.SourceImageSequence:
+                header = series.slices[int(source.ReferencedFrameNumber) - 1]
+                source.ReferencedFrameNumber = (header.frame or 0) + 1
 
 
 def _read(file: Path) -> Dataset:

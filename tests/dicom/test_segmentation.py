@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import shutil
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from pydicom import config, dcmread
+from pydicom import Dataset, config, dcmread
 
 import napari_ddmd
 from napari_ddmd.case import MODALITIES, Case
@@ -182,6 +183,52 @@ def test_a_multi_frame_source_is_referred_to(writer: StudyWriter, tmp_path: Path
     np.testing.assert_array_equal(read_back(file, case), mask)
     # The header of such a file names other classes, but the voxels are those of the series.
     assert hd.seg.segread(file).NumberOfFrames == 10
+
+
+def with_second_echo(file: Path) -> None:
+    """Have each frame of a file come twice, the second time at another echo time."""
+    dataset = dcmread(file)
+    frames, pixels = list(dataset.PerFrameFunctionalGroupsSequence), dataset.pixel_array
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    for name in ("MREchoSequence", "UnassignedSharedConvertedAttributesSequence"):
+        if name in shared:
+            del shared[name]
+    doubled = [copy.deepcopy(frame) for frame in frames for _echo in range(2)]
+    for number, frame in enumerate(doubled):
+        item = Dataset()
+        item.EffectiveEchoTime = 9.0 + 100 * (number % 2)
+        frame.MREchoSequence = [item]
+    dataset.PerFrameFunctionalGroupsSequence = doubled
+    dataset.PixelData = np.repeat(pixels, 2, axis=0).tobytes()
+    dataset.NumberOfFrames = len(doubled)
+    dataset.save_as(file)
+
+
+@pytest.mark.parametrize("echo", [0, 1])
+def test_one_echo_of_a_multi_frame_file_is_referred_to(writer: StudyWriter, tmp_path: Path, echo: int) -> None:
+    (tmp_path / "multi").mkdir()
+    chosen = {}
+    for modality in MODALITIES:
+        place = writer.series(flat(spacing=1), DESCRIPTIONS[modality], shuffled=True, **SEQUENCES[modality])
+        source = tmp_path / "multi" / modality
+        enhanced(place, source)
+        with_second_echo(source)
+    for series in find_study(tmp_path / "multi").series:
+        if series.slices[0].frame is not None and series.slices[0].frame % 2 == echo:
+            chosen[series.slices[0].file.name] = series
+    case = load_study(chosen)
+    mask = scattered(case.grid.shape)
+    file = write_segmentation(tmp_path / "mask.dcm", mask, case)
+    np.testing.assert_array_equal(read_back(file, case), mask)
+
+    origin = origin_of(case)
+    assert origin is not None
+    frames = dcmread(origin.reference_series.slices[0].file).PerFrameFunctionalGroupsSequence
+    for group in dcmread(file).PerFrameFunctionalGroupsSequence:
+        number = group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
+        assert (number - 1) % 2 == echo
+        here, there = (item.PlanePositionSequence[0] for item in (group, frames[number - 1]))
+        assert here.ImagePositionPatient == there.ImagePositionPatient
 
 
 def test_anonymised_studies_that_lack_attributes_are_taken(writer: StudyWriter, tmp_path: Path) -> None:
