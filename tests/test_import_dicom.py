@@ -102,6 +102,7 @@ def test_guesses_are_corrected(study: Path, tmp_path: Path) -> None:
         (["out", "--series", "t1=1", "--series", "T1=2"], "--series gives t1 twice; give one number"),
         (["out", "--series", "t1=9"], "no series with number 9"),
         (["out", "--brain-mask", "nowhere.nii"], "nowhere.nii: no such file; check the path of the brain mask"),
+        (["out", "--brain-mask", "study"], "study: is a folder; give the NIfTI file of the brain mask"),
         (["study"], "not an empty folder"),
     ],
 )
@@ -135,6 +136,14 @@ def test_a_study_whose_name_there_cannot_be_is_one_line(tmp_path: Path, capsys: 
     assert main(["import-dicom", str(tmp_path / ("n" * 300)), "--list"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("no such folder; choose the folder of a DICOM study")
+
+
+@pytest.mark.fault("Bad input")
+def test_a_file_of_a_study_is_no_folder(study: Path, tmp_path: Path, capsys: Captured) -> None:
+    file = next(study.rglob("IM0000"))
+    assert main(["import-dicom", str(file), str(tmp_path / "Case_1")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"napari-ddmd: {file}: not a folder; choose the folder of a DICOM study"
 
 
 @pytest.mark.fault("Output whole or absent")

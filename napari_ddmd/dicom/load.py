@@ -71,7 +71,8 @@ def load_study(
     if problem is not None:
         raise DicomError(problem)
     if brain_mask is not None and not brain_mask.is_file():
-        raise DicomError(f"{brain_mask}: no such file; check the path of the brain mask")
+        what = "is a folder; give the NIfTI file" if brain_mask.is_dir() else "no such file; check the path"
+        raise DicomError(f"{brain_mask}: {what} of the brain mask")
     series = {modality: assignment[modality] for modality in MODALITIES if modality in assignment}
     missing = [modality for modality in MODALITIES if modality not in series]
     references = [modality for modality in _REFERENCES if modality in series]

@@ -201,7 +201,8 @@ def find_study(folder: str | os.PathLike[str]) -> Study:
     """
     place = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps its name
     if not os.path.isdir(place):  # noqa: PTH112 - False, too, of a name that is too long for the system
-        raise DicomError(f"{place}: no such folder; choose the folder of a DICOM study")
+        what = "not a folder" if os.path.lexists(place) else "no such folder"
+        raise DicomError(f"{place}: {what}; choose the folder of a DICOM study")
     headers = read_headers(place)
     series = group_slices(headers.slices)
     if not series:
