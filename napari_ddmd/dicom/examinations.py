@@ -50,6 +50,8 @@ def examinations_remark(study: Study, chosen: Mapping[str, Series]) -> str | Non
     if "" in patients:
         whose = ", perhaps of different patients"
     taken = {examination_of(series) for series in chosen.values()}
+    if not taken:
+        return f"the folder holds {len(found)} examinations{whose}"
     if len(taken) > 1:
         which = f"the series are of {len(taken)} of them"
     else:

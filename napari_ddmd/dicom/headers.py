@@ -320,8 +320,8 @@ def _patient(dataset: Dataset) -> str:
     """Return what tells a patient from others; a name that two devices spell in capitals and not is one."""
     number = str(dataset.get("PatientID") or "").strip()
     name = " ".join(str(dataset.get("PatientName") or "").replace("^", " ").casefold().split())
-    identity = f"number {number}" if number else f"name {name}" if name else ""
-    return hashlib.sha256(identity.encode()).hexdigest() if identity else ""
+    # Both: anonymised patients may have one number, and hospitals give a number again.
+    return hashlib.sha256(f"{number}\n{name}".encode()).hexdigest() if number or name else ""
 
 
 def _first(sequence: Any) -> Dataset | None:

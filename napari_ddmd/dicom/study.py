@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,8 @@ _SAME_DIRECTION: Final = 1e-3
 _SAME_SPACING: Final = 2e-3
 # Milliseconds, or share of the longer one, by which echo times of one stack may differ, whichever is the larger.
 _SAME_ECHO: Final = (1.0, 0.05)
+# Share of its slices that a part of a series may lack, which others with differing headers have.
+_MOST_ELSEWHERE: Final = 0.1
 # Finer than a case's, to whose voxels it is brought: 640×640×320, half a gigabyte.
 _MOST_VOXELS: Final = 2**27
 
@@ -38,9 +40,12 @@ class Series:
     ----------
     slices : tuple of SliceHeader
         At least one.
+    elsewhere : int
+        Slices of the same series, in the same plane, that lie where this part of it has none: their headers differ.
     """
 
     slices: tuple[SliceHeader, ...]
+    elsewhere: int = 0
 
     @property
     def facts(self) -> SeriesFacts:
@@ -61,7 +66,7 @@ class Series:
     @property
     def plane(self) -> str:
         """The plane of the body that is nearest to the slices: sagittal, coronal or axial."""
-        return _PLANES[int(np.abs(self._normal).argmax())]
+        return _PLANES[int(np.abs(self.normal).argmax())]
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -89,7 +94,7 @@ class Series:
         affine = np.eye(4)
         for axis, direction in enumerate(np.reshape(first.orientation, (2, 3))):
             affine[:3, axis] = direction / np.linalg.norm(direction) * self.spacing[axis]
-        affine[:3, 2] = self._normal * (self.spacing[2] or 1.0)
+        affine[:3, 2] = self.normal * (self.spacing[2] or 1.0)
         affine[:3, 3] = first.position
         return affine
 
@@ -117,9 +122,11 @@ class Series:
             widths = f"{self._steps.min():.2f} to {self._steps.max():.2f} mm"
             return f"has slices at uneven distances ({widths}, {after})"
         places = np.array([header.position for header in self.slices])
-        sideways = places - places[0] - np.outer((places - places[0]) @ self._normal, self._normal)
+        sideways = places - places[0] - np.outer((places - places[0]) @ self.normal, self.normal)
         if np.abs(sideways).max() > 0.5 * min(self.spacing[:2]):
             return "has slices that are shifted against each other (a tilted gantry)"
+        if self.elsewhere > _MOST_ELSEWHERE * len(self.slices):
+            return f"is part of a series whose headers differ: {self.elsewhere} of its slices lie elsewhere"
         return None
 
     @cached_property
@@ -128,22 +135,14 @@ class Series:
         step = float(np.median(self._steps)) if self._steps.size else 1.0
         return step <= 0 or bool((self._steps < _UNEVEN * max(step, 0.1)).any())
 
-    def strangers(self, other: Series) -> int:
-        """Count the slices of another part of this series, in the same plane, that lie where it has none."""
-        is_part = (self.facts.study_uid, self.facts.uid) == (other.facts.study_uid, other.facts.uid)
-        if not is_part or not np.allclose(self._normal, other._normal, rtol=0, atol=_SAME_DIRECTION):
-            return 0
-        here, there = (np.array([header.position for header in one.slices]) @ self._normal for one in (self, other))
-        near = _UNEVEN * max(self.spacing[2], 1.0)
-        return int((np.abs(there[:, None] - here).min(axis=1) > near).sum())
-
     @cached_property
-    def _normal(self) -> NDArray[np.float64]:
+    def normal(self) -> NDArray[np.float64]:
+        """Direction from slice to slice, of length 1, in LPS."""
         return _normal(self.slices[0])
 
     @cached_property
     def _steps(self) -> NDArray[np.float64]:
-        return np.diff([np.dot(header.position, self._normal) for header in self.slices])
+        return np.diff([np.dot(header.position, self.normal) for header in self.slices])
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +163,7 @@ class Study:
     series: tuple[Series, ...]
     unreadable: tuple[Path, ...] = ()
 
-    @property
+    @cached_property
     def remarks(self) -> tuple[str, ...]:
         """What the user should know of the folder, one line each, without names of files: they may be the patient's."""
         count = len(self.unreadable)
@@ -178,11 +177,11 @@ class Study:
             parts.setdefault((series.facts.study_uid, series.facts.uid), []).append(series)
         for several in parts.values():
             largest = max(several, key=lambda one: len(one.slices))
-            elsewhere = [count for one in several if one is not largest and (count := largest.strangers(one))]
-            if elsewhere:
+            if largest.elsewhere:
+                count = len(largest.slices)
                 yield (
-                    f"{largest.numbered} is in {1 + len(elsewhere)} parts, whose headers differ: the largest has"
-                    f" {len(largest.slices)} slices, the others {sum(elsewhere)} at other places"
+                    f"{largest.numbered} is in {len(several)} parts, whose headers differ: the largest has {count} "
+                    f"slice{'' if count == 1 else 's'}, the others {largest.elsewhere} at other places"
                 )
 
 
@@ -225,9 +224,11 @@ def group_slices(slices: Iterable[SliceHeader]) -> tuple[Series, ...]:
     """
     unique = {(header.uid, header.frame): header for header in slices}
     stacks: dict[object, list[list[SliceHeader]]] = {}
+    frames = _frames_of_reference(unique.values())
     for header in unique.values():
         facts = header.facts
-        kind = (facts.study_uid, facts.uid, facts.patient, facts.frame_of_reference, facts.b_value, header.shape)
+        frame = facts.frame_of_reference if frames[facts.study_uid, facts.uid] else ""
+        kind = (facts.study_uid, facts.uid, facts.patient, frame, facts.b_value, header.shape)
         # What is measured is compared, not rounded: slices of one stack may differ in the last digit.
         for stack in stacks.setdefault(kind, []):
             if _lie_alike(stack[0], header):
@@ -236,9 +237,42 @@ def group_slices(slices: Iterable[SliceHeader]) -> tuple[Series, ...]:
         else:
             stacks[kind].append([header])
     parts = [part for same_kind in stacks.values() for stack in same_kind for part in _by_contrast(stack)]
-    found = [_series(part) for part in parts]
+    found = _with_rest([_series(part) for part in parts])
     # Frames of a multi-frame file are as good as files; of equal numbers the longest stack comes first.
     return tuple(sorted(found, key=lambda one: (one.facts.study_uid, one.facts.number or 0, -len(one.slices))))
+
+
+def _frames_of_reference(slices: Iterable[SliceHeader]) -> dict[tuple[str, str], bool]:
+    """Whether the frames of reference of a series tell anything: an anonymiser may give each file one of its own."""
+    frames: dict[tuple[str, str], list[str]] = {}
+    for header in slices:
+        frames.setdefault((header.facts.study_uid, header.facts.uid), []).append(header.facts.frame_of_reference)
+    return {series: not 1 < len(told) == len(set(told)) for series, told in frames.items()}
+
+
+def _with_rest(parts: Sequence[Series]) -> list[Series]:
+    """Tell each part of a series how many slices of the others lie where it has none, in its plane."""
+    planes: dict[tuple[str, str], list[list[Series]]] = {}
+    for part in parts:
+        known = planes.setdefault((part.facts.study_uid, part.facts.uid), [])
+        for plane in known:
+            if np.allclose(plane[0].normal, part.normal, rtol=0, atol=_SAME_DIRECTION):
+                plane.append(part)
+                break
+        else:
+            known.append([part])
+    told = []
+    for plane in chain.from_iterable(planes.values()):
+        places = [np.sort([np.dot(header.position, plane[0].normal) for header in part.slices]) for part in plane]
+        everywhere = np.sort(np.concatenate(places))
+        for part, own in zip(plane, places, strict=True):
+            near = _UNEVEN * max(part.spacing[2], 1.0)
+            after = np.searchsorted(own, everywhere).clip(1, max(len(own) - 1, 1))
+            nearest = np.minimum(abs(everywhere - own[after - 1]), abs(everywhere - own[after % len(own)]))
+            others = everywhere[nearest > near]
+            count = int(others.size and 1 + np.count_nonzero(np.diff(others) > near))
+            told.append(replace(part, elsewhere=count))
+    return told
 
 
 def _lie_alike(one: SliceHeader, other: SliceHeader) -> bool:

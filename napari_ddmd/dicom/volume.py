@@ -148,4 +148,6 @@ def _rescales(file: Path) -> tuple[Rescale, list[Rescale]]:
 def _rescale(groups: Dataset | None) -> Rescale | None:
     """Return slope and intercept of a frame's groups, or of those that all frames share."""
     found = groups.get("PixelValueTransformationSequence") if groups is not None else None
-    return (float(found[0].RescaleSlope), float(found[0].RescaleIntercept)) if found else None
+    if not found or "RescaleSlope" not in found[0] or "RescaleIntercept" not in found[0]:
+        return None
+    return float(found[0].RescaleSlope), float(found[0].RescaleIntercept)

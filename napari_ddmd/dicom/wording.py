@@ -11,14 +11,17 @@ _CONTRAST: Final = rf"(?:{_AGENTS}|c|ce|contrast\w*|kontrast\w*|inj\w*|iv|pdc|pr
 # What an image may be made before or after, beside the injection.
 _EVENT: Final = r"(?:op|operati\w*|surg\w*|resect\w*|biops\w*|rt|rtx|radio\w*|chemo\w*|therap\w*|treat\w*)"
 
+_NOT_GIVEN: Final = "".join(rf"(?<!\b{word} )" for word in ("post", "nach", "mit", "with", "after", "apres", "avec"))
+
 # First come the words in which a sign means something; then every other sign is a space.
 _SIGNS: Final = (
     (r"\bw\s*/\s*wo?\b|\bw\s*/?\s*wo\b", " "),  # "with and without" is the name of an examination
     (r"\bw\s*/\s*o\b|\bo\.\s*(?=km|kontrast)", " without "),
     (r"t2\s*\*", " t2star "),
+    # A minus behind an agent, but for the dash between words, and where a word before it says that it was given.
+    (rf"(?<!\+)(?<!\+ ){_NOT_GIVEN}\b(?:c|km|iv|gd|gado?)(?:-(?!\w)|\s+-$)", " native "),
     (r"\+\s*(?:c|k|km|ce|gd\w*|gad\w*)\b|\b(?:c|km|gd)\s*\+", " gd "),
     (r"(?:^|\s)-\s*(?:c|gd|km)\b", " native "),
-    (r"\b(?:c|km|iv|gd|gado?)(?:-(?!\w)|\s+-$)", " native "),  # not the dash between words
     (r"[^a-z0-9]+", " "),
 )
 

@@ -13,6 +13,8 @@ from napari_ddmd.lesions import bounding_box
 
 Mask = NDArray[np.bool_]
 
+_MARGIN = 8
+
 
 def nearest_labels(labels: NDArray[Any], added: Mask, spacing: Sequence[float], otherwise: int) -> NDArray[Any]:
     """Return a label for each voxel that was added: that of the nearest one that has a label.
@@ -37,9 +39,13 @@ def nearest_labels(labels: NDArray[Any], added: Mask, spacing: Sequence[float], 
     values = labels[labelled]
     if not values.size or values.min() == values.max() or not added.any():
         return np.full(np.count_nonzero(added), values[0] if values.size else otherwise)
-    box = bounding_box(labelled | added)
-    places = ndimage.distance_transform_edt(
-        ~labelled[box], sampling=spacing, return_distances=False, return_indices=True
-    )
+    around = bounding_box(added)
+    near = tuple(slice(max(ends.start - _MARGIN, 0), ends.stop + _MARGIN) for ends in around)
+    for box in (near, bounding_box(labelled | added)):
+        if labelled[box].any():
+            distances, places = ndimage.distance_transform_edt(~labelled[box], sampling=spacing, return_indices=True)
+            # What lies beyond the margin is farther away than this.
+            if box is not near or distances[added[box]].max() <= _MARGIN * min(spacing):
+                break
     nearest: NDArray[Any] = labels[box][tuple(places[:, added[box]])]
     return nearest

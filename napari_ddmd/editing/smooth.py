@@ -32,7 +32,7 @@ def smooth(mask: Mask, spacing: Sequence[float], within: Mask, sigma_mm: float =
     """Smooth the outline of each lesion, and keep its volume.
 
     A Gaussian blurs the lesion, and of the voxels as many of the highest are taken as it had before. Lesions are
-    smoothed one by one, so that none gives its volume to another, nor grows into it.
+    smoothed one by one, so that none gives its volume to another, nor grows up to it.
 
     Parameters
     ----------
@@ -50,7 +50,8 @@ def smooth(mask: Mask, spacing: Sequence[float], within: Mask, sigma_mm: float =
     # An axis of one slice has no neighbours to blur with.
     sigmas = [0.0 if length == 1 else sigma for sigma, length in zip(sigmas, mask.shape, strict=True)]
     for box, lesion in each_lesion(mask, [int(np.ceil(_REACH * sigma)) for sigma in sigmas]):
-        free = within[box] & ~(mask[box] | smoothed[box])
+        others = (mask[box] & ~lesion) | smoothed[box]
+        free = within[box] & ~ndimage.binary_dilation(others, structure=np.ones((3, 3, 3)))
         smoothed[box] |= _as_large(lesion, sigmas, free | lesion)
     return smoothed
 

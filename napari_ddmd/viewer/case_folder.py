@@ -11,8 +11,9 @@ from napari_ddmd.case import Case
 def case_folder(case: Case) -> Path:
     """Return the folder of the case's files.
 
-    For a DICOM study it is the one above, since NIfTI files in a study's own folder would hide it from *Open*. It is
-    the user's home for a case that knows no files, and for a study on a disk that cannot be written to.
+    For a DICOM study it is the one above the folder that its series have in common: a study's own folder is its
+    archive's. It is the user's home for a case that knows no files, and for a study on a disk that cannot be written
+    to.
     """
     beside = next(iter(case.files.images.values()), None)
     if beside is not None:

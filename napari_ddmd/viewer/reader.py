@@ -230,7 +230,8 @@ def _is_shown(case: Case) -> bool:
 
 def _saved_mask_layer(path: Path, case: Case) -> LayerData:
     called = _name_in(path, case)
-    if not _lies_beside(path, case) and _lies_beside_another(path, called):
+    # Of a case without files, as of a session that holds its images, nobody can tell where it is from.
+    if case.files.images and not _lies_beside(path, case) and _lies_beside_another(path, called):
         raise CaseError(f"{path}: lies beside the images of another case called {called}; open that case first")
     mask = load_mask(path, case.grid, most=_MOST_LABEL, remark=tell)
     name = path.name.split(".nii")[0]

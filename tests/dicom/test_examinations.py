@@ -49,3 +49,9 @@ def test_patients_who_are_not_known_may_be_two(writer: StudyWriter) -> None:
     writer.four(dict.fromkeys(MODALITIES, flat()), **nobody)
     StudyWriter(writer.folder / "other").series(flat(), "t2_tse_tra", **nobody)
     assert str(remark(writer.folder)).startswith("the folder holds 2 examinations, perhaps of different patients; ")
+
+
+def test_where_nothing_was_taken_nothing_is_said_of_it(writer: StudyWriter) -> None:
+    for folder, date in ((writer.folder, "20200304"), (writer.folder / "other", "20210304")):
+        StudyWriter(folder).series(flat(), "unknown", StudyDate=date)
+    assert examinations_remark(find_study(writer.folder), {}) == "the folder holds 2 examinations"

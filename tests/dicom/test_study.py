@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from pydicom import Dataset, dcmread
 
 from napari_ddmd.dicom import DicomError, Series, find_study
+from napari_ddmd.dicom.study import group_slices
 from tests.dicom.studies import StudyWriter, flat
 
 
@@ -157,8 +158,43 @@ def test_slices_that_do_not_belong_together_are_no_series_and_are_told(
     edit(writer.series(flat()), change)
     study = find_study(writer.folder)
     assert sorted(len(series.slices) for series in study.series) == [5, 7]
+    assert all("is part of a series whose headers differ" in str(series.problem) for series in study.series)
     told = "series 1 is in 2 parts, whose headers differ: the largest has 7 slices, the others 5 at other places"
     assert study.remarks == (told,)
+
+
+def test_a_part_that_lacks_little_is_a_series_and_the_rest_is_told(writer: StudyWriter) -> None:
+    image = flat((6, 6, 30))
+    edit(writer.series(image), lambda dataset, number: setattr(dataset, "EchoTime", 20 if number == 29 else 90))
+    study = find_study(writer.folder)
+    assert {len(series.slices): series.problem for series in study.series} == {29: None, 1: "holds a single slice"}
+    (told,) = study.remarks
+    assert told.endswith("the largest has 29 slices, the others 1 at other places")
+
+
+def test_one_slice_sent_twice_does_not_thin_a_series_whose_echo_time_varies(writer: StudyWriter) -> None:
+    folder = writer.series(flat())
+    edit(folder, alternating_echo)
+    again = dcmread(sorted(folder.iterdir())[4])
+    again.SOPInstanceUID = "1.2.3.4.5"
+    again.file_meta.MediaStorageSOPInstanceUID = again.SOPInstanceUID
+    again.save_as(folder / "again.dcm")
+    assert all(series.problem is not None for series in find_study(writer.folder).series)
+
+
+def test_an_anonymisers_frame_of_reference_for_each_file_tells_nothing(writer: StudyWriter) -> None:
+    edit(writer.series(flat()), lambda dataset, number: setattr(dataset, "FrameOfReferenceUID", f"1.2.{number + 1}"))
+    assert (len(only(writer.folder).slices), only(writer.folder).problem) == (12, None)
+
+
+def test_parts_of_a_series_that_lie_between_each_other_are_counted(writer: StudyWriter) -> None:
+    header = slices_at(writer, [(0, 0, 0), (0, 0, 2)]).slices[0]
+    many = [
+        replace(header, uid=f"{part}.{number}", shape=(6, 6 + part), position=(0.0, 0.0, number + part / 2))
+        for part in range(2)
+        for number in range(2000)
+    ]
+    assert [series.elsewhere for series in group_slices(many)] == [2000, 2000]
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,21 @@ def scale_frames(file: Path, slopes: list[float], *, shared: bool = False) -> No
     dataset.save_as(file)
 
 
+def test_a_rescale_without_numbers_is_none(writer: StudyWriter, tmp_path: Path) -> None:
+    image = noisy()
+    (tmp_path / "multi").mkdir()
+    file = tmp_path / "multi" / "all.dcm"
+    enhanced(writer.series(image, shuffled=True), file)
+    scale_frames(file, [1.0] * 11)
+    dataset = dcmread(file)
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        item = frame.PixelValueTransformationSequence[0]
+        del item.RescaleSlope, item.RescaleIntercept
+    dataset.save_as(file)
+    read = read_volume(only(tmp_path / "multi"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(image))
+
+
 @pytest.mark.parametrize(
     ("slopes", "shared"),
     [

@@ -40,7 +40,9 @@ def test_lesions_that_lie_near_each_other_keep_their_volume(spacing: tuple[float
     mask = np.zeros((20, 60, 60), bool)
     mask[5:15, 20:40, 20:40] = True
     mask[5:15, 41:43, 20:40] = True
-    assert smooth(mask, spacing, np.ones_like(mask)).sum() == mask.sum()
+    smoothed = smooth(mask, spacing, np.ones_like(mask))
+    assert smoothed.sum() == mask.sum()
+    assert ndimage.label(smoothed, structure=np.ones((3, 3, 3)))[1] == 2
 
 
 def test_nothing_is_added_outside_the_brain() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import re
@@ -17,13 +18,14 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 
-from napari_ddmd.case import MODALITIES, CaseError, CaseWarning, find_case_files, load_case
+from napari_ddmd.case import MODALITIES, CaseError, CaseFiles, CaseWarning, find_case_files, load_case
 from napari_ddmd.viewer import reader
 from napari_ddmd.viewer.case_names import call
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
 from napari_ddmd.viewer.reader import get_reader
 from napari_ddmd.viewer.writer import write_labels
 from tests.case.broken import CORPUS, Broken, links, modalities, names
+from tests.viewer.conftest import add_case
 
 SAMPLE = (*links.CASES, *modalities.CASES[::3], *names.CASES[::5], *CORPUS[::40])
 """What lies in a folder in a strange way, some of that all, and some of every other fault."""
@@ -256,6 +258,19 @@ def test_a_saved_mask_of_another_patient_of_that_name_is_not_laid_on_this_one(
     in_viewer(str(image))
     in_viewer(str(mask))
     assert tag_of(viewer.layers[-1]).case.files.images["t1"] == image
+
+
+def test_a_mask_opens_on_a_case_that_knows_no_files(
+    tmp_path: Path, write_small_case: Callable[..., Path], in_viewer: Callable[[Any], ViewerModel]
+) -> None:
+    folder = write_small_case(tmp_path / "MR")
+    case = load_case(folder)
+    (folder / "MR_seg.nii.gz").rename(folder / "MR_mask.nii.gz")
+    viewer = in_viewer(str(folder / "MR_t1.nii.gz"))
+    viewer.layers.clear()
+    add_case(viewer, dataclasses.replace(case, files=CaseFiles("MR", {})))  # as of a session that holds its images
+    in_viewer(str(folder / "MR_mask.nii.gz"))
+    assert viewer.layers[-1].name == "MR_mask"
 
 
 def test_a_saved_mask_that_lies_elsewhere_opens_on_the_case_of_its_name(
