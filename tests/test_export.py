@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ddmd.case import MODALITIES, Case, load_case
+from napari_ddmd.case.plain_header import plain_header
 from napari_ddmd.export import (
     ExportError,
     prediction_folder,
@@ -64,6 +65,13 @@ def test_a_volume_lies_voxel_for_voxel_on_the_files_grid(
     # The scan's display range would show a mask as black.
     assert saved.header["cal_max"] == 0
     assert small_case.header["cal_max"] == 700
+
+
+@pytest.mark.parametrize(("unit", "saved"), [("micron", "mm"), ("meter", "mm"), ("mm", "mm"), (None, "unknown")])
+def test_the_unit_is_that_for_which_the_numbers_are_taken(unit: str | None, saved: str) -> None:
+    header = nibabel.Nifti1Header()
+    header.set_xyzt_units(unit)
+    assert plain_header(header).get_xyzt_units()[0] == saved
 
 
 @settings(max_examples=48, deadline=None)

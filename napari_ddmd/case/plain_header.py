@@ -7,11 +7,14 @@ from typing import Final
 import nibabel
 import numpy as np
 
+from napari_ddmd.case.header import unit_of
+
 _KEPT: Final = (
     "dim_info",
     "dim",
     "datatype",
     "bitpix",
+    "xyzt_units",
     "cal_min",
     "cal_max",
     "qform_code",
@@ -40,5 +43,6 @@ def plain_header(header: nibabel.Nifti1Header) -> nibabel.Nifti1Header:
         for name in _KEPT:
             plain[name] = header[name]
         plain["pixdim"][:4] = header["pixdim"][:4]
-        plain.set_xyzt_units("mm")  # for which its numbers are taken, whatever it says
+        if unit_of(header) is not None:
+            plain.set_xyzt_units("mm")  # for which its numbers are taken
     return plain
