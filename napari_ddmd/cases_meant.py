@@ -23,7 +23,8 @@ class RefusedCaseError(CaseError):
     def __init__(self, message: object, place: Path = Path(), *others: Path) -> None:
         super().__init__(str(message))
         self.place = place
-        self.folders = tuple(one.parent for one in (place, *others))
+        places = (place, *others)
+        self.folders = tuple(dict.fromkeys(one.parent for each in places for one in (each, each.absolute())))
 
 
 def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[RefusedCaseError]]:

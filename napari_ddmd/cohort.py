@@ -110,7 +110,8 @@ def result_line(done: Prediction) -> str:
     summary = done.summary
     lesions = len(summary["lesions"])
     count = f"{lesions} lesion{'' if lesions == 1 else 's'}"
-    slices = summary["slices"]["n"]
-    work = f"{slices} slice{'' if slices == 1 else 's'} in {summary['seconds']:.0f} s"
+    slices, brain = summary["slices"]["n"], len(done.case.brain_slices)
+    part = f"{slices} of {brain}" if slices < brain else f"{slices}"
+    work = f"{part} slice{'' if part == '1' else 's'} in {summary['seconds']:.0f} s"
     volume = millilitres(summary["lesion_volume_ml"])
     return f"{summary['case']}: {volume} mL in {count}, {work}, saved in {done.folder}"

@@ -46,7 +46,11 @@ def add_predict_command(commands: _SubParsersAction[Any]) -> ArgumentParser:
     again.add_argument(
         "--update", action="store_true", help="replace those made with other settings, model or images; keep the rest"
     )
-    predict.add_argument("--report", action="store_true", help="save a report (HTML) and a table of lesions (CSV), too")
+    predict.add_argument(
+        "--report",
+        action="store_true",
+        help="save a report (HTML) and a table of lesions (CSV), too; where there are results without, with --update",
+    )
     predict.add_argument(
         "--allow-missing", action="store_true", help="take cases that lack one modality, at a cost in accuracy"
     )

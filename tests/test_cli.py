@@ -169,7 +169,7 @@ def test_predict_saves_and_tells(small_case_folder: Path, tiny_model_folder: Pat
     summary = json.loads((out / "Small_001" / "summary.json").read_text())
 
     assert printed.out.startswith(f"Small_001: {millilitres(summary['lesion_volume_ml'])} mL in ")
-    assert "2 slices" in printed.out
+    assert "2 of 6 slices" in printed.out
     assert str(out / "Small_001") in printed.out
     assert printed.err == ""
     assert len(list((out / "Small_001").iterdir())) == 6

@@ -203,3 +203,15 @@ def test_a_model_that_was_trained_on_a_patient_says_so_of_kept_results(
     assert capsys.readouterr().err == f"napari-ddmd: warning: Small_001: {caution}\n"
     assert kept.kept
     assert CohortRow.of_done("Small_001", kept).warnings == caution
+
+
+def test_a_place_that_is_not_there_is_in_the_table_without_the_folders_above_it(
+    tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("out").mkdir()
+    assert main(["predict", "nobody", "deep/nowhere", "--model", str(tiny_model_folder), "--out", "out"]) == 2
+    assert {row["case"]: row["remark"] for row in table(Path("out"))} == {
+        "nobody": "nobody: no such file or folder; check the path",
+        "nowhere": "nowhere: no such file or folder; check the path",
+    }

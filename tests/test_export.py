@@ -67,10 +67,13 @@ def test_a_volume_lies_voxel_for_voxel_on_the_files_grid(
     assert small_case.header["cal_max"] == 700
 
 
-@pytest.mark.parametrize(("unit", "saved"), [("micron", "mm"), ("meter", "mm"), ("mm", "mm"), (None, "unknown")])
-def test_the_unit_is_that_for_which_the_numbers_are_taken(unit: str | None, saved: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "saved"),
+    [(3, "mm"), (1, "mm"), (2, "mm"), (10, "mm"), (0, "unknown"), (4, "mm"), (0x47, "mm"), (255, "mm")],
+)
+def test_the_unit_is_that_for_which_the_numbers_are_taken(code: int, saved: str) -> None:
     header = nibabel.Nifti1Header()
-    header.set_xyzt_units(unit)
+    header["xyzt_units"] = code
     assert plain_header(header).get_xyzt_units()[0] == saved
 
 

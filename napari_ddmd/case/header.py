@@ -86,11 +86,6 @@ def bytes_needed(header: nibabel.Nifti1Header) -> int:
     return int(header.get_data_offset() + voxels * header.get_data_dtype().itemsize)
 
 
-def unit_of(header: nibabel.Nifti1Header) -> str | None:
-    """Tell the unit of the voxel size where it is another than millimetres; None where that is not said."""
-    return _OTHER_UNITS.get(int(header["xyzt_units"]) % 8)
-
-
 def _stored(start: bytes) -> nibabel.Nifti1Header:
     for kind in _KINDS:
         if kind.may_contain_header(start):
@@ -117,7 +112,7 @@ def _remarks(header: nibabel.Nifti1Header) -> list[str]:
             "the header tells two orientations that contradict each other (sform and qform), so left and right may be "
             "swapped; the sform is taken: check it against another viewer"
         )
-    unit = unit_of(header)
+    unit = _OTHER_UNITS.get(int(header["xyzt_units"]) % 8)
     if unit is not None:
         remarks.append(f"the header measures voxels in {unit}; its numbers are taken for millimetres")
     if header["vox_offset"] == 0:

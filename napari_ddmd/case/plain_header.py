@@ -7,8 +7,6 @@ from typing import Final
 import nibabel
 import numpy as np
 
-from napari_ddmd.case.header import unit_of
-
 _KEPT: Final = (
     "dim_info",
     "dim",
@@ -29,6 +27,8 @@ _KEPT: Final = (
     "srow_y",
     "srow_z",
 )
+# Nothing, or millimetres, beside nothing or any unit of time.
+_UNITS: Final = frozenset(space + time for space in (0, 2) for time in range(0, 56, 8))
 
 
 def plain_header(header: nibabel.Nifti1Header) -> nibabel.Nifti1Header:
@@ -43,6 +43,6 @@ def plain_header(header: nibabel.Nifti1Header) -> nibabel.Nifti1Header:
         for name in _KEPT:
             plain[name] = header[name]
         plain["pixdim"][:4] = header["pixdim"][:4]
-        if unit_of(header) is not None:
+        if int(header["xyzt_units"]) not in _UNITS:
             plain.set_xyzt_units("mm")  # for which its numbers are taken
     return plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from typing import Final
 
 from napari_ddmd.dicom.study import Series, Study
@@ -26,6 +27,13 @@ def examinations(series: Iterable[Series]) -> dict[Examination, list[Series]]:
     return found
 
 
+def names_differ(series: Iterable[Series]) -> bool:
+    """Whether series of different examinations bear different names; within one, a name may have been corrected."""
+    found = examinations(series).values()
+    names = [told for members in found if (told := {one.facts.patient_name for one in members} - {""})]
+    return any(one.isdisjoint(other) for one, other in combinations(names, 2))
+
+
 def examination_titles(study: Study) -> dict[Examination, str]:
     """Name each examination of a folder that holds several, for a list on the screen: number, date and patient."""
     found = examinations(study.series)
@@ -47,7 +55,7 @@ def examinations_remark(study: Study, chosen: Mapping[str, Series]) -> str | Non
         return None
     patients = {patient for _uid, patient in found}
     whose = f" of {len(patients)} patients" if len(patients) > 1 else ""
-    if "" in patients:
+    if "" in patients or (len(patients) == 1 and names_differ(study.series)):
         whose = ", perhaps of different patients"
     taken = {examination_of(series) for series in chosen.values()}
     if not taken:

@@ -38,12 +38,12 @@ def looks_like_dicom(file: Path) -> bool:
 def is_study(path: Path) -> bool:
     """Tell whether a path is a folder with DICOM files, at any depth, and without images of a case on its top.
 
-    A brain mask, and results of ours, may lie beside the study. Only 200 files, a few of each of the nearest folders,
-    and the first 200 of all are looked at, so that the answer comes at once.
+    A brain mask, and results of ours, may lie beside the study. Only a few files of the nearest 200 folders, and
+    the first 200 of all, are looked at, so that the answer comes at once.
     """
     if not path.is_dir() or any(_is_modality(name) for name in _top(path)):
         return False
-    looked_at = chain(islice(_some_files(path), _LOOKED_AT), islice(all_files(path), _LOOKED_AT))
+    looked_at = chain(islice(_some_files(path), _A_FEW * _LOOKED_AT), islice(all_files(path), _LOOKED_AT))
     return any(is_dicom(file) for file in looked_at)
 
 

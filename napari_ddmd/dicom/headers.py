@@ -79,6 +79,9 @@ class SeriesFacts:
     patient : str
         A digest of the patient's identifier, or name where there is none, only to tell patients apart; empty where
         both were taken out.
+    patient_name : str
+        A digest of the name, in whatever letters: anonymised patients may have one identifier. Empty where it was taken
+        out.
     study_date : str
         As it stands in the header, only to tell which examination is later.
     number : int or None
@@ -99,6 +102,7 @@ class SeriesFacts:
     study_uid: str
     frame_of_reference: str = ""
     patient: str = ""
+    patient_name: str = ""
     study_date: str = ""
     number: int | None = None
     description: str = ""
@@ -294,11 +298,13 @@ def _facts(dataset: Dataset, value: Any) -> SeriesFacts:
 
     series_number = number("SeriesNumber")
     pulses = _PULSES.get(text("EchoPulseSequence"), ()) + (("EP",) if text("EchoPlanarPulseSequence") == "YES" else ())
+    patient, patient_name = _patient(dataset)
     return SeriesFacts(
         uid=str(dataset.SeriesInstanceUID),
         study_uid=str(dataset.StudyInstanceUID),
         frame_of_reference=text("FrameOfReferenceUID"),
-        patient=_patient(dataset),
+        patient=patient,
+        patient_name=patient_name,
         study_date=text("StudyDate"),
         number=None if series_number is None else int(series_number),
         description=text("SeriesDescription"),
@@ -316,12 +322,15 @@ def _facts(dataset: Dataset, value: Any) -> SeriesFacts:
     )
 
 
-def _patient(dataset: Dataset) -> str:
-    """Return what tells a patient from others; a name that two devices spell in capitals and not is one."""
+def _patient(dataset: Dataset) -> tuple[str, str]:
+    """Return digests of what tells a patient from others, and of the name, in whatever letters."""
     number = str(dataset.get("PatientID") or "").strip()
     name = " ".join(str(dataset.get("PatientName") or "").replace("^", " ").casefold().split())
-    # Both: anonymised patients may have one number, and hospitals give a number again.
-    return hashlib.sha256(f"{number}\n{name}".encode()).hexdigest() if number or name else ""
+    return _digest(f"number {number}" if number else f"name {name}" if name else ""), _digest(name)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
 def _first(sequence: Any) -> Dataset | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.dicom.errors import DicomError
-from napari_ddmd.dicom.examinations import Examination, examination_of, examinations
+from napari_ddmd.dicom.examinations import Examination, examination_of, examinations, names_differ
 from napari_ddmd.dicom.recognise import Guess, recognise
 from napari_ddmd.dicom.study import Series, Study
 
@@ -121,7 +121,7 @@ def assignment_problem(assignment: Assignment, *, allow_missing: bool = False) -
         taken[series] = modality
         if series.problem is not None:
             return f"{series.label} {series.problem}"
-    if len({series.facts.patient for series in assignment.values()}) > 1:
+    if len({series.facts.patient for series in assignment.values()}) > 1 or names_differ(assignment.values()):
         return "the series are of different patients"
     return None
 

@@ -26,8 +26,8 @@ _SAME_DIRECTION: Final = 1e-3
 _SAME_SPACING: Final = 2e-3
 # Milliseconds, or share of the longer one, by which echo times of one stack may differ, whichever is the larger.
 _SAME_ECHO: Final = (1.0, 0.05)
-# Share of its slices that a part of a series may lack, which others with differing headers have.
-_MOST_ELSEWHERE: Final = 0.1
+# Slices elsewhere, as a share of a part's own, of which it may be the whole all the same, beside other images.
+_MOST_ELSEWHERE: Final = 0.25
 # Finer than a case's, to whose voxels it is brought: 640×640×320, half a gigabyte.
 _MOST_VOXELS: Final = 2**27
 
@@ -180,8 +180,8 @@ class Study:
             if largest.elsewhere:
                 count = len(largest.slices)
                 yield (
-                    f"{largest.numbered} is in {len(several)} parts, whose headers differ: the largest has {count} "
-                    f"slice{'' if count == 1 else 's'}, the others {largest.elsewhere} at other places"
+                    f"{largest.numbered} is in parts whose headers differ: the largest has {count} "
+                    f"slice{'' if count == 1 else 's'}, others {largest.elsewhere} at other places"
                 )
 
 
@@ -226,9 +226,10 @@ def group_slices(slices: Iterable[SliceHeader]) -> tuple[Series, ...]:
     stacks: dict[object, list[list[SliceHeader]]] = {}
     frames = _frames_of_reference(unique.values())
     for header in unique.values():
+        if not frames[header.facts.study_uid, header.facts.uid]:
+            header = replace(header, facts=replace(header.facts, frame_of_reference=""))
         facts = header.facts
-        frame = facts.frame_of_reference if frames[facts.study_uid, facts.uid] else ""
-        kind = (facts.study_uid, facts.uid, facts.patient, frame, facts.b_value, header.shape)
+        kind = (facts.study_uid, facts.uid, facts.patient, facts.frame_of_reference, facts.b_value, header.shape)
         # What is measured is compared, not rounded: slices of one stack may differ in the last digit.
         for stack in stacks.setdefault(kind, []):
             if _lie_alike(stack[0], header):
@@ -247,7 +248,7 @@ def _frames_of_reference(slices: Iterable[SliceHeader]) -> dict[tuple[str, str],
     frames: dict[tuple[str, str], list[str]] = {}
     for header in slices:
         frames.setdefault((header.facts.study_uid, header.facts.uid), []).append(header.facts.frame_of_reference)
-    return {series: not 1 < len(told) == len(set(told)) for series, told in frames.items()}
+    return {series: len(told) < 2 or 2 * len(set(told)) <= len(told) for series, told in frames.items()}
 
 
 def _with_rest(parts: Sequence[Series]) -> list[Series]:

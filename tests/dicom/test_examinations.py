@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from napari_ddmd.case import MODALITIES
-from napari_ddmd.dicom import find_study, propose
-from napari_ddmd.dicom.examinations import examination_titles, examinations_remark
+from napari_ddmd.dicom import assignment_problem, find_study, propose
+from napari_ddmd.dicom.examinations import examination_titles, examinations_remark, names_differ
 from tests.dicom.studies import StudyWriter, flat
 
 
@@ -55,3 +55,18 @@ def test_where_nothing_was_taken_nothing_is_said_of_it(writer: StudyWriter) -> N
     for folder, date in ((writer.folder, "20200304"), (writer.folder / "other", "20210304")):
         StudyWriter(folder).series(flat(), "unknown", StudyDate=date)
     assert examinations_remark(find_study(writer.folder), {}) == "the folder holds 2 examinations"
+
+
+def test_one_number_with_two_names_is_perhaps_of_two_patients(writer: StudyWriter) -> None:
+    writer.series(flat(), PatientID="ANON", PatientName="Doe^Jane")
+    writer.series(flat(), PatientID="ANON", PatientName="")
+    writer.series(flat(), PatientID="ANON", PatientName="DOE^JANE^M")
+    one = find_study(writer.folder)
+    assert len({series.facts.patient for series in one.series}) == 1, "within an examination, a name may be corrected"
+    assert not names_differ(one.series)
+    StudyWriter(writer.folder / "other").series(flat(), PatientID="ANON", PatientName="Roe^Max")
+    both = find_study(writer.folder)
+    assert str(examinations_remark(both, {})) == "the folder holds 2 examinations, perhaps of different patients"
+    chosen = dict(zip(MODALITIES, (*one.series, both.series[-1]), strict=True))
+    chosen["flair"] = next(series for series in both.series if series.facts.study_uid != one.series[0].facts.study_uid)
+    assert assignment_problem(chosen) == "the series are of different patients"

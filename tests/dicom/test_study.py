@@ -159,7 +159,7 @@ def test_slices_that_do_not_belong_together_are_no_series_and_are_told(
     study = find_study(writer.folder)
     assert sorted(len(series.slices) for series in study.series) == [5, 7]
     assert all("is part of a series whose headers differ" in str(series.problem) for series in study.series)
-    told = "series 1 is in 2 parts, whose headers differ: the largest has 7 slices, the others 5 at other places"
+    told = "series 1 is in parts whose headers differ: the largest has 7 slices, others 5 at other places"
     assert study.remarks == (told,)
 
 
@@ -169,7 +169,18 @@ def test_a_part_that_lacks_little_is_a_series_and_the_rest_is_told(writer: Study
     study = find_study(writer.folder)
     assert {len(series.slices): series.problem for series in study.series} == {29: None, 1: "holds a single slice"}
     (told,) = study.remarks
-    assert told.endswith("the largest has 29 slices, the others 1 at other places")
+    assert told.endswith("the largest has 29 slices, others 1 at other places")
+
+
+@pytest.mark.parametrize(("count", "is_whole"), [(6, True), (8, False)])
+def test_a_whole_stack_may_have_some_other_images_beside_it(writer: StudyWriter, count: int, is_whole: bool) -> None:
+    writer.series(flat((6, 6, 30)), SeriesInstanceUID="1.2.3", SeriesNumber=1)
+    other = flat((8, 8, count))
+    other.SetOrigin((0, 0, 1))
+    writer.series(other, SeriesInstanceUID="1.2.3", SeriesNumber=1)
+    largest = max(find_study(writer.folder).series, key=lambda series: len(series.slices))
+    assert (largest.problem is None) == is_whole
+    assert largest.elsewhere == count
 
 
 def test_one_slice_sent_twice_does_not_thin_a_series_whose_echo_time_varies(writer: StudyWriter) -> None:
