@@ -15,7 +15,7 @@ from napari_ddmd.case import (
     CaseError,
     CaseFiles,
     MissingImagesError,
-    check_images,
+    check_complete,
     load_case,
 )
 from napari_ddmd.device import estimate_memory, pick_device
@@ -216,7 +216,7 @@ def finished_before(
         If there are results that are incomplete or were made with other settings, another model or other images.
     """
     with _offering_to_go_on(settings):
-        check_images(files, allow_missing=settings.allow_missing)
+        check_complete(files, allow_missing=settings.allow_missing)
     return same_results(out, files, bundle, _run_settings(settings, bundle), report=report)
 
 

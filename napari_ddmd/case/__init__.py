@@ -4,7 +4,7 @@ from napari_ddmd.case.case import Case
 from napari_ddmd.case.errors import CaseError, CaseWarning, MissingImagesError
 from napari_ddmd.case.files import CaseFiles, case_places, find_case_files, find_cases
 from napari_ddmd.case.grid import AxialGrid
-from napari_ddmd.case.load import check_headers, check_images, load_case, load_mask
+from napari_ddmd.case.load import check_complete, check_headers, load_case, load_mask
 from napari_ddmd.case.naming import MODALITIES, MODALITY_LABELS, guess_modality
 
 __all__ = [
@@ -17,8 +17,8 @@ __all__ = [
     "CaseWarning",
     "MissingImagesError",
     "case_places",
+    "check_complete",
     "check_headers",
-    "check_images",
     "find_case_files",
     "find_cases",
     "guess_modality",

@@ -93,7 +93,7 @@ def check_headers(files: CaseFiles) -> None:
     _opened(files, allow_missing=False)
 
 
-def check_images(files: CaseFiles, *, allow_missing: bool) -> None:
+def check_complete(files: CaseFiles, *, allow_missing: bool) -> None:
     """Check of a case that its images were found; one may be missing where that is allowed.
 
     Raises

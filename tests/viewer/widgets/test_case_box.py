@@ -35,6 +35,16 @@ def filled(empty: tuple[ViewerModel, CaseBox], case: Case) -> tuple[ViewerModel,
     return empty
 
 
+@pytest.fixture
+def without_t1(empty: tuple[ViewerModel, CaseBox], case: Case) -> tuple[ViewerModel, CaseBox]:
+    """Images of no case without T1, with which the user goes on."""
+    viewer, box = empty
+    add_plain_images(viewer, case)
+    viewer.layers.remove("a_t1")
+    box.missing_box.click()
+    return empty
+
+
 def test_modalities_are_guessed(filled: tuple[ViewerModel, CaseBox], case: Case) -> None:
     viewer, box = filled
     assert box.case_list.currentText() == "Small_001"
@@ -241,12 +251,9 @@ def test_who_goes_on_without_an_image_says_so_of_each_case(filled: tuple[ViewerM
 
 
 def test_layers_of_no_case_keep_the_tick_while_another_case_is_looked_at(
-    empty: tuple[ViewerModel, CaseBox], case: Case
+    without_t1: tuple[ViewerModel, CaseBox], case: Case
 ) -> None:
-    viewer, box = empty
-    add_plain_images(viewer, case)
-    viewer.layers.remove("a_t1")
-    box.missing_box.click()
+    viewer, box = without_t1
     assert box.problem() is None
     add_case(viewer, case)
     assert box.tagged_case is case
@@ -367,12 +374,9 @@ def test_it_holds_for_layers_whose_names_tell_nothing(filled: tuple[ViewerModel,
 
 
 def test_what_was_said_of_one_patients_images_is_not_said_of_anothers_that_are_chosen_by_hand(
-    empty: tuple[ViewerModel, CaseBox], case: Case
+    without_t1: tuple[ViewerModel, CaseBox], case: Case
 ) -> None:
-    viewer, box = empty
-    add_plain_images(viewer, case)
-    viewer.layers.remove("a_t1")
-    box.missing_box.click()
+    viewer, box = without_t1
     assert box.goes_without
     known = set(viewer.layers)
     add_plain_images(viewer, dataclasses.replace(case, name="Other", images=case.images * 2))
