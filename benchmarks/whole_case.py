@@ -126,13 +126,23 @@ def run(given: list[str], seconds: dict[str, float], bare: int, started: float, 
             intra=bundle.has_intra,
             inter=bundle.has_inter,
             min_part=bundle.settings.sampling.min_part,
+            min_peak=bundle.settings.sampling.min_peak,
         )
         first = 0.0
         for result in segment(case, bundle, slices=wanted, seed=int(seed), device=device):
             first = first or time.perf_counter() - last
             volumes.add(result)
         took("segment")
-        save_prediction(out, case, bundle, volumes, settings={}, device=device, seconds=last - started, threshold=0.5)
+        save_prediction(
+            out,
+            case,
+            bundle,
+            volumes,
+            settings={},
+            device=device,
+            seconds=last - started,
+            threshold=bundle.settings.sampling.threshold,
+        )
         took("save")
     seconds["slices"] = len(wanted)
     seconds["all s"] = last - started

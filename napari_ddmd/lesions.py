@@ -230,30 +230,43 @@ def modality_scores(slices: tuple[int, int], scores: Mapping[int, DiscrepancySco
     return {name: float(np.mean(values)) for name, values in found.items()} or None
 
 
-def drop_small_parts(mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
-    """Leave out the connected parts of a mask that are smaller than a share of the largest part.
+def lesion_mask(
+    probability: NDArray[np.float32], threshold: float, *, min_part: float = 0.0, min_peak: float = 0.0
+) -> NDArray[np.bool_]:
+    """Where a probability exceeds a threshold, without the connected parts that are too small or too doubtful.
+
+    With a `min_peak` above the threshold, this is thresholding with hysteresis (Canny 1986).
 
     Parameters
     ----------
-    mask
-        ``(S, H, W)``. Voxels that touch by a face, an edge or a corner belong together.
-    share
-        0 keeps all, 1 keeps the largest alone.
+    probability
+        ``(S, H, W)``. Voxels that touch by a face, an edge or a corner belong to one part.
+    threshold
+        The mask is where the probability exceeds it.
+    min_part
+        Parts smaller than this share of the largest that is sure enough are left out; 0 keeps all, 1 that one alone.
+    min_peak
+        Parts in which the probability exceeds this nowhere are left out.
 
     Returns
     -------
     ndarray of bool
         ``(S, H, W)``.
     """
-    parts = Parts.of(mask) if share > 0 else None
+    mask = probability > threshold
+    parts = Parts.of(mask) if min_part > 0 or min_peak > threshold else None
     if parts is None:
-        return mask.copy()
-    large = parts.sizes >= share * parts.sizes.max()
-    if large[1:].all():
-        return mask.copy()
-    kept = np.zeros(mask.shape, np.bool_)  # not zeros_like, which writes every page
-    kept[parts.box] = large[parts.numbers]
-    return kept
+        return mask
+    kept = np.ones(len(parts.sizes), np.bool_)
+    if min_peak > threshold:
+        kept[:] = False
+        kept[parts.numbers[probability[parts.box] > min_peak]] = True
+    kept &= parts.sizes >= min_part * parts.sizes[kept].max(initial=0)
+    if kept[1:].all():
+        return mask
+    kept[0] = False
+    mask[parts.box] = kept[parts.numbers]
+    return mask
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:

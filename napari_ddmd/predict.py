@@ -178,6 +178,7 @@ def predict_case(
         intra=bundle.has_intra and has_maps,
         inter=bundle.has_inter and has_maps,
         min_part=asked["min_part"],
+        min_peak=asked["min_peak"],
     )
     for result in results:
         volumes.add(result)
@@ -245,6 +246,7 @@ def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:
         "sampler": own.sampler if settings.sampler is None else settings.sampler,
         "seed": settings.seed,
         "min_part": own.min_part,
+        "min_peak": own.min_peak,
         "evens_out": bundle.settings.evens_out,
         "slices": None if settings.slices is None else list(settings.slices),
         "threshold": own.threshold if settings.threshold is None else settings.threshold,

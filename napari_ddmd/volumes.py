@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, Case
-from napari_ddmd.lesions import drop_small_parts
+from napari_ddmd.lesions import lesion_mask
 
 if TYPE_CHECKING:
     from napari_ddmd.model.discrepancy import DiscrepancyScores
@@ -32,6 +32,8 @@ class Volumes:
         Whether the results have these maps.
     min_part
         Parts of the mask that are smaller than this share of the largest one are left out of it.
+    min_peak
+        So are parts in which the probability exceeds this nowhere.
 
     Attributes
     ----------
@@ -53,7 +55,9 @@ class Volumes:
         Modalities that the networks have seen without their bias field; None where nobody knows.
     """
 
-    def __init__(self, case: Case, samples: int, *, intra: bool, inter: bool, min_part: float = 0.0) -> None:
+    def __init__(
+        self, case: Case, samples: int, *, intra: bool, inter: bool, min_part: float = 0.0, min_peak: float = 0.0
+    ) -> None:
         shape = case.grid.shape
         self.probability: NDArray[np.float32] = np.zeros(shape, np.float32)
         self.uncertainty: NDArray[np.float32] = np.zeros(shape, np.float32)
@@ -66,12 +70,13 @@ class Volumes:
         self.devices: tuple[str, ...] = ()
         self.evened: tuple[str, ...] | None = ()
         self.min_part = min_part
+        self.min_peak = min_peak
 
     @classmethod
-    def for_results_like(cls, result: SliceResult, case: Case, *, min_part: float) -> Volumes:
+    def for_results_like(cls, result: SliceResult, case: Case, *, min_part: float, min_peak: float) -> Volumes:
         """Empty volumes for a run of which one slice is known."""
         maps = {"inter": result.inter is not None, "intra": result.intra is not None}
-        return cls(case, len(result.samples), min_part=min_part, **maps)
+        return cls(case, len(result.samples), min_part=min_part, min_peak=min_peak, **maps)
 
     def add(self, result: SliceResult) -> None:
         """Put a slice in its place; a slice that was there already is replaced."""
@@ -113,9 +118,9 @@ class Volumes:
             self.devices += (device,)
 
     def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
-        """``(S, H, W)``, 1 where the probability exceeds the threshold, without parts that are too small."""
+        """``(S, H, W)``, 1 where the probability exceeds the threshold, without parts too small or too doubtful."""
         mask = np.zeros(self.probability.shape, np.bool_)
         if self.done:
             seen = slice(min(self.done), max(self.done) + 1)
-            mask[seen] = drop_small_parts(self.probability[seen] > threshold, self.min_part)
+            mask[seen] = lesion_mask(self.probability[seen], threshold, min_part=self.min_part, min_peak=self.min_peak)
         return mask.view(np.uint8)

@@ -153,6 +153,7 @@ def model_card(bundle: Bundle) -> str:
     whose = " and denoiser" if members > 1 else ""
     guess = f", one first guess a slice{whose} (kept where it stays below {sampling.healthy_below:g})"
     shared = guess if sampling.shared_guess else ""
+    sure = f"; so are parts that nowhere exceed {sampling.min_peak:g}" if sampling.min_peak else ""
     even = "\n- images that are unevenly bright are seen without their bias field (N4)" if settings.evens_out else ""
     remark = f"{provenance['remark']}\n\n" if "remark" in provenance else ""
     results = remark + (
@@ -191,7 +192,7 @@ training data holds such; nor where more than one modality is missing{missing}.
 - pre-training: {_pretraining(provenance, members)}
 - discrepancy maps of the training slices {_maps_origin(provenance)}
 - sampling: {sampling.samples} masks, {sampling.sampler}, {sampling.steps} steps{shared},
-  threshold {sampling.threshold}, parts below {100 * sampling.min_part:.0f} % of the largest left out{even}
+  threshold {sampling.threshold}, parts below {100 * sampling.min_part:.0f} % of the largest left out{sure}{even}
 - package version {provenance["package_version"]}, seed {recipe["seed"]}; all settings are in `model.json`
 
 ## Results

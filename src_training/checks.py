@@ -212,6 +212,8 @@ def _problems(recipe: Recipe, *, trains: bool) -> Iterator[str]:
         )
     if not 0 <= model.sampling.min_part <= 1:
         yield f"model.sampling.min-part must be 0 to 1, not {model.sampling.min_part}"
+    if not 0 <= model.sampling.min_peak < 1:
+        yield f"model.sampling.min-peak must be 0 to below 1, not {model.sampling.min_peak}"
     if not 0 <= model.normalisation.lower_percentile < model.normalisation.upper_percentile <= 100:
         yield "model.normalisation needs 0 <= lower-percentile < upper-percentile <= 100"
     if not 1 <= model.denoiser.members <= model.sampling.samples:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import Case
-from napari_ddmd.lesions import drop_small_parts
+from napari_ddmd.lesions import lesion_mask
 from napari_ddmd.model.settings import SamplingSettings
 from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import brain_slices
@@ -44,7 +44,7 @@ def patient_figures(
     slices
         Axial slices that are judged; what lies in others counts for nothing.
     sampling
-        Threshold, and which small parts are left out.
+        Threshold, and which parts are left out.
     samples
         Masks in each result.
     has_maps
@@ -66,9 +66,12 @@ def patient_figures(
         raise RecipeError(f"{case.name}: has no expert mask to be compared with; put it back beside the images")
     if not len(slices):
         raise RecipeError(f"{case.name}: no slice of the band holds brain; leave the case out or widen the band")
-    volumes = Volumes(case, samples, inter=has_maps, intra=has_maps, min_part=sampling.min_part)
+    parts = {"min_part": sampling.min_part, "min_peak": sampling.min_peak}
+    volumes = Volumes(case, samples, inter=has_maps, intra=has_maps, **parts)
+    first = np.zeros(case.grid.shape, np.float32)
     for result in results:
         volumes.add(result)
+        first[result.index] = result.samples[0]
     rows = np.asarray(slices)
     predicted, lesion = volumes.mask(sampling.threshold).astype(bool)[rows], (case.mask > 0)[rows]
     probability, brain = volumes.probability[rows], case.brain[rows]
@@ -77,7 +80,7 @@ def patient_figures(
     scores = probability.sum(axis=(1, 2))
     confusion = metrics.Confusion.of(predicted, lesion)
     dices = metrics.slice_dices(predicted, lesion, every)
-    single = drop_small_parts(volumes.samples[0].astype(bool), sampling.min_part)[rows]
+    single = lesion_mask(first, sampling.threshold, **parts)[rows]
     uncleaned = probability > sampling.threshold
     voxel_ml = math.prod(case.spacing) / 1000
     values = {

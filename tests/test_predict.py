@@ -39,6 +39,7 @@ def test_a_prediction_is_what_the_summary_says(small_case_folder: Path, tiny_bun
         "sampler": tiny_bundle.settings.sampling.sampler,
         "seed": 3,
         "min_part": 0.1,
+        "min_peak": 0.0,
         "evens_out": True,
         "slices": None,
         "threshold": 0.5,

@@ -85,6 +85,19 @@ def test_small_parts_stay_out_of_the_mask_alone(small_case: Case) -> None:
     assert volumes.mask().sum() == 19
 
 
+def test_doubtful_parts_stay_out_of_the_mask_alone(small_case: Case) -> None:
+    volumes = Volumes(small_case, 3, intra=True, inter=True, min_peak=0.5)
+    result = slice_result(small_case, 3)
+    result.probability[:] = 0
+    result.probability[2:6, 2:6] = 0.4
+    result.probability[10, 10:13] = (0.4, 0.6, 0.4)
+    volumes.add(result)
+
+    assert volumes.mask(0.3)[3, 10, 10:13].all()
+    assert volumes.mask(0.3).sum() == 3
+    assert np.count_nonzero(volumes.probability > 0.3) == 19
+
+
 def test_some_slices_alone_are_as_if_nothing_was_said_of_the_others(small_case: Case) -> None:
     volumes, part_alone = (Volumes(small_case, 3, intra=True, inter=True, min_part=0.1) for _ in range(2))
     for index in (3, 4, 5):

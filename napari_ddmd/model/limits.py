@@ -36,6 +36,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "sampling.samples": (1, 1000),
     "sampling.threshold": (0, 1),
     "sampling.min_part": (0, 1),
+    "sampling.min_peak": (0, 1),
 }
 """Least and most of every number, and of each entry of a list."""
 
@@ -81,5 +82,6 @@ def _problems(settings: ModelSettings) -> Iterator[str]:
         yield f"denoiser.attention_levels must be below {len(denoiser.channels)}, the number of levels"
     if sampling.steps > settings.diffusion.timesteps:
         yield f"sampling.steps must be {settings.diffusion.timesteps} at most, not {sampling.steps}"
-    if sampling.threshold == 1:
-        yield "sampling.threshold must be below 1"
+    for name, limit in (("threshold", sampling.threshold), ("min_peak", sampling.min_peak)):
+        if limit == 1:
+            yield f"sampling.{name} must be below 1"

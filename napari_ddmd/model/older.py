@@ -9,7 +9,12 @@ class OtherVersionError(ValueError):
     """A model whose ways this version does not have; the message is one line and says itself what to do."""
 
 
-EARLIER_SAMPLING: Final[dict[str, Any]] = {"shared_guess": False, "healthy_below": 0.0, "evens_out": False}
+EARLIER_SAMPLING: Final[dict[str, Any]] = {
+    "shared_guess": False,
+    "healthy_below": 0.0,
+    "evens_out": False,
+    "min_peak": 0.0,
+}
 """How models and runs sample that are older than these settings."""
 
 _NO_CONTEXT: Final[dict[str, Any]] = {"slices": 0, "step_mm": 3.0}

@@ -143,6 +143,11 @@ class SamplingSettings:
     """The lesion is where the mean of the masks exceeds this."""
     min_part: float = 0.1
     """Connected parts of the lesion, in 3D, that are smaller than this share of the largest are left out (0: none)."""
+    min_peak: float = 0.0
+    """Connected parts of the lesion, in 3D, in which the probability exceeds this nowhere are left out (0: none).
+
+    Above the threshold, it makes of the two a hysteresis: where a lesion begins is asked for more than how far it goes.
+    """
 
 
 _TOO_LARGE = 2**1000

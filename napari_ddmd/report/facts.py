@@ -20,6 +20,7 @@ _SETTINGS = {
     "sampler": "Sampler",
     "seed": "Seed",
     "min_part": "Smallest part kept (of largest)",
+    "min_peak": "Parts kept that exceed probability",
     "shared_guess": "Masks share the first estimate",
     "healthy_below": "First estimate kept below probability",
     "evens_out": "Uneven images are evened out (N4)",

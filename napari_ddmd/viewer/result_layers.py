@@ -228,7 +228,8 @@ class ResultLayers:
     def _renew(self, recipe: Recipe, result: SliceResult) -> None:
         """Start empty volumes for another recipe, in the layers that are there."""
         # The volumes first: where memory does not suffice, what is there still belongs to its recipe.
-        volumes = Volumes.for_results_like(result, self._case, min_part=recipe.min_part)
+        parts = {"min_part": recipe.min_part, "min_peak": recipe.min_peak}
+        volumes = Volumes.for_results_like(result, self._case, **parts)
         # Strokes before the first run are of it: undo has them while it is on. No number is used twice.
         number = self._latest + (self.volumes is not None)
         self.lesion.turn_to(number, volumes.mask(self.threshold), ())

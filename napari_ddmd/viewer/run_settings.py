@@ -125,6 +125,7 @@ class Recipe:
     shared_guess: bool = False
     healthy_below: float = 0.0
     evens_out: bool = False
+    min_peak: float = 0.0
 
     def matches(self, other: Recipe | None) -> bool:
         """Whether another recipe gives the same here: one device can be asked for by its name and as ``auto``."""
@@ -168,6 +169,7 @@ class RunRequest:
             own.shared_guess,
             own.healthy_below,
             self.bundle.settings.evens_out,
+            own.min_peak,
         )
 
     def without(self, done: Collection[int]) -> RunRequest:

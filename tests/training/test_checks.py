@@ -90,6 +90,7 @@ def test_some_settings_go_with_one_prediction_only(setting: str, its: str, predi
             "model.sampling.healthy-below must be 0 to below the threshold of 0.5, not -0.1",
         ),
         ("--model.sampling.min-part 1.1", "model.sampling.min-part must be 0 to 1, not 1.1"),
+        ("--model.sampling.min-peak 1", "model.sampling.min-peak must be 0 to below 1, not 1.0"),
         ("--model.sampling.steps 1001", "model.sampling.steps must be 1 to 1000, not 1001"),
         ("--model.autoencoder.members 0", "model.autoencoder.members must be at least 1"),
         ("--model.autoencoder.members 1", "model.variant full needs model.autoencoder.members of at least 2"),

@@ -51,6 +51,7 @@ FROM_THE_PAPER = {
     "model.sampling.samples": 5,  # "five distinct segmentation masks for each image"
     "model.sampling.threshold": 0.5,  # "applying a threshold of 0.5"
     "model.sampling.min_part": 0.0,  # nothing else is done to the mask
+    "model.sampling.min_peak": 0.0,
     "model.sampling.shared_guess": False,  # every mask is drawn by itself
     "model.sampling.healthy_below": 0.0,
     "model.sampling.evens_out": False,  # nor is any image corrected

@@ -220,6 +220,7 @@ def _stored_results(results: ResultLayers) -> StoredResults | None:
         model_sha256=recipe.model_sha256,
         sampling=recipe.sampling,
         min_part=recipe.min_part,
+        min_peak=recipe.min_peak,
         shared_guess=recipe.shared_guess,
         healthy_below=recipe.healthy_below,
         evens_out=recipe.evens_out,

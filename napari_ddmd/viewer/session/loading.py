@@ -123,6 +123,7 @@ def _recipe(case: Case, stored: StoredResults) -> Recipe:
         model_sha256=stored.model_sha256,
         sampling=stored.sampling,
         min_part=stored.min_part,
+        min_peak=stored.min_peak,
         shared_guess=stored.shared_guess,
         healthy_below=stored.healthy_below,
         evens_out=stored.evens_out,
@@ -130,7 +131,14 @@ def _recipe(case: Case, stored: StoredResults) -> Recipe:
 
 
 def _volumes(case: Case, stored: StoredResults, arrays: Arrays) -> Volumes:
-    volumes = Volumes(case, stored.samples, intra=stored.has_intra, inter=stored.has_inter, min_part=stored.min_part)
+    volumes = Volumes(
+        case,
+        stored.samples,
+        intra=stored.has_intra,
+        inter=stored.has_inter,
+        min_part=stored.min_part,
+        min_peak=stored.min_peak,
+    )
     done = list(stored.done)
     for name in ("probability", "uncertainty", "inter", "intra"):
         if name in arrays:

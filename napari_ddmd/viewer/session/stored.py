@@ -24,7 +24,8 @@ from napari_ddmd.viewer.session.stored_window import (
 FORMAT = "napari-ddmd session"
 # 2: with what the reader accepted, and where a DICOM study is. 3: with the devices that computed.
 # 4: with the numbers of lesions. 5: with models that even out what is unevenly bright. 6: with what they have evened.
-VERSION = 6
+# 7: with models that ask of each part of a lesion that it is sure somewhere.
+VERSION = 7
 MOST_NUMBERS = 2**30
 
 
@@ -44,7 +45,7 @@ class StoredResults:
 
     Attributes
     ----------
-    model_sha256, sampling, min_part, shared_guess, healthy_below, evens_out
+    model_sha256, sampling, min_part, shared_guess, healthy_below, evens_out, min_peak
         As in `Recipe`.
     done
         The slices that are done, ascending: the arrays hold these alone.
@@ -78,6 +79,7 @@ class StoredResults:
     limits: dict[Role, Annotated[float, Field(gt=0)]]
     devices: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     evens_out: bool = False
+    min_peak: Share = 0.0
     evened: tuple[Literal["t1", "t1ce", "t2", "flair"], ...] | None = None
 
     @model_validator(mode="after")
@@ -117,7 +119,7 @@ class Session:
     """
 
     format: Literal["napari-ddmd session"]
-    version: Literal[1, 2, 3, 4, 5, 6]
+    version: Literal[1, 2, 3, 4, 5, 6, 7]
     package: Text
     case: StoredCase
     results: StoredResults | None
@@ -148,16 +150,18 @@ SESSION = TypeAdapter(Session)
 
 def version_for(results: StoredResults | None, *, has_numbers: bool) -> int:
     """The earliest version that knows all that is said, so that programs of then still read the session."""
-    if results is not None and results.evens_out:
+    if results is not None and results.min_peak:
         return VERSION
+    if results is not None and results.evens_out:
+        return 6
     return 4 if has_numbers else 3
 
 
 def unsaid(session: Session) -> dict[str, Any]:
     """What is left out of the document, since programs of its version know nothing of it."""
     left_out: dict[str, Any] = {} if session.highest_number else {"highest_number": True}
-    if session.results is not None and not session.results.evens_out:
-        left_out["results"] = {"evens_out", "evened"}
+    if session.results is not None and not session.results.min_peak:
+        left_out["results"] = {"min_peak"} if session.results.evens_out else {"min_peak", "evens_out", "evened"}
     return left_out
 
 

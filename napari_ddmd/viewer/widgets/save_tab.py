@@ -110,5 +110,6 @@ class SaveTab(QWidget):
 def _settings(recipe: Recipe, devices: Sequence[str]) -> dict[str, Any]:
     """What a run was asked for, and what really computed, where that is known."""
     own: dict[str, Any] = {"device": ", ".join(devices) or recipe.sampling.device}
-    own |= {name: getattr(recipe, name) for name in ("min_part", "shared_guess", "healthy_below", "evens_out")}
+    of_model = ("min_part", "min_peak", "shared_guess", "healthy_below", "evens_out")
+    own |= {name: getattr(recipe, name) for name in of_model}
     return {**asdict(recipe.sampling), **own}

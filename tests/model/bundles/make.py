@@ -70,7 +70,7 @@ def results(case: Case, bundle: Any, sampler: str) -> dict[str, Any]:
     """What a run gives, in the names of `Volumes`."""
     own_choice = bundle.settings.sampling
     known = inspect.signature(Volumes).parameters
-    own = {"min_part": own_choice.min_part} if "min_part" in known else {}
+    own = {name: getattr(own_choice, name) for name in ("min_part", "min_peak") if name in known}
     volumes = Volumes(case, SAMPLES, intra=bundle.has_intra, inter=bundle.has_inter, **own)
     for result in segment(case, bundle, samples=SAMPLES, steps=RUNS[sampler], sampler=sampler, seed=SEED, device="cpu"):
         volumes.add(result)
@@ -100,6 +100,8 @@ def make(folder: Path) -> None:
         arguments = [2]
     if folder.name.endswith("-turns"):
         settings = replace(settings, denoiser=replace(settings.denoiser, members=2))
+    if folder.name.endswith("-peak"):
+        settings = replace(settings, sampling=replace(settings.sampling, threshold=0.3, min_peak=0.5))
     if folder.name.endswith("-scaled"):
         settings = replace(settings, diffusion=replace(settings.diffusion, scaled_input=True))
     torch.manual_seed(0)

@@ -33,7 +33,7 @@ def test_results_come_back(snapshot: Snapshot, tmp_path: Path, case: Case, with_
         assert getattr(after, name).dtype == getattr(before, name).dtype
     assert after.done == before.done == set(DONE)
     assert after.scores == before.scores
-    assert after.min_part == 0.1
+    assert (after.min_part, after.min_peak) == (0.1, 0.6)
     assert loaded.recipe is not None
     assert loaded.recipe.case is loaded.case
     assert loaded.recipe.model_sha256 == SHA

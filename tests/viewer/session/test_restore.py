@@ -565,6 +565,8 @@ def test_lesions_keep_the_numbers_that_they_have_in_the_table(
     snapshot = capture(panel)
     evening = save(snapshot, tmp_path / "evening.ddmd", with_images=True)
     assert read_session(evening).version == 6, "the model evens out, and what it has evened is told"
+    with ZipFile(evening) as archive:
+        assert b"min_peak" not in archive.read("session.json"), "which that version does not know"
     results = dataclasses.replace(snapshot.parts["results"], evened=(), evens_out=False)
     snapshot = dataclasses.replace(snapshot, parts={**snapshot.parts, "results": results})
     plain = save(snapshot, tmp_path / "plain.ddmd", with_images=True)

@@ -70,8 +70,10 @@ def test_a_session_of_then_is_what_it_was(version: int) -> None:
     np.testing.assert_array_equal(loaded.layers["mask 0"][0], arrays["mask_0"])
     assert (loaded.numbering is None) == (version < 4)
     assert loaded.volumes is not None
-    evened = {5: None, 6: ("t1", "flair")}  # 5 may have evened images out, and does not say which
+    evened = {5: None, 6: ("t1", "flair"), 7: ("t1", "flair")}  # 5 may have evened images out, and does not say which
     assert loaded.volumes.evened == evened.get(version, ())
+    assert loaded.recipe is not None
+    assert loaded.recipe.min_peak == loaded.volumes.min_peak == (0.0 if version < 7 else 0.25)
     if loaded.numbering is not None:
         np.testing.assert_array_equal(loaded.numbering.places, arrays["numbers"])
         assert loaded.numbering.highest == document["highest_number"] == 2

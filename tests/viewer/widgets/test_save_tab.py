@@ -131,6 +131,7 @@ def test_a_run_comes_with_its_settings_and_edits(tab: SaveTab, desk: Desk, case:
         "seed": 5,
         "device": "auto",
         "min_part": 0.1,
+        "min_peak": 0.0,
         "shared_guess": False,
         "healthy_below": 0.0,
         "evens_out": False,
