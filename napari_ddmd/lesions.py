@@ -246,7 +246,8 @@ def lesion_mask(
     min_part
         Parts smaller than this share of the largest that is sure enough are left out; 0 keeps all, 1 that one alone.
     min_peak
-        Parts in which the probability exceeds this nowhere are left out.
+        Parts in which the probability exceeds this nowhere are left out; twice the threshold is enough where that is
+        less, so that a lower threshold finds more.
 
     Returns
     -------
@@ -254,13 +255,14 @@ def lesion_mask(
         ``(S, H, W)``.
     """
     mask = probability > threshold
-    parts = Parts.of(mask) if min_part > 0 or min_peak > threshold else None
+    peak = min(min_peak, 2 * threshold)
+    parts = Parts.of(mask) if min_part > 0 or peak > threshold else None
     if parts is None:
         return mask
     kept = np.ones(len(parts.sizes), np.bool_)
-    if min_peak > threshold:
+    if peak > threshold:
         kept[:] = False
-        kept[parts.numbers[probability[parts.box] > min_peak]] = True
+        kept[parts.numbers[probability[parts.box] > peak]] = True
     kept &= parts.sizes >= min_part * parts.sizes[kept].max(initial=0)
     if kept[1:].all():
         return mask

@@ -33,7 +33,7 @@ class Volumes:
     min_part
         Parts of the mask that are smaller than this share of the largest one are left out of it.
     min_peak
-        So are parts in which the probability exceeds this nowhere.
+        So are parts in which the probability exceeds this nowhere (`lesion_mask`).
 
     Attributes
     ----------

@@ -109,7 +109,13 @@ def test_a_part_that_is_sure_nowhere_is_dropped_and_counts_for_no_share() -> Non
         lesion_mask(probability, 0.3, min_part=0.5, min_peak=0.5).nonzero()[0], [6] * 4 + [7] * 4
     )
     assert lesion_mask(probability, 0.6, min_peak=0.5).sum() == 1, "what exceeds the threshold is surer than that"
-    assert not lesion_mask(probability, 0.3, min_peak=0.9).any(), "to be equal is not to exceed"
+    assert not lesion_mask(probability, 0.5, min_peak=0.9).any(), "to be equal is not to exceed"
+
+
+def test_a_threshold_far_below_the_peak_finds_more() -> None:
+    faint = 0.2 * parts().astype(np.float32)
+    assert not lesion_mask(faint, 0.15, min_peak=0.5).any()
+    assert lesion_mask(faint, 0.09, min_peak=0.5).sum() == 78
 
 
 @given(
@@ -120,7 +126,7 @@ def test_a_part_that_is_sure_nowhere_is_dropped_and_counts_for_no_share() -> Non
 def test_a_peak_above_the_threshold_is_hysteresis(
     probability: NDArray[np.float32], threshold: float, min_peak: float
 ) -> None:
-    low, high = probability > threshold, probability > max(threshold, min_peak)
+    low, high = probability > threshold, probability > max(threshold, min(min_peak, 2 * threshold))
     expected = ndimage.binary_propagation(high, np.ones((3, 3, 3)), mask=low)
     np.testing.assert_array_equal(lesion_mask(probability, threshold, min_peak=min_peak), expected)
 

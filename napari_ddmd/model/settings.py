@@ -147,6 +147,7 @@ class SamplingSettings:
     """Connected parts of the lesion, in 3D, in which the probability exceeds this nowhere are left out (0: none).
 
     Above the threshold, it makes of the two a hysteresis: where a lesion begins is asked for more than how far it goes.
+    Twice the threshold is always enough (`napari_ddmd.lesions.lesion_mask`).
     """
 
 
