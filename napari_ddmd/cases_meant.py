@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from napari_ddmd.case import CaseError, CaseFiles, case_places, find_case_files
@@ -24,7 +25,14 @@ class RefusedCaseError(CaseError):
         super().__init__(str(message))
         self.place = place
         places = (place, *others)
-        self.folders = tuple(dict.fromkeys(one.parent for each in places for one in (each, each.absolute())))
+        self.folders = tuple(dict.fromkeys(one.parent for each in places for one in as_written(each)))
+
+
+def as_written(path: Path) -> Iterator[Path]:
+    """A path as it was given, and as messages write it: whole, unless the folder that one is in is gone."""
+    yield path
+    with suppress(OSError):
+        yield Path(os.path.abspath(path))  # noqa: PTH100 - without "..", and not resolved
 
 
 def collect_cases(paths: Iterable[str | Path]) -> tuple[list[CaseFiles], list[RefusedCaseError]]:

@@ -110,8 +110,11 @@ def result_line(done: Prediction) -> str:
     summary = done.summary
     lesions = len(summary["lesions"])
     count = f"{lesions} lesion{'' if lesions == 1 else 's'}"
-    slices, brain = summary["slices"]["n"], len(done.case.brain_slices)
-    part = f"{slices} of {brain}" if slices < brain else f"{slices}"
-    work = f"{part} slice{'' if part == '1' else 's'} in {summary['seconds']:.0f} s"
+    slices, brain = summary["slices"]["n"], done.case.brain_slices
+    held = len(done.volumes.done.intersection(brain))
+    part = f"{slices} slice{'' if slices == 1 else 's'}"
+    if held < len(brain):
+        part = f"{held} of {len(brain)} slices with brain"
+    work = f"{part} in {summary['seconds']:.0f} s"
     volume = millilitres(summary["lesion_volume_ml"])
     return f"{summary['case']}: {volume} mL in {count}, {work}, saved in {done.folder}"

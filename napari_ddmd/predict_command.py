@@ -88,7 +88,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from napari_ddmd.cases_meant import collect_cases
+    from napari_ddmd.cases_meant import as_written, collect_cases
     from napari_ddmd.cohort import do_case
     from napari_ddmd.cohort_table import CohortRow, refuse_foreign_table
     from napari_ddmd.launcher import device_name, rank, share, world_size
@@ -102,7 +102,7 @@ def _predict(options: argparse.Namespace) -> int:
         tell_fault(fault)
     if is_cohort:
         refuse_foreign_table(options.out)  # before the work whose table it would be
-    roots = [folder for case in options.cases for folder in (case, case.absolute())]
+    roots = [folder for case in options.cases for folder in as_written(case)]
     rows = [CohortRow.of_failed(fault.place.name, fault, *fault.folders, *roots) for fault in faults]
     failed = [str(fault) for fault in faults]
     if not found:

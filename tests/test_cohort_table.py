@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -205,13 +206,37 @@ def test_a_model_that_was_trained_on_a_patient_says_so_of_kept_results(
     assert CohortRow.of_done("Small_001", kept).warnings == caution
 
 
+@pytest.mark.parametrize(
+    ("slices", "told"), [((0, 4), "3 of 6 slices with brain in"), ((0, 1), "0 of 6 slices"), (None, ", 6 slices in")]
+)
+def test_slices_are_counted_of_those_that_hold_brain(
+    slices: tuple[int, int] | None, told: str, small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    files, settings = find_case_files(small_case_folder), PredictSettings(slices=slices, samples=1, steps=1)
+    done = do_case(files, tiny_bundle, tmp_path, settings, overwrite=False, update=False, report=False, place="1/1")
+    assert told in done.line
+
+
 def test_a_place_that_is_not_there_is_in_the_table_without_the_folders_above_it(
     tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("out").mkdir()
-    assert main(["predict", "nobody", "deep/nowhere", "--model", str(tiny_model_folder), "--out", "out"]) == 2
-    assert {row["case"]: row["remark"] for row in table(Path("out"))} == {
-        "nobody": "nobody: no such file or folder; check the path",
-        "nowhere": "nowhere: no such file or folder; check the path",
+    for name in ("out", "here"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    words = ["predict", "nobody", "deep/nowhere", "../../none", "--model", str(tiny_model_folder), "--out", "../out"]
+    assert main(words) == 2
+    assert {row["case"]: row["remark"] for row in table(tmp_path / "out")} == {
+        name: f"{name}: no such file or folder; check the path" for name in ("nobody", "nowhere", "none")
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one cannot be in a folder that is gone")
+def test_a_case_given_from_a_folder_that_is_gone_is_named(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["predict", "x", "--out", str(tmp_path)]) == 2
+    told = "x: cannot be opened (No such file or directory); check the path"
+    assert capsys.readouterr().err == f"napari-ddmd: {told}\n"
