@@ -54,7 +54,7 @@ def _series(text: str) -> tuple[str, int]:
 def _import(options: argparse.Namespace) -> int:
     from napari_ddmd.dicom import DicomError, find_study, propose
     from napari_ddmd.dicom.convert import choose_by_number, listing, write_nifti_case
-    from napari_ddmd.dicom.examinations import examinations_remark
+    from napari_ddmd.dicom.examinations import examinations_remark, names_remark
     from napari_ddmd.new_folder import free_folder, refuse_new_folder
     from napari_ddmd.whole_files import sweep
 
@@ -64,6 +64,9 @@ def _import(options: argparse.Namespace) -> int:
     for remark in proposal.study.remarks:
         _tell(f"warning: {remark}; --list names them")
     if options.list:
+        named = names_remark(proposal.assignment.values())
+        if named is not None:
+            _tell(f"warning: {named}")
         for line in (*listing(proposal), *(f"    -  cannot be read: {file}" for file in proposal.study.unreadable)):
             print(printable(line))
         return 0
@@ -78,7 +81,7 @@ def _import(options: argparse.Namespace) -> int:
     chosen = choose_by_number(proposal, dict(options.series), allow_missing=options.allow_missing)
     several = examinations_remark(proposal.study, chosen)
     if several is not None:
-        _tell(f"warning: {several}; --list names them")
+        _tell(f"warning: {several}; --list shows which series are of which")
     from napari_ddmd.dicom.load import load_study
 
     case = load_study(

@@ -69,13 +69,25 @@ def test_several_examinations_are_told_and_listed(study: Path, tmp_path: Path, c
     later = StudyWriter(study / "later", patient="Roe^Richard", count=10)
     later.series(flat(), "t2_tse_tra", StudyDate="20210304")
     assert main(["import-dicom", str(study), str(tmp_path / "Case_1")]) == 0
-    told = "the folder holds 2 examinations of 2 patients; one that is not the latest was taken; --list names them"
-    assert f"warning: {told}\n" in capsys.readouterr().err
+    told = "the folder holds 2 examinations of 2 patients; one that is not the latest was taken"
+    assert f"warning: {told}; --list shows which series are of which\n" in capsys.readouterr().err
     assert main(["import-dicom", str(study), "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [lines[0], lines[5]] == ["examination 1 (20200304, patient 1):", "examination 2 (20210304, patient 2):"]
     assert lines[6].split()[:2] == ["11", "-"]
     assert "Roe" not in "".join(lines)
+
+
+def test_several_names_are_told_without_them(tmp_path: Path, capsys: Captured) -> None:
+    writer = StudyWriter(tmp_path / "study")
+    for name in MODALITIES:
+        writer.four({name: flat(spacing=1)}, PatientName="Roe^Max" if name == "t2" else "Doe^Jane")
+    for words in (["--list"], [str(tmp_path / "Case_1")]):
+        assert main(["import-dicom", str(writer.folder), *words]) == 0
+        told = capsys.readouterr().err
+        assert told.count("warning: the series that were taken bear 2 patients' names: ") == 1
+        assert "doe" not in told.casefold()
+        assert "roe" not in told.casefold()
 
 
 @pytest.mark.fault("Bad input")

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS, Case
 from napari_ddmd.dicom.errors import DicomError
-from napari_ddmd.dicom.examinations import examination_of, examination_titles, examinations
+from napari_ddmd.dicom.examinations import examination_titles, examinations
 from napari_ddmd.dicom.proposal import Candidate, Proposal, accepted
 from napari_ddmd.dicom.study import Series
 from napari_ddmd.export import save_volume
@@ -42,7 +42,7 @@ def choose_by_number(
     folder = proposal.study.folder
     given: dict[str, Series] = {}
     for modality, number in numbers.items():
-        found = [series for series in proposal.study.series if series.facts.number == number]
+        found = _with_number(proposal, number)
         if len(found) != 1:
             what = "no series" if not found else f"{len(found)} series"
             several = " or choose the folder of one examination" if len(examinations(found)) > 1 else ""
@@ -56,6 +56,14 @@ def choose_by_number(
             f"{folder}: the given series are of {len(names)} examinations; give all four, or those of one (see --list)"
         )
     return {**proposal.picks[names[0]], **given}
+
+
+def _with_number(proposal: Proposal, number: int) -> list[Series]:
+    """Find the series of a number; of one that is in parts the part that can be used, if there is a single one."""
+    found = [series for series in proposal.study.series if series.facts.number == number]
+    usable = [series for series in found if series.problem is None]
+    is_one = len({(series.facts.study_uid, series.facts.uid) for series in found}) == 1
+    return usable if is_one and len(usable) == 1 else found
 
 
 def write_nifti_case(folder: str | Path, case: Case) -> Path:
@@ -100,7 +108,7 @@ def listing(proposal: Proposal) -> list[str]:
         return [_line(one) for one in proposal.candidates]
     lines = []
     for examination, title in titles.items():
-        members = (one for one in proposal.candidates if examination_of(one.series) == examination)
+        members = (one for one in proposal.candidates if one.series.examination == examination)
         lines += [f"{title}:", *map(_line, members)]
     return lines
 

@@ -16,6 +16,7 @@ from napari_ddmd.case.case import refuse_unusable_images
 from napari_ddmd.case.guards.skull import WHOLE_HEAD
 from napari_ddmd.case.naming import missing_remark
 from napari_ddmd.dicom.errors import DicomError
+from napari_ddmd.dicom.examinations import names_remark
 from napari_ddmd.dicom.origin import DicomOrigin, pseudonym
 from napari_ddmd.dicom.proposal import Assignment, assignment_problem
 from napari_ddmd.dicom.register import register
@@ -87,11 +88,14 @@ def load_study(
         remarks.append("everything outside the brain mask that was given is set to 0")
     elif not build.is_stripped:
         remarks.append(WHOLE_HEAD)
-    if len({one.facts.study_uid for one in series.values()}) > 1:
+    if len({one.examination for one in series.values()}) > 1:
         unknown = "" if series[reference].facts.patient else ", perhaps of different patients"
         remarks.append(
             f"the series are of different examinations{unknown}: what has changed between them looks like a difference"
         )
+    several = names_remark(series.values())
+    if several is not None:
+        remarks.append(several)
     refuse_unusable_images(images, name, but=missing)
     header = nibabel.Nifti1Image(np.broadcast_to(np.uint8(0), grid.source_shape), grid.affine).header
     header.set_xyzt_units("mm")

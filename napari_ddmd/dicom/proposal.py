@@ -8,9 +8,9 @@ from typing import Final
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.dicom.errors import DicomError
-from napari_ddmd.dicom.examinations import Examination, examination_of, examinations, names_differ
+from napari_ddmd.dicom.examinations import examinations, names_differ
 from napari_ddmd.dicom.recognise import Guess, recognise
-from napari_ddmd.dicom.study import Series, Study
+from napari_ddmd.dicom.study import Examination, Series, Study
 
 Assignment = Mapping[str, Series]
 """The series of each modality."""
@@ -151,6 +151,6 @@ def _candidate(series: Series, guess: Guess, chosen: Assignment) -> Candidate:
     if guess.modality is None or chosen.get(guess.modality) is series:
         return Candidate(series, guess.modality, guess.reason)
     best = chosen.get(guess.modality)
-    if best is None or examination_of(best) != examination_of(series):
+    if best is None or best.examination != series.examination:
         return Candidate(series, None, f"{guess.reason}; of another examination")
     return Candidate(series, None, f"{guess.reason}; {best.label} is preferred")

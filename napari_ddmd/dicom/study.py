@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +17,40 @@ from numpy.typing import NDArray
 from napari_ddmd.case.header import LONGEST_AXIS, MOST_VOXELS
 from napari_ddmd.dicom.errors import DicomError
 from napari_ddmd.dicom.headers import SeriesFacts, SliceHeader, read_headers
+from napari_ddmd.dicom.parts import lie_alike, parts_remarks, with_rest
 
 _PLANES: Final = ("sagittal", "coronal", "axial")
 # Share of a step by which the places of slices may differ from even ones: headers are rounded.
 _UNEVEN: Final = 0.1
-_SAME_DIRECTION: Final = 1e-3
-# Share by which the pixels of one stack may differ: a quarter of a pixel at the edge of 256.
-_SAME_SPACING: Final = 2e-3
 # Milliseconds, or share of the longer one, by which echo times of one stack may differ, whichever is the larger.
 _SAME_ECHO: Final = (1.0, 0.05)
-# Slices elsewhere, as a share of a part's own, of which it may be the whole all the same, beside other images.
+# Slices elsewhere, as a share of a part's own, of which it may be the whole all the same, beside other images; and
+# those by which others of the same pixels go on where it ends.
 _MOST_ELSEWHERE: Final = 0.25
+_MOST_BEYOND: Final = 0.1
 # Finer than a case's, to whose voxels it is brought: 640×640×320, half a gigabyte.
 _MOST_VOXELS: Final = 2**27
+
+
+class Examination(NamedTuple):
+    """What tells an examination from others, none of which may be mixed with it.
+
+    Attributes
+    ----------
+    study_uid, patient
+        As in the header's facts.
+    name
+        That of the patient, as in the facts, where the study has no identifier; elsewhere it may have been corrected.
+    """
+
+    study_uid: str
+    patient: str
+    name: str
+
+    @classmethod
+    def of(cls, facts: SeriesFacts) -> Examination:
+        """The examination that a header is of."""
+        return cls(facts.study_uid, facts.patient, "" if facts.study_uid else facts.patient_name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +63,26 @@ class Series:
         At least one.
     elsewhere : int
         Slices of the same series, in the same plane, that lie where this part of it has none: their headers differ.
+    beyond : int
+        Those of them, of the same pixels, that go on where it ends.
+    names : frozenset of str
+        All that its examination bears, as in the header's facts.
     """
 
     slices: tuple[SliceHeader, ...]
     elsewhere: int = 0
+    beyond: int = 0
+    names: frozenset[str] = frozenset()
 
     @property
     def facts(self) -> SeriesFacts:
         """What the header says."""
         return self.slices[0].facts
+
+    @property
+    def examination(self) -> Examination:
+        """The examination that it is of."""
+        return Examination.of(self.facts)
 
     @property
     def label(self) -> str:
@@ -125,7 +157,8 @@ class Series:
         sideways = places - places[0] - np.outer((places - places[0]) @ self.normal, self.normal)
         if np.abs(sideways).max() > 0.5 * min(self.spacing[:2]):
             return "has slices that are shifted against each other (a tilted gantry)"
-        if self.elsewhere > _MOST_ELSEWHERE * len(self.slices):
+        count = len(self.slices)
+        if self.elsewhere > _MOST_ELSEWHERE * count or self.beyond > _MOST_BEYOND * count:
             return f"is part of a series whose headers differ: {self.elsewhere} of its slices lie elsewhere"
         return None
 
@@ -168,21 +201,7 @@ class Study:
         """What the user should know of the folder, one line each, without names of files: they may be the patient's."""
         count = len(self.unreadable)
         left_out = f"{count} file{'' if count == 1 else 's'} could not be read and {_are(count)} left out"
-        return (*self._parted(), *([left_out] if count else []))
-
-    def _parted(self) -> Iterator[str]:
-        """Tell of series of which a part is in sight only: the rest has other headers, and is none of it."""
-        parts: dict[tuple[str, str], list[Series]] = {}
-        for series in self.series:
-            parts.setdefault((series.facts.study_uid, series.facts.uid), []).append(series)
-        for several in parts.values():
-            largest = max(several, key=lambda one: len(one.slices))
-            if largest.elsewhere:
-                count = len(largest.slices)
-                yield (
-                    f"{largest.numbered} is in parts whose headers differ: the largest has {count} "
-                    f"slice{'' if count == 1 else 's'}, others {largest.elsewhere} at other places"
-                )
+        return (*dict.fromkeys(parts_remarks(self.series)), *([left_out] if count else []))
 
 
 def find_study(folder: str | os.PathLike[str]) -> Study:
@@ -229,16 +248,16 @@ def group_slices(slices: Iterable[SliceHeader]) -> tuple[Series, ...]:
         if not frames[header.facts.study_uid, header.facts.uid]:
             header = replace(header, facts=replace(header.facts, frame_of_reference=""))
         facts = header.facts
-        kind = (facts.study_uid, facts.uid, facts.patient, facts.frame_of_reference, facts.b_value, header.shape)
+        kind = (Examination.of(facts), facts.uid, facts.frame_of_reference, facts.b_value, header.shape)
         # What is measured is compared, not rounded: slices of one stack may differ in the last digit.
         for stack in stacks.setdefault(kind, []):
-            if _lie_alike(stack[0], header):
+            if lie_alike(stack[0], header):
                 stack.append(header)
                 break
         else:
             stacks[kind].append([header])
     parts = [part for same_kind in stacks.values() for stack in same_kind for part in _by_contrast(stack)]
-    found = _with_rest([_series(part) for part in parts])
+    found = _with_names(list(with_rest(map(_series, parts))))
     # Frames of a multi-frame file are as good as files; of equal numbers the longest stack comes first.
     return tuple(sorted(found, key=lambda one: (one.facts.study_uid, one.facts.number or 0, -len(one.slices))))
 
@@ -251,35 +270,12 @@ def _frames_of_reference(slices: Iterable[SliceHeader]) -> dict[tuple[str, str],
     return {series: len(told) < 2 or 2 * len(set(told)) <= len(told) for series, told in frames.items()}
 
 
-def _with_rest(parts: Sequence[Series]) -> list[Series]:
-    """Tell each part of a series how many slices of the others lie where it has none, in its plane."""
-    planes: dict[tuple[str, str], list[list[Series]]] = {}
+def _with_names(parts: Sequence[Series]) -> Iterator[Series]:
+    """Tell each series which names its examination bears."""
+    names: dict[Examination, set[str]] = {}
     for part in parts:
-        known = planes.setdefault((part.facts.study_uid, part.facts.uid), [])
-        for plane in known:
-            if np.allclose(plane[0].normal, part.normal, rtol=0, atol=_SAME_DIRECTION):
-                plane.append(part)
-                break
-        else:
-            known.append([part])
-    told = []
-    for plane in chain.from_iterable(planes.values()):
-        places = [np.sort([np.dot(header.position, plane[0].normal) for header in part.slices]) for part in plane]
-        everywhere = np.sort(np.concatenate(places))
-        for part, own in zip(plane, places, strict=True):
-            near = _UNEVEN * max(part.spacing[2], 1.0)
-            after = np.searchsorted(own, everywhere).clip(1, max(len(own) - 1, 1))
-            nearest = np.minimum(abs(everywhere - own[after - 1]), abs(everywhere - own[after % len(own)]))
-            others = everywhere[nearest > near]
-            count = int(others.size and 1 + np.count_nonzero(np.diff(others) > near))
-            told.append(replace(part, elsewhere=count))
-    return told
-
-
-def _lie_alike(one: SliceHeader, other: SliceHeader) -> bool:
-    return np.allclose(one.orientation, other.orientation, rtol=0, atol=_SAME_DIRECTION) and np.allclose(
-        one.spacing, other.spacing, rtol=_SAME_SPACING, atol=0
-    )
+        names.setdefault(part.examination, set()).update(header.facts.patient_name for header in part.slices)
+    return (replace(part, names=frozenset(names[part.examination] - {""})) for part in parts)
 
 
 def _by_contrast(stack: list[SliceHeader]) -> Iterator[list[SliceHeader]]:

@@ -55,6 +55,18 @@ def test_guesses_are_corrected_by_number(study: StudyWriter) -> None:
         choose_by_number(propose(find_study(study.folder)), {"t1": 1})
 
 
+def test_of_a_series_in_parts_the_one_that_can_be_used_has_its_number(study: StudyWriter) -> None:
+    parted = {"SeriesInstanceUID": "1.2.3", "SeriesNumber": 9}
+    study.series(flat(spacing=1), **parted)
+    study.series(flat((9, 9, 2), spacing=1), **parted)
+    proposal = propose(find_study(study.folder))
+    assert sorted(len(one.slices) for one in proposal.study.series if one.facts.number == 9) == [2, 12]
+    assert len(choose_by_number(proposal, {"t1": 9})["t1"].slices) == 12
+    study.series(flat((7, 7, 12), spacing=1), **parted)
+    with pytest.raises(DicomError, match="3 series with number 9"):
+        choose_by_number(propose(find_study(study.folder)), {"t1": 9})
+
+
 def test_the_rest_comes_from_the_examination_of_the_given_series(writer: StudyWriter) -> None:
     four = dict.fromkeys(MODALITIES, flat())
     writer.four(four)

@@ -183,6 +183,48 @@ def test_a_whole_stack_may_have_some_other_images_beside_it(writer: StudyWriter,
     assert largest.elsewhere == count
 
 
+@pytest.mark.parametrize(
+    ("pixels", "size", "start", "is_whole"), [(6, 2, 60, False), (8, 2, 60, True), (6, 1, 60, True), (6, 2, 80, True)]
+)
+def test_a_stack_is_cut_where_others_of_its_pixels_go_on_from_its_end(
+    writer: StudyWriter, pixels: int, size: float, start: float, is_whole: bool
+) -> None:
+    writer.series(flat((6, 6, 30)), SeriesInstanceUID="1.2.3", SeriesNumber=1)
+    other = flat((pixels, pixels, 6))
+    other.SetSpacing((size, size, 2))
+    other.SetOrigin((0, 0, start))
+    writer.series(other, SeriesInstanceUID="1.2.3", SeriesNumber=1, FrameOfReferenceUID="1.2.4")
+    largest = max(find_study(writer.folder).series, key=lambda series: len(series.slices))
+    assert (largest.elsewhere, largest.problem is None) == (6, is_whole)
+
+
+@pytest.mark.parametrize(("lacks", "is_usable"), [(3, True), (4, False)])
+@pytest.mark.parametrize("at_the_start", [False, True])
+def test_an_echo_that_another_continues_beyond_its_end_is_cut(
+    writer: StudyWriter, lacks: int, is_usable: bool, at_the_start: bool
+) -> None:
+    for echo in (20, 95):
+        cut = range(lacks) if at_the_start else range(34 - lacks, 34)
+        tags = {"SeriesInstanceUID": "1.2.3", "SeriesNumber": 9, "EchoTime": echo}
+        writer.series(flat((6, 6, 34)), left_out=cut if echo == 95 else (), **tags)
+    study = find_study(writer.folder)
+    whole, part = study.series
+    assert (len(whole.slices), whole.problem) == (34, None)
+    assert (part.elsewhere, part.problem is None) == (lacks, is_usable)
+    told = "series 9 is in parts whose headers differ: one that can be used has 31 slices, others 3 at other places"
+    assert study.remarks == ((told,) if is_usable else ())
+
+
+def test_thin_slices_beside_thick_ones_are_counted_apart(writer: StudyWriter) -> None:
+    header = slices_at(writer, [(0, 0, 0), (0, 0, 2)]).slices[0]
+    thick = [replace(header, uid=f"a.{number}", position=(0.0, 0.0, 6.0 * number)) for number in range(20)]
+    thin = [
+        replace(header, uid=f"b.{number}", shape=(8, 8), position=(0.0, 0.0, 120 + 0.5 * number))
+        for number in range(200)
+    ]
+    assert [(len(part.slices), part.elsewhere) for part in group_slices(thick + thin)] == [(200, 20), (20, 200)]
+
+
 def test_one_slice_sent_twice_does_not_thin_a_series_whose_echo_time_varies(writer: StudyWriter) -> None:
     folder = writer.series(flat())
     edit(folder, alternating_echo)
@@ -194,8 +236,11 @@ def test_one_slice_sent_twice_does_not_thin_a_series_whose_echo_time_varies(writ
 
 
 def test_an_anonymisers_frame_of_reference_for_each_file_tells_nothing(writer: StudyWriter) -> None:
-    edit(writer.series(flat()), lambda dataset, number: setattr(dataset, "FrameOfReferenceUID", f"1.2.{number + 1}"))
-    assert (len(only(writer.folder).slices), only(writer.folder).problem) == (12, None)
+    # Two of them have one all the same.
+    edit(writer.series(flat()), lambda dataset, number: setattr(dataset, "FrameOfReferenceUID", f"1.2.{number or 1}"))
+    series = only(writer.folder)
+    assert (len(series.slices), series.problem) == (12, None)
+    assert {header.facts.frame_of_reference for header in series.slices} == {""}
 
 
 def test_parts_of_a_series_that_lie_between_each_other_are_counted(writer: StudyWriter) -> None:

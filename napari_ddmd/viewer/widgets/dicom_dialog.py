@@ -27,7 +27,7 @@ from qtpy.QtWidgets import (
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.dicom import Candidate, Proposal, Series, Study, assignment_problem, propose
-from napari_ddmd.dicom.examinations import examinations_remark
+from napari_ddmd.dicom.examinations import examinations_remark, names_remark
 from napari_ddmd.missing import cost_of_missing
 from napari_ddmd.viewer.widgets.fitted_dialog import FittedDialog
 
@@ -281,6 +281,7 @@ def _cells(candidate: Candidate) -> dict[int, str]:
 def _remarks(proposal: Proposal) -> list[str]:
     several = examinations_remark(proposal.study, proposal.assignment)
     check = [f"{several}: check that all four series are of the one that you want"] if several else []
+    check += filter(None, [names_remark(proposal.assignment.values())])
     return [f"{text[:1].upper()}{text[1:]}." for text in (*check, *proposal.study.remarks)]
 
 

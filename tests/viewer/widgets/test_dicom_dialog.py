@@ -123,3 +123,12 @@ def test_several_examinations_are_told(tmp_path: Path, qtbot: QtBot) -> None:
     dialog = SeriesDialog(propose(find_study(tmp_path)))
     qtbot.addWidget(dialog)
     assert "The folder holds 2 examinations" in dialog.remark.text()
+
+
+def test_several_names_are_told(tmp_path: Path, qtbot: QtBot) -> None:
+    writer = StudyWriter(tmp_path)
+    for name in MODALITIES:
+        writer.four({name: flat()}, PatientName="Roe^Max" if name == "t2" else "Doe^Jane")
+    dialog = SeriesDialog(propose(find_study(tmp_path)))
+    qtbot.addWidget(dialog)
+    assert dialog.remark.text().startswith("The series that were taken bear 2 patients' names: ")
