@@ -255,7 +255,7 @@ def lesion_mask(
         ``(S, H, W)``.
     """
     mask = probability > threshold
-    peak = min(min_peak, 2 * threshold)
+    peak = peak_of(threshold, min_peak)
     parts = Parts.of(mask) if min_part > 0 or peak > threshold else None
     if parts is None:
         return mask
@@ -269,6 +269,11 @@ def lesion_mask(
     kept[0] = False
     mask[parts.box] = kept[parts.numbers]
     return mask
+
+
+def peak_of(threshold: float, min_peak: float) -> float:
+    """What a part must exceed somewhere: the threshold at least, and twice the threshold at most."""
+    return min(max(threshold, min_peak), 2 * threshold)
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def evaluate_bundle(run: Run) -> None:
     judged = {name: files for name, files in judged.items() if name not in renamed}
     if not judged:
         raise RecipeError(f"{recipe.data}: has no labelled case that {bundle.name} has not been trained on")
-    made_with = {"sha256": bundle.sha256, "sampling": asdict(bundle.settings.sampling), "seed": recipe.seed}
+    made_with = {"sha256": bundle.sha256, "sampling": bundle.settings.sampling.told(), "seed": recipe.seed}
     folder, device = run.root / "evaluation", str(distributed.own_device(recipe.device))
 
     def figures(name: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def judge_steps(
     bundle, sampler, steps, seed, device, batch_size
         As in `napari_ddmd.segment.segment`.
     samples
-        Numbers of masks whose mean is judged. Small parts are not left out.
+        Numbers of masks whose mean is judged. No part is left out for its size or doubt.
     slices
         Axial slices that are segmented; None means all that hold brain. With some, the Dice is that of these alone;
         else lesion outside the brain counts as missed.

@@ -55,7 +55,7 @@ def patient_figures(
     dict
         ``values`` (an undefined figure is None), ``confusion``, ``slices``, numbers of slices of either kind, the
         counts behind the curves: ``uncertainty``, voxels and errors by it, and ``calibration``, by probability; and
-        ``worst``, the slices with the largest area missed and found in error, before small parts are left out.
+        ``worst``, the slices with the largest area missed and found in error, before any part is left out.
 
     Raises
     ------

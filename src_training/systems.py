@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from napari_ddmd.case import Case
@@ -99,6 +98,6 @@ def how(run: Run) -> dict[str, Any]:
         from src_training.baselines.training import fingerprint
 
         training = fingerprint(run)
-    made = {"training": training, "sampling": asdict(run.recipe.model.sampling), "seed": run.recipe.seed}
+    made = {"training": training, "sampling": run.recipe.model.sampling.told(), "seed": run.recipe.seed}
     plain: dict[str, Any] = json.loads(json.dumps(made))
     return plain

@@ -49,6 +49,17 @@ def test_a_prediction_is_what_the_summary_says(small_case_folder: Path, tiny_bun
     assert reports[-1].done == reports[-1].total == 2 * brain.sum()
 
 
+def test_parts_that_are_sure_nowhere_are_left_out(small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    plain = predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path / "plain", QUICK).volumes
+    threshold = float(plain.probability.max()) - 0.01
+    sampling = replace(tiny_bundle.settings.sampling, threshold=threshold, min_peak=threshold + 0.02)
+    bundle = replace(tiny_bundle, settings=replace(tiny_bundle.settings, sampling=sampling))
+    done = predict_case(find_case_files(small_case_folder), bundle, tmp_path / "peak", QUICK)
+    assert plain.mask(threshold).any()
+    assert done.summary["lesion_volume_ml"] == 0
+    assert done.summary["settings"]["min_peak"] == sampling.min_peak
+
+
 @pytest.mark.fault("Output whole or absent")
 def test_what_cannot_be_written_is_said_before_the_run(
     small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

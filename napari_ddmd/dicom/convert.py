@@ -62,7 +62,7 @@ def _with_number(proposal: Proposal, number: int) -> list[Series]:
     """Find the series of a number; of one that is in parts the part that can be used, if there is a single one."""
     found = [series for series in proposal.study.series if series.facts.number == number]
     usable = [series for series in found if series.problem is None]
-    is_one = len({(series.facts.study_uid, series.facts.uid) for series in found}) == 1
+    is_one = len({(series.examination, series.facts.uid) for series in found}) == 1
     return usable if is_one and len(usable) == 1 else found
 
 

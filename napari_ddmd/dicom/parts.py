@@ -65,6 +65,7 @@ def _with_rest(plane: Sequence[Series]) -> Iterator[Series]:
     headers = list(chain.from_iterable(part.slices for part in plane))
     places = np.array([np.dot(header.position, plane[0].normal) for header in headers])
     shapes, spacings = (np.array([getattr(header, name) for header in headers]) for name in ("shape", "spacing"))
+    patients = np.array([header.facts.patient for header in headers])
     first = 0
     for part in plane:
         own = np.sort(places[first : first + len(part.slices)])
@@ -74,7 +75,9 @@ def _with_rest(plane: Sequence[Series]) -> Iterator[Series]:
         others = nearest > _NEAR * max(part.spacing[2], 1.0)
         alike = (shapes == part.slices[0].shape).all(axis=1)
         alike &= np.isclose(spacings, part.slices[0].spacing, rtol=_SAME_SPACING, atol=0).all(axis=1)
-        beyond = _beyond(own, places[others & alike], part.spacing[2])
+        alike &= patients == part.facts.patient  # of another patient's nothing goes on here
+        # Of what has no identifier of a series nothing tells that it is one.
+        beyond = _beyond(own, places[others & alike], part.spacing[2]) if part.facts.uid else 0
         yield replace(part, elsewhere=_count(places[others]), beyond=beyond)
 
 

@@ -111,8 +111,8 @@ class Bundle:
 
     @property
     def full_settings_sha256(self) -> str:
-        """Hash of all settings that this version knows, which results were told to be of for a while."""
-        return _settings_hash(self.settings.to_dict())
+        """Hash of all settings that change anything, which results were told to be of for a while."""
+        return _settings_hash(self.settings.to_dict() | {"sampling": self.settings.sampling.told()})
 
     @property
     def variant(self) -> str:

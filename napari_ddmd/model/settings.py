@@ -150,6 +150,13 @@ class SamplingSettings:
     Twice the threshold is always enough (`napari_ddmd.lesions.lesion_mask`).
     """
 
+    def told(self) -> dict[str, Any]:
+        """What results say of it: a setting that changes nothing is not told, as it was before there was one."""
+        told = asdict(self)
+        if not self.min_peak:
+            del told["min_peak"]
+        return told
+
 
 _TOO_LARGE = 2**1000
 """JSON has whole numbers that no float can hold."""

@@ -59,7 +59,7 @@ def fig3_systems(run: Run, patients: list[Patient], *, slices: int = 3) -> list[
         "The same slices by every system",
         f"""Of the first {len(shown)} held-out patients by name that have a lesion, the slice where it is largest.
         Upper rows: the images and the expert's mask. Lower rows: FLAIR with each system's mask (yellow;
-        probability above {threshold:g}, before small parts are left out) and the expert's outline (blue, dashed);
+        probability above {threshold:g}, before any part is left out) and the expert's outline (blue, dashed);
         the number is the Dice of this slice. Each system is the one that was trained without the patient.
         Patient's left is on the right.""",
     )

@@ -177,7 +177,7 @@ def _made_with(bundle: Bundle, samples: int, every: int, run: Run) -> dict[str, 
     """What must be equal for an outcome to hold."""
     return {
         "sha256": bundle.sha256,
-        "sampling": asdict(bundle.settings.sampling),
+        "sampling": bundle.settings.sampling.told(),
         "samples": samples,
         "every": every,
         "seed": run.recipe.seed,

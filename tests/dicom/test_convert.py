@@ -83,6 +83,18 @@ def test_the_rest_comes_from_the_examination_of_the_given_series(writer: StudyWr
     assert {m: series.facts.number for m, series in choose_by_number(proposal, mixed).items()} == mixed
 
 
+def test_series_of_two_patients_are_no_parts_though_their_identifiers_are_equal(tmp_path: Path) -> None:
+    for patient, left_out, start in (("Doe", (5,), 0), ("Roe", (), 10)):
+        image = flat((12, 14, 30))
+        image.SetOrigin((0, 0, start))
+        writer = StudyWriter(tmp_path / patient, study_uid="1.2.3", patient=patient)
+        writer.series(image, left_out=left_out, SeriesInstanceUID="1.2.3.1", SeriesNumber=1)
+    study = find_study(tmp_path)
+    assert sorted((len(series.slices), series.problem is None) for series in study.series) == [(29, False), (30, True)]
+    with pytest.raises(DicomError, match="2 series with number 1"):
+        choose_by_number(propose(study), {"t1": 1})
+
+
 def test_a_number_that_two_examinations_have_is_refused(writer: StudyWriter) -> None:
     writer.four(dict.fromkeys(MODALITIES, flat()))
     StudyWriter(writer.folder / "later").series(flat())

@@ -52,6 +52,9 @@ def test_the_page_says_how_the_masks_begin_and_what_else_is_to_be_known(bundle: 
     assert "one first guess a slice (kept where it stays below 0.02)" in model_card(bundle)
     own = replace(bundle, settings=replace(settings, sampling=replace(sampling, shared_guess=False)))
     assert "first guess" not in model_card(own)
+    assert "nowhere exceed" not in model_card(bundle)
+    peak = replace(bundle, settings=replace(settings, sampling=replace(sampling, threshold=0.3, min_peak=0.7)))
+    assert "so are parts that nowhere exceed 0.6" in model_card(peak), "twice the threshold is enough"
     told = replace(bundle, provenance=bundle.provenance | {"remark": "Sampled in another way."})
     assert "## Results\n\nSampled in another way.\n" in model_card(told)
 

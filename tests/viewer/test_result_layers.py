@@ -344,6 +344,20 @@ def test_limits_of_the_maps_grow_until_they_are_set_by_hand(
     assert viewer.layers["probability"].contrast_limits == [0, 1]
 
 
+def test_doubtful_parts_go_when_the_run_is_over(
+    results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
+) -> None:
+    result = slice_result(case, 4)
+    result.probability[:] = 0
+    result.probability[2:5, 2:5] = 0.9
+    result.probability[8:11, 8:11] = 0.6
+    results.add(dataclasses.replace(recipe, min_peak=0.8), result)
+    lesion = viewer.layers["lesion"]
+    assert lesion.data[4].sum() == 18
+    results.settle()
+    assert lesion.data[4].sum() == lesion.data[4, 2:5, 2:5].sum() == 9
+
+
 def test_small_parts_go_when_the_run_is_over_and_edits_stay(
     results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
 ) -> None:

@@ -59,10 +59,13 @@ def test_a_request_goes_on_where_another_stopped(case: Case, tiny_bundle: Bundle
     assert request.without({3}).recipe == request.recipe
 
 
-def test_results_of_one_models_weights_drawn_in_another_way_are_others(case: Case, tiny_bundle: Bundle) -> None:
+@pytest.mark.parametrize("change", [{"shared_guess": False}, {"min_part": 0.2}, {"min_peak": 0.7}])
+def test_results_of_one_models_weights_drawn_in_another_way_are_others(
+    case: Case, tiny_bundle: Bundle, change: dict[str, Any]
+) -> None:
     request = RunRequest(case, tiny_bundle, Sampling(), (2, 3))
     settings = tiny_bundle.settings
-    own = dataclasses.replace(settings, sampling=dataclasses.replace(settings.sampling, shared_guess=False))
+    own = dataclasses.replace(settings, sampling=dataclasses.replace(settings.sampling, **change))
     other = dataclasses.replace(request, bundle=dataclasses.replace(tiny_bundle, settings=own))
     assert other.bundle.sha256 == request.bundle.sha256
     assert other.recipe != request.recipe

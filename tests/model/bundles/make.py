@@ -101,7 +101,7 @@ def make(folder: Path) -> None:
     if folder.name.endswith("-turns"):
         settings = replace(settings, denoiser=replace(settings.denoiser, members=2))
     if folder.name.endswith("-peak"):
-        settings = replace(settings, sampling=replace(settings.sampling, threshold=0.3, min_peak=0.5))
+        settings = replace(settings, sampling=replace(settings.sampling, min_peak=0.75))
     if folder.name.endswith("-scaled"):
         settings = replace(settings, diffusion=replace(settings.diffusion, scaled_input=True))
     torch.manual_seed(0)
