@@ -32,7 +32,7 @@ READ = {
     "compact-6-turns": "24ec7c4",  # two denoisers take turns
     "compact-7-scaled": "2b0a8d2",  # the noisy mask enters scaled
     "compact-7.1": "eeb2c1f",  # uneven images are seen without their field
-    "compact-7.2-peak": "05f89e2",  # parts that are sure nowhere are left out
+    "compact-7.2-peak": "365f161",  # parts that are sure nowhere are left out
 }
 REFUSED = {
     "compact-2": ("5cca8b2", "draws every second mask from the mirrored slice"),
