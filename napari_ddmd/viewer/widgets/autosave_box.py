@@ -88,6 +88,7 @@ class AutosaveBox(QWidget):
             _restore_onto(results.lesion, edits, has_run=results.volumes is not None)
         else:
             results.lesion.restore(edits.mask, edits.written, edits.threshold)
+        if results.volumes is None:  # else what a run has found since is cut at another
             self._desk.set_threshold(edits.threshold)
         self._desk.results_changed.emit()
         self._show()

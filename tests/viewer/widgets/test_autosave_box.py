@@ -308,6 +308,31 @@ def test_restoring_onto_newer_work_can_be_taken_back(
     np.testing.assert_array_equal(results.lesion.data, before)
 
 
+@pytest.mark.parametrize(("first", "threshold"), [("brush", 0.4), ("removed", 0.4), ("nothing", 0.4), ("run", 0.6)])
+def test_the_threshold_comes_along_where_no_run_has_cut_at_another(
+    open_: Open, case: Case, autosave_folder: Path, tiny_bundle: Bundle, first: str, threshold: float
+) -> None:
+    """What is restored of the model's was cut at it, and the next run goes on so; a run since then keeps its own."""
+    leave(autosave_folder, case)
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    results = desk.results_of(case)
+    desk.set_threshold(0.6)
+    if first in ("brush", "removed"):
+        paint(lesion_of(desk), 6)
+    if first == "removed":
+        desk.viewer.layers.remove(results.lesion.layer)
+    if first == "run":
+        results.add(RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe, slice_result(case, 4))
+    told: list[float] = []
+    desk.threshold_changed.connect(lambda: told.append(desk.threshold))
+    box.restore()
+    assert (desk.threshold, results.threshold) == (threshold, threshold)
+    assert told == ([] if first == "run" else [threshold])
+    results.lesion.undo()
+    results.lesion.redo()
+    assert (desk.threshold, results.threshold) == (threshold, threshold)
+
+
 @pytest.mark.parametrize("first", ["brush", "run", "nothing"])
 def test_a_slice_that_was_cleared_stays_so_when_it_is_restored(
     open_: Open, case: Case, autosave_folder: Path, tiny_bundle: Bundle, first: str
