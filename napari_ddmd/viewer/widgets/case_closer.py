@@ -89,14 +89,17 @@ class CaseCloser(QObject):
         return case is not None and desk.knows(case) and desk.results_of(case).lesion.layer is layer
 
     def _has_unsaved(self, case: Case) -> bool:
-        """Tell whether there are results, or a mask other than it was opened or saved last."""
+        """Tell whether there are results, or a mask other than it was opened or saved last.
+
+        A lesion that the user has removed is gone by their own doing, and what a run has found with it.
+        """
         desk = self._panel.desk
         if any(_is_unsaved(mask) for mask in self._masks_of(case)):
             return True
         if not desk.knows(case):
             return False
         results = desk.results_of(case)
-        return results.volumes is not None and not (results.lesion.is_shown and results.lesion.layer in _ON_DISK)
+        return results.volumes is not None and results.lesion.is_shown and results.lesion.layer not in _ON_DISK
 
     def _confirm(self, case: Case) -> bool:
         question = f"Close {case.name}, with its results and edits that have not been saved?"

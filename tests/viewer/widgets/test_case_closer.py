@@ -12,8 +12,11 @@ from napari.layers._source import layer_source
 from qtpy.QtWidgets import QMessageBox
 
 from napari_ddmd.case import Case
+from napari_ddmd.model import Bundle
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, is_of
+from napari_ddmd.viewer.run_settings import RunRequest, Sampling
+from tests.results import slice_result
 from tests.viewer.conftest import add_case, add_plain_images
 from tests.viewer.widgets.conftest import OpenPanel
 
@@ -124,3 +127,37 @@ def test_a_copy_of_a_layer_that_is_gone_is_asked_for(open_panel: OpenPanel, case
     panel.case_box.close_button.click()
     assert not answers
     assert panel.desk.case is case
+
+
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_a_lesion_that_was_removed_is_not_asked_for(
+    open_panel: OpenPanel, case: Case, tiny_bundle: Bundle, answers: list[bool], is_saved: bool
+) -> None:
+    """Who has removed it wants it no more; one that has come back, or a copy of it, is asked for."""
+    viewer, panel = open_panel(case)
+    results = panel.desk.results_of(case)
+    lesion = results.lesion
+    results.begin()
+    results.add(RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe, slice_result(case, 4))
+    results.settle()
+    if is_saved:
+        panel.save_button.mask_saved.emit(case, lesion.data.copy())
+    lesion.layer.paint((3, 10, 10), 1)
+    viewer.layers.selection.active = lesion.layer
+    _duplicate_layer(viewer.layers)
+    viewer.layers.remove(lesion.layer)
+
+    def asks() -> bool:
+        answers[:] = [False]
+        panel.case_box.close_button.click()
+        assert panel.desk.case is case
+        return not answers
+
+    assert asks(), "what was painted is in the copy"
+    viewer.layers.remove("lesion copy")
+    lesion.ensure(0.5)
+    assert asks(), "it came back with what was painted"
+    viewer.layers.remove(lesion.layer)
+    answers.clear()
+    panel.case_box.close_button.click()
+    assert panel.desk.case is None
