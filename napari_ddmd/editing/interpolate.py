@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,29 +12,82 @@ from scipy import ndimage
 Mask = NDArray[np.bool_]
 
 
-def interpolate(mask: Mask, low: int, high: int, spacing: Sequence[float]) -> Mask:
-    """Fill the slices between two with shapes that turn from one into the other.
+@dataclass(frozen=True)
+class Gap:
+    """Slices between two that were drawn, where shapes of the one have partners on the other.
 
-    The signed distance to the outline is blended (Raya and Udupa, IEEE Trans Med Imaging 1990), for each pair of shapes
-    by itself: those that overlap, else the two that are nearest to each other and no farther apart than the smaller of
-    them is wide, which move along as they turn. Shapes without a partner, and other lesions, which lie wholly between
-    the two slices, stay as they are.
+    Attributes
+    ----------
+    low, high : int
+        The two slices.
+    pairs : sequence of pairs of (H, W) ndarrays of bool
+        Shapes of the one and of the other that belong together.
+    kept : frozenset of int
+        Slices between that were drawn, too, and hold none of these shapes: what is there stays.
+    """
+
+    low: int
+    high: int
+    pairs: Sequence[tuple[Mask, Mask]]
+    kept: frozenset[int]
+
+
+def gaps_between(mask: Mask, drawn: Sequence[int], spacing: Sequence[float]) -> list[Gap]:
+    """Find the gaps between slices that were drawn by hand, for each shape by itself.
+
+    A shape goes on in those that it overlaps on the next slice drawn, else in the one that is nearest to it, and it to
+    that one, if they are no farther apart than the smaller of them is wide. Where there are none, it is looked for on
+    the slices after that, on which other lesions may be drawn alone: there, what it overlaps counts.
 
     Parameters
     ----------
     mask : (S, H, W) ndarray of bool
-        What is between is replaced.
-    low, high : int
-        The two slices. Where no shape of one has a partner on the other, nothing is done.
+        The lesions.
+    drawn : sequence of int
+        The slices, ascending.
     spacing : sequence of float
         Voxel size in millimetres along S, H and W.
     """
-    filled = mask.copy()
-    pairs = _pairs(mask[low], mask[high], spacing[1:]) if high - low > 1 else []
-    if not pairs:
-        return filled
-    filled[low + 1 : high] = _left_between(mask[low : high + 1], pairs, spacing[1:])
-    for first, last in pairs:
+    found: list[Gap] = []
+    open_ends: dict[int, Mask] = {}  # shapes that have not gone on yet, by their slices
+    for place, high in enumerate(drawn):
+        left = mask[high]
+        for low in sorted(open_ends, reverse=True):
+            ends = open_ends[low]
+            is_next = low == drawn[place - 1]
+            if not (is_next or (ends & left).any()):
+                continue
+            if not (pairs := _pairs(ends, left, spacing[1:] if is_next else None)):
+                continue
+            first, last = (np.logical_or.reduce(shapes) for shapes in zip(*pairs, strict=True))
+            open_ends[low], left = ends & ~first, left & ~last
+            if high - low > 1:
+                found.append(Gap(low, high, pairs, frozenset(drawn).intersection(range(low + 1, high))))
+        open_ends = {low: ends for low, ends in open_ends.items() if ends.any()} | {high: mask[high]}
+    return found
+
+
+def interpolate(mask: Mask, gap: Gap, spacing: Sequence[float]) -> Mask:
+    """Fill a gap with shapes that turn from one into the other.
+
+    The signed distance to the outline is blended (Raya and Udupa, IEEE Trans Med Imaging 1990), for each pair of shapes
+    by itself; those that do not overlap move along as they turn. Shapes without a partner, and other lesions, which lie
+    wholly between the two slices, stay as they are.
+
+    Parameters
+    ----------
+    mask : (S, H, W) ndarray of bool
+        What the pairs have between them is replaced, but on slices that were drawn.
+    gap : Gap
+        Of this mask.
+    spacing : sequence of float
+        Voxel size in millimetres along S, H and W.
+    """
+    filled, low, high = mask.copy(), gap.low, gap.high
+    filled[low + 1 : high] = _left_between(mask[low : high + 1], gap.pairs, spacing[1:])
+    for index in gap.kept:
+        filled[index] = mask[index]
+    for first, last in gap.pairs:
         shift = np.zeros(2)
         if not (first & last).any():
             shift = np.subtract(ndimage.center_of_mass(last), ndimage.center_of_mass(first))
@@ -47,8 +101,11 @@ def interpolate(mask: Mask, low: int, high: int, spacing: Sequence[float]) -> Ma
     return filled
 
 
-def _pairs(first: Mask, last: Mask, spacing: Sequence[float]) -> list[tuple[Mask, Mask]]:
-    """Pair the shapes of two slices; one that falls apart into several is paired with all of them."""
+def _pairs(first: Mask, last: Mask, spacing: Sequence[float] | None) -> list[tuple[Mask, Mask]]:
+    """Pair the shapes of two slices; one that falls apart into several is paired with all of them.
+
+    Without a spacing, only those that overlap.
+    """
     meets = np.ones((3, 3, 3), bool)
     meets[[0, 2]] = False
     meets[:, 1, 1] = True  # within a slice by a corner, too, from one to the other only what overlaps
@@ -56,7 +113,8 @@ def _pairs(first: Mask, last: Mask, spacing: Sequence[float]) -> list[tuple[Mask
     numbers = [np.unique(each[each > 0]) for each in shapes]
     both = np.intersect1d(numbers[0], numbers[1])
     pairs = [(number, number) for number in both]
-    pairs += _near_each_other(shapes, [np.setdiff1d(each, both) for each in numbers], spacing)
+    if spacing is not None:
+        pairs += _near_each_other(shapes, [np.setdiff1d(each, both) for each in numbers], spacing)
     return [(shapes[0] == one, shapes[1] == other) for one, other in pairs]
 
 

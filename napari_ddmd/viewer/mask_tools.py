@@ -97,16 +97,19 @@ def grow(sheet: Sheet) -> Mask:
 
 def interpolate(sheet: Sheet) -> Mask:
     """Fill the slices between those drawn by hand: the gap around the current slice, or all gaps."""
-    mask = sheet.mask
+    mask, spacing, index = sheet.mask, sheet.case.spacing, sheet.index
     # A slice that is empty may have been emptied to be drawn anew, as after a lesion was deleted.
-    drawn = [index for index in sheet.drawn if mask[index].any()]
-    gaps = [(low, high) for low, high in pairwise(drawn) if high - low > 1]
+    drawn = [place for place in sheet.drawn if mask[place].any()]
+    gaps = editing.gaps_between(mask, drawn, spacing)
     if not sheet.whole:
-        gaps = [(low, high) for low, high in gaps if low <= sheet.index <= high][:1]
+        # Several lesions may each have one, from other slices.
+        around = [gap for gap in gaps if gap.low < index < gap.high]
+        gaps = around or [gap for gap in gaps if index in (gap.low, gap.high)][:1]
     if not gaps:
-        raise ToolError(_NO_GAP)
-    for low, high in gaps:
-        mask = editing.interpolate(mask, low, high, sheet.case.spacing)
+        are_apart = any(high - low > 1 and (sheet.whole or low <= index <= high) for low, high in pairwise(drawn))
+        raise ToolError(_NOTHING_NEAR if are_apart else _NO_GAP)
+    for gap in sorted(gaps, key=lambda gap: gap.low - gap.high):  # what is filled within a longer one stays
+        mask = editing.interpolate(mask, gap, spacing)
     if np.array_equal(mask, sheet.mask):
         raise ToolError(_NOTHING_NEAR)
     return mask

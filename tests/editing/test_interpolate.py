@@ -1,13 +1,24 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_ddmd.editing import interpolate
+from napari_ddmd.editing import gaps_between
+from napari_ddmd.editing import interpolate as fill
 
 SPACING = (2.0, 1.0, 1.0)
+
+
+def interpolate(mask: NDArray[np.bool_], *drawn_and_spacing: Any) -> NDArray[np.bool_]:
+    """Fill the gaps between slices that were drawn."""
+    *drawn, spacing = drawn_and_spacing
+    for gap in gaps_between(mask, drawn, spacing):
+        mask = fill(mask, gap, spacing)
+    return mask
 
 
 def disc(radius: float, column: int = 20) -> np.ndarray:
@@ -117,3 +128,17 @@ def test_what_has_no_partner_stays_as_it_is() -> None:
     alone[:, :, 21:] = False
     np.testing.assert_array_equal(filled[:, :, :21], interpolate(alone, 1, 7, SPACING)[:, :, :21])
     np.testing.assert_array_equal(filled[:, :, 25:], mask[:, :, 25:])
+
+
+def test_shapes_look_for_their_partners_past_slices_that_hold_others() -> None:
+    """Each has its own gap, and what was drawn within it stays, also where it touches what is filled."""
+    first, other, third = (np.zeros((9, 40, 40), bool) for _ in range(3))
+    first[[0, 8], 2:10, 2:10] = True
+    other[[2, 6], 20:28, 2:10] = True
+    third[1:8, 2:10, 24:36] = third[4, 2:10, 10:36] = True
+    mask = first | other | third
+    gaps = gaps_between(mask, range(9), SPACING)
+    assert [(gap.low, gap.high) for gap in gaps] == [(2, 6), (0, 8)]
+    filled = interpolate(mask, *range(9), SPACING)
+    expected = [interpolate(first, 0, 8, SPACING), interpolate(other, 2, 6, SPACING), third]
+    np.testing.assert_array_equal(filled, np.logical_or.reduce(expected))

@@ -160,8 +160,10 @@ class CorrectBox(QWidget):
             self.message.setText(str(error))
         else:
             if name == _TOOLS["interpolate"][0]:
-                # They count as edited, yet they are not what the next interpolation starts from.
-                self._made.update({int(index): _mark(layer, int(index)) for index in changed})
+                # They count as edited, yet they are not what the next interpolation starts from, unless another
+                # lesion was drawn there.
+                made = [int(index) for index in changed if index not in sheet.drawn or not sheet.before[index].any()]
+                self._made.update({index: _mark(layer, index) for index in made})
             self.message.setText(prefix + _difference(sheet, after))
         self._show()
 

@@ -147,6 +147,22 @@ def test_interpolation_starts_from_what_was_drawn_not_from_what_it_made(
     assert lesion.data[3].sum() > before
 
 
+def test_another_lesion_that_was_drawn_stays_however_often_slices_are_filled(
+    box: CorrectBox, lesion: LesionLayer, viewer: ViewerModel, case: Case, qtbot: QtBot
+) -> None:
+    go_to_slice(viewer, case, 3)
+    with lesion.editing("brush") as data:
+        data[1:7, :4, :4] = data[4, :4, 4:6] = 1
+    other = lesion.data.copy()
+    for half in (3, 4):
+        for index in (1, 6):
+            paint(lesion, index, half)
+        box.use("interpolate")
+        wait_for(box, qtbot)
+        assert lesion.data[:, 11:17, 9:15].any(axis=(1, 2)).tolist() == [False, *[True] * 6, False]
+        np.testing.assert_array_equal(lesion.data[:, :6], other[:, :6])
+
+
 def test_a_stroke_while_a_tool_works_is_kept(
     box: CorrectBox, lesion: LesionLayer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
