@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.shared import USER_ERRORS, Row, add_case, add_model, count, fault, finish, machine, model_line, parser
 from napari_ddmd.case import CaseError, load_case
+from napari_ddmd.cut import Cut
 from napari_ddmd.device import pick_device
 from napari_ddmd.model.library import load_bundle
 from napari_ddmd.synthetic import write_case
@@ -125,8 +126,7 @@ def run(given: list[str], seconds: dict[str, float], bare: int, started: float, 
             samples,
             intra=bundle.has_intra,
             inter=bundle.has_inter,
-            min_part=bundle.settings.sampling.min_part,
-            min_peak=bundle.settings.sampling.min_peak,
+            cut=Cut.of(bundle.settings.sampling),
         )
         first = 0.0
         for result in segment(case, bundle, slices=wanted, seed=int(seed), device=device):

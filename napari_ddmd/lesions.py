@@ -230,52 +230,6 @@ def modality_scores(slices: tuple[int, int], scores: Mapping[int, DiscrepancySco
     return {name: float(np.mean(values)) for name, values in found.items()} or None
 
 
-def lesion_mask(
-    probability: NDArray[np.float32], threshold: float, *, min_part: float = 0.0, min_peak: float = 0.0
-) -> NDArray[np.bool_]:
-    """Where a probability exceeds a threshold, without the connected parts that are too small or too doubtful.
-
-    With a `min_peak` above the threshold, this is thresholding with hysteresis (Canny 1986).
-
-    Parameters
-    ----------
-    probability
-        ``(S, H, W)``. Voxels that touch by a face, an edge or a corner belong to one part.
-    threshold
-        The mask is where the probability exceeds it.
-    min_part
-        Parts smaller than this share of the largest that is sure enough are left out; 0 keeps all, 1 that one alone.
-    min_peak
-        Parts in which the probability exceeds this nowhere are left out; twice the threshold is enough where that is
-        less, so that a lower threshold finds more.
-
-    Returns
-    -------
-    ndarray of bool
-        ``(S, H, W)``.
-    """
-    mask = probability > threshold
-    peak = peak_of(threshold, min_peak)
-    parts = Parts.of(mask) if min_part > 0 or peak > threshold else None
-    if parts is None:
-        return mask
-    kept = np.ones(len(parts.sizes), np.bool_)
-    if peak > threshold:
-        kept[:] = False
-        kept[parts.numbers[probability[parts.box] > peak]] = True
-    kept &= parts.sizes >= min_part * parts.sizes[kept].max(initial=0)
-    if kept[1:].all():
-        return mask
-    kept[0] = False
-    mask[parts.box] = kept[parts.numbers]
-    return mask
-
-
-def peak_of(threshold: float, min_peak: float) -> float:
-    """What a part must exceed somewhere: the threshold at least, and twice the threshold at most."""
-    return min(max(threshold, min_peak), 2 * threshold)
-
-
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
     """The smallest box ``(S, H, W)`` that holds all of a mask, which must not be empty."""
     first, last = _ends(np.any(mask, axis=(1, 2)))

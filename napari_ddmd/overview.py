@@ -53,7 +53,7 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
     case, volumes
         The case and its results; at least one slice must have been segmented.
     threshold
-        The lesion is where the probability exceeds this.
+        At which the lesion is cut (`Volumes.mask`).
 
     Returns
     -------
@@ -94,8 +94,10 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
                     outline(axis, case.mask[index][crop], EXPERT, "dashed")
         axes[row][0].set_ylabel(f"slice {case.grid.file_slice(index)}", color="white", fontsize=8)
     expert = "" if case.mask is None else " · dashed: expert's mask"
+    peak = volumes.cut.asked_peak(threshold)
+    sure = f" that exceeds {peak:.3g} somewhere" if peak else ""
     figure.suptitle(
-        f"{case.name}: {millilitres(lesion_volume_ml(mask, case.spacing))} mL above probability {threshold:g}"
+        f"{case.name}: {millilitres(lesion_volume_ml(mask, case.spacing))} mL above probability {threshold:g}{sure}"
         f" · solid: found{expert}\nradiological view (patient's left is on the right) · research use only",
         color="white",
         fontsize=9,

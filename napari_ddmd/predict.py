@@ -18,6 +18,7 @@ from napari_ddmd.case import (
     check_complete,
     load_case,
 )
+from napari_ddmd.cut import Cut
 from napari_ddmd.device import estimate_memory, pick_device
 from napari_ddmd.earlier import Kept, images_hash, same_results
 from napari_ddmd.export import file_names, prediction_folder, report_names, save_prediction
@@ -177,8 +178,7 @@ def predict_case(
         asked["samples"],
         intra=bundle.has_intra and has_maps,
         inter=bundle.has_inter and has_maps,
-        min_part=asked["min_part"],
-        min_peak=asked["min_peak"],
+        cut=Cut.of(bundle.settings.sampling),
     )
     for result in results:
         volumes.add(result)
@@ -240,16 +240,17 @@ def _offering_to_go_on(settings: PredictSettings) -> Iterator[None]:
 def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:
     """What a run is asked for in plain values, with the model's own where there is no wish."""
     own = bundle.settings.sampling
+    threshold = own.threshold if settings.threshold is None else settings.threshold
     return {
         "samples": own.samples if settings.samples is None else settings.samples,
         "steps": own.steps if settings.steps is None else settings.steps,
         "sampler": own.sampler if settings.sampler is None else settings.sampler,
         "seed": settings.seed,
         "min_part": own.min_part,
-        "min_peak": own.min_peak,
+        "min_peak": Cut.of(own).asked_peak(threshold),
         "evens_out": bundle.settings.evens_out,
         "slices": None if settings.slices is None else list(settings.slices),
-        "threshold": own.threshold if settings.threshold is None else settings.threshold,
+        "threshold": threshold,
     }
 
 

@@ -91,7 +91,7 @@ class SliceResult:
         probability = samples.mean(axis=0)
         return cls(index, probability, samples, binary_entropy(probability), inter, intra, scores, evened)
 
-    def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
+    def mask(self, threshold: float) -> NDArray[np.uint8]:
         """``(H, W)``, 1 where the probability exceeds the threshold."""
         return (self.probability > threshold).astype(np.uint8)
 

@@ -42,7 +42,7 @@ def summarise(
     device, seconds
         Where it ran, and for how long.
     threshold
-        The lesion is where the probability exceeds this.
+        At which the lesion is cut (`Volumes.mask`).
     """
     numbers = sorted(case.grid.file_slice(index) for index in volumes.done)
     mask = volumes.mask(threshold)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, Case
-from napari_ddmd.lesions import lesion_mask
+from napari_ddmd.cut import Cut
 
 if TYPE_CHECKING:
     from napari_ddmd.model.discrepancy import DiscrepancyScores
@@ -30,10 +30,8 @@ class Volumes:
         K, the masks a slice.
     intra, inter
         Whether the results have these maps.
-    min_part
-        Parts of the mask that are smaller than this share of the largest one are left out of it.
-    min_peak
-        So are parts in which the probability exceeds this nowhere (`lesion_mask`).
+    cut
+        How the mask is cut out of the probability; by default at 0.5, with all parts.
 
     Attributes
     ----------
@@ -55,9 +53,7 @@ class Volumes:
         Modalities that the networks have seen without their bias field; None where nobody knows.
     """
 
-    def __init__(
-        self, case: Case, samples: int, *, intra: bool, inter: bool, min_part: float = 0.0, min_peak: float = 0.0
-    ) -> None:
+    def __init__(self, case: Case, samples: int, *, intra: bool, inter: bool, cut: Cut | None = None) -> None:
         shape = case.grid.shape
         self.probability: NDArray[np.float32] = np.zeros(shape, np.float32)
         self.uncertainty: NDArray[np.float32] = np.zeros(shape, np.float32)
@@ -69,14 +65,14 @@ class Volumes:
         self.done: set[int] = set()
         self.devices: tuple[str, ...] = ()
         self.evened: tuple[str, ...] | None = ()
-        self.min_part = min_part
-        self.min_peak = min_peak
+        self.cut = Cut() if cut is None else cut
+        self._brain = frozenset(case.brain_slices)
 
     @classmethod
-    def for_results_like(cls, result: SliceResult, case: Case, *, min_part: float, min_peak: float) -> Volumes:
+    def for_results_like(cls, result: SliceResult, case: Case, *, cut: Cut) -> Volumes:
         """Empty volumes for a run of which one slice is known."""
         maps = {"inter": result.inter is not None, "intra": result.intra is not None}
-        return cls(case, len(result.samples), min_part=min_part, min_peak=min_peak, **maps)
+        return cls(case, len(result.samples), cut=cut, **maps)
 
     def add(self, result: SliceResult) -> None:
         """Put a slice in its place; a slice that was there already is replaced."""
@@ -117,10 +113,20 @@ class Volumes:
         if device and device not in self.devices:
             self.devices += (device,)
 
-    def mask(self, threshold: float = 0.5) -> NDArray[np.uint8]:
-        """``(S, H, W)``, 1 where the probability exceeds the threshold, without parts too small or too doubtful."""
-        mask = np.zeros(self.probability.shape, np.bool_)
+    def mask(self, threshold: float | None = None) -> NDArray[np.uint8]:
+        """``(S, H, W)``, 1 where the probability exceeds the threshold, without parts too small or too doubtful.
+
+        By default the threshold is the model's own. What goes on into slices that have not come in is not called
+        doubtful (`Cut.mask`).
+        """
+        return self.cut_out(self.probability, threshold).view(np.uint8)
+
+    def cut_out(self, probability: NDArray[np.float32], threshold: float | None = None) -> NDArray[np.bool_]:
+        """Cut another probability ``(S, H, W)`` of the same slices as the mask is."""
+        mask = np.zeros(probability.shape, np.bool_)
         if self.done:
-            seen = slice(min(self.done), max(self.done) + 1)
-            mask[seen] = lesion_mask(self.probability[seen], threshold, min_part=self.min_part, min_peak=self.min_peak)
-        return mask.view(np.uint8)
+            first, last = min(self.done), max(self.done)
+            to_come = self._brain - self.done
+            ends = [index - first for index in self.done if to_come.intersection((index - 1, index + 1))]
+            mask[first : last + 1] = self.cut.mask(probability[first : last + 1], threshold, open_slices=ends)
+        return mask

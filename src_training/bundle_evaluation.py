@@ -75,7 +75,7 @@ def evaluate_bundle(run: Run) -> None:
         return evaluate_case(load_case(judged[name]), bundle, device=device, seed=recipe.seed)
 
     own = {name: judged[name] for name in distributed.share(list(judged))}
-    judge_each(own, folder, made_with, figures, title=f"evaluate {bundle.name}", needs=("worst",))
+    judge_each(own, folder, made_with, figures, title=f"evaluate {bundle.name}", needs=("worst_slices",))
     if not distributed.is_main():
         return
     remedy = "give the same command again"

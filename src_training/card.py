@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_ddmd.lesions import peak_of
+from napari_ddmd.cut import Cut
 from napari_ddmd.model.bundle import Bundle
 from src_training.folds import of_known_patients, told_lesions
 from src_training.report import markdown_table
@@ -154,8 +154,8 @@ def model_card(bundle: Bundle) -> str:
     whose = " and denoiser" if members > 1 else ""
     guess = f", one first guess a slice{whose} (kept where it stays below {sampling.healthy_below:g})"
     shared = guess if sampling.shared_guess else ""
-    peak = peak_of(sampling.threshold, sampling.min_peak)
-    sure = f"; so are parts that nowhere exceed {peak:g}" if peak > sampling.threshold else ""
+    peak = Cut.of(sampling).asked_peak(sampling.threshold)
+    sure = f"; so are parts that nowhere exceed {peak:g}" if peak else ""
     even = "\n- images that are unevenly bright are seen without their bias field (N4)" if settings.evens_out else ""
     remark = f"{provenance['remark']}\n\n" if "remark" in provenance else ""
     results = remark + (

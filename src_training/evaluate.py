@@ -75,10 +75,7 @@ def evaluate_split(split: Split) -> None:
 
 def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int = 0) -> dict[str, Any]:
     """Every figure of one patient, segmented by a bundle; over the band of slices that it learned from."""
-    learned_from: dict[str, Any] = bundle.provenance.get("recipe", {}).get("slices", {})
-    band = DataRecipe()
-    first = learned_from.get("first_slice", band.first_slice)
-    slices = judged_slices(case, first, learned_from.get("last_slice", band.last_slice))
+    slices = band_slices(case, bundle)
     sampling = bundle.settings.sampling
     clock = _Clock()
     figures = patient_figures(
@@ -92,6 +89,14 @@ def evaluate_case(case: Case, bundle: Bundle, *, device: str = "auto", seed: int
     figures["values"]["seconds"] = clock.seconds
     variant_name = next(name for name, variant in DDMD_VARIANTS.items() if variant == bundle.variant)
     return figures | {"system": bundle.provenance.get("system", variant_name)}
+
+
+def band_slices(case: Case, bundle: Bundle) -> list[int]:
+    """Axial slices of a case that a bundle is judged on: those that hold brain, of the band that it learned from."""
+    learned_from: dict[str, Any] = bundle.provenance.get("recipe", {}).get("slices", {})
+    band = DataRecipe()
+    first = learned_from.get("first_slice", band.first_slice)
+    return judged_slices(case, first, learned_from.get("last_slice", band.last_slice))
 
 
 def evaluate_network(

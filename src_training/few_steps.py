@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from napari_ddmd.case import Case
+from napari_ddmd.cut import Cut
 from napari_ddmd.model.bundle import Bundle
 from napari_ddmd.segment import brain_slices, segment
 from src_training.metrics import dice
@@ -47,10 +48,10 @@ def judge_steps(
     bundle, sampler, steps, seed, device, batch_size
         As in `napari_ddmd.segment.segment`.
     samples
-        Numbers of masks whose mean is judged. No part is left out for its size or doubt.
+        Numbers of masks whose mean is judged, cut as the bundle's settings say (`Cut`), small parts kept.
     slices
-        Axial slices that are segmented; None means all that hold brain. With some, the Dice is that of these alone;
-        else lesion outside the brain counts as missed.
+        Axial slices that are segmented, in ascending order; None means all that hold brain. With some, the Dice is
+        that of these alone, and one touches the next; else lesion outside the brain counts as missed.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def judge_steps(
         raise ValueError(f"{case.name}: has no expert mask to be compared with")
     kept = sorted(set(samples))
     lesion = case.mask > 0
-    found = {k: np.zeros(lesion.shape, bool) for k in kept}
+    probability = {k: np.zeros(lesion.shape, np.float32) for k in kept}
     started = time.perf_counter()
     for result in segment(
         case,
@@ -75,7 +76,11 @@ def judge_steps(
         batch_size=batch_size,
     ):
         for k in kept:
-            found[k][result.index] = result.samples[:k].mean(axis=0) > bundle.settings.sampling.threshold
+            probability[k][result.index] = result.samples[:k].mean(axis=0)
     seconds = time.perf_counter() - started
     rows = slice(None) if slices is None else list(slices)
-    return Outcome(case.name, sampler, steps, {k: dice(found[k][rows], lesion[rows]) for k in kept}, seconds)
+    cut = replace(Cut.of(bundle.settings.sampling), min_part=0.0)
+    dices = {}
+    for k in kept:
+        dices[k] = dice(cut.mask(probability[k][rows]), lesion[rows])
+    return Outcome(case.name, sampler, steps, dices, seconds)

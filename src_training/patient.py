@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import Case
-from napari_ddmd.lesions import lesion_mask
+from napari_ddmd.cut import Cut
 from napari_ddmd.model.settings import SamplingSettings
 from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import brain_slices
@@ -55,7 +55,7 @@ def patient_figures(
     dict
         ``values`` (an undefined figure is None), ``confusion``, ``slices``, numbers of slices of either kind, the
         counts behind the curves: ``uncertainty``, voxels and errors by it, and ``calibration``, by probability; and
-        ``worst``, the slices with the largest area missed and found in error, before any part is left out.
+        ``worst_slices``, those with the largest area missed and found in error.
 
     Raises
     ------
@@ -66,21 +66,20 @@ def patient_figures(
         raise RecipeError(f"{case.name}: has no expert mask to be compared with; put it back beside the images")
     if not len(slices):
         raise RecipeError(f"{case.name}: no slice of the band holds brain; leave the case out or widen the band")
-    parts = {"min_part": sampling.min_part, "min_peak": sampling.min_peak}
-    volumes = Volumes(case, samples, inter=has_maps, intra=has_maps, **parts)
+    volumes = Volumes(case, samples, inter=has_maps, intra=has_maps, cut=Cut.of(sampling))
     first = np.zeros(case.grid.shape, np.float32)
     for result in results:
         volumes.add(result)
         first[result.index] = result.samples[0]
     rows = np.asarray(slices)
-    predicted, lesion = volumes.mask(sampling.threshold).astype(bool)[rows], (case.mask > 0)[rows]
+    predicted, lesion = volumes.mask().astype(bool)[rows], (case.mask > 0)[rows]
     probability, brain = volumes.probability[rows], case.brain[rows]
     every = np.arange(len(rows))
     labels = lesion.any(axis=(1, 2))
     scores = probability.sum(axis=(1, 2))
     confusion = metrics.Confusion.of(predicted, lesion)
     dices = metrics.slice_dices(predicted, lesion, every)
-    single = lesion_mask(first, sampling.threshold, **parts)[rows]
+    single = volumes.cut_out(first)[rows]
     uncleaned = probability > sampling.threshold
     voxel_ml = math.prod(case.spacing) / 1000
     values = {
@@ -119,9 +118,9 @@ def patient_figures(
         "slices": {"lesion": int(labels.sum()), "healthy": int((~labels).sum())},
         "uncertainty": {"voxels": voxels.tolist(), "errors": errors.tolist()},
         "calibration": metrics.calibration(probability, lesion, brain),
-        "worst": {
-            "missed": _largest(lesion & ~uncleaned, rows, case),
-            "false": _largest(uncleaned & ~lesion, rows, case),
+        "worst_slices": {
+            "missed": _largest(lesion & ~predicted, rows, case),
+            "false": _largest(predicted & ~lesion, rows, case),
         },
     }
 

@@ -80,7 +80,7 @@ def _judge_split(split: Split) -> list[dict[str, Any]]:
 
 
 def judge_case(case: Case, bundle: Bundle, recipe: Recipe, *, device: str = "auto") -> dict[str, Any]:
-    """Dice of one patient as it is and under every perturbation, with one mask a slice; all parts are kept.
+    """Dice of one patient as it is and under every perturbation, with one mask a slice; small parts are kept.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def summarise_robustness(patients: list[dict[str, Any]]) -> dict[str, Any]:
 def robustness_table(summary: dict[str, Any]) -> str:
     """One row a perturbation and strength."""
     rows = [
-        f"Volume Dice over one slice with brain in {summary['every']}, one mask a slice, all parts kept, mean over "
+        f"Volume Dice over one slice with brain in {summary['every']}, one mask a slice, small parts kept, mean over "
         f"{len(summary['unchanged_per_patient'])} held-out patients. As the images are: {summary['unchanged']:.3f}. "
         "Thick slices are judged against the expert's mask in slices of that thickness.\n",
         "| Images | Strength | Dice | Lost | 95 % interval of the loss |",

@@ -22,7 +22,13 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def content(case: Case, bundle: Bundle, **more: Any) -> Saveable:
     volumes = finished(case)
-    settings = {"model": ModelFacts.of(bundle), "threshold": 0.5, "is_models": True, **more}
+    settings = {
+        "model": ModelFacts.of(bundle),
+        "threshold": 0.5,
+        "is_models": True,
+        "settings": {"min_peak": 0.6},
+        **more,
+    }
     return Saveable(case=case, mask=volumes.mask(), volumes=volumes, **settings)
 
 
@@ -30,6 +36,7 @@ def test_slices_and_voxels_are_those_of_the_files(small_case: Case, tiny_bundle:
     (row,) = read(write_lesion_table(tmp_path / "a.csv", content(small_case, tiny_bundle)))
     assert tuple(row) == COLUMNS
     assert (row["case"], row["lesion"], row["threshold"], row["edited_by_hand"]) == ("Small_001", "1", "0.5", "no")
+    assert row["min_peak"] == "0.6"
     assert row["model"] == f"{tiny_bundle.name} {tiny_bundle.version}"
     assert small_case.mask is not None
     # The file's third axis runs downwards.
@@ -57,7 +64,7 @@ def test_an_accepted_mask_is_told(small_case: Case, tiny_bundle: Bundle, tmp_pat
 
 def test_a_drawn_mask_has_no_model(small_case: Case, tiny_bundle: Bundle, tmp_path: Path) -> None:
     (row,) = read(write_lesion_table(tmp_path / "a.csv", content(small_case, tiny_bundle, is_models=False)))
-    assert (row["model"], row["threshold"], row["edited_by_hand"]) == ("", "", "yes")
+    assert (row["model"], row["threshold"], row["min_peak"], row["edited_by_hand"]) == ("", "", "", "yes")
     assert row["mean_probability"] != ""
     alone = Saveable(case=small_case, mask=finished(small_case).mask())
     (row,) = read(write_lesion_table(tmp_path / "b.csv", alone))

@@ -5,14 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_ddmd.lesions import find_lesions, lesion_mask, lesion_volume_ml
+from napari_ddmd.lesions import find_lesions, lesion_volume_ml
 from napari_ddmd.model import DiscrepancyScores
 
 SPACING = (3.0, 2.0, 1.0)
-LEVELS = np.array([0, 0.1, 0.3, 0.4, 0.6], np.float32).tolist()
 
 
 def three_lesions() -> np.ndarray:
@@ -66,69 +64,6 @@ def test_lesions_partition_the_mask(mask: np.ndarray) -> None:
     for lesion in lesions:
         slices = np.flatnonzero((labels == lesion.label).any(axis=(1, 2)))
         assert lesion.slices == (slices[0], slices[-1])
-
-
-def parts() -> NDArray[np.bool_]:
-    """Parts of 64, 8 and 6 voxels; the last one touches nothing but by a corner of its own two halves."""
-    mask = np.zeros((12, 12, 12), bool)
-    mask[:4, :4, :4] = True
-    mask[6:8, 6:8, 6:8] = True
-    mask[10, 0, :3] = True
-    mask[11, 1, 3:6] = True
-    return mask
-
-
-@pytest.mark.parametrize(("share", "left"), [(0.0, 78), (0.09, 78), (0.1, 72), (0.125, 72), (0.13, 64), (1.0, 64)])
-def test_parts_below_a_share_of_the_largest_are_dropped(share: float, left: int) -> None:
-    mask = parts()
-    kept = lesion_mask(mask.astype(np.float32), 0.5, min_part=share)
-
-    assert kept.dtype == bool
-    assert kept.sum() == left
-    assert not (kept & ~mask).any()
-    assert kept[:4, :4, :4].all()
-
-
-def test_parts_are_connected_across_slices() -> None:
-    mask = np.zeros((9, 5, 5), bool)
-    mask[:, 2, 2] = True  # one voxel a slice, nine in all
-    mask[0, 0, 0:1] = True
-    assert lesion_mask(mask.astype(np.float32), 0.5, min_part=0.5).sum() == 9
-
-
-def test_of_nothing_nothing_is_dropped() -> None:
-    assert not lesion_mask(np.zeros((3, 4, 5), np.float32), 0.5, min_part=0.1, min_peak=0.6).any()
-    assert lesion_mask(np.ones((3, 4, 5), np.float32), 0.5, min_part=1.0, min_peak=0.6).all()
-
-
-def test_a_part_that_is_sure_nowhere_is_dropped_and_counts_for_no_share() -> None:
-    probability = 0.4 * parts().astype(np.float32)
-    probability[7, 7, 7] = 0.9  # one voxel of the part of 8
-    assert lesion_mask(probability, 0.3).sum() == 78
-    np.testing.assert_array_equal(
-        lesion_mask(probability, 0.3, min_part=0.5, min_peak=0.5).nonzero()[0], [6] * 4 + [7] * 4
-    )
-    assert lesion_mask(probability, 0.6, min_peak=0.5).sum() == 1, "what exceeds the threshold is surer than that"
-    assert not lesion_mask(probability, 0.5, min_peak=0.9).any(), "to be equal is not to exceed"
-
-
-def test_a_threshold_far_below_the_peak_finds_more() -> None:
-    faint = 0.2 * parts().astype(np.float32)
-    assert not lesion_mask(faint, 0.15, min_peak=0.5).any()
-    assert lesion_mask(faint, 0.09, min_peak=0.5).sum() == 78
-
-
-@given(
-    probability=hnp.arrays(np.float32, (4, 5, 6), elements=st.sampled_from(LEVELS)),
-    threshold=st.sampled_from([0.05, 0.2, 0.35, 0.5]),
-    min_peak=st.sampled_from([0.0, 0.2, 0.35, 0.5, 0.7]),
-)
-def test_a_peak_above_the_threshold_is_hysteresis(
-    probability: NDArray[np.float32], threshold: float, min_peak: float
-) -> None:
-    low, high = probability > threshold, probability > max(threshold, min(min_peak, 2 * threshold))
-    expected = ndimage.binary_propagation(high, np.ones((3, 3, 3)), mask=low)
-    np.testing.assert_array_equal(lesion_mask(probability, threshold, min_peak=min_peak), expected)
 
 
 def scores(t1: float, flair: float) -> DiscrepancyScores:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from napari_ddmd.case import Case
+from napari_ddmd.cut import Cut
 from napari_ddmd.results import SliceResult
 from napari_ddmd.volumes import Volumes
 
@@ -72,7 +75,7 @@ def test_maps_that_a_model_has_not_are_absent(small_case: Case) -> None:
 
 
 def test_small_parts_stay_out_of_the_mask_alone(small_case: Case) -> None:
-    volumes = Volumes(small_case, 3, intra=True, inter=True, min_part=0.2)
+    volumes = Volumes(small_case, 3, intra=True, inter=True, cut=Cut(min_part=0.2))
     result = slice_result(small_case, 3)
     result.probability[:] = 0
     result.probability[2:6, 2:6] = 0.9
@@ -81,32 +84,49 @@ def test_small_parts_stay_out_of_the_mask_alone(small_case: Case) -> None:
 
     assert volumes.mask().sum() == 16
     assert np.count_nonzero(volumes.probability > 0.5) == 19
-    volumes.min_part = 0.1
+    volumes.cut = Cut(min_part=0.1)
     assert volumes.mask().sum() == 19
 
 
 def test_doubtful_parts_stay_out_of_the_mask_alone(small_case: Case) -> None:
-    volumes = Volumes(small_case, 3, intra=True, inter=True, min_peak=0.5)
+    volumes = Volumes(small_case, 3, intra=True, inter=True, cut=Cut(0.3, 0.0, 0.5))
     result = slice_result(small_case, 3)
     result.probability[:] = 0
     result.probability[2:6, 2:6] = 0.4
     result.probability[10, 10:13] = (0.4, 0.6, 0.4)
     volumes.add(result)
+    assert volumes.mask().sum() == 19, "what lies beyond this slice is not known"
+    for index in (2, 4):
+        volumes.add(replace(result, index=index, probability=np.zeros_like(result.probability)))
 
-    assert volumes.mask(0.3)[3, 10, 10:13].all()
-    assert volumes.mask(0.3).sum() == 3
+    assert volumes.mask()[3, 10, 10:13].all()
+    assert volumes.mask().sum() == 3
+    assert volumes.mask(0.2).sum() == 19
+    assert volumes.cut_out(np.minimum(volumes.probability, 0.4)).sum() == 0
     assert np.count_nonzero(volumes.probability > 0.3) == 19
 
 
+def test_a_lesion_may_go_on_into_slices_that_hold_brain_alone(small_case: Case) -> None:
+    last = small_case.brain_slices[-1]
+    volumes = Volumes(small_case, 3, intra=True, inter=True, cut=Cut(0.3, 0.0, 0.5))
+    result = slice_result(small_case, last)
+    result.probability[:] = 0.4
+    volumes.add(result)
+    assert volumes.mask().any()
+    volumes.add(replace(result, index=last - 1, probability=np.zeros_like(result.probability)))
+    assert last + 1 < len(small_case.brain)
+    assert not volumes.mask().any()
+
+
 def test_some_slices_alone_are_as_if_nothing_was_said_of_the_others(small_case: Case) -> None:
-    volumes, part_alone = (Volumes(small_case, 3, intra=True, inter=True, min_part=0.1) for _ in range(2))
+    volumes, part_alone = (Volumes(small_case, 3, intra=True, inter=True, cut=Cut(0.4, 0.1)) for _ in range(2))
     for index in (3, 4, 5):
         volumes.add(slice_result(small_case, index))
     part_alone.add(slice_result(small_case, 4))
     volumes.note_device("cpu")
     volumes.add(slice_result(small_case, 5, evened=("flair",)))
     part = volumes.only({4, 7})
-    assert (part.done, part.scores, part.devices, part.min_part) == ({4}, part_alone.scores, ("cpu",), 0.1)
+    assert (part.done, part.scores, part.devices, part.cut) == ({4}, part_alone.scores, ("cpu",), Cut(0.4, 0.1))
     for name in ("probability", "uncertainty", "inter", "intra", "samples", "agreement"):
         np.testing.assert_array_equal(getattr(part, name), getattr(part_alone, name))
     assert volumes.done == {3, 4, 5}

@@ -146,14 +146,14 @@ class SamplingSettings:
     min_peak: float = 0.0
     """Connected parts of the lesion, in 3D, in which the probability exceeds this nowhere are left out (0: none).
 
-    Above the threshold, it makes of the two a hysteresis: where a lesion begins is asked for more than how far it goes.
-    Twice the threshold is always enough (`napari_ddmd.lesions.lesion_mask`).
+    Above the threshold, it makes of the two a hysteresis: where a lesion begins is asked for more than how far it goes
+    (`napari_ddmd.cut`).
     """
 
     def told(self) -> dict[str, Any]:
         """What results say of it: a setting that changes nothing is not told, as it was before there was one."""
         told = asdict(self)
-        if not self.min_peak:
+        if self.min_peak <= self.threshold:
             del told["min_peak"]
         return told
 

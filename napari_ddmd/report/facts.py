@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.case.guards.wording import names_of
-from napari_ddmd.lesions import lesion_volume_ml, peak_of
+from napari_ddmd.lesions import lesion_volume_ml
 from napari_ddmd.saveable import Saveable
 from napari_ddmd.summary import lesion_entry
 from napari_ddmd.wording import millilitres, ranges
@@ -128,12 +128,8 @@ def settings(content: Saveable) -> list[tuple[str, str]]:
     rows = []
     if content.threshold is not None:
         rows.append(("Threshold of the probability", f"{content.threshold:g}"))
-    settings = dict(content.settings)
-    if settings.get("min_peak") is not None and content.threshold is not None:
-        peak = peak_of(content.threshold, settings["min_peak"])
-        settings["min_peak"] = peak if peak > content.threshold else None  # less asks for nothing
-    for name, value in settings.items():
-        if value is not None and name != "threshold":
+    for name, value in content.settings.items():
+        if value is not None and name != "threshold" and (value or name != "min_peak"):
             rows.append((_SETTINGS.get(name, name.replace("_", " ")), _value(value)))
     evened = () if content.volumes is None else content.volumes.evened
     if evened is None or evened or (content.volumes is not None and content.settings.get("evens_out")):
@@ -161,4 +157,4 @@ def _value(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ":".join("" if part is None else str(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

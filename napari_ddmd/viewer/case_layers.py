@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_ddmd.case import MODALITIES
 from napari_ddmd.missing import missing_modalities
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
-from napari_ddmd.viewer.lesion_layer import one_color
+from napari_ddmd.viewer.mask_colors import one_color
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case

@@ -96,7 +96,7 @@ class Desk(QObject):
         self._case: Case | None = None
         self._mask: Labels | None = None
         self._bundle: Bundle | None = None
-        self.threshold = 0.5
+        self.threshold = self._models_own = 0.5
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(_QUIET_MS)
@@ -188,6 +188,14 @@ class Desk(QObject):
         if self.results is not None and self.results.threshold != threshold:
             self.results.set_threshold(threshold)
             self.threshold_changed.emit()
+
+    def follow_model(self, threshold: float) -> None:
+        """Cut cases to come at another model's own probability, unless the reader has moved it from the last one's."""
+        if self.threshold == self._models_own:
+            self.threshold = threshold
+            if self.results is not None and self.results.recipe is None and self.results.threshold == self._models_own:
+                self.set_threshold(threshold)
+        self._models_own = threshold
 
     def results_of(self, case: Case) -> ResultLayers:
         """Return the results of a case; new and empty ones before its first run."""

@@ -86,7 +86,8 @@ class EditHistory:
         self._arrays = tuple(arrays)
         self._last = tuple(_copy(array) for array in arrays)
         self._threshold = threshold
-        self._run = self._run_before = run
+        self._run = run
+        self._before = run, threshold
         self._most_bytes = most_bytes
         self._done: list[Step] = []
         self._undone: list[Step] = []
@@ -132,6 +133,7 @@ class EditHistory:
         changes = self._take(slices)
         before = self._threshold
         self._threshold = before if threshold is None else threshold
+        self._before = self._run, self._threshold
         if not _is_change(changes):
             return False
         if joins and not self._undone and self._done and self._done[-1].name == name:
@@ -144,6 +146,7 @@ class EditHistory:
     def retell_threshold(self, threshold: float) -> None:
         """Let the threshold have been this one all along, since nothing was cut at another."""
         self._threshold = threshold
+        self._before = self._before[0], threshold
         for steps in (self._done, self._undone):
             steps[:] = [replace(step, threshold=(threshold, threshold)) for step in steps]
 
@@ -154,9 +157,9 @@ class EditHistory:
         """
         self._held = name
 
-    def begin_run(self, run: int) -> None:
-        """Let what is being gathered, and what follows, lead to another run, which has this number."""
-        self._run = run
+    def begin_run(self, run: int, threshold: float) -> None:
+        """Let what is being gathered, and what follows, lead to another run by its number, and to its threshold."""
+        self._run, self._threshold = run, threshold
 
     def forget_all_but(self, runs: Collection[int]) -> None:
         """Forget steps that lead to other runs, and those before them: nobody knows any more what else these said.
@@ -193,10 +196,10 @@ class EditHistory:
         """End the step that is being gathered."""
         if parts := self._gathered:
             joined = tuple(_joined([part[number] for part in parts]) for number in range(len(self._arrays)))
-            runs = (self._run_before, self._run)
+            run, threshold = self._before
             self._gathered = []
-            self._push(Step(self._gathered_name, joined, (self._threshold, self._threshold), runs))
-        self._run_before = self._run
+            self._push(Step(self._gathered_name, joined, (threshold, self._threshold), (run, self._run)))
+        self._before = self._run, self._threshold
 
     def undo(self) -> Step | None:
         """Take the latest step back; None where there is none."""
@@ -211,7 +214,7 @@ class EditHistory:
         # Backwards: of a voxel that changed twice, the first value is the one to come back to.
         self._put(step, -1)
         self._threshold, self._run = step.threshold[0], step.run[0]
-        self._run_before = self._run
+        self._before = self._run, self._threshold
         return step
 
     def redo(self) -> Step | None:
@@ -222,7 +225,7 @@ class EditHistory:
         self._done.append(step)
         self._put(step, 1)
         self._threshold, self._run = step.threshold[1], step.run[1]
-        self._run_before = self._run
+        self._before = self._run, self._threshold
         return step
 
     def _next(self) -> int | None:

@@ -36,6 +36,13 @@ class KeptRun:
     sample: int
     limits: dict[Role, tuple[float, float]]
 
+    @classmethod
+    def of(
+        cls, recipe: Recipe | None, volumes: Volumes | None, sample: int, limits: dict[Role, tuple[float, float]]
+    ) -> KeptRun | None:
+        """A run, if there was one."""
+        return None if recipe is None or volumes is None else cls(recipe, volumes, sample, limits)
+
     @property
     def nbytes(self) -> int:
         """Memory of its results."""

@@ -16,6 +16,7 @@ from napari_ddmd.viewer.acceptance import Segmented, tell_segmented
 from napari_ddmd.viewer.edit_history import EditHistory, Step
 from napari_ddmd.viewer.kept_array import put_back
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
+from napari_ddmd.viewer.mask_colors import LESION_COLOR, one_color
 from napari_ddmd.viewer.painting_tools import make_tools_when_painted
 
 if TYPE_CHECKING:
@@ -24,14 +25,7 @@ if TYPE_CHECKING:
     from napari_ddmd.case import Case
 
 CONTOUR = 2
-COLOR = "#ffd23f"
-SAVED_COLOR = "#3fd2ff"
 _RUN, _BRUSH = "run", "painting"
-
-
-def one_color(color: str) -> dict[int | None, str]:
-    """Colours of a mask: every label alike, nothing where there is none."""
-    return {None: color, 0: "transparent"}
 
 
 class LesionLayer:
@@ -174,7 +168,7 @@ class LesionLayer:
             self._history.commit("threshold", threshold, changed, joins=True)
             self.redraw()
 
-    def turn_to(self, run: int, mask: NDArray[np.uint8], said: Collection[int]) -> None:
+    def turn_to(self, run: int, mask: NDArray[np.uint8], said: Collection[int], threshold: float) -> None:
         """Let the model's own mask be of another run, what the user painted stays; `redraw` then shows it.
 
         Where memory is short, all is as it was.
@@ -187,6 +181,8 @@ class LesionLayer:
             What it found.
         said : collection of int
             Slices of which it has said something.
+        threshold : float
+            At which its mask is cut.
         """
         if self._history is not None:
             self._take_stroke()
@@ -198,8 +194,8 @@ class LesionLayer:
             except Exception:
                 self._history.revert(untouched)
                 raise
-            self._history.begin_run(run)
-        self._segmented.run = run
+            self._history.begin_run(run, threshold)
+        self._segmented.run, self._threshold = run, threshold
 
     def forget_all_but(self, runs: Collection[int]) -> None:
         """Let undo and redo lead to no other runs than the one on screen and these, by their numbers."""
@@ -314,7 +310,7 @@ class LesionLayer:
 
     def _make(self) -> Labels:
         place = grid_arguments(self._case, Role.LESION)
-        layer = Labels(self._data, name=Role.LESION.value, colormap=one_color(COLOR), opacity=0.9, **place)
+        layer = Labels(self._data, name=Role.LESION.value, colormap=one_color(LESION_COLOR), opacity=0.9, **place)
         tell_segmented(layer, self._segmented)
         layer.contour, layer.brush_size = CONTOUR, 5
         make_tools_when_painted(layer)

@@ -19,7 +19,7 @@ from napari_ddmd.viewer.current_viewer import current_viewer, viewer_in_window
 from napari_ddmd.viewer.dicom_reader import open_study
 from napari_ddmd.viewer.freed import free_frames
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments, tag_of
-from napari_ddmd.viewer.lesion_layer import SAVED_COLOR, one_color
+from napari_ddmd.viewer.mask_colors import SAVED_COLOR, one_color
 from napari_ddmd.viewer.remarks import in_short, tell
 
 if TYPE_CHECKING:

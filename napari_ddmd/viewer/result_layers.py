@@ -98,9 +98,11 @@ class ResultLayers:
             return False
         run = self.kept[number]
         # All that takes memory comes first: mask and maps must never be of two runs.
-        mask = run.volumes.mask(self.threshold)
+        threshold = recipe.threshold_after(self.recipe, self.threshold)
+        mask = run.volumes.mask(threshold)
         made = {role: result_layer(role, run.volumes, run.sample, self._case) for role in self._missing(run.volumes)}
-        self.lesion.turn_to(number, mask, run.volumes.done)
+        self.lesion.turn_to(number, mask, run.volumes.done, threshold)
+        self.threshold = threshold
         try:
             self._show_run(number, made)
         finally:
@@ -221,18 +223,18 @@ class ResultLayers:
     def show_sample(self, number: int) -> None:
         """Show another of the sampled masks, counted from 0."""
         self.sample = number
-        layer = self._layers.get(Role.SAMPLE)
-        if self.volumes is not None and layer is not None and number < self.samples:
+        if self.volumes is not None and (layer := self._layers.get(Role.SAMPLE)) and number < self.samples:
             show_sample_in(layer, self.volumes, number)
 
     def _renew(self, recipe: Recipe, result: SliceResult) -> None:
         """Start empty volumes for another recipe, in the layers that are there."""
         # The volumes first: where memory does not suffice, what is there still belongs to its recipe.
-        parts = {"min_part": recipe.min_part, "min_peak": recipe.min_peak}
-        volumes = Volumes.for_results_like(result, self._case, **parts)
+        volumes = Volumes.for_results_like(result, self._case, cut=recipe.cut)
         # Strokes before the first run are of it: undo has them while it is on. No number is used twice.
         number = self._latest + (self.volumes is not None)
-        self.lesion.turn_to(number, volumes.mask(self.threshold), ())
+        threshold = recipe.threshold_after(self.recipe, self.threshold)
+        self.lesion.turn_to(number, volumes.mask(threshold), (), threshold)
+        self.threshold = threshold
         if (shown := self._shown()) is not None:
             self.kept.keep(self._run, shown)
         self.lesion.forget_all_but(self.kept.numbers)
@@ -245,9 +247,7 @@ class ResultLayers:
 
     def _shown(self) -> KeptRun | None:
         """What is on screen, for undo."""
-        if self.recipe is None or self.volumes is None:
-            return None
-        return KeptRun(self.recipe, self.volumes, self.sample, self._limits)
+        return KeptRun.of(self.recipe, self.volumes, self.sample, self._limits)
 
     def _show_run(self, number: int, made: Mapping[Role, Layer] = _NONE) -> None:
         """Let results be of an earlier run again, whose mask is there already; some layers may be made, too."""

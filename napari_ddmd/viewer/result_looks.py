@@ -9,7 +9,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_ddmd.viewer.layer_tag import Role, grid_arguments
-from napari_ddmd.viewer.lesion_layer import one_color
+from napari_ddmd.viewer.mask_colors import one_color
 from napari_ddmd.viewer.painting_tools import keep_from_painting
 
 if TYPE_CHECKING:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_ddmd.cut import Cut
 
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
@@ -121,11 +123,10 @@ class Recipe:
     case: Case
     model_sha256: str
     sampling: Sampling
-    min_part: float = 0.0
+    cut: Cut = field(default_factory=Cut)
     shared_guess: bool = False
     healthy_below: float = 0.0
     evens_out: bool = False
-    min_peak: float = 0.0
 
     def matches(self, other: Recipe | None) -> bool:
         """Whether another recipe gives the same here: one device can be asked for by its name and as ``auto``."""
@@ -133,6 +134,10 @@ class Recipe:
             return other is not None
         here, there = (replace(recipe, sampling=recipe.sampling.on_device()) for recipe in (self, other))
         return here == there
+
+    def threshold_after(self, before: Recipe | None, threshold: float) -> float:
+        """At which its results are cut after those of another recipe: its model's own, unless the reader moved it."""
+        return self.cut.threshold if before is not None and threshold == before.cut.threshold else threshold
 
 
 @dataclass(frozen=True)
@@ -165,11 +170,10 @@ class RunRequest:
             self.case,
             self.bundle.sha256,
             self.sampling,
-            own.min_part,
+            Cut.of(own),
             own.shared_guess,
             own.healthy_below,
             self.bundle.settings.evens_out,
-            own.min_peak,
         )
 
     def without(self, done: Collection[int]) -> RunRequest:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_ddmd.case import Case
+from napari_ddmd.cut import Cut
 from napari_ddmd.model.bundle import Bundle
-from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import segment
+from napari_ddmd.volumes import Volumes
+from src_training.evaluate import band_slices
 from src_training.figures.drawing import (
     TEXT,
     brain_crop,
@@ -66,49 +68,62 @@ def failures(
     rows = [kind for kind in KINDS if worst[kind]]
     if not rows:
         return []
-    threshold = bundle.settings.sampling.threshold
     figure = new_figure(
         3.7 * len(rows) / 2 + 0.4,
         f"Where {bundle.name} fails",
         f"""Of {counted(len(patients), "judged patient")} the slice with the most lesion missed, or found in error; the
-        worst of them, {_EACH} at most. FLAIR with the model's mask (yellow; probability above {threshold:g}, before
-        small parts are left out) and the expert's outline (blue, dashed); beside it the uncertainty, 0 (black) to 1
-        (white): a failure that is bright there announces itself. Patient's left is on the right.""",
+        worst of them, {_EACH} at most. FLAIR with the model's mask (yellow) and the expert's outline (blue, dashed);
+        beside it the uncertainty, 0 (black) to 1 (white): a failure that is bright there announces itself. Patient's
+        left is on the right.""",
     )
     axes = figure.subplots(len(rows), 2 * _EACH, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
-    for row, kind in zip(axes, rows, strict=True):
-        for place, entry in enumerate(worst[kind]):
-            case = load(entry["case"])
-            (result,) = segment(case, bundle, slices=[entry["slice"]], seed=seed, device=device)
-            _draw(row[2 * place : 2 * place + 2], case, result, threshold)
-            row[2 * place].set_title(
-                f"{entry['case']}, slice {case.grid.file_slice(entry['slice'])}\n"
+    drawn = [
+        (entry["case"], kind, entry, row[2 * place : 2 * place + 2])
+        for row, kind in zip(axes, rows, strict=True)
+        for place, entry in enumerate(worst[kind])
+    ]
+    for name in dict.fromkeys(case_name for case_name, *_ in drawn):
+        case = load(name)
+        volumes = _volumes(case, bundle, seed=seed, device=device)
+        for _name, kind, entry, pair in (one for one in drawn if one[0] == name):
+            _draw(pair, case, volumes, entry["slice"])
+            pair[0].set_title(
+                f"{name}, slice {case.grid.file_slice(entry['slice'])}\n"
                 f"{KINDS[kind]}: {entry['area_mm2'] / 100:.1f} cm²",
                 fontsize=TEXT,
                 pad=3,
                 loc="left",
             )
-    return save_figure(run, NAME, figure, {"threshold": threshold, "slices": worst})
+    return save_figure(run, NAME, figure, {"slices": worst})
 
 
 def _worst(patients: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     """The slices with the largest area of an error, each of another patient, largest first."""
-    found = [{"case": patient["case"], **patient["worst"][kind]} for patient in patients]
+    found = [{"case": patient["case"], **patient["worst_slices"][kind]} for patient in patients]
     wrong = [entry for entry in found if entry["area_mm2"] > 0]
     return sorted(wrong, key=lambda entry: (-entry["area_mm2"], entry["case"]))[:_EACH]
 
 
-def _draw(axes: Sequence[Axes], case: Case, result: SliceResult, threshold: float) -> None:
+def _volumes(case: Case, bundle: Bundle, *, seed: int, device: str) -> Volumes:
+    """What the model says of all slices that it was judged on: a part of its mask goes from slice to slice."""
+    sampling = bundle.settings.sampling
+    volumes = Volumes(case, sampling.samples, inter=False, intra=False, cut=Cut.of(sampling))
+    for result in segment(case, bundle, slices=band_slices(case, bundle), seed=seed, device=device):
+        volumes.add(result)
+    return volumes
+
+
+def _draw(axes: Sequence[Axes], case: Case, volumes: Volumes, index: int) -> None:
     assert case.mask is not None  # only labelled cases are judged
-    crop = brain_crop(case, result.index)
-    lesion = np.asarray((case.mask[result.index] > 0)[crop])
+    crop = brain_crop(case, index)
+    lesion = np.asarray((case.mask[index] > 0)[crop])
     overlay, doubt = axes
     for axis in axes:
         axis.axis("on")
-    show(overlay, case.images[-1][result.index][crop], case, window(case, "flair"))
-    tint(overlay, result.mask(threshold).astype(bool)[crop], case)
-    show(doubt, result.uncertainty[crop], case, (0, 1))
+    show(overlay, case.images[-1][index][crop], case, window(case, "flair"))
+    tint(overlay, volumes.mask()[index].astype(bool)[crop], case)
+    show(doubt, volumes.uncertainty[index][crop], case, (0, 1))
     for axis in axes:
         outline(axis, lesion)

@@ -22,7 +22,7 @@ def robustness_curves(run: Run, summary: dict[str, Any]) -> list[Path]:
     figure = new_figure(
         5.6,
         "Dice when the images are worse",
-        f"""Volume Dice over one slice with brain in {summary["every"]}, one mask a slice, all parts kept, mean over
+        f"""Volume Dice over one slice with brain in {summary["every"]}, one mask a slice, small parts kept, mean over
         {counted(patients, "held-out patient")}. Dashed: the images as they are. Grey: up to three points less.""",
     )
     panels = figure.subplots(2, 3, sharey=True)

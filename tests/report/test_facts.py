@@ -66,10 +66,10 @@ def test_a_run_beside_a_drawn_mask_is_told_apart(small_case: Case) -> None:
     )
 
 
-@pytest.mark.parametrize(("threshold", "told"), [(0.3, "0.5"), (0.1, "0.2"), (0.5, None)])
-def test_the_peak_that_was_asked_for_is_told(small_case: Case, threshold: float, told: str | None) -> None:
+@pytest.mark.parametrize(("peak", "told"), [(0.5, "0.5"), (5 / 12, "0.417"), (0.0, None)])
+def test_the_peak_that_was_asked_for_is_told(small_case: Case, peak: float, told: str | None) -> None:
     mask = np.zeros(small_case.grid.shape, np.uint8)
-    content = Saveable(case=small_case, mask=mask, settings={"min_peak": 0.5}, threshold=threshold)
+    content = Saveable(case=small_case, mask=mask, settings={"min_peak": peak}, threshold=0.25)
     assert dict(facts.settings(content)).get("Parts kept that exceed probability") == told
 
 

@@ -289,10 +289,10 @@ def test_a_patient_judged_before_failures_were_kept_is_judged_again(model: Path,
     assert judge(model, tmp_path / "new", tmp_path / "judged") == 0
     path = tmp_path / "judged" / "evaluation" / "Newcomer.json"
     before = json.loads(path.read_text())
-    path.write_text(json.dumps({key: value for key, value in before.items() if key != "worst"}))
+    path.write_text(json.dumps({key: value for key, value in before.items() if key != "worst_slices"}))
 
     assert judge(model, tmp_path / "new", tmp_path / "judged") == 0
-    assert json.loads(path.read_text())["worst"] == before["worst"]
+    assert json.loads(path.read_text())["worst_slices"] == before["worst_slices"]
 
 
 def test_patients_under_other_names_are_left_out_by_their_lesions(

@@ -49,6 +49,32 @@ def test_only_the_given_slices_count(small_case: Case, tiny_bundle: Bundle) -> N
     assert judge(int(well)) == {2: 1.0}
 
 
+def test_parts_that_are_sure_nowhere_are_left_out_as_from_any_mask_and_small_ones_kept(
+    small_case: Case, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = small_case.images.shape[1:]
+    given = np.zeros(shape, np.float32)
+    given[2:7, 3:9, 3:9] = 0.4  # goes from slice to slice, and is sure in one of them
+    given[4, 5, 5] = 0.9
+    given[2:7, 15:19, 15:19] = 0.4  # sure nowhere
+    given[4, 20, 3] = 0.9  # small
+    lesion = given.copy()
+    lesion[2:7, 15:19, 15:19] = 0
+
+    def segment(_: Case, __: Bundle, *, slices: Sequence[int], samples: int, **___: object) -> Iterator[SliceResult]:
+        for index in slices:
+            yield SliceResult.of(index, np.repeat(given[index][None], samples, axis=0))
+
+    monkeypatch.setattr(few_steps, "segment", segment)
+    sampling = replace(tiny_bundle.settings.sampling, threshold=0.3, min_part=0.1, min_peak=0.5)
+    bundle = replace(tiny_bundle, settings=replace(tiny_bundle.settings, sampling=sampling))
+    case = replace(small_case, mask=(lesion > 0).astype(np.uint8))
+
+    for slices in (None, [2, 4, 6]):
+        outcome = judge_steps(case, bundle, sampler="ddim", steps=1, samples=[1, 2], slices=slices)
+        assert outcome.dices == {1: 1.0, 2: 1.0}
+
+
 def test_a_case_without_mask_cannot_be_judged(small_case: Case, tiny_bundle: Bundle) -> None:
     with pytest.raises(ValueError, match="has no expert mask"):
         judge_steps(replace(small_case, mask=None), tiny_bundle, sampler="ddim", steps=1, samples=[1])

@@ -148,11 +148,11 @@ def test_the_worst_slices_are_those_with_the_largest_wrong_area(case: Case) -> N
     voxel_mm2 = case.spacing[1] * case.spacing[2]
 
     assert judged[0] > 0
-    assert figures(case, lesion, found, judged)["worst"] == {
+    assert figures(case, lesion, found, judged)["worst_slices"] == {
         "missed": {"slice": second, "area_mm2": pytest.approx(2 * voxel_mm2)},
         "false": {"slice": third, "area_mm2": pytest.approx(3 * voxel_mm2)},
     }
-    assert figures(case, lesion, lesion, judged)["worst"]["missed"]["area_mm2"] == 0
+    assert figures(case, lesion, lesion, judged)["worst_slices"]["missed"]["area_mm2"] == 0
 
 
 @pytest.mark.parametrize("has_intra", [True, False])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from napari_ddmd.viewer.case_layers import EXPERT_COLOR
-from napari_ddmd.viewer.lesion_layer import COLOR, SAVED_COLOR
+from napari_ddmd.viewer.mask_colors import LESION_COLOR, SAVED_COLOR
 from napari_ddmd.viewer.result_looks import COLORMAPS, SAMPLE_COLOR, agreement_colors
 
 # Machado, Oliveira and Fernandes 2009, complete dichromacy, on linear RGB.
@@ -27,7 +27,7 @@ VISION = {
         [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
     ),
 }
-MASKS = {"lesion": COLOR, "saved": SAVED_COLOR, "sample": SAMPLE_COLOR, "expert": EXPERT_COLOR}
+MASKS = {"lesion": LESION_COLOR, "saved": SAVED_COLOR, "sample": SAMPLE_COLOR, "expert": EXPERT_COLOR}
 # About 2 can just be seen side by side; thin outlines at two places need far more.
 PLAIN = 15.0
 

@@ -106,7 +106,7 @@ def test_a_run_of_another_kind_keeps_what_was_painted(lesion: LesionLayer, case:
     lesion.write(4, square(case))
     layer_of(lesion).paint((3, 15, 15), 1)
     painted = layer_of(lesion).data[3].copy()
-    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())
+    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), (), 0.5)
     np.testing.assert_array_equal(layer_of(lesion).data[3], painted)
     assert not layer_of(lesion).data[4].any()
 
@@ -179,7 +179,7 @@ def test_a_stroke_is_one_step_though_its_slice_comes_in_meanwhile(
     with layer.block_history():  # as napari does while the mouse is down
         layer.paint((4, 3, 3), 1)
         if is_other:
-            lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())
+            lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), (), 0.5)
         lesion.write(4, square(case))
         layer.paint((4, 15, 15), 1)
     assert lesion.next_undo == "painting"
@@ -217,7 +217,7 @@ def test_a_removed_layer_comes_back_with_what_was_painted_on_it(
     painted = layer.data[3].copy()
     viewer.layers.remove(layer)
     assert lesion.edited_slices == [3]
-    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())  # a run with other settings, whose layer is away
+    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), (), 0.5)  # a run with other settings, whose layer is away
     lesion.write(5, square(case))
     lesion.end_run()
     lesion.ensure(0.5)
@@ -246,7 +246,7 @@ def test_what_a_run_has_said_is_taken_back_with_it(lesion: LesionLayer, case: Ca
     assert lesion.said_slices == set()
     lesion.redo()
     assert lesion.said_slices == {3, 4, 5}
-    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())
+    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), (), 0.5)
     assert lesion.said_slices == set()
     lesion.write(6, nothing)
     lesion.end_run()
@@ -260,7 +260,7 @@ def test_an_undo_that_somebody_cannot_follow_is_drawn_and_told_all_the_same(lesi
 
     lesion.write(3, square(case))
     lesion.end_run()
-    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), ())
+    lesion.turn_to(1, np.zeros(case.grid.shape, np.uint8), (), 0.5)
     lesion.end_run()
     lesion.stepped_to_run.connect(fail)
     told: list[bool] = []

@@ -8,6 +8,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_ddmd.case import Case
+from napari_ddmd.cut import Cut
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import SliceResult
 from napari_ddmd.viewer import edit_history, result_layers
@@ -60,7 +61,7 @@ def test_layers_appear_with_the_first_result(
             result.uncertainty,
             result.probability,
             result.samples[0] > 0.5,
-            result.mask(),
+            result.mask(0.5),
             (result.samples > 0.5).sum(axis=0),
         ),
         strict=True,
@@ -153,17 +154,17 @@ def test_hand_edits_survive_another_recipe(
     results.add(other_recipe, slice_result(case, 4))
     results.settle()
     np.testing.assert_array_equal(edited.data[4], painted[4])
-    np.testing.assert_array_equal(edited.data[3], slice_result(case, 3).mask())
+    np.testing.assert_array_equal(edited.data[3], slice_result(case, 3).mask(0.5))
     assert results.lesion.edited_slices == [4]
     results.release([4])
-    np.testing.assert_array_equal(edited.data[4], slice_result(case, 4).mask())
+    np.testing.assert_array_equal(edited.data[4], slice_result(case, 4).mask(0.5))
     # Taken back: giving back, the run, the stroke.
     results.lesion.undo()
     np.testing.assert_array_equal(edited.data[4], painted[4])
     results.lesion.undo()
     assert not edited.data[3].any()
     results.lesion.undo()
-    np.testing.assert_array_equal(edited.data[4], slice_result(case, 4).mask())
+    np.testing.assert_array_equal(edited.data[4], slice_result(case, 4).mask(0.5))
 
 
 def test_hand_edits_survive_more_slices_of_the_same_recipe(
@@ -192,13 +193,13 @@ def test_the_threshold_makes_the_lesion_anew(
     results.set_threshold(0.85)
     assert not viewer.layers["lesion"].data.any()
     results.set_threshold(0.5)
-    np.testing.assert_array_equal(viewer.layers["lesion"].data[4], slice_result(case, 4).mask())
+    np.testing.assert_array_equal(viewer.layers["lesion"].data[4], slice_result(case, 4).mask(0.5))
     results.add(recipe, slice_result(case, 5))
     viewer.layers["lesion"].data[5, 0, 0] = 1
     results.set_threshold(0.5)
     results.set_threshold(0.85)
     assert not viewer.layers["lesion"].data[4].any()
-    assert viewer.layers["lesion"].data[5].sum() == slice_result(case, 5).mask().sum() + 1
+    assert viewer.layers["lesion"].data[5].sum() == slice_result(case, 5).mask(0.5).sum() + 1
 
 
 def test_undo_comes_back_to_a_threshold_that_was_set_before_the_first_result(
@@ -292,7 +293,7 @@ def test_removed_layers_are_restored_with_all_results(
         viewer.layers.remove(name)
     results.restore()
     for index in (4, 5):
-        np.testing.assert_array_equal(viewer.layers["lesion"].data[index], slice_result(case, index).mask())
+        np.testing.assert_array_equal(viewer.layers["lesion"].data[index], slice_result(case, index).mask(0.5))
     assert viewer.layers["inter discrepancy"].contrast_limits == pytest.approx(limits)
 
 
@@ -351,8 +352,13 @@ def test_doubtful_parts_go_when_the_run_is_over(
     result.probability[:] = 0
     result.probability[2:5, 2:5] = 0.9
     result.probability[8:11, 8:11] = 0.6
-    results.add(dataclasses.replace(recipe, min_peak=0.8), result)
+    recipe = dataclasses.replace(recipe, cut=Cut(0.5, 0.0, 0.8))
+    results.add(recipe, result)
     lesion = viewer.layers["lesion"]
+    results.settle()
+    assert lesion.data[4].sum() == 18, "it may go on, and be sure, in slices that were not run"
+    for index in (3, 5):
+        results.add(recipe, dataclasses.replace(result, index=index, probability=np.zeros_like(result.probability)))
     assert lesion.data[4].sum() == 18
     results.settle()
     assert lesion.data[4].sum() == lesion.data[4, 2:5, 2:5].sum() == 9
@@ -361,7 +367,7 @@ def test_doubtful_parts_go_when_the_run_is_over(
 def test_small_parts_go_when_the_run_is_over_and_edits_stay(
     results: ResultLayers, viewer: ViewerModel, case: Case, recipe: Recipe
 ) -> None:
-    assert recipe.min_part == 0.1
+    assert recipe.cut.min_part == 0.1
     results.settle()  # before any run there is nothing to settle
     for index in (4, 7):
         result = slice_result(case, index)
@@ -399,7 +405,7 @@ def test_the_volume_is_known_at_once(results: ResultLayers, case: Case, recipe: 
     assert results.lesion.volume_ml == 0
     results.add(recipe, slice_result(case, 4))
     # Voxels of 2 mm × 2 mm × 3 mm.
-    assert results.lesion.volume_ml == pytest.approx(np.count_nonzero(slice_result(case, 4).mask()) * 12 / 1000)
+    assert results.lesion.volume_ml == pytest.approx(np.count_nonzero(slice_result(case, 4).mask(0.5)) * 12 / 1000)
     results.set_threshold(0.85)
     assert results.lesion.volume_ml == 0
 
@@ -512,7 +518,7 @@ def test_a_run_that_is_taken_back_gives_way_to_the_results_before_it(
     for _ in range(2):
         results.lesion.undo()
         assert results.recipe == recipe
-        np.testing.assert_array_equal(results.lesion.data[4], first.mask())
+        np.testing.assert_array_equal(results.lesion.data[4], first.mask(0.5))
         np.testing.assert_array_equal(viewer.layers["probability"].data[4], first.probability)
         np.testing.assert_array_equal(viewer.layers["inter discrepancy"].data[4], first.inter)
         assert (results.sample, viewer.layers["sample 3 of 3"].name) == (2, "sample 3 of 3")
@@ -651,7 +657,7 @@ def test_a_mask_that_was_taken_back_comes_again(results: ResultLayers, case: Cas
     results.lesion.undo()
     assert not results.lesion.data.any()
     results.restore()
-    np.testing.assert_array_equal(results.lesion.data[4], slice_result(case, 4).mask())
+    np.testing.assert_array_equal(results.lesion.data[4], slice_result(case, 4).mask(0.5))
     assert results.lesion.next_undo == "run"
 
 
@@ -734,7 +740,7 @@ def test_where_memory_is_short_nothing_of_an_earlier_run_comes_back(
     for _ in range(3):
         results.lesion.undo()
     assert (results.recipe, results.done, results.lesion.edited_slices) == (recipe, {4}, [])
-    np.testing.assert_array_equal(results.lesion.data[4], slice_result(case, 4).mask())
+    np.testing.assert_array_equal(results.lesion.data[4], slice_result(case, 4).mask(0.5))
 
 
 def test_undo_in_mid_run_takes_the_stroke_and_leaves_the_run(
@@ -755,7 +761,7 @@ def test_undo_in_mid_run_takes_the_stroke_and_leaves_the_run(
     lesion.undo()
     assert results.lesion.next_undo is None
     for index in (4, 5):
-        np.testing.assert_array_equal(lesion.data[index], slice_result(case, index).mask())
+        np.testing.assert_array_equal(lesion.data[index], slice_result(case, index).mask(0.5))
     lesion.redo()
     assert results.lesion.edited_slices == [6]
     results.add(recipe, slice_result(case, 2))
@@ -763,6 +769,6 @@ def test_undo_in_mid_run_takes_the_stroke_and_leaves_the_run(
     results.settle()
     assert results.lesion.edited_slices == [6]
     for index in range(2, 6):
-        np.testing.assert_array_equal(lesion.data[index], slice_result(case, index).mask())
+        np.testing.assert_array_equal(lesion.data[index], slice_result(case, index).mask(0.5))
     assert results.done == {2, 3, 4, 5}
     assert (results.lesion.is_in_run, results.lesion.next_undo) == (False, "run")

@@ -19,7 +19,7 @@ from napari_ddmd.viewer.acceptance import acceptance_of
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.drawn_for import is_drawing_of
 from napari_ddmd.viewer.layer_tag import Role, is_of, tag_of
-from napari_ddmd.viewer.mask_tools import is_original
+from napari_ddmd.viewer.mask_tools import is_expert, is_original
 from napari_ddmd.viewer.session.archive import SessionError, write_session
 from napari_ddmd.viewer.session.case_files import has_files, stored_images
 from napari_ddmd.viewer.session.dicom_origin import stored_origin
@@ -156,12 +156,13 @@ def save(snapshot: Snapshot, path: Path, *, with_images: bool, progress: Callabl
         If the file cannot be written.
     """
     is_embedded = with_images or not snapshot.has_files
+    parts: Any = snapshot.parts
     session = Session(
         format=FORMAT,  # type: ignore[arg-type]
-        version=version_for(snapshot.parts["results"], has_numbers="numbers" in snapshot.copies),  # type: ignore[arg-type]
+        version=version_for(parts["results"], parts["masks"], has_numbers="numbers" in snapshot.copies),  # type: ignore[arg-type]
         package=__version__,
         case=_stored_case(snapshot.case, path, is_embedded=is_embedded),
-        **snapshot.parts,
+        **parts,
     )
     return write_session(path, session, _arrays(snapshot, session), progress)
 
@@ -219,8 +220,9 @@ def _stored_results(results: ResultLayers) -> StoredResults | None:
     return StoredResults(
         model_sha256=recipe.model_sha256,
         sampling=recipe.sampling,
-        min_part=recipe.min_part,
-        min_peak=recipe.min_peak,
+        min_part=recipe.cut.min_part,
+        min_peak=recipe.cut.min_peak,
+        own_threshold=recipe.cut.threshold,
         shared_guess=recipe.shared_guess,
         healthy_below=recipe.healthy_below,
         evens_out=recipe.evens_out,
@@ -247,6 +249,7 @@ def _stored_mask(layer: Labels) -> StoredMask:
         scale=three_numbers(layer.scale),
         translate=three_numbers(layer.translate),
         units=three(str(unit) for unit in layer.units),
+        expert=is_expert(layer),
     )
 
 

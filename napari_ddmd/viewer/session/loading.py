@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ddmd.case import MODALITIES, Case, CaseFiles
+from napari_ddmd.cut import Cut
 from napari_ddmd.editing import Numbering
 from napari_ddmd.torch_guard import keep_triton_out
 from napari_ddmd.viewer.case_layers import LayerData, case_layers
@@ -122,12 +123,15 @@ def _recipe(case: Case, stored: StoredResults) -> Recipe:
         case=case,
         model_sha256=stored.model_sha256,
         sampling=stored.sampling,
-        min_part=stored.min_part,
-        min_peak=stored.min_peak,
+        cut=_cut(stored),
         shared_guess=stored.shared_guess,
         healthy_below=stored.healthy_below,
         evens_out=stored.evens_out,
     )
+
+
+def _cut(stored: StoredResults) -> Cut:
+    return Cut(stored.own_threshold, stored.min_part, stored.min_peak)
 
 
 def _volumes(case: Case, stored: StoredResults, arrays: Arrays) -> Volumes:
@@ -136,8 +140,7 @@ def _volumes(case: Case, stored: StoredResults, arrays: Arrays) -> Volumes:
         stored.samples,
         intra=stored.has_intra,
         inter=stored.has_inter,
-        min_part=stored.min_part,
-        min_peak=stored.min_peak,
+        cut=_cut(stored),
     )
     done = list(stored.done)
     for name in ("probability", "uncertainty", "inter", "intra"):
@@ -174,5 +177,5 @@ def _layers(case: Case, session: Session, arrays: Arrays) -> dict[str, LayerData
 def _mask_layer(case: Case, mask: StoredMask, data: NDArray[Any], name: str) -> LayerData:
     placed: dict[str, Any] = {"scale": mask.scale, "translate": mask.translate, "units": mask.units}
     if mask.tagged:
-        placed = grid_arguments(case, Role.LESION)
+        placed = grid_arguments(case, Role.EXPERT if mask.expert else Role.LESION)
     return data, {"name": name, **placed}, "labels"

@@ -199,8 +199,8 @@ def _put_in_order(layers: list[Layer], viewer: ViewerModel) -> None:
 def _show_results(panel: SegmentationPanel) -> None:
     """Let the panel's parts show the results as they are; nothing of them changes."""
     results = panel.desk.results
-    if results is not None:
-        panel.desk.set_threshold(results.threshold)
+    if results is not None and (results.recipe is None or results.threshold != results.recipe.cut.threshold):
+        panel.desk.set_threshold(results.threshold)  # the reader's, for cases to come, too
     panel.desk.results_changed.emit()
     if results is not None:
         panel.result_box.sample.setValue(results.sample + 1)

@@ -66,7 +66,7 @@ class PanelSettings(QObject):
             return
         self._wanted = None
         self._set_sampling(wanted.sampling)
-        if self._panel.desk.results is None:
+        if self._panel.desk.results is None and is_wanted:  # another model has a threshold of its own
             self._panel.desk.set_threshold(wanted.threshold)
             self._panel.result_box.set_threshold(wanted.threshold)
         if not is_wanted:

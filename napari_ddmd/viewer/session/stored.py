@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass as plain_dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -24,7 +25,8 @@ from napari_ddmd.viewer.session.stored_window import (
 FORMAT = "napari-ddmd session"
 # 2: with what the reader accepted, and where a DICOM study is. 3: with the devices that computed.
 # 4: with the numbers of lesions. 5: with models that even out what is unevenly bright. 6: with what they have evened.
-# 7: with models that ask of each part of a lesion that it is sure somewhere.
+# 7: with models whose mask is cut at another probability than 0.5, or whose parts must be sure somewhere; with copies
+# of the expert's mask.
 VERSION = 7
 MOST_NUMBERS = 2**30
 
@@ -45,8 +47,10 @@ class StoredResults:
 
     Attributes
     ----------
-    model_sha256, sampling, min_part, shared_guess, healthy_below, evens_out, min_peak
+    model_sha256, sampling, shared_guess, healthy_below, evens_out
         As in `Recipe`.
+    own_threshold, min_part, min_peak
+        Its `Cut`.
     done
         The slices that are done, ascending: the arrays hold these alone.
     samples
@@ -79,6 +83,7 @@ class StoredResults:
     limits: dict[Role, Annotated[float, Field(gt=0)]]
     devices: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     evens_out: bool = False
+    own_threshold: Share = 0.5
     min_peak: Share = 0.0
     evened: tuple[Literal["t1", "t1ce", "t2", "flair"], ...] | None = None
 
@@ -148,9 +153,9 @@ SESSION = TypeAdapter(Session)
 """To JSON and back."""
 
 
-def version_for(results: StoredResults | None, *, has_numbers: bool) -> int:
+def version_for(results: StoredResults | None, masks: Iterable[StoredMask], *, has_numbers: bool) -> int:
     """The earliest version that knows all that is said, so that programs of then still read the session."""
-    if results is not None and results.min_peak:
+    if _says_more_than_6(results, masks):
         return VERSION
     if results is not None and results.evens_out:
         return 6
@@ -160,9 +165,18 @@ def version_for(results: StoredResults | None, *, has_numbers: bool) -> int:
 def unsaid(session: Session) -> dict[str, Any]:
     """What is left out of the document, since programs of its version know nothing of it."""
     left_out: dict[str, Any] = {} if session.highest_number else {"highest_number": True}
-    if session.results is not None and not session.results.min_peak:
-        left_out["results"] = {"min_peak"} if session.results.evens_out else {"min_peak", "evens_out", "evened"}
+    if not _says_more_than_6(session.results, session.masks):
+        left_out["masks"] = {"__all__": {"expert"}}
+        if session.results is not None:
+            is_early = not session.results.evens_out
+            left_out["results"] = {"min_peak", "own_threshold"} | ({"evens_out", "evened"} if is_early else set())
     return left_out
+
+
+def _says_more_than_6(results: StoredResults | None, masks: Iterable[StoredMask]) -> bool:
+    """Whether the model's mask is cut otherwise than at 0.5, all of it, or a mask is a copy of the expert's."""
+    has_own_cut = results is not None and (results.min_peak > 0 or results.own_threshold != 0.5)
+    return has_own_cut or any(mask.expert for mask in masks)
 
 
 @plain_dataclass(frozen=True)

@@ -22,6 +22,8 @@ class StoredMask:
     ----------
     tagged
         Whether the layer belongs to the case, so that it can be saved on the grid of its files.
+    expert
+        Whether it is a copy of the case's expert mask, on which may have been drawn since.
     dtype
         Of the labels.
     scale, translate, units
@@ -33,6 +35,7 @@ class StoredMask:
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
     translate: Triple
     units: tuple[Text, Text, Text]
+    expert: bool = False
 
 
 @dataclass(frozen=True, config=STRICT)

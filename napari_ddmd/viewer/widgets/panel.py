@@ -271,9 +271,10 @@ class SegmentationPanel(QWidget):
         self.sampling_box.set_bundle(bundle)
         self.caution_bar.show_again()
         self._allow_settings()
-        if bundle is not None and self.desk.results is None:
-            self.desk.set_threshold(bundle.settings.sampling.threshold)
-            self.result_box.set_threshold(self.desk.threshold)
+        if bundle is not None:
+            self.desk.follow_model(bundle.settings.sampling.threshold)
+            if self.desk.results is None:
+                self.result_box.set_threshold(self.desk.threshold)
         self._show_cost()
         self.run_part.show_ready()
         if self._runs_when_ready and self._problem() is None:

@@ -31,7 +31,7 @@ class ResultBox(QWidget):
         self.threshold.setDecimals(2)
         self.threshold.setValue(0.5)
         self.threshold.setAccessibleName("Threshold of the probability")
-        self.threshold.setToolTip("The lesion is where the probability exceeds this")
+        self.threshold.setToolTip("Probability that the lesion exceeds; parts too small, or sure nowhere, are left out")
         self.sample = QLabeledSlider(Qt.Orientation.Horizontal)
         self.sample.setRange(1, 1)
         self.sample.setAccessibleName("Sampled mask")

@@ -83,7 +83,7 @@ class SaveTab(QWidget):
             mask=mask,
             volumes=volumes,
             model=self._desk.model_of(results.recipe),
-            settings=_settings(results.recipe, volumes.devices),
+            settings=_settings(results.recipe, volumes.devices, results.threshold),
             threshold=results.threshold,
             is_models=is_models,
             accepted=accepted,
@@ -107,9 +107,9 @@ class SaveTab(QWidget):
         return {"is_copy": True, "proposed_by": None if recipe is None else self._desk.model_of(recipe)}
 
 
-def _settings(recipe: Recipe, devices: Sequence[str]) -> dict[str, Any]:
+def _settings(recipe: Recipe, devices: Sequence[str], threshold: float) -> dict[str, Any]:
     """What a run was asked for, and what really computed, where that is known."""
     own: dict[str, Any] = {"device": ", ".join(devices) or recipe.sampling.device}
-    of_model = ("min_part", "min_peak", "shared_guess", "healthy_below", "evens_out")
-    own |= {name: getattr(recipe, name) for name in of_model}
+    own |= {"min_part": recipe.cut.min_part, "min_peak": recipe.cut.asked_peak(threshold)}
+    own |= {name: getattr(recipe, name) for name in ("shared_guess", "healthy_below", "evens_out")}
     return {**asdict(recipe.sampling), **own}

@@ -70,7 +70,11 @@ def results(case: Case, bundle: Any, sampler: str) -> dict[str, Any]:
     """What a run gives, in the names of `Volumes`."""
     own_choice = bundle.settings.sampling
     known = inspect.signature(Volumes).parameters
-    own = {name: getattr(own_choice, name) for name in ("min_part", "min_peak") if name in known}
+    own: dict[str, Any] = {name: getattr(own_choice, name) for name in ("min_part", "min_peak") if name in known}
+    if "cut" in known:
+        from napari_ddmd.cut import Cut  # which earlier code does not have
+
+        own = {"cut": Cut.of(own_choice)}
     volumes = Volumes(case, SAMPLES, intra=bundle.has_intra, inter=bundle.has_inter, **own)
     for result in segment(case, bundle, samples=SAMPLES, steps=RUNS[sampler], sampler=sampler, seed=SEED, device="cpu"):
         volumes.add(result)

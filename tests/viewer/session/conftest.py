@@ -47,6 +47,7 @@ def snapshot(case: Case) -> Snapshot:
         model_sha256=SHA,
         sampling=Sampling(samples=3, seed=4),
         min_part=0.1,
+        own_threshold=0.4,
         min_peak=0.6,
         shared_guess=True,
         healthy_below=0.02,

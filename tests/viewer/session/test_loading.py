@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from napari_ddmd.case import Case
+from napari_ddmd.cut import Cut
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.session.archive import SessionError, read_session
 from napari_ddmd.viewer.session.capture import Snapshot, save
@@ -33,8 +34,8 @@ def test_results_come_back(snapshot: Snapshot, tmp_path: Path, case: Case, with_
         assert getattr(after, name).dtype == getattr(before, name).dtype
     assert after.done == before.done == set(DONE)
     assert after.scores == before.scores
-    assert (after.min_part, after.min_peak) == (0.1, 0.6)
     assert loaded.recipe is not None
+    assert after.cut == loaded.recipe.cut == Cut(0.4, 0.1, 0.6)
     assert loaded.recipe.case is loaded.case
     assert loaded.recipe.model_sha256 == SHA
     assert loaded.lesion is not None

@@ -9,6 +9,7 @@ import napari
 import numpy as np
 import pytest
 from napari.layers import Labels
+from napari.layers._layer_actions import _duplicate_layer
 from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 
@@ -16,6 +17,7 @@ from napari_ddmd.case import Case, load_case
 from napari_ddmd.viewer.acceptance import accept, acceptance_of
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import tag_of
+from napari_ddmd.viewer.mask_tools import is_expert, is_original
 from napari_ddmd.viewer.run_settings import SliceMode
 from napari_ddmd.viewer.session.archive import SessionError, read_session
 from napari_ddmd.viewer.session.capture import Snapshot, capture, save
@@ -583,6 +585,24 @@ def test_lesions_keep_the_numbers_that_they_have_in_the_table(
     viewer.layers["drawn"].data[1, 2:4, 2:4] = 1
     viewer.layers["drawn"].events.set_data()
     qtbot.waitUntil(lambda: labels_of(panel) == [2, 3], timeout=10_000)
+
+
+def test_a_copy_of_the_experts_mask_comes_back_as_one(window: Window, open_panel: OpenPanel, tmp_path: Path) -> None:
+    viewer, panel = window
+    viewer.layers.selection.active = viewer.layers["expert mask"]
+    _duplicate_layer(viewer.layers)
+    viewer.layers["expert mask copy"].data[1, 2, 3] = 7
+    path = save(capture(panel), tmp_path / "copy.ddmd", with_images=True)
+    viewer.layers.remove("expert mask copy")
+    plain = save(capture(panel), tmp_path / "plain.ddmd", with_images=True)
+    assert (read_session(path).version, read_session(plain).version) == (7, 3)
+    viewer, panel = open_panel()
+    reopen(panel, path)
+    copy = viewer.layers["expert mask copy"]
+    assert is_expert(copy)
+    assert not is_original(copy)
+    assert copy.data[1, 2, 3] == 7
+    assert is_original(viewer.layers["expert mask"])
 
 
 def test_the_number_of_a_lesion_that_was_just_deleted_is_not_given_again(

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from napari_ddmd.case import Case
+from napari_ddmd.cut import Cut
 from napari_ddmd.model import DiscrepancyScores
 from napari_ddmd.viewer.run_settings import Recipe
 from napari_ddmd.viewer.session.capture import Snapshot
@@ -35,8 +36,9 @@ def test_json_brings_a_session_back(session: Session) -> None:
 
 
 def test_all_of_a_recipe_is_stored() -> None:
-    own = {field.name for field in dataclasses.fields(Recipe)} - {"case"}
-    assert own <= {field.name for field in dataclasses.fields(StoredResults)}
+    own = {field.name for field in dataclasses.fields(Recipe)} - {"case", "cut"}
+    cut = {field.name for field in dataclasses.fields(Cut)} - {"threshold"} | {"own_threshold"}
+    assert own | cut <= {field.name for field in dataclasses.fields(StoredResults)}
 
 
 def test_all_of_the_scores_is_stored() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_ddmd.cut import Cut
 from napari_ddmd.viewer.autosave import Autosave, LaterEditsError, read_edits
 from napari_ddmd.viewer.session.archive import SessionError, read_session
 from napari_ddmd.viewer.session.capture import capture
@@ -73,7 +74,7 @@ def test_a_session_of_then_is_what_it_was(version: int) -> None:
     evened = {5: None, 6: ("t1", "flair"), 7: ("t1", "flair")}  # 5 may have evened images out, and does not say which
     assert loaded.volumes.evened == evened.get(version, ())
     assert loaded.recipe is not None
-    assert loaded.recipe.min_peak == loaded.volumes.min_peak == (0.0 if version < 7 else 0.25)
+    assert loaded.recipe.cut == loaded.volumes.cut == (Cut(0.5, 0.1) if version < 7 else Cut(0.45, 0.1, 0.6))
     if loaded.numbering is not None:
         np.testing.assert_array_equal(loaded.numbering.places, arrays["numbers"])
         assert loaded.numbering.highest == document["highest_number"] == 2

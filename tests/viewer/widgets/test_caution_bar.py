@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_ddmd.case import Case
 from napari_ddmd.case.guards import Finding, Kind
+from napari_ddmd.cut import Cut
 from napari_ddmd.model import Bundle
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.run_settings import Recipe, Sampling
@@ -66,12 +67,12 @@ def test_the_model_of_the_results_is_asked_too(
     desk.bundle = dataclasses.replace(tiny_bundle, provenance={"training_cases": ["Small_001"]})
     results = desk.results_of(case)
     results.begin()
-    results.add(Recipe(case, tiny_bundle.sha256, Sampling(), min_part=0.1), slice_result(case, 4))
+    results.add(Recipe(case, tiny_bundle.sha256, Sampling(), cut=Cut(min_part=0.1)), slice_result(case, 4))
     results.settle()
     desk.bundle = dataclasses.replace(tiny_bundle, sha256="f" * 64, provenance={})
     desk.results_changed.emit()
     assert bar.text().startswith("⚠ The model untrained 0 was trained on this patient;")
-    recipe = Recipe(case, tiny_bundle.sha256, Sampling(), min_part=0.1)
+    recipe = Recipe(case, tiny_bundle.sha256, Sampling(), cut=Cut(min_part=0.1))
     assert Desk(desk.viewer).model_of(recipe).name == "untrained", "the panel was closed and opened again"
 
 

@@ -540,6 +540,49 @@ def test_the_threshold_begins_at_the_models_own(
     assert not viewer.layers["lesion"].data.any()
 
 
+def choose_model(panel: SegmentationPanel, bundle: Bundle, threshold: float, min_peak: float = 0.0) -> None:
+    """Let the bundle be one that cuts elsewhere."""
+    own = dataclasses.replace(bundle.settings.sampling, threshold=threshold, min_peak=min_peak)
+    panel.model_box.bundle = dataclasses.replace(bundle, settings=dataclasses.replace(bundle.settings, sampling=own))
+    panel.model_box.changed.emit()
+
+
+def test_another_models_run_is_cut_where_that_model_says(
+    window: Window, gated: GatedSegment, tiny_bundle: Bundle, qtbot: QtBot
+) -> None:
+    viewer, panel = window
+    desk, slider = panel.desk, panel.result_box.threshold
+    choose_model(panel, tiny_bundle, 0.3, min_peak=0.4)
+    run_to_end(panel, gated, qtbot)
+    found = viewer.layers["lesion"].data.copy()
+    assert found.any()
+    choose_model(panel, tiny_bundle, 0.8)
+    assert desk.results is not None
+    assert desk.results.threshold == slider.value() == 0.3, "what is on screen is of the model before"
+    assert desk.threshold == 0.8, "for cases to come"
+    run_to_end(panel, gated, qtbot)
+    assert desk.results.threshold == slider.value() == 0.8
+    assert not viewer.layers["lesion"].data.any()
+    desk.results.lesion.undo()
+    assert desk.results.threshold == slider.value() == 0.3
+    np.testing.assert_array_equal(viewer.layers["lesion"].data, found)
+    desk.results.lesion.redo()
+    assert desk.results.threshold == slider.value() == 0.8
+
+
+def test_a_threshold_that_the_reader_has_moved_stays_with_another_model(
+    window: Window, gated: GatedSegment, tiny_bundle: Bundle, qtbot: QtBot
+) -> None:
+    _viewer, panel = window
+    choose_model(panel, tiny_bundle, 0.3)
+    run_to_end(panel, gated, qtbot)
+    panel.result_box.threshold.setValue(0.35)
+    choose_model(panel, tiny_bundle, 0.8)
+    run_to_end(panel, gated, qtbot)
+    assert panel.desk.results is not None
+    assert panel.desk.results.threshold == panel.desk.threshold == panel.result_box.threshold.value() == 0.35
+
+
 @pytest.mark.on_screen
 def test_a_lesion_in_the_table_is_gone_to_and_keys_act_while_its_row_is_chosen(
     window: Window, gated: GatedSegment, qtbot: QtBot

@@ -17,6 +17,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import load_case
 from napari_ddmd.cli import main
+from napari_ddmd.cut import Cut
 from napari_ddmd.model import load_bundle
 from napari_ddmd.segment import SliceResult, segment
 from napari_ddmd.viewer.run_settings import SliceMode
@@ -74,7 +75,7 @@ def test_whoever_asks_gets_the_same_files(
     tmp_path: Path,
 ) -> None:
     case, bundle = load_case(small_case_folder), load_bundle(tiny_model_folder)
-    volumes = Volumes(case, SAMPLES, intra=True, inter=True, min_part=bundle.settings.sampling.min_part)
+    volumes = Volumes(case, SAMPLES, intra=True, inter=True, cut=Cut.of(bundle.settings.sampling))
     for result in segment(case, bundle, samples=SAMPLES, seed=SEED):
         volumes.add(result)
 

@@ -11,6 +11,7 @@ from napari.layers._layer_actions import _duplicate_layer
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case
+from napari_ddmd.cut import Cut
 from napari_ddmd.lesion_table import lesion_rows
 from napari_ddmd.model import Bundle
 from napari_ddmd.report import facts
@@ -39,7 +40,7 @@ def run(desk: Desk, case: Case, sha256: str, slices: tuple[int, ...] = (4,)) -> 
     results = desk.results_of(case)
     results.begin()
     for index in slices:
-        results.add(Recipe(case, sha256, Sampling(samples=3, seed=5), min_part=0.1), slice_result(case, index))
+        results.add(Recipe(case, sha256, Sampling(samples=3, seed=5), cut=Cut(min_part=0.1)), slice_result(case, index))
     results.settle()
     layer = results.lesion.layer
     assert layer is not None
@@ -51,7 +52,7 @@ def test_the_report_names_the_images_that_the_model_has_seen_without_their_field
     tab: SaveTab, desk: Desk, case: Case, tiny_bundle: Bundle
 ) -> None:
     results = desk.results_of(case)
-    recipe = Recipe(case, tiny_bundle.sha256, Sampling(samples=3, seed=5), min_part=0.1, evens_out=True)
+    recipe = Recipe(case, tiny_bundle.sha256, Sampling(samples=3, seed=5), cut=Cut(min_part=0.1), evens_out=True)
     told = []
     for evened in ((), ("t1", "t2", "flair")):
         results.begin()

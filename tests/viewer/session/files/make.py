@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from napari.layers._layer_actions import _duplicate_layer
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.viewer.autosave import Autosave, Edits
@@ -27,9 +28,12 @@ def test_make(window: Window, gated: GatedSegment, qtbot: QtBot, tmp_path: Path)
     viewer, panel = window
     number_anew(viewer.layers["drawn"], panel, qtbot)
     panel.summary_bar.toggle_accepted()
+    chosen, viewer.layers.selection.active = viewer.layers.selection.active, viewer.layers["expert mask"]
+    _duplicate_layer(viewer.layers)
+    viewer.layers.selection.active = chosen
     snapshot = capture(panel)
-    # The panel's model asks no peak of a part: such a session would be one of version 6.
-    results = replace(snapshot.parts["results"], min_peak=0.25)
+    # The panel's model cuts at 0.5, and asks no peak of a part: such a session would be one of version 6.
+    results = replace(snapshot.parts["results"], own_threshold=0.45, min_peak=0.6)
     snapshot = replace(snapshot, parts={**snapshot.parts, "results": results})
     save(snapshot, HERE / f"session-{VERSION}.ddmd", with_images=True)
     edits = Edits(snapshot.copies["lesion"], snapshot.copies["written"], 0.7)
