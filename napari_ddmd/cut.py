@@ -44,7 +44,7 @@ class Cut:
     def peak(self, threshold: float) -> float:
         """What a part must exceed somewhere at a threshold; the threshold itself where no more is asked.
 
-        Below the model's own threshold it comes down with it in proportion, so that every lower one finds more.
+        Below the model's own threshold it comes down with it in proportion, so that a lower one finds more parts.
         """
         share = min(1.0, threshold / self.threshold) if self.threshold > 0 else 1.0
         return max(threshold, share * self.min_peak)
@@ -52,7 +52,7 @@ class Cut:
     def asked_peak(self, threshold: float) -> float:
         """`peak` as it is told: 0 where no more than the threshold is asked."""
         peak = self.peak(threshold)
-        return peak if peak > threshold else 0.0
+        return round(peak, 4) if peak > threshold else 0.0
 
     def mask(
         self,
@@ -75,8 +75,8 @@ class Cut:
         Returns
         -------
         ndarray of bool
-            ``(S, H, W)``. A part is large enough by all of its voxels, or by those that exceed the peak, so that no
-            lesion is lost because the faint rim of another is wide.
+            ``(S, H, W)``. A part is large enough by all of its voxels, or by those that exceed the model's own peak, so
+            that no lesion is lost because the faint rim of another is wide.
         """
         threshold = self.threshold if threshold is None else threshold
         mask = probability > threshold
@@ -85,9 +85,12 @@ class Cut:
         if parts is None:
             return mask
         sizes = sure = parts.sizes
+        kept = sizes > 0
         if peak > threshold:
-            sure = np.bincount(parts.numbers[probability[parts.box] > peak], minlength=len(sizes))
-        kept = sure > 0
+            inside = probability[parts.box]
+            kept[:] = False
+            kept[parts.numbers[inside > peak]] = True
+            sure = np.bincount(parts.numbers[inside > max(threshold, self.min_peak)], minlength=len(sizes))
         if peak > threshold and open_slices:
             first, last = parts.box[0].start, parts.box[0].stop
             kept[parts.numbers[[index - first for index in open_slices if first <= index < last]]] = True

@@ -95,9 +95,9 @@ def save_overview(path: str | Path, case: Case, volumes: Volumes, threshold: flo
         axes[row][0].set_ylabel(f"slice {case.grid.file_slice(index)}", color="white", fontsize=8)
     expert = "" if case.mask is None else " · dashed: expert's mask"
     peak = volumes.cut.asked_peak(threshold)
-    sure = f" that exceeds {peak:.3g} somewhere" if peak else ""
+    sure = f", in parts above {peak:.3g} somewhere" if peak else ""
     figure.suptitle(
-        f"{case.name}: {millilitres(lesion_volume_ml(mask, case.spacing))} mL above probability {threshold:g}{sure}"
+        f"{case.name}: {millilitres(lesion_volume_ml(mask, case.spacing))} mL of probability above {threshold:g}{sure}"
         f" · solid: found{expert}\nradiological view (patient's left is on the right) · research use only",
         color="white",
         fontsize=9,

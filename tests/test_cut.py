@@ -98,6 +98,15 @@ def test_what_goes_on_into_unseen_slices_may_be_sure_there() -> None:
     assert not cut.mask(probability, open_slices=[0]).any(), "nothing touches it"
 
 
+def test_a_sure_lesion_does_not_become_small_as_the_threshold_comes_down() -> None:
+    probability = np.zeros((3, 20, 20), np.float32)
+    probability[:, :12, :12] = 0.45
+    probability[1, 4:8, 4:8] = 0.9
+    probability[1, 16:18, 15:20] = 0.9  # 10 voxels beside 16 that are sure, and 432
+    for threshold in (0.3, 0.25, 0.2, 0.1):
+        assert Cut(0.3, 0.1, 0.5).mask(probability, threshold)[1, 16:18, 15:20].all()
+
+
 @given(
     probability=hnp.arrays(np.float32, (4, 5, 6), elements=st.sampled_from(LEVELS)),
     threshold=st.sampled_from([0.05, 0.2, 0.35, 0.5]),

@@ -57,7 +57,7 @@ def gaps_between(mask: Mask, drawn: Sequence[int], spacing: Sequence[float]) -> 
             is_next = low == drawn[place - 1]
             if not (is_next or (ends & left).any()):
                 continue
-            if not (pairs := _pairs(ends, left, spacing[1:] if is_next else None)):
+            if not (pairs := _pairs(ends, left, spacing[1:] if is_next and high - low > 1 else None)):
                 continue
             first, last = (np.logical_or.reduce(shapes) for shapes in zip(*pairs, strict=True))
             open_ends[low], left = ends & ~first, left & ~last

@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_ddmd.cut import Cut
 from napari_ddmd.viewer.acceptance import part_from_runs, segmented_of
 from napari_ddmd.viewer.drawn_for import note_drawing
 from napari_ddmd.viewer.layer_tag import tag_of
@@ -96,7 +97,8 @@ class Desk(QObject):
         self._case: Case | None = None
         self._mask: Labels | None = None
         self._bundle: Bundle | None = None
-        self.threshold = self._models_own = 0.5
+        self.moved: float | None = None
+        self._models_own = Cut().threshold
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(_QUIET_MS)
@@ -150,6 +152,11 @@ class Desk(QObject):
         return None if self.results is None else self.results.volumes
 
     @property
+    def threshold(self) -> float:
+        """At which cases to come are cut: where the reader has moved it (``moved``), else at the model's own."""
+        return self._models_own if self.moved is None else self.moved
+
+    @property
     def mask(self) -> Labels | None:
         """The layer that is measured, corrected and saved."""
         return self._mask
@@ -183,19 +190,29 @@ class Desk(QObject):
             self.mask_changed.emit()
 
     def set_threshold(self, threshold: float) -> None:
-        """Cut the case's lesion, and those of cases to come, at another probability."""
-        self.threshold = threshold
+        """Cut the case's lesion, and those of cases to come, where the reader says."""
+        self._note_moved(threshold)
+        self.recut(threshold)
+
+    def recut(self, threshold: float) -> None:
+        """Cut the case's lesion alone at another probability."""
         if self.results is not None and self.results.threshold != threshold:
             self.results.set_threshold(threshold)
             self.threshold_changed.emit()
 
     def follow_model(self, threshold: float) -> None:
-        """Cut cases to come at another model's own probability, unless the reader has moved it from the last one's."""
-        if self.threshold == self._models_own:
-            self.threshold = threshold
-            if self.results is not None and self.results.recipe is None and self.results.threshold == self._models_own:
-                self.set_threshold(threshold)
-        self._models_own = threshold
+        """Cut what has no run yet at another model's own probability, where the reader has not moved it."""
+        before, self._models_own = self._models_own, threshold
+        for results in self._all.values():
+            if results.recipe is None and results.threshold == before:
+                results.set_threshold(threshold)
+        if self.results is not None and self.results.recipe is None:
+            self.threshold_changed.emit()
+
+    def _note_moved(self, threshold: float) -> None:
+        """Take a threshold for the reader's, unless it is the own one of the model that was run, or is to be."""
+        recipe = None if self.results is None else self.results.recipe
+        self.moved = None if threshold == (self._models_own if recipe is None else recipe.cut.threshold) else threshold
 
     def results_of(self, case: Case) -> ResultLayers:
         """Return the results of a case; new and empty ones before its first run."""
@@ -243,7 +260,7 @@ class Desk(QObject):
         """Follow undo and redo to the threshold of that time."""
         self._all[case].threshold = threshold
         if case is self._case:
-            self.threshold = threshold
+            self._note_moved(threshold)
             self.threshold_changed.emit()
 
     def _on_stepped_to_run(self, case: Case, _run: int) -> None:

@@ -101,7 +101,9 @@ def interpolate(sheet: Sheet) -> Mask:
     # A slice that is empty may have been emptied to be drawn anew, as after a lesion was deleted.
     drawn = [place for place in sheet.drawn if mask[place].any()]
     gaps = editing.gaps_between(mask, drawn, spacing)
-    if not sheet.whole:
+    if sheet.whole:
+        gaps = [gap for gap in gaps if not gap.kept]  # nobody has looked at what would be joined past other lesions
+    else:
         # Several lesions may each have one, from other slices.
         around = [gap for gap in gaps if gap.low < index < gap.high]
         gaps = around or [gap for gap in gaps if index in (gap.low, gap.high)][:1]

@@ -182,7 +182,7 @@ class ResultLayers:
                 layer.refresh(extent=False, thumbnail=False)  # the desk has thumbnails drawn once all is quiet
 
     def settle(self) -> None:
-        """Take parts that are too small out of the lesion, now that all slices are in; hand edits stay."""
+        """Take parts that are too small or doubtful out of the lesion, now that all slices are in; hand edits stay."""
         self.lesion.hold_run(False)
         if self.volumes is None:
             self.lesion.discard_untouched()

@@ -87,18 +87,22 @@ def test_slices_that_were_emptied_by_hand_are_filled(case: Case, whole: bool) ->
 
 
 @pytest.mark.parametrize("other", [(3, 4), (2, 3, 4, 5), tuple(range(8))], ids=["between", "most", "everywhere"])
-@pytest.mark.parametrize("whole", [False, True])
-def test_slices_that_hold_another_lesion_are_filled_and_that_one_stays(
-    case: Case, other: tuple[int, ...], whole: bool
-) -> None:
+def test_slices_that_hold_another_lesion_are_filled_and_that_one_stays(case: Case, other: tuple[int, ...]) -> None:
     """As after a lesion was deleted and drawn anew on two slices, with another one on those between."""
     mask = square(case, 0, 7)
-    alone = mask_tools.interpolate(sheet(case, mask, index=4, whole=whole, drawn=(0, 7)))
+    alone = mask_tools.interpolate(sheet(case, mask, index=4, drawn=(0, 7)))
     mask[other, 22:26, 19:22] = 1
     before = mask.copy()
-    filled = mask_tools.interpolate(sheet(case, mask, index=4, whole=whole, drawn=tuple(range(8))))
+    filled = mask_tools.interpolate(sheet(case, mask, index=4, drawn=tuple(range(8))))
     np.testing.assert_array_equal(filled, alone | (mask > 0))
     np.testing.assert_array_equal(mask, before)
+
+
+def test_lesions_are_not_joined_on_all_slices_past_others_where_nobody_looks(case: Case) -> None:
+    mask = square(case, 0, 7)
+    mask[:, 22:26, 19:22] = 1
+    with pytest.raises(ToolError, match="Draw on two slices"):
+        mask_tools.interpolate(sheet(case, mask, index=4, whole=True, drawn=tuple(range(8))))
 
 
 def test_slices_between_which_no_shape_has_a_partner_are_told_of(case: Case) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_ddmd.cut import Cut
 from napari_ddmd.viewer.autosave import Autosave, Edits, Found, autosave_of, case_key, files_in_use
 from napari_ddmd.viewer.autosave_keeper import Keeper
 from napari_ddmd.viewer.desk import Desk
@@ -82,14 +83,16 @@ class AutosaveBox(QWidget):
         if case is None or found is None:
             return
         edits, results = found.edits, self._desk.results_of(case)
+        # That of most models; whoever has not moved it gets that of the model of today.
+        threshold = results.threshold if edits.threshold == Cut().threshold else edits.threshold
         self.keeper.note_restored(case, found.path)
         if results.lesion.layer is not None:
             results.lesion.ensure(results.threshold)
             _restore_onto(results.lesion, edits, has_run=results.volumes is not None)
         else:
-            results.lesion.restore(edits.mask, edits.written, edits.threshold)
+            results.lesion.restore(edits.mask, edits.written, threshold)
         if results.volumes is None:  # else what a run has found since is cut at another
-            self._desk.set_threshold(edits.threshold)
+            self._desk.set_threshold(threshold)
         self._desk.results_changed.emit()
         self._show()
         self._on_edited()

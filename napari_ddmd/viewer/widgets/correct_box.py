@@ -179,7 +179,8 @@ class CorrectBox(QWidget):
         case = self._desk.case
         if layer is None and case is not None and checked:
             # An empty mask of the case's own: it has a history, and a run fills what is not painted.
-            self._desk.results_of(case).lesion.ensure(self._desk.threshold)
+            results = self._desk.results_of(case)
+            results.lesion.ensure(results.threshold)
             layer = self._desk.mask
         if layer is None:
             return

@@ -31,7 +31,7 @@ class ResultBox(QWidget):
         self.threshold.setDecimals(2)
         self.threshold.setValue(0.5)
         self.threshold.setAccessibleName("Threshold of the probability")
-        self.threshold.setToolTip("Probability that the lesion exceeds; parts too small, or sure nowhere, are left out")
+        self.threshold.setToolTip("Probability that the lesion exceeds; small and doubtful parts may be left out")
         self.sample = QLabeledSlider(Qt.Orientation.Horizontal)
         self.sample.setRange(1, 1)
         self.sample.setAccessibleName("Sampled mask")

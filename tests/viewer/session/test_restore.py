@@ -14,6 +14,7 @@ from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 
 from napari_ddmd.case import Case, load_case
+from napari_ddmd.cut import Cut
 from napari_ddmd.viewer.acceptance import accept, acceptance_of
 from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.layer_tag import tag_of
@@ -585,6 +586,43 @@ def test_lesions_keep_the_numbers_that_they_have_in_the_table(
     viewer.layers["drawn"].data[1, 2:4, 2:4] = 1
     viewer.layers["drawn"].events.set_data()
     qtbot.waitUntil(lambda: labels_of(panel) == [2, 3], timeout=10_000)
+
+
+@pytest.mark.parametrize(("moved", "then"), [(0.5, 0.3), (0.45, 0.45)])
+def test_a_run_after_a_session_of_an_earlier_model_is_cut_where_the_model_of_today_says(
+    window: Window, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, tmp_path: Path, moved: float, then: float
+) -> None:
+    _viewer, panel = window
+    run(panel, gated, qtbot, 2, 4)
+    panel.desk.set_threshold(moved)
+    path = save(capture(panel), tmp_path / "s.ddmd", with_images=True)
+    _viewer, panel = open_panel()
+    sampling = dataclasses.replace(panel.model_box.bundle.settings.sampling, threshold=0.3, min_peak=0.4)
+    settings = dataclasses.replace(panel.model_box.bundle.settings, sampling=sampling)
+    panel.model_box.bundle = dataclasses.replace(panel.model_box.bundle, settings=settings)
+    panel.model_box.changed.emit()
+    reopen(panel, path)
+    assert panel.desk.results.threshold == panel.result_box.threshold.value() == moved
+    assert panel.desk.threshold == then
+    run(panel, gated, qtbot, 2, 4)
+    assert panel.desk.results.threshold == panel.result_box.threshold.value() == then
+    assert panel.desk.results.recipe.cut == panel.desk.volumes.cut == Cut(0.3, 0.1, 0.4)
+
+
+def test_a_lesion_that_was_drawn_before_any_run_is_cut_where_the_model_of_today_says(
+    window: Window, open_panel: OpenPanel, tmp_path: Path
+) -> None:
+    _viewer, panel = window
+    results = panel.desk.results_of(panel.desk.case)
+    results.lesion.ensure(results.threshold)
+    results.lesion.layer.paint((4, 3, 3), 1)
+    path = save(capture(panel), tmp_path / "s.ddmd", with_images=True)
+    _viewer, panel = open_panel()
+    panel.desk.follow_model(0.3)
+    reopen(panel, path)
+    assert panel.desk.results.recipe is None
+    assert panel.desk.results.threshold == panel.desk.threshold == 0.3
+    assert panel.desk.moved is None
 
 
 def test_a_copy_of_the_experts_mask_comes_back_as_one(window: Window, open_panel: OpenPanel, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def test_what_is_not_here_is_told(
     give(panel, elsewhere, remarks)
     assert panel.sampling_box.sampling == dataclasses.replace(SAMPLING, device="auto", sampler="ddim")
     assert len(remarks) == 2
+    assert panel.desk.threshold == panel.result_box.threshold.value() == 0.5, "of another model"
     assert 'has no "cuda"' in remarks[0]
     assert '"huge" is not installed here' in remarks[1]
     assert 'with "untrained" begins anew' in remarks[1]

@@ -333,6 +333,22 @@ def test_the_threshold_comes_along_where_no_run_has_cut_at_another(
     assert (desk.threshold, results.threshold) == (threshold, threshold)
 
 
+@pytest.mark.parametrize("drawn_before", [False, True])
+def test_edits_at_the_threshold_that_nobody_moved_get_that_of_the_model_of_today(
+    open_: Open, case: Case, autosave_folder: Path, drawn_before: bool
+) -> None:
+    edits = leave(autosave_folder, case)
+    Autosave(autosave_folder).save(case_key(case), dataclasses.replace(edits, threshold=0.5))
+    desk, box = open_(rest_ms=60_000, latest_ms=60_000)
+    desk.follow_model(0.3)
+    if drawn_before:
+        paint(lesion_of(desk), 6)
+    box.restore()
+    assert desk.results is not None
+    assert desk.results.threshold == desk.threshold == 0.3
+    assert desk.moved is None
+
+
 @pytest.mark.parametrize("first", ["brush", "run", "nothing"])
 def test_a_slice_that_was_cleared_stays_so_when_it_is_restored(
     open_: Open, case: Case, autosave_folder: Path, tiny_bundle: Bundle, first: str

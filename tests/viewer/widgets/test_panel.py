@@ -18,7 +18,7 @@ from napari.utils.notifications import Notification
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt, QThreadPool, QTimer
 
-from napari_ddmd.case import MODALITIES, Case
+from napari_ddmd.case import MODALITIES, Case, load_case
 from napari_ddmd.cost import measure_pace
 from napari_ddmd.model import Bundle
 from napari_ddmd.segment import InferenceError, segment
@@ -32,6 +32,7 @@ from napari_ddmd.viewer.run_settings import SliceChoice, SliceMode
 from napari_ddmd.viewer.widgets import save_button
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from napari_ddmd.volumes import Volumes
+from tests.conftest import CaseWriter
 from tests.viewer.conftest import GatedSegment, add_case, add_plain_images
 from tests.viewer.widgets.conftest import OpenPanel
 
@@ -566,8 +567,31 @@ def test_another_models_run_is_cut_where_that_model_says(
     desk.results.lesion.undo()
     assert desk.results.threshold == slider.value() == 0.3
     np.testing.assert_array_equal(viewer.layers["lesion"].data, found)
+    assert desk.threshold == 0.8, "nobody has moved it: cases to come are cut where the model says"
     desk.results.lesion.redo()
     assert desk.results.threshold == slider.value() == 0.8
+    choose_model(panel, tiny_bundle, 0.3, min_peak=0.4)
+    panel.run()  # whose results are there already
+    qtbot.waitUntil(lambda: slider.value() == 0.3, timeout=10_000)
+    assert desk.results.threshold == 0.3
+    np.testing.assert_array_equal(viewer.layers["lesion"].data, found)
+    choose_model(panel, tiny_bundle, 0.8)
+    slider.setValue(0.4)
+    slider.setValue(0.3)
+    assert desk.threshold == 0.8, "what was moved and moved back is not moved"
+
+
+def test_what_was_begun_without_a_run_follows_the_model_that_is_chosen_meanwhile(
+    open_panel: OpenPanel, case: Case, write_small_case: CaseWriter, tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    other = load_case(write_small_case(tmp_path / "Small_007"))
+    _viewer, panel = open_panel(case, other)
+    panel.case_box.choose(case)
+    results = panel.desk.results_of(case)
+    results.lesion.ensure(results.threshold)
+    panel.case_box.choose(other)
+    choose_model(panel, tiny_bundle, 0.3)
+    assert results.threshold == panel.desk.threshold == 0.3
 
 
 def test_a_threshold_that_the_reader_has_moved_stays_with_another_model(
