@@ -44,7 +44,7 @@ class Cut:
     def peak(self, threshold: float) -> float:
         """What a part must exceed somewhere at a threshold; the threshold itself where no more is asked.
 
-        Below the model's own threshold it comes down with it in proportion, so that a lower one finds more parts.
+        Below the model's own threshold it comes down with it in proportion, so that a lower one can find more parts.
         """
         share = min(1.0, threshold / self.threshold) if self.threshold > 0 else 1.0
         return max(threshold, share * self.min_peak)
@@ -90,7 +90,7 @@ class Cut:
             inside = probability[parts.box]
             kept[:] = False
             kept[parts.numbers[inside > peak]] = True
-            sure = np.bincount(parts.numbers[inside > max(threshold, self.min_peak)], minlength=len(sizes))
+            sure = np.bincount(parts.numbers[inside > self.min_peak], minlength=len(sizes))
         if peak > threshold and open_slices:
             first, last = parts.box[0].start, parts.box[0].stop
             kept[parts.numbers[[index - first for index in open_slices if first <= index < last]]] = True

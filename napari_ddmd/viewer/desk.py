@@ -10,7 +10,6 @@ import numpy as np
 from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_ddmd.cut import Cut
 from napari_ddmd.viewer.acceptance import part_from_runs, segmented_of
 from napari_ddmd.viewer.drawn_for import note_drawing
 from napari_ddmd.viewer.layer_tag import tag_of
@@ -29,6 +28,7 @@ from napari_ddmd.viewer.planes import Plane, Planes
 from napari_ddmd.viewer.result_layers import ResultLayers
 from napari_ddmd.viewer.sight import Sight
 from napari_ddmd.viewer.viewer_links import ViewerLinks
+from napari_ddmd.viewer.wanted_threshold import WantedThreshold
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -97,8 +97,7 @@ class Desk(QObject):
         self._case: Case | None = None
         self._mask: Labels | None = None
         self._bundle: Bundle | None = None
-        self.moved: float | None = None
-        self._models_own = Cut().threshold
+        self.wanted_threshold = WantedThreshold(self._all)
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(_QUIET_MS)
@@ -153,8 +152,8 @@ class Desk(QObject):
 
     @property
     def threshold(self) -> float:
-        """At which cases to come are cut: where the reader has moved it (``moved``), else at the model's own."""
-        return self._models_own if self.moved is None else self.moved
+        """At which cases to come are cut."""
+        return self.wanted_threshold.value
 
     @property
     def mask(self) -> Labels | None:
@@ -190,35 +189,20 @@ class Desk(QObject):
             self.mask_changed.emit()
 
     def set_threshold(self, threshold: float) -> None:
-        """Cut the case's lesion, and those of cases to come, where the reader says."""
-        self._note_moved(threshold)
-        self.recut(threshold)
-
-    def recut(self, threshold: float) -> None:
-        """Cut the case's lesion alone at another probability."""
-        if self.results is not None and self.results.threshold != threshold:
-            self.results.set_threshold(threshold)
+        """Cut the case's lesion, and those of cases to come, where the reader has moved the slider."""
+        results, is_moved = self.results, threshold != self.wanted_threshold.own_of(self.results)
+        changes = results is not None and results.threshold != threshold
+        self.wanted_threshold.move(threshold if is_moved else None)
+        if results is not None:
+            results.set_threshold(threshold, is_moved=is_moved)
+        if changes:
             self.threshold_changed.emit()
-
-    def follow_model(self, threshold: float) -> None:
-        """Cut what has no run yet at another model's own probability, where the reader has not moved it."""
-        before, self._models_own = self._models_own, threshold
-        for results in self._all.values():
-            if results.recipe is None and results.threshold == before:
-                results.set_threshold(threshold)
-        if self.results is not None and self.results.recipe is None:
-            self.threshold_changed.emit()
-
-    def _note_moved(self, threshold: float) -> None:
-        """Take a threshold for the reader's, unless it is the own one of the model that was run, or is to be."""
-        recipe = None if self.results is None else self.results.recipe
-        self.moved = None if threshold == (self._models_own if recipe is None else recipe.cut.threshold) else threshold
 
     def results_of(self, case: Case) -> ResultLayers:
         """Return the results of a case; new and empty ones before its first run."""
         if case not in self._all:
             self._all[case] = ResultLayers(self.viewer, case)
-            self._all[case].threshold = self.threshold
+            self.wanted_threshold.give(self._all[case])
         if case not in self._lesion_links:
             self._link(case)
         return self._all[case]
@@ -256,11 +240,13 @@ class Desk(QObject):
         if self.results is not None:
             self.results.draw_thumbnails()
 
-    def _on_stepped(self, case: Case, threshold: float) -> None:
-        """Follow undo and redo to the threshold of that time."""
-        self._all[case].threshold = threshold
+    def _on_stepped(self, case: Case, threshold: float, is_of_run: bool) -> None:
+        """Follow undo and redo to the threshold of that time; a run that goes says nothing of cases to come."""
+        results = self._all[case]
+        results.threshold, results.is_moved = threshold, threshold != self.wanted_threshold.own_of(results)
         if case is self._case:
-            self._note_moved(threshold)
+            if not is_of_run:
+                self.wanted_threshold.move(threshold if results.is_moved else None)
             self.threshold_changed.emit()
 
     def _on_stepped_to_run(self, case: Case, _run: int) -> None:

@@ -48,7 +48,7 @@ class LesionLayer:
     changed
         Voxels changed, or what can be taken back.
     stepped_to
-        Undo or redo came to another threshold.
+        Undo or redo came to another threshold, and whether it was by coming to another run.
     stepped_to_run
         Undo or redo came to the mask of another run.
     stepped_over_run
@@ -56,7 +56,7 @@ class LesionLayer:
     """
 
     changed = Signal()
-    stepped_to = Signal(float)
+    stepped_to = Signal(float, bool)
     stepped_to_run = Signal(int)
     stepped_over_run = Signal()
 
@@ -293,7 +293,7 @@ class LesionLayer:
             self.redraw()
             if step.threshold[end] != self._threshold:
                 self._threshold = step.threshold[end]
-                self.stepped_to.emit(self._threshold)
+                self.stepped_to.emit(self._threshold, step.run[0] != step.run[1])
             if step.name == _RUN:
                 self.stepped_over_run.emit()
 

@@ -26,6 +26,7 @@ Mask = NDArray[np.bool_]
 
 _FLAIR = MODALITIES.index("flair")
 _NO_GAP = "Draw on two slices with a gap between them, and go to a slice in the gap."
+_PAST_OTHERS = "On all slices nothing is joined past others that were drawn: go to the gap, and choose this slice."
 _NOTHING_NEAR = "Nothing to fill: all is there, or no shape is near one of the other slice; draw on one between."
 
 
@@ -102,7 +103,10 @@ def interpolate(sheet: Sheet) -> Mask:
     drawn = [place for place in sheet.drawn if mask[place].any()]
     gaps = editing.gaps_between(mask, drawn, spacing)
     if sheet.whole:
-        gaps = [gap for gap in gaps if not gap.kept]  # nobody has looked at what would be joined past other lesions
+        # Nobody has looked at what would be joined past other lesions.
+        if gaps and all(gap.kept for gap in gaps):
+            raise ToolError(_PAST_OTHERS)
+        gaps = [gap for gap in gaps if not gap.kept]
     else:
         # Several lesions may each have one, from other slices.
         around = [gap for gap in gaps if gap.low < index < gap.high]

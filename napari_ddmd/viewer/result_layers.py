@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Layer
@@ -18,6 +17,7 @@ from napari_ddmd.viewer.mask_tools import is_expert
 from napari_ddmd.viewer.navigation import shows_slice
 from napari_ddmd.viewer.result_looks import (
     NO_LIMITS,
+    NONE,
     agreement_colors,
     first_limits,
     result_layer,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from napari_ddmd.viewer.run_settings import Recipe
 
 _MAPS = (Role.INTER, Role.INTRA)
-_NONE: Mapping[Role, Any] = MappingProxyType({})
 
 
 class ResultLayers:
@@ -58,7 +57,7 @@ class ResultLayers:
         self.lesion = LesionLayer(viewer, case)
         self.volumes: Volumes | None = None
         self.recipe: Recipe | None = None
-        self.threshold = 0.5
+        self.threshold, self.is_moved = 0.5, False  # by the reader, from that of the model
         self.sample = 0
         self._layers: dict[Role, Layer] = {}
         self._limits: dict[Role, tuple[float, float]] = {}
@@ -98,7 +97,7 @@ class ResultLayers:
             return False
         run = self.kept[number]
         # All that takes memory comes first: mask and maps must never be of two runs.
-        threshold = recipe.threshold_after(self.recipe, self.threshold)
+        threshold = self.threshold if self.is_moved else recipe.cut.threshold
         mask = run.volumes.mask(threshold)
         made = {role: result_layer(role, run.volumes, run.sample, self._case) for role in self._missing(run.volumes)}
         self.lesion.turn_to(number, mask, run.volumes.done, threshold)
@@ -138,7 +137,7 @@ class ResultLayers:
     ) -> None:
         """Show results that were there before, as if this had run them; for a case without results."""
         self.recipe, self.volumes = recipe, volumes
-        self.threshold, self.sample = threshold, sample
+        self.threshold, self.is_moved, self.sample = threshold, threshold != recipe.cut.threshold, sample
         self._starting = False
         self._ensure_layers(map_limits)
         self.lesion.begin_anew(volumes.done)
@@ -203,8 +202,9 @@ class ResultLayers:
             if layer is not None and layer.visible and layer in self._viewer.layers:
                 layer.refresh(data_displayed=False, highlight=False, extent=False)
 
-    def set_threshold(self, threshold: float) -> None:
-        """Make the lesion anew from the probability; slices that were edited by hand stay."""
+    def set_threshold(self, threshold: float, *, is_moved: bool = True) -> None:
+        """Make the lesion anew from the probability, as the reader wants it or not; slices that were edited stay."""
+        self.is_moved = is_moved
         if threshold != self.threshold:
             self.threshold = threshold
             mask = None if self.volumes is None else self.volumes.mask(threshold)
@@ -232,7 +232,7 @@ class ResultLayers:
         volumes = Volumes.for_results_like(result, self._case, cut=recipe.cut)
         # Strokes before the first run are of it: undo has them while it is on. No number is used twice.
         number = self._latest + (self.volumes is not None)
-        threshold = recipe.threshold_after(self.recipe, self.threshold)
+        threshold = self.threshold if self.is_moved else recipe.cut.threshold
         self.lesion.turn_to(number, volumes.mask(threshold), (), threshold)
         self.threshold = threshold
         if (shown := self._shown()) is not None:
@@ -249,7 +249,7 @@ class ResultLayers:
         """What is on screen, for undo."""
         return KeptRun.of(self.recipe, self.volumes, self.sample, self._limits)
 
-    def _show_run(self, number: int, made: Mapping[Role, Layer] = _NONE) -> None:
+    def _show_run(self, number: int, made: Mapping[Role, Layer] = NONE) -> None:
         """Let results be of an earlier run again, whose mask is there already; some layers may be made, too."""
         run = self.kept.exchange(number, self._run, self._shown())
         if run is None:
@@ -302,7 +302,7 @@ class ResultLayers:
                 layers.selection.active = self.lesion.layer  # which is there to be edited
             self.bring_back()  # slices that are done are not run again: a new layer holds them from the start
 
-    def _ensure_layers(self, map_limits: Mapping[Role, float] = _NONE) -> None:
+    def _ensure_layers(self, map_limits: Mapping[Role, float] = NONE) -> None:
         """Make the layers that are not there, all at once."""
         assert self.volumes is not None
         self._ensure_lesion()
@@ -313,7 +313,7 @@ class ResultLayers:
         return [role for role in shown_arrays(volumes, 0) if self.layer_of(role) is None]
 
     def _bring(
-        self, map_limits: Mapping[Role, float] = _NONE, *, made: Mapping[Role, Layer] = _NONE, most: int | None = None
+        self, map_limits: Mapping[Role, float] = NONE, *, made: Mapping[Role, Layer] = NONE, most: int | None = None
     ) -> None:
         """Add layers that were announced, and make them first; none any more of a case that was closed meanwhile."""
         if self._coming and not any(is_of(layer, self._case) for layer in self._viewer.layers):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +28,7 @@ COLORMAPS = {
 }
 NO_LIMITS = (0.0, 1e-6)
 """Between which a map is displayed that has no values yet."""
+NONE: Mapping[Role, Any] = MappingProxyType({})
 SAMPLE_COLOR = "#d55e00"
 # From few samples (dark) to all of them (bright); even steps of brightness for any colour vision. The map's yellow end
 # is left out: the lesion has that colour.

@@ -135,10 +135,6 @@ class Recipe:
         here, there = (replace(recipe, sampling=recipe.sampling.on_device()) for recipe in (self, other))
         return here == there
 
-    def threshold_after(self, before: Recipe | None, threshold: float) -> float:
-        """At which its results are cut after those of another recipe: its model's own, unless the reader moved it."""
-        return self.cut.threshold if before is not None and threshold == before.cut.threshold else threshold
-
 
 @dataclass(frozen=True)
 class RunRequest:

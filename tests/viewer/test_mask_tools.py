@@ -101,8 +101,14 @@ def test_slices_that_hold_another_lesion_are_filled_and_that_one_stays(case: Cas
 def test_lesions_are_not_joined_on_all_slices_past_others_where_nobody_looks(case: Case) -> None:
     mask = square(case, 0, 7)
     mask[:, 22:26, 19:22] = 1
-    with pytest.raises(ToolError, match="Draw on two slices"):
+    with pytest.raises(ToolError, match="choose this slice"):
         mask_tools.interpolate(sheet(case, mask, index=4, whole=True, drawn=tuple(range(8))))
+    mask[(2, 5), 4:8, 4:8] = 1
+    mask[3:5, 22:26, 19:22] = 0
+    filled = mask_tools.interpolate(sheet(case, mask, index=0, whole=True, drawn=tuple(range(8))))
+    assert filled[3:5, 4:8, 4:8].all()
+    assert filled[3:5, 22:26, 19:22].all()
+    assert not filled[(1, 3, 4, 6), 10:20, 10:18].any()
 
 
 def test_slices_between_which_no_shape_has_a_partner_are_told_of(case: Case) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from napari.layers import Labels, Layer
 
 from napari_ddmd.case import MODALITIES, Case
-from napari_ddmd.cut import Cut
 from napari_ddmd.viewer.acceptance import mark_again
 from napari_ddmd.viewer.case_choice import open_cases
 from napari_ddmd.viewer.drawn_for import note_drawing
@@ -153,9 +152,8 @@ def _add_results(loaded: Loaded, panel: SegmentationPanel) -> Iterator[dict[str,
     if stored is None and loaded.lesion is None:
         return
     viewer, results = panel.desk.viewer, panel.desk.results_of(loaded.case)
-    if stored is None and threshold == Cut().threshold:
-        threshold = results.threshold  # that of most models; whoever has not moved it gets that of the model of today
-    results.threshold = threshold
+    if stored is None:
+        threshold = results.threshold  # whether the reader has moved it is told with the model
     if loaded.lesion is not None:
         with selection_kept(viewer.layers):
             results.lesion.restore(*loaded.lesion, threshold)
@@ -202,7 +200,7 @@ def _put_in_order(layers: list[Layer], viewer: ViewerModel) -> None:
 def _show_results(panel: SegmentationPanel) -> None:
     """Let the panel's parts show the results as they are; nothing of them changes."""
     results = panel.desk.results
-    if results is not None:
+    if results is not None and results.recipe is not None and results.is_moved:
         panel.desk.set_threshold(results.threshold)
     panel.desk.results_changed.emit()
     if results is not None:

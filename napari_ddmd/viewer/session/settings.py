@@ -66,7 +66,11 @@ class PanelSettings(QObject):
             return
         self._wanted = None
         self._set_sampling(wanted.sampling)
-        if self._panel.desk.results is None and is_wanted:  # another model has a threshold of its own
+        results = self._panel.desk.results
+        is_moved = (
+            wanted.model_sha256 == box.bundle.sha256 and wanted.threshold != box.bundle.settings.sampling.threshold
+        )
+        if is_moved and (results is None or results.recipe is None):
             self._panel.desk.set_threshold(wanted.threshold)
             self._panel.result_box.set_threshold(wanted.threshold)
         if not is_wanted:

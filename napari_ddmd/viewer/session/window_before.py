@@ -32,7 +32,7 @@ class WindowBefore:
         self._arrangement = panel.four_panels.arrangement
         self._active = viewer.layers.selection.active
         self._slices = panel.slice_box.choice
-        self._moved, self._threshold = desk.moved, None if desk.results is None else desk.results.threshold
+        self._moved = desk.wanted_threshold.moved
         self._compares = panel.lesion_tab.compare_box.tick.isChecked()
         self._view: StoredView | None = None if desk.case is None else view_of(viewer, desk.case)
 
@@ -41,15 +41,13 @@ class WindowBefore:
         panel, viewer = self._panel, self._panel.desk.viewer
         if not (isalive(panel) and isalive(panel.case_box.case_list)):  # type: ignore[no-untyped-call]
             return  # the window was closed meanwhile
+        panel.desk.wanted_threshold.move(self._moved)
         panel.case_box.choose(self._owner)
+        panel.look_tab.show_threshold()
         if self._case is None or panel.desk.case is not self._case:
             return
         panel.slice_box.set_mode(self._slices.mode)
         panel.slice_box.range_slider.setValue((self._slices.first, self._slices.last))
-        panel.desk.moved = self._moved
-        if self._threshold is not None:
-            panel.desk.recut(self._threshold)
-        panel.result_box.set_threshold(panel.desk.threshold if self._threshold is None else self._threshold)
         take_in_hand(panel, self._mask)
         panel.lesion_tab.compare_box.tick.setChecked(self._compares)
         arrange(panel, self._arrangement.value)

@@ -83,16 +83,18 @@ class AutosaveBox(QWidget):
         if case is None or found is None:
             return
         edits, results = found.edits, self._desk.results_of(case)
-        # That of most models; whoever has not moved it gets that of the model of today.
-        threshold = results.threshold if edits.threshold == Cut().threshold else edits.threshold
+        # At 0.5 most models cut: then it is taken for not moved by the reader, and stays that of the model of today.
+        is_moved = results.volumes is None and edits.threshold not in (Cut().threshold, results.threshold)
+        threshold = edits.threshold if is_moved else results.threshold
         self.keeper.note_restored(case, found.path)
         if results.lesion.layer is not None:
             results.lesion.ensure(results.threshold)
             _restore_onto(results.lesion, edits, has_run=results.volumes is not None)
         else:
             results.lesion.restore(edits.mask, edits.written, threshold)
-        if results.volumes is None:  # else what a run has found since is cut at another
-            self._desk.set_threshold(threshold)
+        if is_moved:  # what a run has found since is cut at another
+            results.set_threshold(threshold)
+            self._desk.threshold_changed.emit()
         self._desk.results_changed.emit()
         self._show()
         self._on_edited()

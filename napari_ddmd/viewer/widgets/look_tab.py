@@ -67,7 +67,7 @@ class LookTab(QWidget):
         self.result_box.sample_chosen.connect(self._on_sample)
         desk.case_changed.connect(self._show)
         desk.results_changed.connect(self._show)
-        desk.threshold_changed.connect(self._show_threshold)
+        desk.threshold_changed.connect(self.show_threshold)
         links.connect(desk.viewer.dims.events.point, self._show_slice)
         links.connect(desk.viewer.events.theme, self._show_theme)
         self._show_theme()
@@ -80,10 +80,11 @@ class LookTab(QWidget):
         self.legend.setText(agreement_legend(samples))
         self.legend.setVisible(samples > 1)
         self.score_plot.show_scores(self._desk.case, self._desk.volumes)
-        self._show_threshold()
+        self.show_threshold()
         self._show_slice()
 
-    def _show_threshold(self) -> None:
+    def show_threshold(self) -> None:
+        """Let the slider stand where the case's results are cut, or will be."""
         results = self._desk.results
         self.result_box.set_threshold(self._desk.threshold if results is None else results.threshold)
 

@@ -81,7 +81,7 @@ class ResultBox(QWidget):
         self._clock.start()
 
     def _on_rest(self) -> None:
-        self.threshold_changed.emit(float(self.threshold.value()))
+        self.threshold_changed.emit(round(self.threshold.value(), 2))  # as it is shown
 
     def _on_sample(self, value: int) -> None:
         self.sample_chosen.emit(int(value) - 1)

@@ -618,11 +618,11 @@ def test_a_lesion_that_was_drawn_before_any_run_is_cut_where_the_model_of_today_
     results.lesion.layer.paint((4, 3, 3), 1)
     path = save(capture(panel), tmp_path / "s.ddmd", with_images=True)
     _viewer, panel = open_panel()
-    panel.desk.follow_model(0.3)
+    panel.desk.wanted_threshold.follow_model(0.3)
     reopen(panel, path)
     assert panel.desk.results.recipe is None
     assert panel.desk.results.threshold == panel.desk.threshold == 0.3
-    assert panel.desk.moved is None
+    assert not panel.desk.results.is_moved
 
 
 def test_a_copy_of_the_experts_mask_comes_back_as_one(window: Window, open_panel: OpenPanel, tmp_path: Path) -> None:

@@ -270,7 +270,8 @@ def test_edits_that_were_left_are_offered_and_restored(
     lesion = desk.results_of(case).lesion
     np.testing.assert_array_equal(lesion.data, edits.mask)
     assert lesion.edited_slices == [2, 3]
-    assert desk.threshold == 0.4
+    assert desk.results is not None
+    assert desk.results.threshold == 0.4
     # Saved anew by this session before the old file goes: at no time is there none.
     qtbot.waitUntil(lambda: files(autosave_folder) not in ([], left) and len(files(autosave_folder)) == 1)
     np.testing.assert_array_equal(read_edits(files(autosave_folder)[0], case.grid.shape).mask, edits.mask)
@@ -324,13 +325,14 @@ def test_the_threshold_comes_along_where_no_run_has_cut_at_another(
     if first == "run":
         results.add(RunRequest(case, tiny_bundle, Sampling(samples=3), (4,)).recipe, slice_result(case, 4))
     told: list[float] = []
-    desk.threshold_changed.connect(lambda: told.append(desk.threshold))
+    desk.threshold_changed.connect(lambda: told.append(results.threshold))
     box.restore()
-    assert (desk.threshold, results.threshold) == (threshold, threshold)
+    assert results.threshold == threshold
     assert told == ([] if first == "run" else [threshold])
     results.lesion.undo()
     results.lesion.redo()
-    assert (desk.threshold, results.threshold) == (threshold, threshold)
+    assert results.threshold == threshold
+    assert desk.threshold == 0.6, "the reader has said nothing else of cases to come"
 
 
 @pytest.mark.parametrize("drawn_before", [False, True])
@@ -340,13 +342,13 @@ def test_edits_at_the_threshold_that_nobody_moved_get_that_of_the_model_of_today
     edits = leave(autosave_folder, case)
     Autosave(autosave_folder).save(case_key(case), dataclasses.replace(edits, threshold=0.5))
     desk, box = open_(rest_ms=60_000, latest_ms=60_000)
-    desk.follow_model(0.3)
+    desk.wanted_threshold.follow_model(0.3)
     if drawn_before:
         paint(lesion_of(desk), 6)
     box.restore()
     assert desk.results is not None
     assert desk.results.threshold == desk.threshold == 0.3
-    assert desk.moved is None
+    assert not desk.results.is_moved
 
 
 @pytest.mark.parametrize("first", ["brush", "run", "nothing"])

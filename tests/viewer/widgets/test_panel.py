@@ -576,8 +576,9 @@ def test_another_models_run_is_cut_where_that_model_says(
     assert desk.results.threshold == 0.3
     np.testing.assert_array_equal(viewer.layers["lesion"].data, found)
     choose_model(panel, tiny_bundle, 0.8)
-    slider.setValue(0.4)
-    slider.setValue(0.3)
+    desk.set_threshold(0.4)
+    assert desk.threshold == 0.4
+    desk.set_threshold(0.3)
     assert desk.threshold == 0.8, "what was moved and moved back is not moved"
 
 
@@ -601,6 +602,7 @@ def test_a_threshold_that_the_reader_has_moved_stays_with_another_model(
     choose_model(panel, tiny_bundle, 0.3)
     run_to_end(panel, gated, qtbot)
     panel.result_box.threshold.setValue(0.35)
+    qtbot.waitUntil(lambda: panel.desk.threshold == 0.35)
     choose_model(panel, tiny_bundle, 0.8)
     run_to_end(panel, gated, qtbot)
     assert panel.desk.results is not None

@@ -22,6 +22,15 @@ def test_the_threshold_is_told_when_the_slider_rests(box: ResultBox, qtbot: QtBo
     assert heard == [pytest.approx(0.3)]
 
 
+def test_the_threshold_is_told_as_it_is_shown(box: ResultBox, qtbot: QtBot) -> None:
+    heard: list[float] = []
+    box.threshold_changed.connect(heard.append)
+    box.threshold.setValue(0.4)
+    box.threshold.setSliderPosition(0.5023)  # a pixel of the slider
+    qtbot.waitUntil(lambda: bool(heard), timeout=5000)
+    assert heard == [0.5]
+
+
 def test_a_threshold_that_is_only_shown_is_not_told(box: ResultBox, qtbot: QtBot) -> None:
     heard: list[float] = []
     box.threshold_changed.connect(heard.append)
