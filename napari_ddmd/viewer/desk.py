@@ -190,11 +190,12 @@ class Desk(QObject):
 
     def set_threshold(self, threshold: float) -> None:
         """Cut the case's lesion, and those of cases to come, where the reader has moved the slider."""
-        results, is_moved = self.results, threshold != self.wanted_threshold.own_of(self.results)
+        results, own = self.results, self.wanted_threshold.own_of(self.results)
+        threshold = own if threshold == round(own, 2) else threshold  # the slider has hundredths
         changes = results is not None and results.threshold != threshold
-        self.wanted_threshold.move(threshold if is_moved else None)
         if results is not None:
-            results.set_threshold(threshold, is_moved=is_moved)
+            results.set_threshold(threshold, is_moved=threshold != own)
+        self.wanted_threshold.move(None if threshold == own else threshold)
         if changes:
             self.threshold_changed.emit()
 
@@ -240,12 +241,12 @@ class Desk(QObject):
         if self.results is not None:
             self.results.draw_thumbnails()
 
-    def _on_stepped(self, case: Case, threshold: float, is_of_run: bool) -> None:
-        """Follow undo and redo to the threshold of that time; a run that goes says nothing of cases to come."""
+    def _on_stepped(self, case: Case, threshold: float, is_move: bool) -> None:
+        """Follow undo and redo to the threshold of that time; of cases to come, a move of the reader's alone tells."""
         results = self._all[case]
         results.threshold, results.is_moved = threshold, threshold != self.wanted_threshold.own_of(results)
         if case is self._case:
-            if not is_of_run:
+            if is_move:
                 self.wanted_threshold.move(threshold if results.is_moved else None)
             self.threshold_changed.emit()
 

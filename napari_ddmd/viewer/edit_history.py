@@ -127,14 +127,14 @@ class EditHistory:
         Returns
         -------
         bool
-            Whether anything had changed.
+            Whether anything had changed; a threshold that flips no voxel has, too.
         """
         self.close_gathering()
         changes = self._take(slices)
         before = self._threshold
         self._threshold = before if threshold is None else threshold
         self._before = self._run, self._threshold
-        if not _is_change(changes):
+        if not _is_change(changes) and self._threshold == before:
             return False
         if joins and not self._undone and self._done and self._done[-1].name == name:
             earlier = self._done.pop()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_ddmd.case import Case
 
 CONTOUR = 2
-_RUN, _BRUSH = "run", "painting"
+_RUN, _BRUSH, _THRESHOLD = "run", "painting", "threshold"
 
 
 class LesionLayer:
@@ -48,7 +48,7 @@ class LesionLayer:
     changed
         Voxels changed, or what can be taken back.
     stepped_to
-        Undo or redo came to another threshold, and whether it was by coming to another run.
+        Undo or redo came to another threshold, and whether it was the reader who had moved it.
     stepped_to_run
         Undo or redo came to the mask of another run.
     stepped_over_run
@@ -165,7 +165,7 @@ class LesionLayer:
             self._history.retell_threshold(threshold)
         elif self._history is not None and mask is not None:
             changed = self._write_all(mask, slices)
-            self._history.commit("threshold", threshold, changed, joins=True)
+            self._history.commit(_THRESHOLD, threshold, changed, joins=True)
             self.redraw()
 
     def turn_to(self, run: int, mask: NDArray[np.uint8], said: Collection[int], threshold: float) -> None:
@@ -293,7 +293,7 @@ class LesionLayer:
             self.redraw()
             if step.threshold[end] != self._threshold:
                 self._threshold = step.threshold[end]
-                self.stepped_to.emit(self._threshold, step.run[0] != step.run[1])
+                self.stepped_to.emit(self._threshold, step.name == _THRESHOLD)
             if step.name == _RUN:
                 self.stepped_over_run.emit()
 

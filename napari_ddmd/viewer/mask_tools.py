@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 
 _FLAIR = MODALITIES.index("flair")
 _NO_GAP = "Draw on two slices with a gap between them, and go to a slice in the gap."
-_PAST_OTHERS = "On all slices nothing is joined past others that were drawn: go to the gap, and choose this slice."
+_PAST_OTHERS = 'Past slices that hold another lesion, only "this slice" joins: choose it, on a slice in the gap.'
 _NOTHING_NEAR = "Nothing to fill: all is there, or no shape is near one of the other slice; draw on one between."
 
 

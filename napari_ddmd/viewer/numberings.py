@@ -39,7 +39,7 @@ def are_new(results: ResultLayers) -> bool:
     """
     lesion = results.lesion
     segmented = None if lesion.layer is None else segmented_of(lesion.layer)
-    if segmented is None:
+    if segmented is None or not results.computed:  # nothing was cut yet, whichever threshold is chosen
         return False
     now = (segmented.run, len(results.computed), results.threshold)
     before, came_in = _SEEN.get(results, (None, False))

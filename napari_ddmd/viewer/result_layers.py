@@ -204,11 +204,11 @@ class ResultLayers:
 
     def set_threshold(self, threshold: float, *, is_moved: bool = True) -> None:
         """Make the lesion anew from the probability, as the reader wants it or not; slices that were edited stay."""
-        self.is_moved = is_moved
         if threshold != self.threshold:
+            mask = None if self.volumes is None else self.volumes.mask(threshold)  # which takes memory: first
             self.threshold = threshold
-            mask = None if self.volumes is None else self.volumes.mask(threshold)
             self.lesion.set_threshold(mask, threshold, self.done)
+        self.is_moved = is_moved
 
     def release(self, slices: Iterable[int]) -> None:
         """Give slices that were edited by hand back to the model, which has said something of them."""

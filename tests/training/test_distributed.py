@@ -56,6 +56,7 @@ def assert_same_training(one: Path, other: Path) -> None:
         assert key.endswith("bias") or difference.square().mean().sqrt() < 1e-6, key
 
 
+@pytest.mark.torture  # so does the next test, from a state on; twice it takes half a minute
 def test_two_processes_train_the_same_denoiser(tiny_copy: Path, tmp_path: Path) -> None:
     folder = tiny_copy / "final" / "diffusion"
     shutil.rmtree(folder)

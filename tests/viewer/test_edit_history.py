@@ -28,15 +28,21 @@ def test_a_step_is_taken_back_and_done_again() -> None:
     assert history.redo() is None
 
 
-def test_nothing_changed_is_no_step_but_the_threshold_is_remembered() -> None:
+def test_a_threshold_that_flips_no_voxel_is_a_step_and_the_same_one_is_none() -> None:
     mask = np.zeros((2, 3, 3), np.uint8)
     history = EditHistory((mask,), 0.5)
-    assert not history.commit("threshold", 0.4)
+    assert not history.commit("threshold", 0.5)
+    assert history.commit("threshold", 0.4, joins=True)
     mask[0, 0, 0] = 1
-    history.commit("threshold", 0.3)
+    history.commit("threshold", 0.3, joins=True)
+    mask[1] = 1
+    history.commit("brush")
+    history.undo()
     step = history.undo()
     assert step is not None
-    assert step.threshold == (0.4, 0.3)
+    assert step.threshold == (0.5, 0.3), "a slider that is dragged comes back to where it began"
+    assert not mask.any()
+    assert history.undo() is None
 
 
 def test_the_slices_of_a_run_are_one_step_and_a_stroke_is_its_own() -> None:

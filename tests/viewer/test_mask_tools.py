@@ -101,7 +101,7 @@ def test_slices_that_hold_another_lesion_are_filled_and_that_one_stays(case: Cas
 def test_lesions_are_not_joined_on_all_slices_past_others_where_nobody_looks(case: Case) -> None:
     mask = square(case, 0, 7)
     mask[:, 22:26, 19:22] = 1
-    with pytest.raises(ToolError, match="choose this slice"):
+    with pytest.raises(ToolError, match='only "this slice" joins'):
         mask_tools.interpolate(sheet(case, mask, index=4, whole=True, drawn=tuple(range(8))))
     mask[(2, 5), 4:8, 4:8] = 1
     mask[3:5, 22:26, 19:22] = 0

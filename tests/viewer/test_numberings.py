@@ -61,6 +61,15 @@ def test_results_are_new_once_when_more_has_come_in_or_of_another_run_or_thresho
     assert [are_new(results), are_new(results)] == [True, False]
 
 
+def test_a_threshold_before_any_run_numbers_no_drawn_lesion_anew(results: ResultLayers) -> None:
+    results.lesion.ensure(0.5)
+    with results.lesion.editing("a stroke") as data:
+        data[3, 2:5, 2:5] = 1
+    for threshold in (0.5, 0.6):
+        results.set_threshold(threshold)
+        assert not are_new(results)
+
+
 def test_edits_and_a_run_with_nothing_left_to_do_make_no_results_new(results: ResultLayers, add: Add) -> None:
     add(3, 4)
     assert are_new(results)

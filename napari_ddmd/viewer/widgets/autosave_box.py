@@ -84,7 +84,8 @@ class AutosaveBox(QWidget):
             return
         edits, results = found.edits, self._desk.results_of(case)
         # At 0.5 most models cut: then it is taken for not moved by the reader, and stays that of the model of today.
-        is_moved = results.volumes is None and edits.threshold not in (Cut().threshold, results.threshold)
+        own = {Cut().threshold, results.threshold, self._desk.wanted_threshold.own_of(results)}
+        is_moved = results.volumes is None and edits.threshold not in own
         threshold = edits.threshold if is_moved else results.threshold
         self.keeper.note_restored(case, found.path)
         if results.lesion.layer is not None:

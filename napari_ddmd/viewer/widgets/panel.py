@@ -273,9 +273,7 @@ class SegmentationPanel(QWidget):
         self._allow_settings()
         if bundle is not None:
             self.desk.wanted_threshold.follow_model(bundle.settings.sampling.threshold)
-            results = self.desk.results
-            if results is None or results.recipe is None:
-                self.result_box.set_threshold(self.desk.threshold if results is None else results.threshold)
+            self.look_tab.show_threshold()
         self._show_cost()
         self.run_part.show_ready()
         if self._runs_when_ready and self._problem() is None:
