@@ -80,7 +80,5 @@ def judge_steps(
     seconds = time.perf_counter() - started
     rows = slice(None) if slices is None else list(slices)
     cut = replace(Cut.of(bundle.settings.sampling), min_part=0.0)
-    dices = {}
-    for k in kept:
-        dices[k] = dice(cut.mask(probability[k][rows]), lesion[rows])
+    dices = {k: dice(cut.mask(probability[k][rows]), lesion[rows]) for k in kept}
     return Outcome(case.name, sampler, steps, dices, seconds)

@@ -191,13 +191,14 @@ class Desk(QObject):
     def set_threshold(self, threshold: float) -> None:
         """Cut the case's lesion, and those of cases to come, where the reader has moved the slider."""
         results, own = self.results, self.wanted_threshold.own_of(self.results)
-        threshold = own if threshold == round(own, 2) else threshold  # the slider has hundredths
         changes = results is not None and results.threshold != threshold
-        if results is not None:
-            results.set_threshold(threshold, is_moved=threshold != own)
-        self.wanted_threshold.move(None if threshold == own else threshold)
-        if changes:
-            self.threshold_changed.emit()
+        try:
+            if results is not None:
+                results.set_threshold(threshold, is_moved=threshold != own)
+            self.wanted_threshold.move(None if threshold == own else threshold)
+        finally:  # where memory was short, the slider goes back
+            if changes:
+                self.threshold_changed.emit()
 
     def results_of(self, case: Case) -> ResultLayers:
         """Return the results of a case; new and empty ones before its first run."""

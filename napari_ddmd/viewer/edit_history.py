@@ -134,12 +134,14 @@ class EditHistory:
         before = self._threshold
         self._threshold = before if threshold is None else threshold
         self._before = self._run, self._threshold
-        if not _is_change(changes) and self._threshold == before:
+        if not _is_change(changes) and (self._threshold == before or self._undone):  # what can be done again stays
             return False
         if joins and not self._undone and self._done and self._done[-1].name == name:
             earlier = self._done.pop()
             pairs = zip(earlier.changes, changes, strict=True)
             changes, before = tuple(_joined(pair) for pair in pairs), earlier.threshold[0]
+            if before == self._threshold and self._is_undone(changes):
+                return True
         self._push(Step(name, changes, (before, self._threshold), (self._run, self._run)))
         return True
 
@@ -235,7 +237,7 @@ class EditHistory:
             step = self._done[place]
             if self._held is None or not (later or step.name == self._held):
                 return place
-            if step.name != self._held:
+            if step.name != self._held and _is_change(step.changes):
                 is_apart = all(_are_apart(step.changes, changes) for changes in later)
                 stays = step.threshold[0] == step.threshold[1] and step.run == (self._run, self._run)
                 return place if is_apart and stays else None
@@ -251,6 +253,14 @@ class EditHistory:
         for last, change in zip(self._last, changes, strict=True):
             last.ravel()[change.places] = change.after
         return changes
+
+    def _is_undone(self, changes: Sequence[Change]) -> bool:
+        """Whether the arrays are as they were before some changes, since one took the other back."""
+        firsts = (np.unique(change.places, return_index=True) for change in changes)
+        return all(
+            np.array_equal(last.ravel()[places], change.before[first])
+            for last, change, (places, first) in zip(self._last, changes, firsts, strict=True)
+        )
 
     def _push(self, step: Step) -> None:
         self._done.append(step)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,51 @@ def test_a_threshold_that_flips_no_voxel_is_a_step_and_the_same_one_is_none() ->
     assert step.threshold == (0.5, 0.3), "a slider that is dragged comes back to where it began"
     assert not mask.any()
     assert history.undo() is None
+
+
+def test_a_threshold_that_flips_no_voxel_leaves_what_can_be_done_again() -> None:
+    mask = np.zeros((2, 3, 3), np.uint8)
+    history = EditHistory((mask,), 0.5)
+    mask[0] = 1
+    history.commit("brush")
+    history.undo()
+    assert not history.commit("threshold", 0.4, joins=True)
+    assert history.redo() is not None
+    assert mask[0].all()
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_a_slider_that_goes_there_and_back_is_no_step(flips: bool) -> None:
+    mask = np.zeros((2, 3, 3), np.uint8)
+    mask[1, 1] = 1
+    history = EditHistory((mask,), 0.5)
+    for value, threshold in ((1, 0.4), (0, 0.3), (1, 0.4), (0, 0.5)):
+        mask[0, 0] = value * flips
+        history.commit("threshold", threshold, joins=True)
+    assert history.next_undo is None
+    mask[0, 1] = 1
+    history.commit("threshold", 0.4, joins=True)
+    step = history.undo()
+    assert step is not None
+    assert step.threshold == (0.5, 0.4)
+    assert not mask[0].any()
+
+
+def test_a_stroke_is_taken_back_from_under_a_run_past_a_threshold_that_flipped_nothing() -> None:
+    mask = np.zeros((4, 3, 3), np.uint8)
+    history = EditHistory((mask,), 0.5)
+    mask[0, 0] = 1
+    history.commit("brush", slices=[0])
+    history.hold("run")
+    mask[1] = 1
+    history.gather("run", [1])
+    history.commit("threshold", 0.4, slices=[1], joins=True)
+    mask[2] = 1
+    history.gather("run", [2])
+    assert history.next_undo == "brush"
+    history.undo()
+    assert not mask[0].any()
+    assert mask[1:3].all()
 
 
 def test_the_slices_of_a_run_are_one_step_and_a_stroke_is_its_own() -> None:

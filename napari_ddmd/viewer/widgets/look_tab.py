@@ -63,7 +63,7 @@ class LookTab(QWidget):
         )
         layout.addWidget(VerticalScroll(content))
         self.score_plot.slice_chosen.connect(desk.go_to)
-        self.result_box.threshold_changed.connect(desk.set_threshold)
+        self.result_box.threshold_changed.connect(self._on_threshold)
         self.result_box.sample_chosen.connect(self._on_sample)
         desk.case_changed.connect(self._show)
         desk.results_changed.connect(self._show)
@@ -82,6 +82,10 @@ class LookTab(QWidget):
         self.score_plot.show_scores(self._desk.case, self._desk.volumes)
         self.show_threshold()
         self._show_slice()
+
+    def _on_threshold(self, threshold: float) -> None:
+        own = self._desk.wanted_threshold.own_of(self._desk.results)
+        self._desk.set_threshold(own if threshold == round(own, 2) else threshold)  # the slider has hundredths
 
     def show_threshold(self) -> None:
         """Let the slider stand where the case's results are cut, or will be."""

@@ -582,6 +582,36 @@ def test_another_models_run_is_cut_where_that_model_says(
     assert desk.threshold == 0.8, "what was moved and moved back is not moved"
 
 
+def test_an_own_threshold_that_is_no_hundredth_is_moved_back_to(
+    window: Window, gated: GatedSegment, tiny_bundle: Bundle, qtbot: QtBot
+) -> None:
+    _viewer, panel = window
+    choose_model(panel, tiny_bundle, 0.303)
+    run_to_end(panel, gated, qtbot)
+    for shown, value in ((0.4, 0.4), (0.3, 0.303)):
+        panel.result_box.threshold.setValue(shown)
+        qtbot.waitUntil(lambda value=value: panel.desk.threshold == value, timeout=5000)
+    assert panel.desk.wanted_threshold.moved is None
+
+
+def test_where_memory_is_short_the_slider_goes_back(
+    window: Window, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _viewer, panel = window
+    run_to_end(panel, gated, qtbot)
+    slider, desk = panel.result_box.threshold, panel.desk
+    own = desk.threshold
+
+    def fail(*_arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Volumes, "mask", fail)
+    with pytest.raises(MemoryError):
+        desk.set_threshold(0.35)
+    assert desk.results is not None
+    assert desk.results.threshold == desk.threshold == slider.value() == own
+
+
 def test_what_was_begun_without_a_run_follows_the_model_that_is_chosen_meanwhile(
     open_panel: OpenPanel, case: Case, write_small_case: CaseWriter, tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
