@@ -59,8 +59,15 @@ def test_a_mask_depends_on_its_slice_and_the_seed_alone(
         assert result.scores == reference[index].scores
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("threads", "dtype"),
+    [
+        (1, torch.float32),
+        (2, torch.float32),
+        (2, torch.bfloat16),
+        pytest.param(1, torch.bfloat16, marks=pytest.mark.torture),  # slow where no bfloat16 is multiplied
+    ],
+)
 def test_the_shipped_model_gives_one_mask_whatever_the_batch_and_threads(
     small_case: Case, threads: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,9 @@ def unevenness(images: Images, true: Images) -> list[float]:
 
 
 @pytest.mark.parametrize("strength", [0.2, 0.4])
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    "seed", [0, pytest.param(1, marks=pytest.mark.torture), pytest.param(2, marks=pytest.mark.torture)]
+)
 def test_a_field_is_found_and_taken_out(patient: Case, strength: float, seed: int) -> None:
     case = with_field(patient, strength, seed)
     assert case.mask is not None
@@ -174,7 +176,7 @@ def test_all_of_the_brain_may_be_left_out(patient: Case) -> None:
     assert field.strengths == (0, 0, 0, 0)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     shape=st.tuples(*[st.integers(20, 45)] * 3),
     spacing=st.tuples(*[st.sampled_from([0.9, 2.0, 4.0, 6.0])] * 3),

@@ -91,6 +91,7 @@ def test_modalities_lie_where_they_were(mixed_case: Case, images: dict[str, sitk
                 assert likeness(shift, volume, steps + middle, truth) < here
 
 
+@pytest.mark.torture
 def test_what_was_apart_is_brought_together(writer: StudyWriter, images: dict[str, sitk.Image]) -> None:
     """T1 is a part of the head, T2 has moved a little, FLAIR lies in another frame of reference."""
     coarse = {modality: resliced(image, (3, 3, 4)) for modality, image in images.items()}
@@ -142,7 +143,9 @@ def test_what_makes_no_case_is_refused(writer: StudyWriter) -> None:
         load_study({modality: chosen[modality] for modality in ("t1", "t1ce", "flair")})
 
 
-@pytest.mark.parametrize("gone", MODALITIES)
+@pytest.mark.parametrize(
+    "gone", ["t1", "flair", *(pytest.param(name, marks=pytest.mark.torture) for name in ("t1ce", "t2"))]
+)
 def test_a_study_may_lack_a_modality(writer: StudyWriter, images: dict[str, sitk.Image], gone: str) -> None:
     there = {modality: image for modality, image in images.items() if modality != gone}
     writer.four(there)
@@ -159,6 +162,7 @@ def test_a_study_may_lack_a_modality(writer: StudyWriter, images: dict[str, sitk
         load_study(chosen)
 
 
+@pytest.mark.torture
 def test_series_on_grids_of_their_own_may_lack_one(
     writer: StudyWriter, mixed_images: dict[str, sitk.Image], mixed_case: Case
 ) -> None:

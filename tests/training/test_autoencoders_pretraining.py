@@ -122,7 +122,11 @@ def test_they_may_learn_from_real_patients_alone(cohort: Path, tmp_path: Path, c
 
 @pytest.mark.parametrize(
     "change",
-    [("--pretraining.share", "0.25"), ("--pretraining.autoencoder-epochs", "2"), ("--pretraining.no-autoencoders",)],
+    [
+        ("--pretraining.share", "0.25"),
+        pytest.param(("--pretraining.autoencoder-epochs", "2"), marks=pytest.mark.torture),
+        pytest.param(("--pretraining.no-autoencoders",), marks=pytest.mark.torture),
+    ],
 )
 def test_other_synthetic_lessons_make_other_ensembles_and_maps(
     change: tuple[str, ...], cohort: Path, tmp_path: Path, calls: list[Call]

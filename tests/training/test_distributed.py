@@ -73,6 +73,7 @@ def test_two_processes_train_the_same_denoiser(tiny_copy: Path, tmp_path: Path) 
     assert "| Processes | 2 |" in (tmp_path / "two" / "card.md").read_text()
 
 
+@pytest.mark.torture
 def test_two_processes_go_on_where_one_was_stopped(
     tiny_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,7 @@ def test_the_maps_names_are_remembered_and_their_folder_may_move(brains: Path, c
     )
 
 
+@pytest.mark.torture
 def test_a_run_whose_patients_are_made_needs_their_maps_no_more(
     brains: Path, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

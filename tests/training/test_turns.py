@@ -96,7 +96,9 @@ def test_figures_of_one_denoiser_are_not_those_of_two(cohort: Path, tiny_copy: P
     assert [patient["case"] for patient in entry["patients"]] == run.split("0").test_cases
 
 
-@pytest.mark.parametrize(("system", "count"), [("cimd", 1), ("ddmd-mini", 2), ("ddmd-light", 2)])
+@pytest.mark.parametrize(
+    ("system", "count"), [("cimd", 1), ("ddmd-mini", 2), pytest.param("ddmd-light", 2, marks=pytest.mark.torture)]
+)
 def test_of_the_systems_beside_it_the_variants_take_turns_too(
     system: str, count: int, cohort: Path, tiny_copy: Path
 ) -> None:

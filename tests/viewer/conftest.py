@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from threading import Event, Semaphore
-from types import CodeType
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from napari_ddmd.viewer.run_settings import Recipe
 from tests.results import slice_result
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def imports_are_spared() -> Iterator[None]:
     """Leave out what is there already when garbage is collected.
 
@@ -36,7 +36,6 @@ def imports_are_spared() -> Iterator[None]:
     of the imports alone, a third of all the time that the tests of windows took. By the plugin's own means, which then
     need not ask whether somebody else spares them: to count what is spared takes as long as to look at it.
     """
-    gc.collect()
     with old_objects_spared():
         yield
 
@@ -64,9 +63,13 @@ def _signatures_are_remembered() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _windows_that_are_not_drawn_are_plain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out napari's style where nothing is drawn: to match every widget with it takes a fifth of a test's time."""
+    """Leave out napari's style where nothing is drawn: to match every widget with it takes a fifth of a test's time.
+
+    And the full collection of garbage before a layer leaves the canvas, which is for textures of some drivers.
+    """
     if request.node.get_closest_marker("on_screen") is None:
         monkeypatch.setattr("napari._qt.qt_main_window.get_stylesheet", lambda *_arguments, **_options: "")
+        monkeypatch.setattr("napari._vispy.canvas.gc", SimpleNamespace(collect=lambda: gc.collect(0)))
 
 
 @pytest.fixture(autouse=True)

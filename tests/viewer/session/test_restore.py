@@ -257,6 +257,7 @@ def test_a_session_opens_beside_other_cases(
     assert panel.results.done == {2, 3, 4, 5, 6}
 
 
+@pytest.mark.torture
 def test_a_divided_canvas_comes_back_and_so_does_what_was_before_it(
     window: Window, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -342,6 +343,7 @@ def test_a_lesion_that_was_removed_is_kept_and_the_next_run_brings_it_back(
     assert not viewer.layers["lesion"].data[3].any(), "what was not edited follows the threshold"
 
 
+@pytest.mark.torture
 def test_a_removed_lesion_without_results_is_kept_too(
     window: Window, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, case: Case, tmp_path: Path
 ) -> None:
@@ -380,8 +382,15 @@ def test_a_case_of_layers_comes_back_with_its_images(
     assert tag.case is loaded.case
 
 
-@pytest.mark.parametrize("with_images", [False, True])
-@pytest.mark.parametrize("gone", ["t1", "flair"])
+@pytest.mark.parametrize(
+    ("gone", "with_images"),
+    [
+        ("t1", True),
+        ("flair", False),
+        pytest.param("t1", False, marks=pytest.mark.torture),
+        pytest.param("flair", True, marks=pytest.mark.torture),
+    ],
+)
 def test_a_case_without_one_image_comes_back(
     gone: str,
     with_images: bool,
@@ -448,7 +457,7 @@ def test_layers_of_which_one_was_not_chosen_come_back_without_it(
     assert [layer.name for layer in viewer.layers] == ["a_t1", "a_t2", "a_flair"]
 
 
-@pytest.mark.parametrize("ticked", [False, True])
+@pytest.mark.parametrize("ticked", [False, pytest.param(True, marks=pytest.mark.torture)])
 def test_whether_an_image_may_be_missing_is_as_before_where_a_session_is_stopped(
     ticked: bool, open_panel: OpenPanel, tmp_path: Path, write_small_case: CaseWriter
 ) -> None:
@@ -588,7 +597,7 @@ def test_lesions_keep_the_numbers_that_they_have_in_the_table(
     qtbot.waitUntil(lambda: labels_of(panel) == [2, 3], timeout=10_000)
 
 
-@pytest.mark.parametrize(("moved", "then"), [(0.5, 0.3), (0.45, 0.45)])
+@pytest.mark.parametrize(("moved", "then"), [(0.5, 0.3), pytest.param(0.45, 0.45, marks=pytest.mark.torture)])
 def test_a_run_after_a_session_of_an_earlier_model_is_cut_where_the_model_of_today_says(
     window: Window, open_panel: OpenPanel, gated: GatedSegment, qtbot: QtBot, tmp_path: Path, moved: float, then: float
 ) -> None:
@@ -663,6 +672,7 @@ def test_the_number_of_a_lesion_that_was_just_deleted_is_not_given_again(
     qtbot.waitUntil(lambda: labels_of(panel) == [1, 3], timeout=10_000)
 
 
+@pytest.mark.torture
 def test_a_mark_of_another_mask_does_not_count(window: Window, open_panel: OpenPanel, case: Case) -> None:
     _viewer, panel = window
     mask = np.zeros(case.grid.shape, np.uint8)

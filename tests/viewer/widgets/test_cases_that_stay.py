@@ -137,6 +137,7 @@ def _fail_where_there_are_four(layers: Mapping[str, Image | None], **options: bo
     return make_case(layers, **options)
 
 
+@pytest.mark.torture
 def test_what_is_said_below_run_is_of_the_case_in_hand(
     window: Window, case: Case, gated: GatedSegment, qtbot: QtBot
 ) -> None:

@@ -195,7 +195,13 @@ def close_panel_and_open_it(viewer: Any, panel: SegmentationPanel, qtbot: QtBot)
 
 
 @pytest.mark.parametrize(
-    "turn", [look_at_expert_and_back, look_at_other_case_and_back, run_with_nothing_left, close_panel_and_open_it]
+    "turn",
+    [
+        look_at_expert_and_back,
+        close_panel_and_open_it,
+        pytest.param(look_at_other_case_and_back, marks=pytest.mark.torture),
+        pytest.param(run_with_nothing_left, marks=pytest.mark.torture),
+    ],
 )
 def test_lesions_keep_their_numbers_whatever_is_looked_at_meanwhile(
     open_panel: OpenPanel,

@@ -371,6 +371,7 @@ def test_a_window_that_is_closed_meanwhile_is_not_put_back(window: Window, qtbot
     before.put_back()
 
 
+@pytest.mark.torture
 def test_a_case_is_closed_for_its_session_when_nothing_can_be_cancelled_any_more(
     open_panel: OpenPanel,
     case: Case,
