@@ -28,6 +28,17 @@ MOST_SAMPLES = 1000
 """Masks a slice; many more than anybody has a use for, and as many as whole heads still have room for in memory."""
 
 
+def refuse_impossible_sampling(bundle: Bundle, *, samples: int, steps: int, sampler: str) -> None:
+    """Refuse what no case can be sampled with: a `ValueError` in one line."""
+    timesteps = bundle.settings.diffusion.timesteps
+    if not 1 <= samples <= MOST_SAMPLES:
+        raise ValueError(f"samples must be at least 1 and at most {MOST_SAMPLES}, not {samples}")
+    if not 1 <= steps <= timesteps:
+        raise ValueError(f"steps must be 1 to {timesteps}, not {steps}")
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
+
+
 class CancelledError(Exception):
     """Raised inside a sampler when the run is to stop."""
 
@@ -101,16 +112,11 @@ class CaseSampler:
             odd = [number for number in given if not isinstance(number, SupportsIndex)]
             if odd:
                 raise ValueError(f"{name}: {odd[0]!r} is no whole number")
-        depth, timesteps = self.case.images.shape[1], self.bundle.settings.diffusion.timesteps
+        depth = self.case.images.shape[1]
         for index in slices:
             if not 0 <= index < depth:
                 raise ValueError(f"slice {index} is outside {self.case.name}, which has slices 0 to {depth - 1}")
-        if not 1 <= self.samples <= MOST_SAMPLES:
-            raise ValueError(f"samples must be at least 1 and at most {MOST_SAMPLES}, not {self.samples}")
-        if not 1 <= self.steps <= timesteps:
-            raise ValueError(f"steps must be 1 to {timesteps}, not {self.steps}")
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {self.sampler!r}")
+        refuse_impossible_sampling(self.bundle, samples=self.samples, steps=self.steps, sampler=self.sampler)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
 

@@ -54,7 +54,7 @@ def sample_masks(
         ``(B, size, size)`` in [0, 1].
     """
     diffusion, side = settings.diffusion, settings.frame.size
-    schedule = NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+    schedule = NoiseSchedule.of(diffusion)
     dtype = inference_dtype(device)
 
     def noise(step: int) -> Tensor:

@@ -237,6 +237,24 @@ def _offering_to_go_on(settings: PredictSettings) -> Iterator[None]:
         raise CaseError(f"{error}; `napari-ddmd predict --allow-missing` goes on without it") from error
 
 
+def refuse_impossible(settings: PredictSettings, bundle: Bundle) -> None:
+    """Refuse settings that no case can be run with, before any is read.
+
+    Raises
+    ------
+    PredictError, DeviceError
+        One line each.
+    """
+    from napari_ddmd.case_sampler import refuse_impossible_sampling
+
+    pick_device(settings.device)
+    asked = _run_settings(settings, bundle)
+    try:
+        refuse_impossible_sampling(bundle, samples=asked["samples"], steps=asked["steps"], sampler=asked["sampler"])
+    except ValueError as error:
+        raise PredictError(str(error)) from error
+
+
 def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:
     """What a run is asked for in plain values, with the model's own where there is no wish."""
     own = bundle.settings.sampling

@@ -92,7 +92,7 @@ def _predict(options: argparse.Namespace) -> int:
     from napari_ddmd.cohort import do_case
     from napari_ddmd.cohort_table import CohortRow, refuse_foreign_table
     from napari_ddmd.launcher import device_name, rank, share, world_size
-    from napari_ddmd.predict import PredictError, PredictSettings, saving_places
+    from napari_ddmd.predict import PredictError, PredictSettings, refuse_impossible, saving_places
 
     found, faults = collect_cases(options.cases)
     is_cohort = len(found) + len(faults) > 1
@@ -127,6 +127,7 @@ def _predict(options: argparse.Namespace) -> int:
         device=device_name(options.device),
         allow_missing=options.allow_missing,
     )
+    refuse_impossible(settings, bundle)
     summaries: list[dict[str, Any]] = []
     status = DONE
     for number, files in enumerate(cases, start=1):

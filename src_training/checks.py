@@ -53,7 +53,7 @@ def check_recipe(recipe: Recipe, stage: str = "all", system: str | None = None) 
         # A model that cannot be read again must not be found out when it is published.
         refuse_odd_name(recipe.name)
         refuse_impossible(model)
-        NoiseSchedule.linear(model.diffusion.timesteps, model.diffusion.beta_start, model.diffusion.beta_end)
+        NoiseSchedule.of(model.diffusion)
         without_memory(lambda: DdmdNetworks(model))  # the shapes are checked, and that they are not too many
     except ValueError as error:
         raise RecipeError(f"model: {' '.join(str(error).split())}") from error

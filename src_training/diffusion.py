@@ -238,8 +238,7 @@ class DiffusionTask:
 
     def __init__(self, settings: ModelSettings, recipe: DiffusionRecipe) -> None:
         self.settings, self.recipe = settings, recipe
-        diffusion = settings.diffusion
-        self.schedule = NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+        self.schedule = NoiseSchedule.of(settings.diffusion)
 
     def draw(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
         """Images ``(B, N C, h, w)``, maps ``(B, 2, h, w)``, masks in {−1, 1}, timesteps ``(B,)`` and noise."""

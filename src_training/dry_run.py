@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 from napari_ddmd.device import MemoryEstimate, free_memory_mb
+from napari_ddmd.first_guess import guesses, is_shared
 from src_training.autoencoders import needed_sets
 from src_training.census import Census
 from src_training.costs import Costs, activation_bytes, micro_batch
@@ -79,12 +80,19 @@ def _stages(run: Run, census: Census, splits: Sequence[Split], costs: Costs) -> 
     if not slices:
         return training
     sampling = recipe.model.sampling
-    evaluations = slices * sampling.samples * sampling.steps
+    a_slice, masks = (
+        sampling.samples * sampling.steps,
+        f"{sampling.samples} masks of {sampling.steps:,} evaluations each",
+    )
+    if is_shared(recipe.model, sampling.sampler, sampling.steps):
+        a_slice += guesses(recipe.model, sampling.samples) - sampling.samples
+        masks = f"{sampling.samples} masks of {a_slice:,} evaluations together at most"
+    evaluations = slices * a_slice
     return [
         *training,
         Stage(
             "evaluate",
-            f"{slices:,} held-out slices, {sampling.samples} masks of {sampling.steps:,} evaluations each",
+            f"{slices:,} held-out slices, {masks}",
             evaluations * costs.flops["denoiser"] + 2 * slices * costs.flops["ensemble"],
             costs.seconds("denoiser", evaluations) + costs.seconds("ensemble", 2 * slices),
         ),

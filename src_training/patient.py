@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ddmd.case import Case
+from napari_ddmd.case import Case, CaseError
 from napari_ddmd.cut import Cut
 from napari_ddmd.model.settings import SamplingSettings
 from napari_ddmd.results import SliceResult
 from napari_ddmd.segment import brain_slices
 from napari_ddmd.volumes import Volumes
 from src_training import metrics
-from src_training.recipe import RecipeError
 
 
 def judged_slices(case: Case, first: int, last: int) -> list[int]:
@@ -59,13 +58,13 @@ def patient_figures(
 
     Raises
     ------
-    RecipeError
+    CaseError
         If the case has no mask, or no slice is to be judged.
     """
     if case.mask is None:
-        raise RecipeError(f"{case.name}: has no expert mask to be compared with; put it back beside the images")
+        raise CaseError(f"{case.name}: has no expert mask to be compared with; put it back beside the images")
     if not len(slices):
-        raise RecipeError(f"{case.name}: no slice of the band holds brain; leave the case out or widen the band")
+        raise CaseError(f"{case.name}: no slice of the band holds brain; leave the case out or widen the band")
     volumes = Volumes(case, samples, inter=has_maps, intra=has_maps, cut=Cut.of(sampling))
     first = np.zeros(case.grid.shape, np.float32)
     for result in results:

@@ -100,10 +100,9 @@ def _entry(run: Run, files: CaseFiles) -> dict[str, Any] | CaseError:
     if not path.exists() or _changed(path, files):  # nothing is made from it yet
         content = _content(files)  # before they are read: what changes meanwhile is noticed
         try:
-            case = load_case(files)
+            stored = _store(load_case(files), run.recipe, run.slices)
         except CaseError as error:
             return error
-        stored = _store(case, run.recipe, run.slices)
         lesion = None if files.mask is None else lesion_hash(files.mask)
         write_json(path, {"fingerprint": fingerprint, "files": content, "case": stored | {"lesion": lesion}})
     entry: dict[str, Any] = _stored(path)["case"]
@@ -179,7 +178,7 @@ def describe_slices(case: Case, recipe: DataRecipe) -> dict[str, Any]:
 
     Raises
     ------
-    RecipeError
+    CaseError
         If the mask could not be used, or no slice is kept.
     """
     labels, voxels = _labels(case), case.brain.sum(axis=(1, 2))
@@ -190,7 +189,10 @@ def describe_slices(case: Case, recipe: DataRecipe) -> dict[str, Any]:
         & (numbers <= recipe.last_slice)
     ]
     if kept.size == 0:
-        raise RecipeError(f"{case.name}: no slice between the first and last slice holds enough brain")
+        raise CaseError(
+            f"{case.name}: no slice between the first and last slice holds enough brain; widen "
+            "--slices.first-slice to --slices.last-slice"
+        )
     return {
         "slices": kept.tolist(),
         "unhealthy": (labels[kept] > 0).any(axis=(1, 2)).tolist(),
@@ -214,5 +216,5 @@ def _store(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
 
 def _labels(case: Case) -> NDArray[np.uint8]:
     if case.mask is None:
-        raise RecipeError(f"{case.name}: its mask could not be used")
+        raise CaseError(f"{case.name}: its mask could not be used")
     return case.mask

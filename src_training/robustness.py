@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_ddmd.case import Case, load_case
+from napari_ddmd.case import Case, CaseError, load_case
 from napari_ddmd.model.bundle import Bundle, read_bundle
 from src_training import distributed
 from src_training.few_steps import judge_steps
@@ -89,7 +89,7 @@ def judge_case(case: Case, bundle: Bundle, recipe: Recipe, *, device: str = "aut
 
     Raises
     ------
-    RecipeError
+    CaseError
         If the case has no mask, or no slice is to be judged.
     """
 
@@ -98,7 +98,7 @@ def judge_case(case: Case, bundle: Bundle, recipe: Recipe, *, device: str = "aut
         first, last = (math.ceil(recipe.slices.first_slice / ratio), math.floor(recipe.slices.last_slice / ratio))
         rows = judged_slices(seen, first, last)[:: max(1, round(EVERY / ratio))]
         if seen.mask is None or not rows:
-            raise RecipeError(f"{case.name}: has no mask, or no slice of the band holds brain; leave the case out")
+            raise CaseError(f"{case.name}: has no mask, or no slice of the band holds brain; leave the case out")
         sampling = bundle.settings.sampling
         outcome = judge_steps(
             seen,

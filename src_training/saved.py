@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from napari_ddmd.model.older import EARLIER_SAMPLING
+from napari_ddmd.model.older import brought_up_to_date
 from src_training.distributed import is_main
 from src_training.files import write_bytes, write_json
 from src_training.recipe import Recipe, RecipeError
@@ -51,10 +51,7 @@ def read_recipe(out: Path, base: Recipe) -> Recipe:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(saved.get("model"), dict):
-            saved["model"].setdefault("context", {"slices": 0})  # runs from before there was any of these
-            for group, unsaid in (("sampling", EARLIER_SAMPLING), ("denoiser", {"members": 1})):
-                if isinstance(saved["model"].get(group), dict):
-                    saved["model"][group] = unsaid | saved["model"][group]
+            saved["model"] = brought_up_to_date(saved["model"])
         if isinstance(saved.get("pretraining"), dict):
             saved["pretraining"].setdefault("autoencoders", False)
         recipe: Recipe = _restore(base, saved)

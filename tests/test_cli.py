@@ -557,3 +557,15 @@ def test_windows_are_opened_where_they_can_be(small_case_folder: Path, monkeypat
 
     assert [main(arguments) for arguments in (["demo"], ["view"], ["view", str(small_case_folder)])] == [0, 0, 0]
     assert opened == ["demo", None, small_case_folder]
+
+
+def test_settings_that_no_case_can_be_run_with_are_told_once_and_before_any_is_read(
+    tmp_path: Path, write_small_case: CaseWriter, tiny_model_folder: Path, out: Path, capsys: Captured
+) -> None:
+    for name in ("a", "b"):
+        (write_small_case(tmp_path / "cohort" / name) / f"{name}_t1.nii.gz").write_bytes(b"no image")
+    words = ["predict", str(tmp_path / "cohort"), "--out", str(out), "--model", str(tiny_model_folder)]
+    assert main([*words, "--steps", "1001"]) == 2
+
+    assert capsys.readouterr().err.splitlines() == ["napari-ddmd: steps must be 1 to 1000, not 1001"]
+    assert not out.exists()

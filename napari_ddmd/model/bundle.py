@@ -132,8 +132,7 @@ class Bundle:
     @property
     def schedule(self) -> NoiseSchedule:
         """The forward process."""
-        diffusion = self.settings.diffusion
-        return NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+        return NoiseSchedule.of(self.settings.diffusion)
 
 
 def new_bundle(

@@ -128,7 +128,7 @@ class Denoiser(PatchedUNet):
         self._input_scales: Tensor | None = None
         if diffusion.scaled_input:
             with torch.device("cpu"):  # wherever the weights are made
-                schedule = NoiseSchedule.linear(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+                schedule = NoiseSchedule.of(diffusion)
                 self._input_scales = schedule.alphas_cumprod.sqrt().float()
 
     def forward(self, x_t: Tensor, t: Tensor, conditioning: Tensor) -> tuple[Tensor, Tensor | None]:

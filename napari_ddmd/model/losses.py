@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_ddmd.model.schedule import NoiseSchedule, Prediction, at_least_float32
+from napari_ddmd.model.schedule import NoiseSchedule, at_least_float32
+from napari_ddmd.model.settings import Prediction
 
 # Improved DDPM's floor under a discretised probability: a hopeless pixel has no gradient, not a huge one.
 _LEAST_PROBABILITY = 1e-12

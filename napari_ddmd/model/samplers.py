@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from napari_ddmd.model.schedule import NoiseSchedule, Prediction, at_least_float32
+from napari_ddmd.model.schedule import NoiseSchedule, at_least_float32
+from napari_ddmd.model.settings import Prediction
 
 Denoise = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 """``denoise(x_t (B, 1, H, W), t (B,))`` gives output and learned variance v or None, each (B, 1, H, W).

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-Prediction = Literal["epsilon", "x0", "v"]
-"""What a denoiser's output stands for: the noise, the clean mask, or the velocity between the two."""
+from napari_ddmd.model.settings import DiffusionSettings, Prediction
 
 # The number of steps for which the usual end points of the linear schedule were chosen.
 _REFERENCE_TIMESTEPS = 1000
@@ -78,6 +77,11 @@ class NoiseSchedule:
                 "choose smaller ones"
             )
         return schedule
+
+    @classmethod
+    def of(cls, settings: DiffusionSettings) -> NoiseSchedule:
+        """The schedule that a model's settings describe; raises as `linear` does."""
+        return cls.linear(settings.timesteps, settings.beta_start, settings.beta_end)
 
     @property
     def timesteps(self) -> int:

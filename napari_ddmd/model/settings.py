@@ -10,6 +10,7 @@ from napari_ddmd.model.older import brought_up_to_date, refuse_later
 
 Variant = Literal["mini", "light", "full"]
 Prediction = Literal["epsilon", "x0", "v"]
+"""What a denoiser's output stands for: the noise, the clean mask, or the velocity between the two."""
 SamplerName = Literal["ddim", "dpm-solver++", "ddpm"]
 
 

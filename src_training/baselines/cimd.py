@@ -148,4 +148,4 @@ class CimdTask(DiffusionTask):
 
 def schedule_of(settings: DiffusionSettings) -> NoiseSchedule:
     """The schedule that the settings describe."""
-    return NoiseSchedule.linear(settings.timesteps, settings.beta_start, settings.beta_end)
+    return NoiseSchedule.of(settings)

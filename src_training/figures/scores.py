@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import nibabel
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from napari_ddmd.case import MODALITIES, AxialGrid
+from napari_ddmd.case import MODALITIES
+from napari_ddmd.case.nifti import open_nifti
 from napari_ddmd.model.autoencoder import Ensemble
 from napari_ddmd.model.discrepancy import DiscrepancyMaps, discrepancy_maps, join_maps
 from src_training.dataset import Slices
@@ -92,8 +92,7 @@ def score_patient(split: Split, name: str, ensembles: tuple[Ensemble, Ensemble])
 def slice_heights(split: Split, name: str) -> NDArray[np.float64]:
     """Height in millimetres of each slice of the store, along the z axis of the patient's files."""
     files = case_files(split.run, [name])[name]
-    image = nibabel.Nifti1Image.from_filename(next(iter(files.images.values())))
-    grid = AxialGrid.from_affine(image.affine, image.shape)
+    grid = open_nifti(next(iter(files.images.values()))).grid()
     # The axial grid rises to superior, whichever way the file's third axis runs.
     along = int(np.abs(grid.affine[2, :3]).argmax())
     lowest = grid.affine[2, 3] + min(0.0, grid.affine[2, along] * (grid.source_shape[along] - 1))

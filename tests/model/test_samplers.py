@@ -18,7 +18,8 @@ from napari_ddmd.model.samplers import (
     sample_ddpm,
     sample_dpm_solver_pp,
 )
-from napari_ddmd.model.schedule import NoiseSchedule, Prediction
+from napari_ddmd.model.schedule import NoiseSchedule
+from napari_ddmd.model.settings import Prediction
 
 PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "x0", "v")
 THEIR_NAMES = {"epsilon": "epsilon", "x0": "sample", "v": "v_prediction"}

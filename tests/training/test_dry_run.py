@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_ddmd.case import CaseError
 from src_training.costs import Costs
 from src_training.dry_run import dry_run
 from src_training.prepare import prepare
@@ -89,6 +90,12 @@ def test_synthetic_slices_double_the_steps_of_the_autoencoders(cohort: Path, tmp
     assert work() == pytest.approx(2 * work("--pretraining.no-autoencoders"), rel=0.1)
 
 
+def test_masks_that_share_no_first_guess_take_all_evaluations(cohort: Path, tmp_path: Path) -> None:
+    page = run_dry(cohort, tmp_path, "--fold", "cv", "--model.sampling.no-shared-guess")
+
+    assert row(page, "evaluate").endswith("28 held-out slices, 2 masks of 2 evaluations each")
+
+
 def test_the_stages_add_up(cohort: Path, tmp_path: Path) -> None:
     page = run_dry(cohort, tmp_path, "--fold", "cv")
 
@@ -96,7 +103,7 @@ def test_the_stages_add_up(cohort: Path, tmp_path: Path) -> None:
     assert row(page, "autoencoders").endswith("6 sets of patients, 2 epochs")
     assert row(page, "discrepancies").endswith(f"{2 * 4 * 7} slices")
     assert row(page, "diffusion").endswith("6 iterations of 4 slices for each of 3 splits")
-    assert row(page, "evaluate").endswith("28 held-out slices, 2 masks of 2 evaluations each")
+    assert row(page, "evaluate").endswith("28 held-out slices, 2 masks of 3 evaluations together at most")
     names = ("autoencoders", "discrepancies", "diffusion", "evaluate")
     assert total(page) == pytest.approx(sum(flops(page, name) for name in names), rel=0.02)
 
@@ -179,6 +186,6 @@ def test_a_training_that_does_not_fit_is_told(cohort: Path, tmp_path: Path, monk
 def test_what_cannot_be_run_is_refused(cohort: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="fold '7' does not exist"):
         run_dry(cohort, tmp_path, "--fold", "7")
-    with pytest.raises(RecipeError, match="no slice between the first and last slice"):
+    with pytest.raises(CaseError, match="no slice between the first and last slice"):
         run_dry(cohort, tmp_path, "--slices.first-slice", "50")
     assert list(tmp_path.iterdir()) == []

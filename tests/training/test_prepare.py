@@ -377,8 +377,9 @@ def test_no_mask_at_all_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_band_without_brain_is_refused(cohort: Path, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=f"{PATIENTS[0]}: no slice between the first and last slice"):
+    with pytest.raises(FaultyCasesError, match=f"{PATIENTS[0]}: no slice between the first and last slice") as raised:
         prepare(Run(tiny_recipe(cohort, tmp_path, "--slices.first-slice", "50")))
+    assert [patient for patient in PATIENTS if patient not in str(raised.value)] == []
 
 
 def test_two_cases_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from napari_ddmd.case import Case, load_case
+from napari_ddmd.case import Case, CaseError, load_case
 from napari_ddmd.model.bundle import read_bundle
 from src_training import robustness as module
 from src_training.__main__ import main
 from src_training.perturbations import PERTURBATIONS
-from src_training.recipe import DataRecipe, RecipeError
+from src_training.recipe import DataRecipe
 from src_training.robustness import judge_case, robustness_table, summarise_robustness
 from src_training.run import Run
 
@@ -68,7 +68,7 @@ def test_the_band_of_slices_holds_for_thick_ones_too(cohort: Path, tiny_out: Pat
     found = judge_case(case, bundle, run.recipe, device="cpu")
 
     assert len(found["changed"]["thickness"]) == 2
-    with pytest.raises(RecipeError, match="no slice of the band holds brain"):
+    with pytest.raises(CaseError, match="no slice of the band holds brain"):
         judge_case(case, bundle, replace(run.recipe, slices=DataRecipe(first_slice=8)), device="cpu")
 
 

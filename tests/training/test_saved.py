@@ -142,3 +142,13 @@ def test_the_recipe_of_a_run_from_before_denoisers_took_turns_has_one(tmp_path: 
     model = Recipe().model
     several = Recipe(model=replace(model, denoiser=replace(model.denoiser, members=2)))
     assert read_recipe(tmp_path, several).model.denoiser.members == 1
+
+
+def test_the_recipe_of_a_run_from_before_small_parts_were_left_out_keeps_them(tmp_path: Path) -> None:
+    keep(Recipe(out=tmp_path))
+    path = tmp_path / RECIPE_FILE
+    saved = json.loads(path.read_text())
+    del saved["model"]["sampling"]["min_part"]
+    path.write_text(json.dumps(saved))
+
+    assert read_recipe(tmp_path, Recipe()).model.sampling.min_part == 0
