@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 try:
-    import tyro
+    from src_training.options import parse_options
 except ModuleNotFoundError as error:
     print(
         f"src_training: {error}; install what training needs with: pip install -e '.[train]' (in the project's folder)",
@@ -178,7 +178,7 @@ def parse(words: Sequence[str]) -> Recipe:
         if start is not None and kept is not base and kept.start_from is None:
             raise RecipeError(f"{out}: was begun without --start-from; choose another --out")
         base = kept
-    recipe = tyro.cli(Recipe, args=list(words), default=base, prog="python -m src_training", description=USAGE)
+    recipe = parse_options(words, base, USAGE)
     refuse_unused(recipe, base)
     refuse_idle(recipe, base)
     return recipe

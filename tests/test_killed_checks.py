@@ -13,6 +13,7 @@ import pytest
 from napari_ddmd.cli import main
 from napari_ddmd.cohort import DoneCase
 from napari_ddmd.export import file_names
+from napari_ddmd.model import Bundle
 from napari_ddmd.whole_files import PREFIX
 
 ROOT = Path(__file__).parents[1]
@@ -43,12 +44,13 @@ def left_in(folder: Path) -> list[Path]:
 def test_a_kill_while_it_is_tried_whether_results_can_be_written(
     there: str,
     small_case_folder: Path,
+    tiny_bundle: Bundle,
     tmp_path: Path,
     capsys: Captured,
     monkeypatch: pytest.MonkeyPatch,
     record_property: Callable[[str, object], None],
 ) -> None:
-    monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda name: None)
+    monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda name: tiny_bundle)
     monkeypatch.setattr("napari_ddmd.cohort.do_case", lambda *_, **__: DoneCase({}, "done"))
     root = tmp_path / "killed"
     subprocess.run([sys.executable, "-c", CODE, str(root), there], cwd=ROOT, check=True, timeout=100)
@@ -67,9 +69,13 @@ def test_a_kill_while_it_is_tried_whether_results_can_be_written(
 
 @pytest.mark.fault("Output whole or absent")
 def test_what_was_left_above_a_folder_that_was_made_since_is_found(
-    small_case_folder: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    small_case_folder: Path,
+    tiny_bundle: Bundle,
+    tmp_path: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda name: None)
+    monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda name: tiny_bundle)
     monkeypatch.setattr("napari_ddmd.cohort.do_case", lambda *_, **__: DoneCase({}, "done"))
     monkeypatch.setattr("napari_ddmd.demo.run_demo", _stop)
     (tmp_path / "out").mkdir()

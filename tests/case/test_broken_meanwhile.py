@@ -174,13 +174,14 @@ def test_a_patient_whose_folder_may_not_be_opened_is_told_beside_the_others(
 def test_a_folder_that_may_be_listed_and_not_entered_is_one_line_and_costs_no_other_case(
     given: str,
     names: tuple[str, ...],
+    tiny_bundle: Bundle,
     as_nobody: Path,
     without_rights: Callable[[], None],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     done: list[str] = []
-    monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda name: None)
+    monkeypatch.setattr("napari_ddmd.model.load_bundle", lambda name: tiny_bundle)
 
     def do_case(files: CaseFiles, *_rest: object, **_more: object) -> DoneCase:
         done.append(files.name)
