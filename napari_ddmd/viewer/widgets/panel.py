@@ -215,8 +215,10 @@ class SegmentationPanel(QWidget):
     def _show_volume(self) -> None:
         """Measure the mask of another threshold at once; its volume where telling lesions apart takes longer."""
         results = self.desk.results
-        is_models = results is not None and self.desk.mask is not None and self.desk.mask is results.lesion.layer
-        if results is not None and is_models and not self.lesion_box.follow_threshold():
+        if results is None or not results.computed:  # nothing was cut: what is drawn keeps its numbers
+            return
+        is_models = self.desk.mask is not None and self.desk.mask is results.lesion.layer
+        if is_models and not self.lesion_box.follow_threshold():
             self.summary_bar.say(f"{millilitres(results.lesion.volume_ml)} mL")
 
     def _show_cost(self) -> None:

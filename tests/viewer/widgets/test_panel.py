@@ -541,6 +541,32 @@ def test_the_threshold_begins_at_the_models_own(
     assert not viewer.layers["lesion"].data.any()
 
 
+def test_a_drawn_lesion_keeps_its_number_when_the_threshold_is_moved_before_any_run(
+    window: Window, qtbot: QtBot
+) -> None:
+    _viewer, panel = window
+
+    def sizes() -> list[tuple[int, float]]:
+        found = panel.lesion_box.measurement
+        return [] if found is None else [(lesion.label, lesion.volume_ml) for lesion in found.lesions]
+
+    results = panel.desk.results_of(panel.desk.case)
+    results.begin()
+    layer = results.lesion.layer
+    layer.paint((3, 4, 4), 1)
+    qtbot.waitUntil(lambda: len(sizes()) == 1, timeout=10_000)
+    layer.data[6, 12:20, 12:20] = 1
+    layer.events.paint(value=[])
+    layer.refresh()
+    qtbot.waitUntil(lambda: len(sizes()) == 2, timeout=10_000)
+    before = sizes()
+    panel.desk.set_threshold(0.4)
+    qtbot.wait(500)
+
+    assert dict(before)[1] < dict(before)[2]
+    assert sizes() == before
+
+
 def choose_model(panel: SegmentationPanel, bundle: Bundle, threshold: float, min_peak: float = 0.0) -> None:
     """Let the bundle be one that cuts elsewhere."""
     own = dataclasses.replace(bundle.settings.sampling, threshold=threshold, min_peak=min_peak)
