@@ -80,19 +80,16 @@ def _stages(run: Run, census: Census, splits: Sequence[Split], costs: Costs) -> 
     if not slices:
         return training
     sampling = recipe.model.sampling
-    a_slice, masks = (
-        sampling.samples * sampling.steps,
-        f"{sampling.samples} masks of {sampling.steps:,} evaluations each",
-    )
+    a_slice, calls = sampling.samples * sampling.steps, f"{sampling.steps:,} evaluations each"
     if is_shared(recipe.model, sampling.sampler, sampling.steps):
         a_slice += guesses(recipe.model, sampling.samples) - sampling.samples
-        masks = f"{sampling.samples} masks of {a_slice:,} evaluations together at most"
+        calls = f"{a_slice:,} evaluations together at most"
     evaluations = slices * a_slice
     return [
         *training,
         Stage(
             "evaluate",
-            f"{slices:,} held-out slices, {masks}",
+            f"{slices:,} held-out slices, {sampling.samples} masks of {calls}",
             evaluations * costs.flops["denoiser"] + 2 * slices * costs.flops["ensemble"],
             costs.seconds("denoiser", evaluations) + costs.seconds("ensemble", 2 * slices),
         ),

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from napari_ddmd.model.denoiser import Denoiser, condition, image_channels
 from napari_ddmd.model.schedule import NoiseSchedule
-from napari_ddmd.model.settings import DiffusionSettings, ModelSettings
+from napari_ddmd.model.settings import ModelSettings
 from src_training.diffusion import DiffusionTask, implied_mask, prediction_loss
 
 # As in the authors' code, but for the input, which has one modality there.
@@ -89,7 +89,7 @@ class CimdNetwork(nn.Module):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.settings = replace(settings, variant="mini")
-        self.schedule = schedule_of(settings.diffusion)
+        self.schedule = NoiseSchedule.of(settings.diffusion)
         self.denoiser = Denoiser(self.settings)  # first, so that it starts from the weights of DDMD-mini's
         self.prior = GaussianEncoder(settings.denoiser.patch, image_channels(settings))
         self.posterior = GaussianEncoder(settings.denoiser.patch, image_channels(settings))
@@ -144,8 +144,3 @@ class CimdTask(DiffusionTask):
         images, _, x0, *_ = drawn
         output: Tensor = net(x_t, t, images, x0)[0]
         return output
-
-
-def schedule_of(settings: DiffusionSettings) -> NoiseSchedule:
-    """The schedule that the settings describe."""
-    return NoiseSchedule.of(settings)

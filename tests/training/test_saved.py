@@ -18,6 +18,17 @@ def keep(recipe: Recipe) -> None:
         pass
 
 
+def keep_without(out: Path, *path: str) -> None:
+    """Keep a recipe as a version did that did not have one of its settings yet."""
+    keep(Recipe(out=out))
+    file = out / RECIPE_FILE
+    group = saved = json.loads(file.read_text())
+    for name in path[:-1]:
+        group = group[name]
+    del group[path[-1]]
+    file.write_text(json.dumps(saved))
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_what_is_kept_is_read_again(name: Preset, tmp_path: Path) -> None:
     recipe = preset(name)
@@ -124,31 +135,19 @@ def test_an_interruption_keeps_the_recipe(tmp_path: Path) -> None:
 
 
 def test_the_recipe_of_a_run_from_before_neighbouring_slices_is_read_without_them(tmp_path: Path) -> None:
-    keep(Recipe(out=tmp_path))
-    path = tmp_path / RECIPE_FILE
-    saved = json.loads(path.read_text())
-    del saved["model"]["context"]
-    path.write_text(json.dumps(saved))
+    keep_without(tmp_path, "model", "context")
 
     assert read_recipe(tmp_path, Recipe()).model.context == ContextSettings(slices=0)
 
 
 def test_the_recipe_of_a_run_from_before_denoisers_took_turns_has_one(tmp_path: Path) -> None:
-    keep(Recipe(out=tmp_path))
-    path = tmp_path / RECIPE_FILE
-    saved = json.loads(path.read_text())
-    del saved["model"]["denoiser"]["members"]
-    path.write_text(json.dumps(saved))
+    keep_without(tmp_path, "model", "denoiser", "members")
     model = Recipe().model
     several = Recipe(model=replace(model, denoiser=replace(model.denoiser, members=2)))
     assert read_recipe(tmp_path, several).model.denoiser.members == 1
 
 
 def test_the_recipe_of_a_run_from_before_small_parts_were_left_out_keeps_them(tmp_path: Path) -> None:
-    keep(Recipe(out=tmp_path))
-    path = tmp_path / RECIPE_FILE
-    saved = json.loads(path.read_text())
-    del saved["model"]["sampling"]["min_part"]
-    path.write_text(json.dumps(saved))
+    keep_without(tmp_path, "model", "sampling", "min_part")
 
     assert read_recipe(tmp_path, Recipe()).model.sampling.min_part == 0
