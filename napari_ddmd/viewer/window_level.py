@@ -8,7 +8,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from napari.layers import Image
+from napari.layers import Image, Labels
+from napari.utils.interactions import mouse_press_callbacks
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
 from napari_ddmd.viewer.case_layers import contrast_limits
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 _RIGHT = 2
 _FULL_DRAG_PX = 400.0
-_RESTING = ("erase", "fill", "pick")
-"""Modes of labels in which the right button does what the left one does."""
+_STILL_PX = 4.0
+_RESTING = ("paint", "erase", "fill", "pick")
+"""Modes of labels that rest while the right button is down: most do with it what they do with the left one."""
 # Maps have windows, too, once they are on show by themselves.
 _WINDOWED = (*MODALITIES, Role.INTER, Role.INTRA, Role.PROBABILITY, Role.UNCERTAINTY)
 
@@ -31,9 +33,10 @@ Limits = tuple[float, float]
 class WindowLevel:
     """Changes the contrast of the image under the mouse; a double click of the right button resets it.
 
-    Nothing happens where no image of a case is on screen, in 3D, with a modifier, or while the brush, the polygon or a
-    transformation of the active layer is in use: there the right button is napari's own. Eraser, fill and picker have
-    no use for it, and do with it what they do with the left one; they rest while it is down.
+    Nothing happens where no image of a case is on screen, in 3D, with a modifier, or while the polygon or a
+    transformation of the active layer is in use: there the right button is napari's own. Brush, eraser, fill and picker
+    rest while it is down. With the brush, a click that is not dragged begins napari's outline, which follows the mouse
+    until it closes; till then all buttons are napari's, but for a double click of this one, which gives it up.
 
     Parameters
     ----------
@@ -115,7 +118,8 @@ class WindowLevel:
         """Return the image that a press or a double click is meant for, None where it is napari's."""
         active = self._viewer.layers.selection.active
         is_tool_in_use = active is not None and str(active.mode) not in ("pan_zoom", *_RESTING)
-        if event.button != _RIGHT or event.modifiers or is_tool_in_use or self._viewer.dims.ndisplay != 2:
+        is_ours = event.button == _RIGHT and not event.modifiers and self._viewer.dims.ndisplay == 2
+        if not is_ours or is_tool_in_use or _has_outline(active):
             return None
         return self.image_at(event.viewbox)
 
@@ -125,8 +129,11 @@ class WindowLevel:
             return
         # The camera, which would zoom, is not told of a press that is handled; the active layer is.
         event.handled = True
+        active = self._viewer.layers.selection.active
         with self._tool_at_rest():
-            yield from self._follow(image, event)
+            is_dragged = yield from self._follow(image, event)
+        if not is_dragged and active is not None and str(active.mode) == "paint":
+            mouse_press_callbacks(active, event)  # of which the brush was not told at the time
 
     @contextmanager
     def _tool_at_rest(self) -> Iterator[None]:
@@ -143,15 +150,20 @@ class WindowLevel:
             if str(active.mode) == "pan_zoom":
                 active.mode = mode
 
-    def _follow(self, image: Image, event: Any) -> Generator[None, None, None]:
-        """Set window and level as far as the mouse is dragged."""
+    def _follow(self, image: Image, event: Any) -> Generator[None, None, bool]:
+        """Set window and level as far as the mouse is dragged; return whether it was."""
         x, y = event.pos
         low, high = image.contrast_limits
         most = image.contrast_limits_range[1] - image.contrast_limits_range[0]
+        is_dragged = False
         yield
         while event.type == "mouse_move":
-            self._first.setdefault(image, ((low, high), tuple(image.contrast_limits_range)))
             right, down = event.pos[0] - x, event.pos[1] - y
+            is_dragged = is_dragged or max(abs(right), abs(down)) >= _STILL_PX
+            if not is_dragged:  # a hand that clicks trembles
+                yield
+                continue
+            self._first.setdefault(image, ((low, high), tuple(image.contrast_limits_range)))
             window = min(max(high - low + right / _FULL_DRAG_PX * most, most / 1000), 2 * most)
             # Upwards is brighter.
             level = (high + low) / 2 + down / _FULL_DRAG_PX * most
@@ -159,8 +171,12 @@ class WindowLevel:
             self._say(f"{_title(image)}  W {_figure(window, most)}  L {_figure(level, most)}")
             yield
         self._say("")
+        return is_dragged
 
     def _on_double_click(self, _viewer: Any, event: Any) -> None:
+        active = self._viewer.layers.selection.active
+        if event.button == _RIGHT and isinstance(active, Labels) and _has_outline(active):
+            active._overlays["brush_stroke"].abort(active)  # its first click has begun one
         if self.wants(event) is not None:
             event.handled = True
             self.reset(event.viewbox)
@@ -173,6 +189,11 @@ def set_window(image: Image, window: float, level: float) -> None:
     if low < before[0] or high > before[1]:
         image.contrast_limits_range = (min(before[0], low), max(before[1], high))
     image.contrast_limits = (low, high)
+
+
+def _has_outline(layer: Layer | None) -> bool:
+    """Whether an outline is being drawn with the brush."""
+    return isinstance(layer, Labels) and bool(layer._overlays["brush_stroke"].active)
 
 
 def _has_window(layer: Layer) -> bool:

@@ -132,8 +132,6 @@ def test_napari_keeps_its_right_button_everywhere_else(viewer: ViewerModel, case
     assert not drag(viewer, 50, 50, button=1)
     assert not drag(viewer, 50, 50, modifiers=("Shift",))
     labels = viewer.add_labels(np.zeros(case.grid.shape, np.uint8))
-    labels.mode = "paint"
-    assert not drag(viewer, 50, 50)
     labels.mode = "polygon"
     assert not drag(viewer, 50, 50)
     labels.mode = "pan_zoom"
@@ -148,8 +146,8 @@ def test_napari_keeps_its_right_button_everywhere_else(viewer: ViewerModel, case
 
 
 @pytest.mark.usefixtures("window_level")
-@pytest.mark.parametrize("mode", ["erase", "fill", "pick"])
-def test_tools_without_a_right_button_rest_while_it_is_down(viewer: ViewerModel, case: Case, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["paint", "erase", "fill", "pick"])
+def test_tools_rest_while_the_right_button_is_down(viewer: ViewerModel, case: Case, mode: str) -> None:
     """napari gives the press to the active layer, too, which would do what it does with the left button."""
     flair = viewer.layers["flair"]
     before = tuple(flair.contrast_limits)
@@ -165,6 +163,14 @@ def test_tools_without_a_right_button_rest_while_it_is_down(viewer: ViewerModel,
     assert labels.selected_label == 2
     assert not drag(viewer, 50, 50, position=(4, 10, 10), button=1), "the left button is the tool's"
     assert labels.selected_label != 2 or not (labels.data == 1).all()
+
+
+@pytest.mark.usefixtures("window_level")
+def test_a_trembling_click_leaves_the_window_alone(viewer: ViewerModel) -> None:
+    flair = viewer.layers["flair"]
+    before = tuple(flair.contrast_limits)
+    assert drag(viewer, 3, -3)
+    assert tuple(flair.contrast_limits) == before
 
 
 @pytest.mark.usefixtures("window_level")

@@ -16,7 +16,7 @@ _OTHERS = (
 )
 _MOUSE = (
     ("Right drag", "window (sideways) and level (up is brighter) of the image under the mouse"),
-    ("Right click with the brush", "begins an outline that is filled when it closes (napari's own); Space: window"),
+    ("Right click with the brush", "begins an outline that is filled when it closes (napari's own); Esc: give it up"),
     ("Right double click", "window and level as at first"),
     ("Ctrl + wheel", "slice by slice (napari's own)"),
 )

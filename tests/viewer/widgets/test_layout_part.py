@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from napari._app_model import get_app_model
 from napari.utils.action_manager import action_manager
@@ -16,6 +17,7 @@ from qtpy.QtTest import QTest
 from napari_ddmd.case import Case
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.four_panels import Arrangement
+from napari_ddmd.viewer.layer_tag import Role, grid_arguments
 from napari_ddmd.viewer.navigation import current_slice, go_to_slice
 from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.viewer_links import ViewerLinks
@@ -145,6 +147,53 @@ def test_a_right_drag_sets_the_window_and_leaves_the_camera_alone(window: Window
     drag()
     QTest.mouseRelease(canvas, right, pos=middle)
     qtbot.waitUntil(lambda: viewer.scene.camera.zoom != pytest.approx(zoom), timeout=3000)
+
+
+def test_with_the_brush_a_right_drag_sets_the_window_and_a_right_click_begins_an_outline(
+    window: Window, case: Case, qtbot: QtBot
+) -> None:
+    viewer, part, _asked = window
+    flair, canvas = viewer.layers["flair"], viewer.window._qt_viewer.canvas.native
+    labels = viewer.add_labels(np.zeros(case.grid.shape, np.uint8), **grid_arguments(case, Role.LESION))
+    labels.mode, labels.brush_size = "paint", 1
+    part._desk.fit()
+    qtbot.wait(200)
+    middle, right = QPoint(canvas.width() // 2, canvas.height() // 2), Qt.MouseButton.RightButton
+
+    def move(*steps: QPoint) -> None:
+        for step in steps:
+            QTest.mouseMove(canvas, middle + step)
+            qtbot.wait(20)
+
+    before = tuple(flair.contrast_limits)
+    QTest.mousePress(canvas, right, pos=middle)
+    move(QPoint(20, 20), QPoint(60, 60))
+    QTest.mouseRelease(canvas, right, pos=middle + QPoint(60, 60))
+    move(QPoint(80, 0), QPoint(0, 80))
+    assert tuple(flair.contrast_limits) != before
+    assert not labels.data.any(), "nothing is painted, neither while the button is down nor after"
+    assert str(labels.mode) == "paint"
+
+    within = tuple(flair.contrast_limits)
+    QTest.mouseClick(canvas, right, pos=middle)
+    move(QPoint(60, 0), QPoint(120, 60))
+    drawn = labels.data.copy()
+    assert drawn.any()
+    QTest.mousePress(canvas, right, pos=middle + QPoint(120, 60))
+    move(QPoint(90, 100))
+    QTest.mouseRelease(canvas, right, pos=middle + QPoint(90, 100))
+    assert str(labels.mode) == "paint", "an outline goes on until it closes"
+    assert tuple(flair.contrast_limits) == within
+    move(QPoint(60, 120), QPoint(0, 100), QPoint(-40, 40), QPoint(0, 0))
+    assert labels.data.sum() > 2 * drawn.sum(), "closed, it is filled"
+
+    filled = labels.data.copy()
+    QTest.mouseClick(canvas, right, pos=middle + QPoint(150, 0))
+    QTest.mouseDClick(canvas, right, pos=middle + QPoint(150, 0))
+    qtbot.waitUntil(lambda: tuple(flair.contrast_limits) == pytest.approx(before))
+    QTest.mouseRelease(canvas, right, pos=middle + QPoint(150, 0))
+    move(QPoint(150, 90))
+    assert (labels.data == filled).all(), "the first click of a double click has drawn nothing in the end"
 
 
 def test_buttons_follow_the_canvas(window: Window) -> None:
