@@ -34,7 +34,7 @@ def open_window(case: Case | None, *, show: bool = True) -> tuple[napari.Viewer,
     show : bool
         Whether the window is shown.
     """
-    viewer = napari.Viewer(title="napari-ddmd" if case is None else case.name, show=show)
+    viewer = napari.Viewer(title="napari-ddmd", show=show)
     if case is not None:
         for data, arguments, kind in case_layers(case):
             viewer.add_layer(Layer.create(data, arguments, kind))

@@ -63,7 +63,7 @@ def test_a_case_opens_with_the_panel(opened: list[Any], small_case_folder: Path,
     launch.view_window(small_case_folder)
     (viewer,) = opened
     assert [layer.name for layer in viewer.layers] == ["t1", "t1ce", "t2", "flair", "expert mask"]
-    assert viewer.title == "Small_001"
+    assert viewer.title == "Small_001 - napari-ddmd"
     assert viewer.window._qt_window.isVisible()
     assert panel_of(viewer).case_box.case().name == "Small_001"
     assert len(viewer.window.dock_widgets) == 1

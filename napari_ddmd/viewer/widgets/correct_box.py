@@ -132,7 +132,7 @@ class CorrectBox(QWidget):
 
     def _step(self, way: str) -> None:
         layer = self._desk.mask
-        if layer is not None:
+        if layer is not None and not is_expert(layer):
             getattr(layer, way)()
             self.message.setText("")
             self._show()

@@ -10,10 +10,7 @@ from qtpy.QtWidgets import QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, Q
 from napari_ddmd.viewer.keys import Key, label_of
 from napari_ddmd.viewer.widgets.fitted_dialog import DialogScroll, FittedDialog, PatientLabel
 
-_OTHERS = (
-    (("Left", "Right"), "slice by slice (napari's own)"),
-    (("Ctrl-Z", "Ctrl-Shift-Z"), "undo and redo on the lesion layer: painting, tools, thresholds, runs"),
-)
+_OTHERS = ((("Left", "Right"), "slice by slice (napari's own)"),)
 _MOUSE = (
     ("Right drag", "window (sideways) and level (up is brighter) of the image under the mouse"),
     ("Right click with the brush", "begins an outline that is filled when it closes (napari's own); Esc: give it up"),

@@ -90,7 +90,12 @@ class LayoutPart(QWidget):
             self._desk.fit(owner)  # an image is missing, which the reader is asked about first
 
     def bind_keys(
-        self, step_lesion: Callable[[int], object], toggle_overlays: Callable[[], object], accept: Callable[[], object]
+        self,
+        step_lesion: Callable[[int], object],
+        toggle_overlays: Callable[[], object],
+        accept: Callable[[], object],
+        undo: Callable[[], object],
+        redo: Callable[[], object],
     ) -> None:
         """Bind the keys; those that another part of the panel answers to are given here.
 
@@ -102,6 +107,9 @@ class LayoutPart(QWidget):
             Hides all overlays, or shows them again.
         accept : callable
             Accepts the mask in hand, or takes that back.
+        undo, redo : callable
+            Take a step of the mask in hand back, or do it again. napari has the same keys for the layer of labels that
+            is active, which come first; these are for when an image is.
         """
         step_finding = self._desk.step_to_finding
         self.keys = Keys(
@@ -113,6 +121,8 @@ class LayoutPart(QWidget):
                 Key(",", "previous slice with a finding", partial(step_finding, -1)),
                 Key("H", "hide all overlays, or show them again", toggle_overlays),
                 Key("Ctrl-Enter", "accept the mask as it stands, or take that back", accept),
+                Key("Ctrl-Z", "undo on the mask in hand: painting, tools, thresholds, runs", undo),
+                Key("Ctrl-Shift-Z", "redo", redo),
                 Key("W", "window and level as at first", self.window_level.reset),
                 *(
                     Key(key, f"layout: {VIEWS[kind][0].lower()}", partial(self._arrange_if_possible, kind))

@@ -64,6 +64,7 @@ class LesionBox(QWidget):
         self.layer_links = ViewerLinks()
         self._coverage, self._unsaid = "", ""
         self._has_failed = False
+        self._vacant: int | None = None
         self._heard: Labels | None = None
         self.measurement: Measurement | None = None
         self.mask_list = QComboBox()
@@ -157,11 +158,15 @@ class LesionBox(QWidget):
             self._on_delete(self.table.lesion)
 
     def step(self, way: int) -> None:
-        """Choose the next lesion of the table, or with −1 the one before, round and round."""
+        """Choose the next lesion of the table, or with −1 the one before, round and round.
+
+        Where the one that was chosen is no more, as after it was deleted, its neighbours are the next and the one before.
+        """
         count = self.table.rowCount()
         if count:
             row = self.table.currentRow()
-            to = (row + way) % count if row >= 0 else (0 if way > 0 else count - 1)
+            start = row if row >= 0 else (self._vacant or 0) - (way > 0)
+            to = (start + way) % count
             self.table.setCurrentCell(to, 0)
             if to == row and self.table.lesion is not None:  # the only one, of which the table tells no news
                 self._on_lesion(self.table.lesion)
@@ -196,6 +201,7 @@ class LesionBox(QWidget):
         """
         self.measuring.begin_anew()
         self.table.setCurrentCell(-1, -1)  # its number may be another lesion's from now on
+        self._vacant = None
         return self.measuring.now() and self.measurement is not None
 
     def _mask_layers(self) -> list[Labels]:
@@ -237,7 +243,7 @@ class LesionBox(QWidget):
         layer = self.layer
         if layer is not self._heard:
             # Figures of another mask must not pass for this one's, nor its voxels be deleted here.
-            self._heard, self.measurement = layer, None
+            self._heard, self.measurement, self._vacant = layer, None, None
             self.measuring.watch(layer, self._case, self._evidence)
         if layer is not None:
             # Painting, filling and undo all end in one of these.
@@ -280,12 +286,15 @@ class LesionBox(QWidget):
 
     def _show(self, measurement: Measurement | None) -> None:
         before, chosen, number = self.measurement, self.table.lesion, 0
+        row = self.table.currentRow()
         if measurement is not None and before is not None and chosen is not None:
             # Where lesions are numbered anew, that number may be another one's, which would be deleted.
             number = measurement.number_of(chosen.label, before)
         self.measurement = measurement
         self._show_total()
         self.table.show_lesions([] if measurement is None else measurement.lesions, number)
+        if chosen is not None:
+            self._vacant = row if number == 0 else None
         self.columns_button.setVisible(self.table.rowCount() > 0)
         self._show_delete()
         self.measured.emit()

@@ -95,7 +95,9 @@ COLUMNS = (
 
 
 class LesionTable(QTableWidget):
-    """Lesions, one a row. A click or the arrow keys choose one, the Delete key asks to delete it.
+    """Lesions, one a row. A click, or up and down, chooses one, the Delete key asks to delete it.
+
+    Left and right are the window's, as everywhere else: slice by slice.
 
     Its context menu shows and hides columns; a row's tip has all figures of the lesion.
 
@@ -135,7 +137,7 @@ class LesionTable(QTableWidget):
         self.setSortingEnabled(True)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.cellClicked.connect(self._on_row)
-        self.currentCellChanged.connect(self._on_row)
+        self.currentCellChanged.connect(self._on_step)
         for part in (self, columns):
             part.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(lambda place: self.ask_for_columns(self.mapToGlobal(place)))
@@ -175,10 +177,12 @@ class LesionTable(QTableWidget):
         self._show_columns()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
-        """Ask to delete the current lesion; letters are the window's, as everywhere else, not a search in the table."""
+        """Ask to delete the current lesion; letters are no search in the table, nor left and right other cells."""
         if event is not None and event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.lesion is not None:
             self.delete_wanted.emit(self.lesion)
-        elif event is not None and event.text() and event.text().isprintable():
+        elif event is not None and (
+            event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right) or (event.text() and event.text().isprintable())
+        ):
             event.ignore()
         else:
             super().keyPressEvent(event)
@@ -264,6 +268,10 @@ class LesionTable(QTableWidget):
     def _lesion_at(self, row: int) -> Lesion | None:
         number = self._number_at(row)
         return None if number is None else self._lesions.get(number)
+
+    def _on_step(self, row: int, _column: int, before: int, *_: Any) -> None:
+        if row != before:  # in the row, Home and End go elsewhere, too
+            self._on_row(row)
 
     def _on_row(self, row: int, *_: Any) -> None:
         lesion = self._lesion_at(row)

@@ -20,6 +20,7 @@ from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.case_box import CaseBox
 from napari_ddmd.viewer.widgets.case_closer import CaseCloser
 from napari_ddmd.viewer.widgets.caution_bar import CautionBar
+from napari_ddmd.viewer.widgets.click_focus import leave_keys_when_clicked
 from napari_ddmd.viewer.widgets.deleted_by_qt import delete_by_qt
 from napari_ddmd.viewer.widgets.focus_ring import FocusRings
 from napari_ddmd.viewer.widgets.layout_part import LayoutPart
@@ -32,6 +33,7 @@ from napari_ddmd.viewer.widgets.save_tab import SaveTab
 from napari_ddmd.viewer.widgets.scroll import RemarkScroll, VerticalScroll, column
 from napari_ddmd.viewer.widgets.slice_box import SliceBox
 from napari_ddmd.viewer.widgets.summary_bar import SummaryBar
+from napari_ddmd.viewer.window_title import WindowTitle
 from napari_ddmd.wording import millilitres
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class SegmentationPanel(QWidget):
         links = ViewerLinks()
         self._runs_when_ready = False
         self.desk = Desk(self._viewer, self)
+        self._title = WindowTitle(self._viewer)
         self.case_box = CaseBox(self._viewer, links)
         self.model_box = ModelBox()
         self.slice_box = SliceBox()
@@ -136,6 +139,7 @@ class SegmentationPanel(QWidget):
                 delete_by_qt(self)
                 # The buttons that would put the layers back go with the panel.
                 self.four_panels.show(Arrangement.SINGLE, None)
+                self._title.name(None)
             self._was_docked = self.parent() is not None
         return bool(super().event(event))
 
@@ -169,6 +173,7 @@ class SegmentationPanel(QWidget):
         # Qt would walk through the tab in front before the bar of tabs.
         self.setTabOrder(self.summary_bar.accept_button, bar)
         FocusRings(self)
+        leave_keys_when_clicked(self)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     def _connect(self, links: ViewerLinks) -> None:
@@ -192,7 +197,13 @@ class SegmentationPanel(QWidget):
         self.run_bar.cancel_wanted.connect(self.cancel)
         overlay_box = self.look_tab.overlay_box
         self.layout_part.arranged.connect(overlay_box.show_state)
-        self.layout_part.bind_keys(self.lesion_box.step, overlay_box.toggle_all, self.summary_bar.toggle_accepted)
+        self.layout_part.bind_keys(
+            self.lesion_box.step,
+            overlay_box.toggle_all,
+            self.summary_bar.toggle_accepted,
+            self.lesion_tab.correct_box.undo,
+            self.lesion_tab.correct_box.redo,
+        )
         hover = Hover(self.desk, links, self.lesion_box.lesion_at)
         self.run_part.running_changed.connect(self._on_running)
         self.run_part.running_changed.connect(self.look_tab.denoising_box.set_running)
@@ -290,6 +301,7 @@ class SegmentationPanel(QWidget):
         if case is not self.slice_box.case and (case is not None or self.case_box.made is None):
             self.slice_box.set_case(case)
         self.desk.set_case(case)
+        self._title.name(case)
         self.layout_part.follow(self.case_box.tagged_case)
         self._show_cost()
         self.run_part.show_ready()

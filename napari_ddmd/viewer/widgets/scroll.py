@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtGui import QKeyEvent, QResizeEvent
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 _LEAST_LINES = 2
@@ -35,6 +35,13 @@ class VerticalScroll(QScrollArea):
         if event is not None and watched is content and event.type() in changed and content and bar:
             self._take_width(content.minimumSizeHint().width() + bar.sizeHint().width())
         return bool(super().eventFilter(watched, event))
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
+        """Leave left and right to the window, which walks through the slices: a click beside the inputs ends here."""
+        if event is not None and event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
 
     def _take_width(self, needed: int) -> None:
         screen = self.screen()

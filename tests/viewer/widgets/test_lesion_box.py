@@ -82,6 +82,32 @@ def test_a_step_goes_to_the_only_lesion_each_time(
     assert gone_to == [(2.5, 6.5, 6.5)] * 3
 
 
+def test_after_a_lesion_is_deleted_its_neighbours_are_the_next_ones(
+    viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot
+) -> None:
+    layer = add_mask(viewer, case)
+    for size, column in enumerate((3, 7, 11), start=2):
+        layer.data[0, 20, column : column + size] = 1
+    layer.refresh()
+    qtbot.waitUntil(lambda: len(cells(box)) == 5, timeout=10_000)
+    for way, reached in ((1, "4"), (-1, "2")):
+        box.table.setCurrentCell(2, 0)
+        lesion = box.table.lesion
+        assert lesion is not None
+        assert lesion.label == 3
+        assert box.measurement is not None
+        voxels = box.measurement.voxels_of(3)
+        layer.data[voxels] = 0
+        layer.refresh()
+        qtbot.waitUntil(lambda: len(cells(box)) == 4, timeout=10_000)
+        assert box.table.lesion is None
+        box.step(way)
+        assert cells(box)[box.table.currentRow()][0] == reached
+        layer.data[voxels] = 1
+        layer.refresh()
+        qtbot.waitUntil(lambda: len(cells(box)) == 5, timeout=10_000)
+
+
 def test_paint_and_undo_are_measured(viewer: ViewerModel, case: Case, box: LesionBox, qtbot: QtBot) -> None:
     layer = add_mask(viewer, case)
     qtbot.waitUntil(lambda: len(cells(box)) == 2, timeout=10_000)

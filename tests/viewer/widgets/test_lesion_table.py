@@ -80,9 +80,17 @@ def test_letters_are_left_to_the_window(table: LesionTable, text: str) -> None:
     assert not press.isAccepted()
 
 
-def test_arrows_are_the_table_s(table: LesionTable, qtbot: QtBot) -> None:
+def test_up_and_down_are_the_table_s_left_and_right_the_window_s(table: LesionTable, qtbot: QtBot) -> None:
     table.setCurrentCell(1, 0)
-    qtbot.keyClick(table, Qt.Key.Key_Down)
+    with qtbot.waitSignal(table.lesion_chosen):
+        qtbot.keyClick(table, Qt.Key.Key_Down)
+    assert table.currentRow() == 2
+    with qtbot.assertNotEmitted(table.lesion_chosen):
+        for key in (Qt.Key.Key_Right, Qt.Key.Key_Left):
+            press = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier)
+            table.keyPressEvent(press)
+            assert not press.isAccepted()
+        qtbot.keyClick(table, Qt.Key.Key_End)
     assert table.currentRow() == 2
 
 

@@ -14,7 +14,9 @@ from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QScrollArea
 
 from napari_ddmd.case import Case, load_case
+from napari_ddmd.viewer.four_panels import Arrangement
 from napari_ddmd.viewer.navigation import current_slice
+from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.widgets.lesion_table import LesionTable
 from napari_ddmd.viewer.widgets.panel import SegmentationPanel
 from napari_ddmd.viewer.widgets.save_dialog import SaveDialog
@@ -39,6 +41,10 @@ def on_canvas(viewer: Any, row: int, column: int) -> QPoint:
 
 def press(viewer: Any, qtbot: QtBot, key: Qt.Key, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
     qtbot.keyClick(canvas_of(viewer).native, key, modifier)
+
+
+def press_where_the_focus_is(viewer: Any, qtbot: QtBot, key: Qt.Key) -> None:
+    qtbot.keyClick(viewer.window._qt_window.focusWidget(), key)
 
 
 def click(qtbot: QtBot, button: Any) -> None:
@@ -179,10 +185,28 @@ def test_a_reading_from_open_to_reopen(
     assert current_slice(viewer, case) == 0
     click_row(qtbot, panel.lesion_box.table, 0)
     assert current_slice(viewer, case) == middle
-    # The keys go on working from the table.
+    # The keys go on working from the table, and after a click on a button of the panel.
     panel.desk.go_to(0)
     qtbot.keyClick(panel.lesion_box.table, Qt.Key.Key_N)
     assert current_slice(viewer, case) == middle
+    assert viewer.window._qt_window.focusWidget() is panel.lesion_box.table
+    press_where_the_focus_is(viewer, qtbot, Qt.Key.Key_Right)
+    assert current_slice(viewer, case) == middle + 1
+    canvas_of(viewer).native.setFocus()
+    for button in (panel.layout_part.plane_box.buttons[Plane.AXIAL], panel.view_box.buttons[Arrangement.MODALITIES]):
+        click(qtbot, button)
+    press_where_the_focus_is(viewer, qtbot, Qt.Key.Key_Left)
+    assert current_slice(viewer, case) == middle
+    assert panel.layout_part.plane_box.buttons[Plane.AXIAL].isChecked()
+    assert panel.four_panels.arrangement is Arrangement.MODALITIES
+    click(qtbot, panel.view_box.buttons[Arrangement.SINGLE])
+
+    # The run is taken back, and brought again, with the image in hand as it was opened.
+    viewer.layers.selection.active = viewer.layers["flair"]
+    press(viewer, qtbot, Qt.Key.Key_Z, CTRL)
+    assert not np.array_equal(lesion.data, found)
+    press(viewer, qtbot, Qt.Key.Key_Z, CTRL | Qt.KeyboardModifier.ShiftModifier)
+    np.testing.assert_array_equal(lesion.data, found)
 
     # Edit with the brush: the summary follows. Ctrl+Z takes the stroke back, and then the run.
     before = panel.summary.text()
