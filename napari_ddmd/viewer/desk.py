@@ -165,6 +165,15 @@ class Desk(QObject):
         """The axial slice of the case that the viewer stands at; 0 without a case."""
         return 0 if self._case is None else current_slice(self.viewer, self._case)
 
+    @property
+    def slice_in_sight(self) -> tuple[int, int] | None:
+        """Across which of the case's axes the slice on the canvas lies, and its number; None where there is none."""
+        plane = self.planes.plane
+        if self._case is None or plane is None:
+            return None
+        axis = Planes.axis(plane)
+        return axis, current_voxel(self.viewer, self._case)[axis]
+
     def fit(self, opened: Case | None = None) -> None:
         """Show the brain as large as the canvas allows; of a case that is opened and not whole where none is read."""
         self._sight.fit(self._case or opened)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_ddmd.viewer.lesion_layer import LesionLayer
 
 Mask = NDArray[np.bool_]
+Kind = TypeVar("Kind", bound=np.generic)
 
 _FLAIR = MODALITIES.index("flair")
 _NO_GAP = "Draw on two slices with a gap between them, and go to a slice in the gap."
@@ -45,11 +46,13 @@ class Sheet:
     before : (S, H, W) ndarray of integers
         A copy of the mask in hand.
     index : int
-        The current axial slice.
+        The current slice.
     whole : bool
         Work on all slices, else on the current one.
     drawn : tuple of int
-        Slices that were drawn by hand.
+        Axial slices that were drawn by hand.
+    axis : int
+        Across which the current slice lies: 0 for an axial one, 1 coronal, 2 sagittal.
     """
 
     case: Case
@@ -57,6 +60,7 @@ class Sheet:
     index: int
     whole: bool
     drawn: tuple[int, ...] = ()
+    axis: int = 0
 
     @property
     def mask(self) -> Mask:
@@ -65,9 +69,14 @@ class Sheet:
         return mask
 
     @property
-    def part(self) -> slice:
-        """The slices to work on."""
-        return slice(None) if self.whole else slice(self.index, self.index + 1)
+    def spacing(self) -> tuple[float, ...]:
+        """Voxel size in millimetres along the axes of `part`."""
+        s, h, w = self.case.spacing
+        return (s, h, w) if self.whole else ((s, h, w), (h, s, w), (w, s, h))[self.axis]
+
+    def part(self, volume: NDArray[Kind]) -> NDArray[Kind]:
+        """The slices of a volume ``(S, H, W)`` to work on, first axis across them: a view, to be written into."""
+        return volume if self.whole else np.moveaxis(volume, self.axis, 0)[self.index : self.index + 1]
 
 
 Tool = Callable[[Sheet], Mask]
@@ -76,28 +85,33 @@ Tool = Callable[[Sheet], Mask]
 def fill_holes(sheet: Sheet) -> Mask:
     """Fill what the outline encloses."""
     mask = sheet.mask
-    mask[sheet.part] = editing.fill_holes(mask[sheet.part])
+    part = sheet.part(mask)
+    part[:] = editing.fill_holes(part)
     return mask
 
 
 def smooth(sheet: Sheet) -> Mask:
     """Smooth the outline and keep the volume."""
-    mask, part = sheet.mask, sheet.part
-    mask[part] = editing.smooth(mask[part], sheet.case.spacing, sheet.case.brain[part])
+    mask = sheet.mask
+    part = sheet.part(mask)
+    part[:] = editing.smooth(part, sheet.spacing, sheet.part(sheet.case.brain))
     return mask
 
 
 def grow(sheet: Sheet) -> Mask:
     """Grow to the edge on FLAIR."""
-    mask, part, case = sheet.mask, sheet.part, sheet.case
+    mask, case = sheet.mask, sheet.case
+    part = sheet.part(mask)
     if "flair" in missing_modalities(case):
         raise ToolError("FLAIR is missing, on which Grow to edge looks for the edge; paint with Brush.")
-    mask[part] = editing.grow_to_edge(mask[part], case.images[_FLAIR][part], case.brain[part], case.spacing)
+    part[:] = editing.grow_to_edge(part, sheet.part(case.images[_FLAIR]), sheet.part(case.brain), sheet.spacing)
     return mask
 
 
 def interpolate(sheet: Sheet) -> Mask:
     """Fill the slices between those drawn by hand: the gap around the current slice, or all gaps."""
+    if sheet.axis and not sheet.whole:
+        raise ToolError("Interpolate fills axial slices: go to one in the gap, or choose all slices.")
     mask, spacing, index = sheet.mask, sheet.case.spacing, sheet.index
     # A slice that is empty may have been emptied to be drawn anew, as after a lesion was deleted.
     drawn = [place for place in sheet.drawn if mask[place].any()]
@@ -124,7 +138,7 @@ def interpolate(sheet: Sheet) -> Mask:
 def remove_slice(sheet: Sheet) -> Mask:
     """Take the current slice out of the mask."""
     mask = sheet.mask
-    mask[sheet.index] = False
+    np.moveaxis(mask, sheet.axis, 0)[sheet.index] = False
     return mask
 
 

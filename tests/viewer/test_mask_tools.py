@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,31 @@ def test_tools_keep_to_the_slice_or_work_on_all(case: Case) -> None:
     assert smoothed.sum() == holed.sum()
     removed = mask_tools.remove_slice(sheet(case, square(case, 3, 4), whole=True))
     assert (removed[3].any(), removed[4].any()) == (True, False)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_tools_keep_to_the_slice_of_another_plane(case: Case, axis: int) -> None:
+    """As if the case lay otherwise, and the slice were an axial one."""
+    order = (1, 0, 2) if axis == 1 else (2, 0, 1)
+    turned: Any = SimpleNamespace(
+        images=case.images.transpose(0, *(1 + place for place in order)),
+        brain=case.brain.transpose(order),
+        spacing=tuple(case.spacing[place] for place in order),
+    )
+    mask = np.zeros(case.grid.shape, np.uint8)
+    mask[2:6, 9:18, 7:17] = 1
+    mask[3:5, 13, 12] = 0
+    mask[2, 9:12, 7:10] = 0
+    index = 12 if axis == 1 else 11
+    for tool in (mask_tools.fill_holes, mask_tools.smooth, mask_tools.grow, mask_tools.remove_slice):
+        made = tool(Sheet(case, mask, index, False, (), axis))
+        axial = tool(Sheet(turned, mask.transpose(order), index, False))
+        np.testing.assert_array_equal(made.transpose(order), axial)
+        changed = np.flatnonzero((made != mask).any(axis=tuple(other for other in range(3) if other != axis)))
+        assert changed.tolist() in ([index], []), tool
+    assert not mask_tools.remove_slice(Sheet(case, mask, index, False, (), axis)).take(index, axis).any()
+    with pytest.raises(ToolError, match="axial slices"):
+        mask_tools.interpolate(Sheet(case, mask, index, False, (2, 5), axis))
 
 
 def test_a_core_grows_into_the_bright_lesion(case: Case) -> None:

@@ -45,10 +45,11 @@ _TOOLS: dict[str, tuple[str, Tool, str]] = {
         "Fill the slices between two that were edited by hand, with shapes that turn from one into the other: each "
         "into the one it overlaps, or the nearest near by",
     ),
-    "remove": ("Clear slice", mask_tools.remove_slice, "Take all of the current slice out of the mask"),
+    "remove": ("Clear slice", mask_tools.remove_slice, "Take all of the slice in sight out of the mask, in any plane"),
 }
 _MODE_AGAIN = "pan_zoom"
 _SCOPES = ("this slice", "all slices")
+_NO_SLICE = "No slice is in sight here: choose a plane above."
 _NO_CORRECTION = "The expert's mask is not corrected: choose another mask above."
 
 
@@ -77,7 +78,9 @@ class CorrectBox(QWidget):
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
         self.scope = QComboBox()
         self.scope.addItems(_SCOPES)
-        self.scope.setToolTip("What Fill holes, Smooth, Grow to edge and Interpolate work on")
+        self.scope.setToolTip(
+            "What Fill holes, Smooth, Grow to edge and Interpolate work on; this slice: the one in sight, in any plane"
+        )
         self.scope.setAccessibleName("Slices that tools work on")
         self.message = QLabel("")
         self.message.setWordWrap(True)
@@ -141,9 +144,15 @@ class CorrectBox(QWidget):
         case, layer = self._desk.case, self._desk.mask
         if case is None or layer is None or is_expert(layer) or self._job is not None:
             return
-        index, whole = self._desk.current_slice, self.scope.currentIndex() == 1
+        whole = self.scope.currentIndex() == 1
+        place = self._desk.slice_in_sight
+        if place is None and (not whole or tool is mask_tools.remove_slice):
+            self.message.setText(_NO_SLICE)
+            self._show()
+            return
+        axis, index = place or (0, 0)
         drawn = tuple(place for place in drawn_slices(self._desk) if self._made.get(place) != _mark(layer, place))
-        sheet = Sheet(case, np.array(layer.data), index, whole, drawn)
+        sheet = Sheet(case, np.array(layer.data), index, whole, drawn, axis)
         self._job = (layer, name, f"{name}: ", sheet)
         self.message.setText(f"{name}…")
         self._show()

@@ -160,7 +160,7 @@ class LesionBox(QWidget):
     def step(self, way: int) -> None:
         """Choose the next lesion of the table, or with −1 the one before, round and round.
 
-        Where the one that was chosen is no more, as after it was deleted, its neighbours are the next and the one before.
+        Where the one that was chosen is no more, as after it was deleted, its neighbours are next and before.
         """
         count = self.table.rowCount()
         if count:

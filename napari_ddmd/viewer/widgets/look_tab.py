@@ -16,6 +16,7 @@ from napari_ddmd.viewer.result_looks import agreement_colors
 from napari_ddmd.viewer.run_settings import Sampling
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.denoising_box import DenoisingBox
+from napari_ddmd.viewer.widgets.left_out_line import LeftOutLine
 from napari_ddmd.viewer.widgets.overlay_box import OverlayBox
 from napari_ddmd.viewer.widgets.result_box import ResultBox
 from napari_ddmd.viewer.widgets.score_plot import ScorePlot
@@ -48,7 +49,7 @@ class LookTab(QWidget):
         super().__init__(parent)
         self._desk = desk
         self.score_plot = ScorePlot()
-        self.result_box = ResultBox()
+        self.result_box, self.left_out_line = ResultBox(), LeftOutLine(desk)
         self.overlay_box = OverlayBox(desk, links)
         self.legend = QLabel()
         self.legend.setTextFormat(Qt.TextFormat.RichText)
@@ -58,7 +59,7 @@ class LookTab(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         content = column(
             ("Why", (self.score_plot,)),
-            ("How sure", (self.result_box, self.overlay_box, self.legend)),
+            ("How sure", (self.result_box, self.left_out_line, self.overlay_box, self.legend)),
             ("Watch it think", (self.denoising_box,)),
         )
         layout.addWidget(VerticalScroll(content))

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 from napari.utils.notifications import notification_manager, show_error
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -15,6 +14,7 @@ from napari_ddmd.viewer.collector import old_objects_spared
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import tag_of
 from napari_ddmd.viewer.navigation import current_slice, go_to_slice
+from napari_ddmd.viewer.run_endings import ending_remarks, put_aside_remarks, standing, worded
 from napari_ddmd.viewer.run_settings import RunRequest, Sampling, told_apart
 from napari_ddmd.viewer.run_stream import RunOutcome, RunState
 from napari_ddmd.viewer.widgets.run_bar import RunBar
@@ -24,7 +24,6 @@ from napari_ddmd.without_values import without_values
 if TYPE_CHECKING:
     from napari_ddmd.case import Case
     from napari_ddmd.segment import SliceResult
-    from napari_ddmd.viewer.result_layers import ResultLayers
 
 # How soon the screen follows a run again: soon enough to look alive, late enough to stay out of its way.
 _CLOCK_MS = 120
@@ -109,7 +108,7 @@ class RunPart(QObject):
         if not slices:
             self.bar.say(_NO_BRAIN)
             return
-        self._put_aside = 0 if request.recipe.matches(results.recipe) else len(_standing(results))
+        self._put_aside = 0 if request.recipe.matches(results.recipe) else len(standing(results))
         request = request.without(results.computed_by(request.recipe))
         try:
             is_back = results.resume(request.recipe)
@@ -119,7 +118,7 @@ class RunPart(QObject):
             elif self._goes_on:
                 results.bring_back()
         except Exception as error:
-            outcome = RunOutcome(RunState.FAILED, _worded(case, error))
+            outcome = RunOutcome(RunState.FAILED, worded(case, error))
             outcome.let_go()
             self._report_failure(outcome)
             self._desk.results_changed.emit()
@@ -127,7 +126,7 @@ class RunPart(QObject):
         if is_back or not request.slices:
             self._desk.results_changed.emit()
         if not request.slices:
-            self.bar.say(" ".join((_BACK if is_back else _ALL_DONE, *self._put_aside_remarks(results))))
+            self.bar.say(" ".join((_BACK if is_back else _ALL_DONE, *put_aside_remarks(results, self._put_aside))))
             return
         self._before = len(slices) - len(request.slices)
         is_shown = results.lesion.is_shown
@@ -155,7 +154,7 @@ class RunPart(QObject):
         left = len(wanted - known)
         if recipe.matches(results.recipe):
             return Prospect(left, 0)
-        done = _standing(results).intersection(case.brain_slices)
+        done = standing(results).intersection(case.brain_slices)
         return Prospect(left, len(done.difference(slices, known, results.lesion.edited_slices)))
 
     def cancel(self) -> None:
@@ -265,7 +264,7 @@ class RunPart(QObject):
 
     def _give_up(self, case: Case, error: Exception) -> None:
         """Stop a run whose results cannot be shown: it would fail again with each of them."""
-        self._fault = self._fault or _worded(case, error)
+        self._fault = self._fault or worded(case, error)
         self.controller.cancel()
 
     def _on_ended(self, outcome: RunOutcome) -> None:
@@ -286,7 +285,8 @@ class RunPart(QObject):
             return
         outcome.let_go()
         if (self._come_in or self._goes_on) and self._desk.knows(request.case):
-            remarks = self._put_aside_remarks(self._desk.results_of(request.case))
+            results = self._desk.results_of(request.case)
+            remarks = ending_remarks(results, request.case, self._put_aside)
             outcome = replace(outcome, remarks=(*outcome.remarks, *remarks))
         has_failed = outcome.state is RunState.FAILED
         if has_failed or self._problem() is None:  # else the case was closed meanwhile: what is missing matters more
@@ -294,10 +294,6 @@ class RunPart(QObject):
         if has_failed:
             self._report_failure(outcome)
         self._desk.results_changed.emit()
-
-    def _put_aside_remarks(self, results: ResultLayers) -> tuple[str, ...]:
-        """Say what became of the results that the run found, if they are other ones."""
-        return (_put_aside(self._put_aside, results.lesion.next_undo is not None),) if self._put_aside else ()
 
     def _on_run_stepped(self) -> None:
         """Say what undo or redo has come to, in place of how the last run ended."""
@@ -323,28 +319,3 @@ class RunPart(QObject):
         else:
             told = without_values(error)
             notification_manager.receive_error(type(told), told, told.__traceback__)
-
-
-def _standing(results: ResultLayers) -> set[int]:
-    """Slices that are a model's, and would make way for a run with other settings.
-
-    Of a mask that was restored without its results, those on which there was something and nothing was edited.
-    """
-    if results.done:
-        return results.done
-    written, data = results.lesion.written, results.lesion.data
-    had_said = np.flatnonzero(written.any(axis=(1, 2)))
-    return {int(index) for index in had_said if np.array_equal(written[index], data[index])}
-
-
-def _worded(case: Case, error: Exception) -> Exception:
-    """Say what to do where results cannot be shown for want of memory."""
-    if not isinstance(error, MemoryError):
-        return error
-    return MemoryError(f"{case.name}: not enough memory to show the results; close other cases, then run again")
-
-
-def _put_aside(number: int, can_undo: bool) -> str:
-    """Say what became of the results that a run with other settings found."""
-    were = "1 slice that was" if number == 1 else f"{number} slices that were"
-    return f"The {were} done with other settings made way{'; Undo brings them back' if can_undo else ''}."

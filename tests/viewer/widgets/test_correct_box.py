@@ -13,7 +13,8 @@ from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.lesion_layer import LesionLayer
 from napari_ddmd.viewer.mask_tools import Sheet
-from napari_ddmd.viewer.navigation import go_to_slice
+from napari_ddmd.viewer.navigation import go_to_slice, go_to_voxel
+from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.widgets import correct_box
 from napari_ddmd.viewer.widgets.correct_box import CorrectBox
 
@@ -123,6 +124,31 @@ def test_a_tool_works_on_this_slice_or_on_all(
     box.use("fill")
     wait_for(box, qtbot)
     assert lesion.data[[2, 4], 13, 12].tolist() == [1, 1]
+    box.use("fill")
+    wait_for(box, qtbot)
+    assert box.message.text() == "Fill holes: nothing to change"
+
+
+def test_a_slice_is_cleared_in_the_plane_that_is_in_sight(
+    desk: Desk, box: CorrectBox, lesion: LesionLayer, viewer: ViewerModel, case: Case, qtbot: QtBot
+) -> None:
+    go_to_slice(viewer, case, 4)
+    for index in (2, 4):
+        paint(lesion, index)
+    expected = lesion.data.copy()
+    expected[:, 13] = 0
+    desk.show_plane(Plane.CORONAL)
+    go_to_voxel(viewer, case, (4, 13, 12))
+    box.use("remove")
+    wait_for(box, qtbot)
+    np.testing.assert_array_equal(lesion.data, expected)
+    viewer.layers["lesion"].contour = 0  # napari warns of contours in a volume
+    viewer.dims.ndisplay = 3
+    for key in ("remove", "smooth"):
+        box.use(key)
+        assert not box.is_working
+        assert box.message.text() == "No slice is in sight here: choose a plane above."
+    box.scope.setCurrentIndex(1)
     box.use("fill")
     wait_for(box, qtbot)
     assert box.message.text() == "Fill holes: nothing to change"

@@ -168,6 +168,19 @@ def test_edited_slices_of_a_lesion_that_was_removed_do_not_count_as_emptied(
     assert [bool(part.any()) for part in viewer.layers["lesion"].data[3:6]] == [True, True, False]
 
 
+def test_parts_that_are_left_out_at_the_end_are_told_of(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
+    _viewer, panel = window
+    gated.specks = {4}
+    gated.allow(100)
+    panel.run()
+    wait_for_end(panel, qtbot)
+    told = panel.run_bar.status.text()
+    assert told.startswith("Done: ")
+    assert told.endswith("slices. 1 part (0.01 mL) left out: small or doubtful (tab Look).")
+    panel.tabs.setCurrentWidget(panel.look_tab)
+    qtbot.waitUntil(lambda: not panel.look_tab.left_out_line.isHidden(), timeout=5000)
+
+
 def test_slices_of_a_restored_mask_that_make_way_are_told_of(window: Window, gated: GatedSegment, qtbot: QtBot) -> None:
     _viewer, panel = window
     case = panel.desk.case
