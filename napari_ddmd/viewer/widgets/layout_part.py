@@ -13,11 +13,13 @@ from napari_ddmd.viewer.canvas_text import CanvasText
 from napari_ddmd.viewer.case_in_sight import CaseInSight
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.four_panels import Arrangement, FourPanels
+from napari_ddmd.viewer.full_size import FullSize
 from napari_ddmd.viewer.keys import Key, Keys
 from napari_ddmd.viewer.layer_tag import Role
 from napari_ddmd.viewer.planes import Plane
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 from napari_ddmd.viewer.widgets.keys_box import KeysDialog
+from napari_ddmd.viewer.widgets.modality_box import ModalityBox
 from napari_ddmd.viewer.widgets.plane_box import PlaneBox
 from napari_ddmd.viewer.widgets.view_box import VIEWS, ViewBox
 from napari_ddmd.viewer.window_level import WindowLevel
@@ -56,6 +58,8 @@ class LayoutPart(QWidget):
         self._owner: Case | None = None
         self.view_box, self.plane_box = ViewBox(), PlaneBox()
         self.four_panels = FourPanels(desk.viewer, links, desk.fit)
+        self.full_size = FullSize(desk.viewer, self.four_panels)
+        self.modality_box = ModalityBox(desk, links, self.full_size)
         self._in_sight = CaseInSight(desk.viewer, self.four_panels, links, partial(QTimer.singleShot, 0))
         self.canvas_text = CanvasText(desk.viewer, links)
         image_in, say = self.four_panels.image_in, self.canvas_text.say
@@ -66,7 +70,9 @@ class LayoutPart(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.view_box)
         layout.addWidget(self.plane_box)
+        layout.addWidget(self.modality_box)
         self.view_box.arrangement_chosen.connect(self.arrange)
+        self.modality_box.modality_chosen.connect(self.show_modality)
         self.plane_box.plane_chosen.connect(desk.show_plane)
         self.plane_box.keys_wanted.connect(self.list_keys)
         links.connect(self.four_panels.changed, self._on_arranged)
@@ -81,6 +87,11 @@ class LayoutPart(QWidget):
         """Divide the canvas."""
         self._in_sight.forget_wish()
         self.four_panels.show(arrangement, self._desk.case)
+
+    def show_modality(self, modality: str) -> None:
+        """Show a modality of the case alone, at full size."""
+        self._in_sight.forget_wish()
+        self.full_size.show(self._desk.case, modality)
 
     def follow(self, owner: Case | None) -> None:
         """Show the desk's case alone, in the same layout; `owner` is the case that its images were opened as."""
@@ -123,6 +134,8 @@ class LayoutPart(QWidget):
                 Key("Ctrl-Enter", "accept the mask as it stands, or take that back", accept),
                 Key("Ctrl-Z", "undo on the mask in hand: painting, tools, thresholds, runs", undo),
                 Key("Ctrl-Shift-Z", "redo", redo),
+                Key("Q", "next modality at full size", partial(self._flip, 1)),
+                Key("Shift-Q", "previous modality at full size", partial(self._flip, -1)),
                 Key("W", "window and level as at first", self.window_level.reset),
                 *(
                     Key(key, f"layout: {VIEWS[kind][0].lower()}", partial(self._arrange_if_possible, kind))
@@ -164,8 +177,13 @@ class LayoutPart(QWidget):
         if arrangement in self.four_panels.available(self._desk.case):
             self.arrange(arrangement)
 
+    def _flip(self, way: int) -> None:
+        self._in_sight.forget_wish()
+        self.full_size.step(self._desk.case, way)
+
     def _on_arranged(self) -> None:
         self.show_available()
+        self.modality_box.show_state()
         self.arranged.emit()
 
     def _show_plane(self) -> None:

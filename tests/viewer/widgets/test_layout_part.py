@@ -77,6 +77,21 @@ def test_the_keys_work_in_the_window_whatever_layer_is_active(window: Window, ca
     assert part.four_panels.arrangement is Arrangement.SINGLE
 
 
+def test_modalities_are_shown_at_full_size_by_key_and_button(window: Window) -> None:
+    viewer, part, _asked = window
+    press(viewer, Qt.Key.Key_Q)
+    press(viewer, Qt.Key.Key_Q)
+    press(viewer, Qt.Key.Key_Q, Qt.KeyboardModifier.ShiftModifier)
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["t1"]
+    assert part.modality_box.buttons["t1"].isChecked()
+    part.arrange(Arrangement.MODALITIES)
+    assert not any(button.isChecked() for button in part.modality_box.buttons.values())
+    part.modality_box.buttons["t2"].click()
+    assert part.four_panels.arrangement is Arrangement.SINGLE
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["t2"]
+    assert part.modality_box.buttons["t2"].isChecked()
+
+
 def test_undo_is_for_when_an_image_is_active(window: Window) -> None:
     viewer, _part, asked = window
     both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
@@ -103,7 +118,7 @@ def test_no_key_is_napari_s(window: Window) -> None:
     viewer, part, _asked = window
     assert part.keys is not None
     ours = {str(coerce_keybinding(key.name)) for key in part.keys.keys}
-    assert len(ours) == 15
+    assert len(ours) == 17
     # As napari comes, as this napari is set up, and what its layers and its window answer to besides.
     theirs = {str(binding) for bindings in default_shortcuts.values() for binding in bindings}
     theirs |= {str(binding) for bindings in action_manager._shortcuts.values() for binding in bindings}
