@@ -28,9 +28,13 @@ _SHAPES = {2: (1, 2), 3: (1, 3), 4: (2, 2)}
 _MOST = max(_SHAPES)
 # Which four explain the mask; where the model lacks a map, the next in line takes its place.
 _EXPLAIN = (FIRST_SEEN, Role.INTER, Role.INTRA, Role.PROBABILITY, Role.UNCERTAINTY)
+_SCALED = _EXPLAIN[1:]
+"""What is read by its colours: beside each, a scale tells what they stand for."""
 _DIVIDED: dict[str, Any] = {"stride": 1, "spacing": 3, "enabled": True}
 _NAME_SIZE = 12
 _NAME_COLOR = "white"
+# Width and height in pixels of the scale of colours on a map.
+_SCALE_SIZE, _SCALE_LETTERS = (12, 90), 9
 # Half of the image shows through what a name stands on; napari would make it grey for that.
 _NAME_GROUND = (0.0, 0.0, 0.0, 0.5)
 
@@ -82,6 +86,7 @@ class FourPanels:
         self._mirrors: dict[Layer, Mirrors] = {}
         self._watched: dict[Layer, ViewerLinks] = {}
         self._image_links = ViewerLinks()
+        self._scales: list[Any] = []
         self._is_busy = False
         links.connect(viewer.layers.events.inserted, self._on_inserted)
         links.connect(viewer.layers.events.removed, self._on_removed)
@@ -190,6 +195,16 @@ class FourPanels:
             name = layer.name_overlay
             name.font_size, name.color, name.box_color = _NAME_SIZE, _NAME_COLOR, _NAME_GROUND
             name.visible = shown
+            tag = tag_of(layer)
+            if shown and tag is not None and tag.role in _SCALED and not layer.colorbar.visible:
+                scale = layer.colorbar
+                scale.size, scale.font_size, scale.color = _SCALE_SIZE, _SCALE_LETTERS, _NAME_COLOR
+                scale.visible = True
+                self._scales.append(scale)
+        if not shown:
+            for scale in self._scales:  # not one that the user has put there
+                scale.visible = False
+            self._scales.clear()
 
     def _divide(self, divided: bool, was_divided: bool) -> None:
         grid = self._viewer.canvas.grid
@@ -200,9 +215,12 @@ class FourPanels:
             setattr(grid, name, value)
 
     def _is_overlay(self, layer: Layer) -> bool:
-        """Tell whether a layer lies on each of the images while it is visible: the case's own, and nobody's."""
+        """Tell whether a layer lies on each of the images while it is visible: the case's own, and nobody's.
+
+        Of the case's own not its modalities: one that was seen at full size would cover the maps.
+        """
         tag = tag_of(layer)
-        if tag is not None and (tag.case is not self._case or tag.role == Role.MIRROR):
+        if tag is not None and (tag.case is not self._case or tag.role in (Role.MIRROR, *MODALITIES)):
             return False
         return layer not in self._images and can_be_mirrored(layer)
 

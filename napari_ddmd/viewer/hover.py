@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_ddmd.case import MODALITIES, MODALITY_LABELS
+from napari_ddmd.missing import missing_modalities
 from napari_ddmd.viewer.layer_tag import Role, tag_of
 from napari_ddmd.viewer.viewer_links import ViewerLinks
 
@@ -43,6 +44,7 @@ class Hover:
     def __init__(self, desk: Desk, links: ViewerLinks, lesion_at: Callable[[Voxel], int] = lambda _voxel: 0) -> None:
         self._desk, self._lesion_at = desk, lesion_at
         self._layers: list[Layer] = []
+        self._lacking: tuple[Case | None, tuple[str, ...]] = (None, ())
         links.connect(desk.viewer.layers.events.inserted, self._on_inserted)
         links.connect(desk.viewer.layers.events.removed, self._on_removed)
         for layer in desk.viewer.layers:
@@ -81,7 +83,7 @@ class Hover:
         if voxel is not None:
             number = self._lesion_at(voxel)
             place = f"slice {voxel[0]} · lesion {number}" if number else f"slice {voxel[0]}"
-            words = f"{place} · {describe_voxel(case, self._desk.volumes, voxel)}"
+            words = f"{place} · {describe_voxel(case, self._desk.volumes, voxel, self._missing(case))}"
             # The layer's name would push the values out of the bar, and they say more than its own value.
             status |= {"coordinates": words, "layer_base": "", "source_type": "", "plugin": ""}
             # Of several layers napari makes one line: their coordinates once, then each one's value.
@@ -89,6 +91,12 @@ class Hover:
             if tag is not None and tag.role == Role.MIRROR:
                 status["value"] = ""
         return status
+
+    def _missing(self, case: Case) -> tuple[str, ...]:
+        """Modalities that the case lacks; looked up once, for every voxel of an image that is missing is asked."""
+        if self._lacking[0] is not case:
+            self._lacking = case, missing_modalities(case)
+        return self._lacking[1]
 
 
 def voxel_at(case: Case, position: Any) -> Voxel | None:
@@ -102,10 +110,22 @@ def voxel_at(case: Case, position: Any) -> Voxel | None:
     return int(voxel[0]), int(voxel[1]), int(voxel[2])
 
 
-def describe_voxel(case: Case, volumes: Volumes | None, voxel: Voxel) -> str:
-    """Word the images' values at a voxel, and what runs have said of it where its slice has come in."""
+def describe_voxel(case: Case, volumes: Volumes | None, voxel: Voxel, missing: Collection[str] = ()) -> str:
+    """Word the images' values at a voxel, and what runs have said of it where its slice has come in.
+
+    Parameters
+    ----------
+    case : Case
+        The patient.
+    volumes : Volumes or None
+        What runs have said so far.
+    voxel : tuple of int
+        ``(s, h, w)``.
+    missing : collection of str
+        Modalities that the case lacks, of which no value is told.
+    """
     parts = [
-        f"{MODALITY_LABELS[modality]} {image[voxel]:.5g}"
+        f"{MODALITY_LABELS[modality]} {'missing' if modality in missing else f'{image[voxel]:.5g}'}"
         for modality, image in zip(MODALITIES, case.images, strict=True)
     ]
     if volumes is not None and voxel[0] in volumes.done:
@@ -113,5 +133,6 @@ def describe_voxel(case: Case, volumes: Volumes | None, voxel: Voxel) -> str:
             if volume is not None:
                 parts.append(f"{name} {volume[voxel]:.3g}")
         parts.append(f"probability {volumes.probability[voxel]:.2f}")
+        parts.append(f"uncertainty {volumes.uncertainty[voxel]:.2f}")
         parts.append(f"{volumes.agreement[voxel]} of {len(volumes.samples)} samples")
     return " · ".join(parts)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.model import Bundle
@@ -74,6 +74,32 @@ def test_each_modality_carries_the_outline_of_the_lesion(
     assert all(mirror.data is viewer.layers["lesion"].data for mirror in mirrors)
     assert [mirror.name for mirror in mirrors] == ["lesion on t1", "lesion on t1ce", "lesion on t2"]
     assert not any(mirror.editable for mirror in mirrors)
+
+
+def test_a_modality_at_full_size_does_not_cover_the_maps(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    viewer.layers["flair"].visible, viewer.layers["t1ce"].visible = False, True
+    panels.show(Arrangement.EXPLAIN, case)
+    assert not viewer.layers["t1ce"].visible
+    assert [cell[0] for cell in cells(viewer)] == ["flair", Role.INTER, Role.INTRA, Role.PROBABILITY]
+    panels.show(Arrangement.SINGLE, case)
+    assert viewer.layers["t1ce"].visible
+    assert not viewer.layers["flair"].visible
+
+
+def test_what_is_read_by_its_colours_has_a_scale_as_long_as_it_has_a_panel(
+    viewer: ViewerModel, panels: FourPanels, results: ResultLayers, recipe: Recipe, case: Case
+) -> None:
+    results.add(recipe, slice_result(case, 4))
+    images = [layer for layer in viewer.layers if isinstance(layer, Image)]
+    viewer.layers["probability"].colorbar.visible = True
+    panels.show(Arrangement.EXPLAIN, case)
+    scaled = [layer.name for layer in images if layer.colorbar.visible]
+    assert scaled == ["inter discrepancy", "intra discrepancy", "probability"]
+    panels.show(Arrangement.MODALITIES, case)
+    assert [layer.name for layer in images if layer.colorbar.visible] == ["probability"], "which the reader put there"
 
 
 def test_the_outline_comes_with_the_first_result(

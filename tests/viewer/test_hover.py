@@ -68,8 +68,8 @@ def test_results_are_told_where_the_slice_has_come_in(viewer: ViewerModel, case:
     row, column = np.argwhere(case.mask[4] > 0)[0]
     add_result(desk, case, 4)
     told = status(viewer, case, (4, row, column))["coordinates"]
-    assert told.endswith("inter 0.05 · intra 0.025 · probability 0.80 · 3 of 3 samples")
-    assert status(viewer, case, (4, 0, 0))["coordinates"].endswith("probability 0.00 · 0 of 3 samples")
+    assert told.endswith("inter 0.05 · intra 0.025 · probability 0.80 · uncertainty 0.25 · 3 of 3 samples")
+    assert status(viewer, case, (4, 0, 0))["coordinates"].endswith("probability 0.00 · uncertainty 0.00 · 0 of 3 samples")
     assert "probability" not in status(viewer, case, (3, row, column))["coordinates"]
 
 
@@ -102,6 +102,18 @@ def test_maps_that_a_model_has_not_are_left_out(case: Case) -> None:
     words = describe_voxel(case, finished(case, slices=[4], intra=False), (4, 14, 12))
     assert "inter" in words
     assert "intra" not in words
+
+
+def test_an_image_that_is_missing_has_no_value(case: Case) -> None:
+    words = describe_voxel(case, None, (4, 14, 12), missing=("t1",))
+    assert words.startswith("T1 missing · T1ce ")
+    assert words.count("missing") == 1
+
+
+@pytest.mark.usefixtures("hover")
+def test_the_status_bar_says_which_image_is_missing(viewer: ViewerModel, case: Case) -> None:
+    case.images[0] = 0
+    assert " · T1 missing · T1ce " in status(viewer, case, (4, 14, 12))["coordinates"]
 
 
 @pytest.mark.usefixtures("hover")

@@ -31,7 +31,7 @@ _LETTERS = 0.85
 _DPI = 100
 # Okabe and Ito's palette: told apart with any colour vision, on a dark and on a light ground.
 _COLORS = {"lesion": "#E69F00", "inter": "#56B4E9", "intra": "#CC79A7"}
-_TITLES = {"lesion": "lesion, cm²", "inter": "inter", "intra": "intra"}
+_TITLES = {"lesion": "expected lesion, cm²", "inter": "inter", "intra": "intra"}
 _TIP = (
     "For each slice: area of the lesion in cm² as the probability expects it, and the discrepancy scores.\n"
     "Click or drag to go there. Gaps have not been segmented."

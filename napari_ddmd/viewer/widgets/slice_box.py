@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QRadioButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QRadioButton, QVBoxLayout, QWidget
 from superqt import QLabeledRangeSlider
 
 from napari_ddmd.viewer.run_settings import SliceChoice, SliceMode
@@ -37,7 +37,6 @@ class SliceBox(QWidget):
         self._buttons = {mode: QRadioButton(label) for mode, (label, _tip) in _LABELS.items()}
         group = QButtonGroup(self)
         row = QHBoxLayout()
-        row.addWidget(QLabel("Slices"))
         for mode, button in self._buttons.items():
             button.setToolTip(_LABELS[mode][1])
             group.addButton(button)
