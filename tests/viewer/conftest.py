@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from threading import Event, Semaphore
@@ -15,7 +15,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from napari.utils.events.event import EventEmitter
 from napari.utils.notifications import Notification, notification_manager
-from qtpy.QtWidgets import QApplication
+from npe2 import PluginManifest
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.segment import Progress, SliceResult
@@ -61,13 +62,31 @@ def _signatures_are_remembered() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _plugins_are_looked_for_once() -> Iterator[None]:
+    """Look for napari's plugins once: it goes through all that is installed for every window."""
+    discover, known = PluginManifest.discover, dict[tuple[str, ...], list[Any]]()
+
+    def remembered(paths: Sequence[str] = ()) -> list[Any]:
+        if tuple(paths) not in known:
+            known[tuple(paths)] = list(discover(paths=paths))
+        return known[tuple(paths)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", remembered)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _windows_that_are_not_drawn_are_plain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out napari's style where nothing is drawn: to match every widget with it takes a fifth of a test's time.
 
-    And the full collection of garbage before a layer leaves the canvas, which is for textures of some drivers.
+    And the full collection of garbage before a layer leaves the canvas, which is for textures of some drivers, and
+    napari's own controls of each layer.
     """
     if request.node.get_closest_marker("on_screen") is None:
+        controls = "napari._qt.layer_controls.qt_layer_controls_container.create_qt_layer_controls"
+        monkeypatch.setattr(controls, lambda _layer: QWidget())
         monkeypatch.setattr("napari._qt.qt_main_window.get_stylesheet", lambda *_arguments, **_options: "")
         monkeypatch.setattr("napari._vispy.canvas.gc", SimpleNamespace(collect=lambda: gc.collect(0)))
 

@@ -69,7 +69,9 @@ def test_results_are_told_where_the_slice_has_come_in(viewer: ViewerModel, case:
     add_result(desk, case, 4)
     told = status(viewer, case, (4, row, column))["coordinates"]
     assert told.endswith("inter 0.05 · intra 0.025 · probability 0.80 · uncertainty 0.25 · 3 of 3 samples")
-    assert status(viewer, case, (4, 0, 0))["coordinates"].endswith("probability 0.00 · uncertainty 0.00 · 0 of 3 samples")
+    assert status(viewer, case, (4, 0, 0))["coordinates"].endswith(
+        "probability 0.00 · uncertainty 0.00 · 0 of 3 samples"
+    )
     assert "probability" not in status(viewer, case, (3, row, column))["coordinates"]
 
 
