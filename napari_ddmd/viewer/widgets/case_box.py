@@ -231,6 +231,11 @@ class CaseBox(QWidget):
             return str(error)
         return None
 
+    def set_running(self, running: bool) -> None:
+        """Keep what a case is made of as it is while a run is on; others may be opened and looked at."""
+        for widget in (*(combo.native for combo in self.modalities.values()), self.missing_box):
+            widget.setEnabled(not running)
+
     def _tell_assumptions(self, case: Case, told: tuple[str, ...]) -> None:
         # The remarks on a case that was opened were shown when it was.
         if case not in self._cases:

@@ -261,7 +261,8 @@ class SegmentationPanel(QWidget):
             self._recount.start()
 
     def _on_running(self, running: bool) -> None:
-        for box in (self.case_box, self.model_box, self.slice_box):
+        self.case_box.set_running(running)
+        for box in (self.model_box, self.slice_box):
             box.setEnabled(not running)
         self._allow_settings()
         if not running:

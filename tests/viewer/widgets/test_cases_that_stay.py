@@ -137,6 +137,35 @@ def _fail_where_there_are_four(layers: Mapping[str, Image | None], **options: bo
     return make_case(layers, **options)
 
 
+def test_other_cases_are_read_while_a_run_is_on_and_closing_its_case_stops_it(
+    open_panel: OpenPanel, case: Case, gated: GatedSegment, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.replace(case, name="Other", images=case.images * 2)
+    viewer, panel = open_panel(case, other)
+    assert panel.desk.case is other
+    panel.run()
+    gated.allow(1)
+    qtbot.waitUntil(lambda: bool(lesions(viewer)), timeout=10_000)
+    box = panel.case_box
+    assert box.case_list.isEnabled()
+    assert not any(combo.native.isEnabled() for combo in box.modalities.values())
+    box.choose(case)
+    assert panel.desk.case is case
+    assert panel.results is None
+    gated.allow(1)
+    qtbot.waitUntil(lambda: panel.run_bar.status.text().startswith("Other: 2 of "), timeout=10_000)
+    assert lesions(viewer) == [(other, False)], "what comes in of it stays out of sight"
+    box.choose(other)
+    assert lesions(viewer) == [(other, True)]
+    monkeypatch.setattr(QMessageBox, "question", lambda *_arguments: QMessageBox.StandardButton.Yes)
+    with qtbot.waitSignal(panel.controller.ended, timeout=10_000):
+        box.close_button.click()
+    assert gated.stopped.wait(5)
+    assert panel.desk.case is case
+    assert lesions(viewer) == []
+    assert all(combo.native.isEnabled() for combo in box.modalities.values())
+
+
 @pytest.mark.torture
 def test_what_is_said_below_run_is_of_the_case_in_hand(
     window: Window, case: Case, gated: GatedSegment, qtbot: QtBot
