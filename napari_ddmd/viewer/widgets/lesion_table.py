@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QPoint, Qt, Signal
-from qtpy.QtGui import QKeyEvent, QResizeEvent
+from qtpy.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QHeaderView,
     QMenu,
     QSizePolicy,
@@ -97,7 +98,7 @@ COLUMNS = (
 class LesionTable(QTableWidget):
     """Lesions, one a row. A click, or up and down, chooses one, the Delete key asks to delete it.
 
-    Left and right are the window's, as everywhere else: slice by slice.
+    Left and right are the window's, as everywhere else: slice by slice. Ctrl+C copies the table as it is shown.
 
     Its context menu shows and hides columns; a row's tip has all figures of the lesion.
 
@@ -178,7 +179,9 @@ class LesionTable(QTableWidget):
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
         """Ask to delete the current lesion; letters are no search in the table, nor left and right other cells."""
-        if event is not None and event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.lesion is not None:
+        if event is not None and event.matches(QKeySequence.StandardKey.Copy):
+            self.copy_all()
+        elif event is not None and event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.lesion is not None:
             self.delete_wanted.emit(self.lesion)
         elif event is not None and (
             event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right) or (event.text() and event.text().isprintable())
@@ -193,7 +196,7 @@ class LesionTable(QTableWidget):
         self._fit_columns()
 
     def columns_menu(self) -> QMenu:
-        """Return the menu that shows and hides columns; those without figures can not be chosen."""
+        """Return the menu that shows and hides columns, and copies; those without figures can not be chosen."""
         menu = QMenu(self)
         menu.setToolTipsVisible(True)
         for place, column in enumerate(COLUMNS):
@@ -205,7 +208,23 @@ class LesionTable(QTableWidget):
             # Without its number nobody knows which lesion a row is.
             action.setEnabled(place > 0 and self._has_figures(column))
             action.toggled.connect(partial(self._want, place))
+        menu.addSeparator()
+        copies = menu.addAction("Copy the table")
+        assert copies is not None
+        copies.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
+        copies.triggered.connect(self.copy_all)
         return menu
+
+    def copy_all(self) -> None:
+        """Copy the table with its headings, as it is sorted: cells apart by tabs, as spreadsheets take them."""
+        shown = [place for place in range(len(COLUMNS)) if not self.isColumnHidden(place)]
+        rows = [[COLUMNS[place].title for place in shown]]
+        for row in range(self.rowCount()):
+            items = [self.item(row, place) for place in shown]
+            rows.append(["" if item is None else item.text() for item in items])
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText("\n".join("\t".join(cells) for cells in rows))
 
     def ask_for_columns(self, place: QPoint) -> None:
         """Open the menu of columns at a point of the screen."""

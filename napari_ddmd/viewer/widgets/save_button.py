@@ -41,10 +41,13 @@ class SaveButton(QPushButton):
         The case, and the mask ``(S, H, W)`` that is on disk now.
     ended
         How a save ended: in short, and in full.
+    saved
+        The files that were written; none where a save has failed.
     """
 
     mask_saved = Signal(object, object)
     ended = Signal(str, str)
+    saved = Signal(object)
 
     def __init__(self, source: Callable[[], Saveable | None], parent: QWidget | None = None) -> None:
         super().__init__(_SAVE, parent)
@@ -125,12 +128,14 @@ class SaveButton(QPushButton):
         show_info(told)
         count = "1 file" if len(files) == 1 else f"{len(files)} files"
         self.ended.emit(f"Saved {count} in {folder.name or folder}.", told)
+        self.saved.emit(files)
 
     def _on_failed(self, error: Exception) -> None:
         self._set_saving(False)
         self._kept = None
         show_error(in_short(reason(error)))
         self.ended.emit(f"Not saved: {in_short(reason(error), parts=2)}.", reason(error))
+        self.saved.emit([])
 
 
 def _save(folder: Path, kinds: Collection[str], content: Saveable) -> tuple[list[Path], list[str]]:

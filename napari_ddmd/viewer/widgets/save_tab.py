@@ -13,6 +13,7 @@ from napari_ddmd.viewer.acceptance import acceptance_of, segmented_of
 from napari_ddmd.viewer.desk import Desk
 from napari_ddmd.viewer.widgets.outcome_line import OutcomeLine
 from napari_ddmd.viewer.widgets.save_button import SaveButton
+from napari_ddmd.viewer.widgets.saved_files import SavedFiles
 from napari_ddmd.viewer.widgets.scroll import VerticalScroll, column
 from napari_ddmd.viewer.widgets.session_box import SessionBox
 
@@ -44,14 +45,16 @@ class SaveTab(QWidget):
         super().__init__(parent)
         self._desk, self._numbering = desk, numbering
         self.save_button = SaveButton(self._saveable)
-        self.outcome = OutcomeLine()
+        self.outcome, self.saved_files = OutcomeLine(), SavedFiles()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.session_box = SessionBox(desk)
-        results = (self.save_button, self.outcome)
+        results = (self.save_button, self.outcome, self.saved_files)
         layout.addWidget(VerticalScroll(column(("Results", results), ("Session", (self.session_box,)))))
         self.save_button.ended.connect(self.outcome.tell)
-        desk.case_changed.connect(self.outcome.hide)
+        self.save_button.saved.connect(self.saved_files.offer)
+        for told in (self.outcome, self.saved_files):
+            desk.case_changed.connect(told.hide)
         desk.mask_changed.connect(self._show)
         self.session_box.opening_changed.connect(self._show)
         self._show()

@@ -6,6 +6,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_ddmd.lesions import Lesion
 from napari_ddmd.viewer.widgets.lesion_table import COLUMNS, LesionTable
@@ -94,6 +95,18 @@ def test_up_and_down_are_the_table_s_left_and_right_the_window_s(table: LesionTa
     assert table.currentRow() == 2
 
 
+def test_the_table_is_copied_as_it_is_shown(table: LesionTable, qtbot: QtBot) -> None:
+    table.sortByColumn(1, Qt.SortOrder.AscendingOrder)
+    qtbot.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    lines = [line.split("\t") for line in clipboard.text().split("\n")]
+    assert lines[0] == ["No.", "mL", "⌀ mm", "Slices"]
+    assert [line[0] for line in lines[1:]] == column(table, 0)
+    assert [line[1] for line in lines[1:]] == column(table, 1)
+    assert {len(line) for line in lines} == {4}
+
+
 def test_columns_without_figures_are_hidden(table: LesionTable) -> None:
     titles = [column.title for column in COLUMNS]
     assert [title for place, title in enumerate(titles) if not table.isColumnHidden(place)] == titles[:4]
@@ -146,7 +159,7 @@ def test_columns_are_chosen_in_a_menu_and_all_figures_are_in_the_tip(table: Lesi
     assert "T1ce 0.200" in item.toolTip()
     flair = [column.title for column in COLUMNS].index("FLAIR")
     actions = table.columns_menu().actions()
-    assert [action.text() for action in actions] == [column.title for column in COLUMNS]
+    assert [action.text() for action in actions] == [*(column.title for column in COLUMNS), "", "Copy the table"]
     assert not actions[0].isEnabled()
     assert table.isColumnHidden(flair)
     actions[flair].trigger()
@@ -160,4 +173,4 @@ def test_columns_are_chosen_in_a_menu_and_all_figures_are_in_the_tip(table: Lesi
 
 def test_columns_without_figures_cannot_be_chosen(table: LesionTable) -> None:
     enabled = [action.text() for action in table.columns_menu().actions() if action.isEnabled()]
-    assert enabled == ["mL", "⌀ mm", "Slices"]
+    assert enabled == ["mL", "⌀ mm", "Slices", "", "Copy the table"]

@@ -79,9 +79,12 @@ def test_how_a_save_ended_stays_in_the_tab_until_another_case_is_in_hand(
     qtbot.waitUntil(lambda: not tab.outcome.isHidden(), timeout=20_000)
     assert tab.outcome.text() == "Saved 2 files in results."
     assert str(folder) in tab.outcome.toolTip()
+    assert not tab.saved_files.isHidden()
+    assert tab.saved_files.folder_button.toolTip() == str(folder)
     tab.save_button.save(folder / "Small_001_mask.nii.gz", {"mask"})
     qtbot.waitUntil(lambda: tab.outcome.text() != "Saved 2 files in results.", timeout=20_000)
     assert tab.outcome.text().startswith("Not saved: results/Small_001_mask.nii.gz: ")
+    assert tab.saved_files.isHidden()
     desk.set_case(None)
     assert tab.outcome.isHidden()
 
