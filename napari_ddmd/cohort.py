@@ -51,13 +51,14 @@ def do_case(
     overwrite: bool,
     update: bool,
     report: bool,
+    session: bool = False,
     place: str,
 ) -> DoneCase:
     """Segment and save a case that is not done yet.
 
     Parameters
     ----------
-    files, bundle, out, settings, report
+    files, bundle, out, settings, report, session
         As in `napari_ddmd.predict.predict_case`.
     overwrite
         Whether earlier results are replaced in any case.
@@ -74,7 +75,7 @@ def do_case(
     kept = None
     if not overwrite:
         try:
-            kept = finished_before(files, bundle, out, settings, report=report)
+            kept = finished_before(files, bundle, out, settings, report=report, session=session)
         except ForeignResultsError:
             raise
         except ExportError:
@@ -99,6 +100,7 @@ def do_case(
             settings,
             overwrite=overwrite or update,
             report=report,
+            session=session,
             progress=line.update,
             remark=remark,
         )

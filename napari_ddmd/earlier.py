@@ -13,7 +13,7 @@ from napari_ddmd.case import CaseError, CaseFiles
 from napari_ddmd.case.errors import DamagedFileError
 from napari_ddmd.case.naming import is_nifti
 from napari_ddmd.case.nifti import open_nifti
-from napari_ddmd.export import REPLACING_FILE, SUMMARY_FILE, ExportError, file_names, report_names
+from napari_ddmd.export import REPLACING_FILE, SUMMARY_FILE, ExportError, file_names, report_names, session_name
 from napari_ddmd.summary import model_entry
 from napari_ddmd.whole_files import file_hash
 
@@ -63,7 +63,7 @@ class Kept:
 
 
 def same_results(
-    out: Path, files: CaseFiles, bundle: Bundle, settings: Mapping[str, Any], *, report: bool
+    out: Path, files: CaseFiles, bundle: Bundle, settings: Mapping[str, Any], *, report: bool, session: bool = False
 ) -> Kept | None:
     """Give the results that a run would only make again.
 
@@ -77,6 +77,8 @@ def same_results(
         What the run is asked for, as the summary has it.
     report
         Whether report and table are asked for.
+    session
+        Whether a session is.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def same_results(
     changed = _changed(summary, target)
     damaged = [name for name in changed if _is_damaged(target / name)]
     changed = [name for name in changed if name not in damaged]
-    wanted = report_names(files.name) if report else []
+    wanted = [*(report_names(files.name) if report else ()), *([session_name(files.name)] if session else ())]
     reason = _incompleteness(summary, target, wanted, damaged) or _difference(summary, files, bundle, settings)
     if not reason:
         return Kept(summary, changed)
@@ -170,7 +172,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _changed(summary: dict[str, Any], target: Path) -> list[str]:
-    """Files that are there and are not what the summary says was written, and reports that it does not know."""
+    """Files that are there and are not what was written, and reports and sessions that the summary does not know."""
     written = summary.get("files_sha256")
     if not isinstance(written, dict):
         return []
@@ -178,7 +180,7 @@ def _changed(summary: dict[str, Any], target: Path) -> list[str]:
         return [
             name
             for name in file_names(target.name)
-            if name in {*written, *report_names(target.name)}
+            if name in {*written, *report_names(target.name), session_name(target.name)}
             and _is_filled(target / name)
             and (name not in written or file_hash(target / name) != written[name])
         ]

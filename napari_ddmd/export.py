@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +119,7 @@ def save_prediction(
     overwrite: bool = False,
     report: bool = False,
     images_sha256: str | None = None,
+    session: Callable[[Path, Path], object] | None = None,
 ) -> Path:
     """Save all results of one case under ``folder/<case>``, or none.
 
@@ -144,6 +145,8 @@ def save_prediction(
     images_sha256
         Of the case's files (`napari_ddmd.earlier.images_hash`): goes into the summary, so that a later run can tell
         whether it would do the same again.
+    session
+        Writes a session, too: given the file to write, and where it will lie in the end.
 
     Returns
     -------
@@ -180,6 +183,8 @@ def save_prediction(
                     is_models=True,
                 )
                 _save_report(fresh, content)
+            if session is not None:
+                session(fresh / session_name(case.name), target / session_name(case.name))
             summary["files"] = sorted(entry.name for entry in fresh.iterdir())
             summary["files_sha256"] = {name: file_hash(fresh / name) for name in summary["files"]}
             text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
@@ -269,7 +274,13 @@ def _move_results(fresh: Path, target: Path, case_name: str) -> None:
 
 def file_names(case_name: str) -> list[str]:
     """All files that a case's results can have; the summary is the last."""
-    return [*(_volume_name(case_name, kind) for kind in _VOLUMES), *report_names(case_name), SUMMARY_FILE]
+    volumes = [_volume_name(case_name, kind) for kind in _VOLUMES]
+    return [*volumes, *report_names(case_name), session_name(case_name), SUMMARY_FILE]
+
+
+def session_name(case_name: str) -> str:
+    """File that is written where a session is asked for."""
+    return f"{case_name}.ddmd"
 
 
 def report_names(case_name: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from napari_ddmd.case import (
 from napari_ddmd.cut import Cut
 from napari_ddmd.device import estimate_memory, pick_device
 from napari_ddmd.earlier import Kept, images_hash, same_results
-from napari_ddmd.export import file_names, prediction_folder, report_names, save_prediction
+from napari_ddmd.export import file_names, prediction_folder, report_names, save_prediction, session_name
 from napari_ddmd.learned import cautions_of
 from napari_ddmd.missing import missing_modalities
 from napari_ddmd.saveable import ModelFacts
@@ -102,6 +102,7 @@ def predict_case(
     *,
     overwrite: bool = False,
     report: bool = False,
+    session: bool = False,
     progress: Callable[[Progress], None] | None = None,
     remark: Callable[[str], None] | None = None,
 ) -> Prediction:
@@ -119,6 +120,8 @@ def predict_case(
         Whether earlier results of this case may be replaced.
     report
         Whether a report (HTML) and a table of the lesions (CSV) are saved, too.
+    session
+        Whether a session is saved, too, that a window opens.
     progress, remark
         Called with the run's progress, and with each thing about the files that the user should know.
 
@@ -147,7 +150,8 @@ def predict_case(
     if _stamps(files) != stamps:
         raise PredictError(f"{files.name}: its images changed while they were read; call again when they are whole")
     slices = _axial_slices(case, settings.slices)
-    outdated = [] if report else [name for name in report_names(case.name) if (out / case.name / name).exists()]
+    unwanted = [*(() if report else report_names(case.name)), *(() if session else [session_name(case.name)])]
+    outdated = [name for name in unwanted if (out / case.name / name).exists()]
     used: list[str] = []  # a run may leave the device that it began on
 
     def note(message: Progress) -> None:
@@ -194,15 +198,24 @@ def predict_case(
         overwrite=overwrite,
         report=report,
         images_sha256=images_sha256,
+        session=_session_writer(case, bundle, volumes, asked, settings.device, threshold) if session else None,
     )
     if outdated:
-        tell(f"{case.name}: {' and '.join(outdated)} of the earlier results are removed; --report writes new ones")
+        listed, are = " and ".join(outdated), "are" if len(outdated) > 1 else "is"
+        ways = dict.fromkeys("--session" if name == session_name(case.name) else "--report" for name in outdated)
+        tell(f"{case.name}: {listed} of the earlier results {are} removed; {' and '.join(ways)} writes new ones")
     summary = json.loads(summary_file.read_text(encoding="utf-8"))
     return Prediction(case, volumes, summary_file.parent, summary)
 
 
 def finished_before(
-    files: CaseFiles, bundle: Bundle, out: Path, settings: PredictSettings, *, report: bool = False
+    files: CaseFiles,
+    bundle: Bundle,
+    out: Path,
+    settings: PredictSettings,
+    *,
+    report: bool = False,
+    session: bool = False,
 ) -> Kept | None:
     """Give the results that `predict_case` would only make again; parameters and errors as there.
 
@@ -218,7 +231,7 @@ def finished_before(
     """
     with _offering_to_go_on(settings):
         check_complete(files, allow_missing=settings.allow_missing)
-    return same_results(out, files, bundle, _run_settings(settings, bundle), report=report)
+    return same_results(out, files, bundle, _run_settings(settings, bundle), report=report, session=session)
 
 
 def _load(files: CaseFiles, settings: PredictSettings, tell: Callable[[str], None]) -> Case:
@@ -253,6 +266,42 @@ def refuse_impossible(settings: PredictSettings, bundle: Bundle) -> None:
         refuse_impossible_sampling(bundle, samples=asked["samples"], steps=asked["steps"], sampler=asked["sampler"])
     except ValueError as error:
         raise PredictError(str(error)) from error
+
+
+def refuse_without_napari() -> None:
+    """Refuse to write sessions where napari has no Qt to open them with: its layers are made for them.
+
+    Raises
+    ------
+    PredictError
+        One line, with what to install.
+    """
+    try:
+        import napari_ddmd.viewer.session.of_run  # noqa: F401
+    except ImportError as error:
+        raise PredictError(
+            'a session needs napari with Qt, which is not here; install "napari-ddmd[pyqt6]", or leave --session out'
+        ) from error
+
+
+def _session_writer(
+    case: Case, bundle: Bundle, volumes: Volumes, asked: Mapping[str, Any], device: str, threshold: float
+) -> Callable[[Path, Path], None]:
+    """Return what writes a session of a run into a file, for a place where it will lie."""
+
+    def write(path: Path, place: Path) -> None:
+        from napari_ddmd.viewer.run_settings import Sampling
+        from napari_ddmd.viewer.session.archive import SessionError
+        from napari_ddmd.viewer.session.of_run import save_run
+
+        names = ("samples", "steps", "sampler", "seed")
+        sampling = Sampling(**{name: asked[name] for name in names}, device=device)
+        try:
+            save_run(path, case, bundle, volumes, sampling, threshold=threshold, place=place)
+        except SessionError as error:
+            raise PredictError(str(error)) from error
+
+    return write
 
 
 def _run_settings(settings: PredictSettings, bundle: Bundle) -> dict[str, Any]:

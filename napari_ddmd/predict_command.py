@@ -52,6 +52,11 @@ def add_predict_command(commands: _SubParsersAction[Any]) -> ArgumentParser:
         help="save a report (HTML) and a table of lesions (CSV), too; where there are results without, with --update",
     )
     predict.add_argument(
+        "--session",
+        action="store_true",
+        help="save a session, too, that napari-ddmd opens with all that was found (.ddmd); likewise with --update",
+    )
+    predict.add_argument(
         "--allow-missing", action="store_true", help="take cases that lack one modality, at a cost in accuracy"
     )
     predict.add_argument("--json", action="store_true", help="print the summary as one JSON object")
@@ -92,7 +97,13 @@ def _predict(options: argparse.Namespace) -> int:
     from napari_ddmd.cohort import do_case
     from napari_ddmd.cohort_table import CohortRow, refuse_foreign_table
     from napari_ddmd.launcher import device_name, rank, share, world_size
-    from napari_ddmd.predict import PredictError, PredictSettings, refuse_impossible, saving_places
+    from napari_ddmd.predict import (
+        PredictError,
+        PredictSettings,
+        refuse_impossible,
+        refuse_without_napari,
+        saving_places,
+    )
 
     found, faults = collect_cases(options.cases)
     is_cohort = len(found) + len(faults) > 1
@@ -128,6 +139,8 @@ def _predict(options: argparse.Namespace) -> int:
         allow_missing=options.allow_missing,
     )
     refuse_impossible(settings, bundle)
+    if options.session:
+        refuse_without_napari()
     summaries: list[dict[str, Any]] = []
     status = DONE
     for number, files in enumerate(cases, start=1):
@@ -140,6 +153,7 @@ def _predict(options: argparse.Namespace) -> int:
                 overwrite=options.overwrite,
                 update=options.update,
                 report=options.report,
+                session=options.session,
                 place=f"{number}/{len(cases)}",
             )
         except user_errors() as error:

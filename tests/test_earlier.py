@@ -268,6 +268,26 @@ def test_a_report_that_is_wanted_must_be_there(out: Path, files: CaseFiles, tiny
     assert finished_before(files, tiny_bundle, out, QUICK) is not None
 
 
+def test_a_session_that_is_wanted_must_be_there_and_one_that_was_corrected_is_kept(
+    out: Path, files: CaseFiles, tiny_bundle: Bundle
+) -> None:
+    with pytest.raises(ExportError, match=r"exists already, but Small_001\.ddmd does not"):
+        finished_before(files, tiny_bundle, out, QUICK, session=True)
+    predict_case(files, tiny_bundle, out, QUICK, overwrite=True, session=True)
+    kept = finished_before(files, tiny_bundle, out, QUICK, session=True)
+    assert kept is not None
+    assert kept.changed == []
+    session = out / "Small_001" / "Small_001.ddmd"
+    session.write_bytes(session.read_bytes() + b"of a reader")
+    for wanted in (True, False):
+        kept = finished_before(files, tiny_bundle, out, QUICK, session=wanted)
+        assert kept is not None
+        assert kept.changed == ["Small_001.ddmd"]
+    other = replace(QUICK, seed=QUICK.seed + 1)
+    with pytest.raises(ForeignResultsError, match=r"Small_001\.ddmd changed since"):
+        finished_before(files, tiny_bundle, out, other)
+
+
 def test_an_image_that_vanishes_is_named(files: CaseFiles, tmp_path: Path) -> None:
     lost = replace(files, images=files.images | {"t2": tmp_path / "gone.nii.gz"})
     with pytest.raises(CaseError, match=r"gone\.nii\.gz: No such file or directory; see"):

@@ -19,8 +19,15 @@ from napari_ddmd.case_sampler import CaseSampler
 from napari_ddmd.cases_meant import collect_cases
 from napari_ddmd.export import ExportError
 from napari_ddmd.model import Bundle
-from napari_ddmd.predict import PredictError, PredictSettings, finished_before, predict_case
+from napari_ddmd.predict import (
+    PredictError,
+    PredictSettings,
+    finished_before,
+    predict_case,
+    refuse_without_napari,
+)
 from napari_ddmd.segment import Progress
+from napari_ddmd.viewer.session.archive import SessionError
 
 from .conftest import LAI_2MM, SHAPE, CaseWriter
 
@@ -85,6 +92,34 @@ def test_a_report_is_saved_where_it_is_asked_for(small_case_folder: Path, tiny_b
     for words in ("Seed</dt><dd>3", "Device</dt><dd>", "Sampled masks a slice</dt><dd>2", *own):
         assert words in page
     assert (done.folder / "Small_001_lesions.csv").read_text().startswith("case,model,")
+
+
+def test_what_is_not_asked_for_again_is_removed_and_told_of(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    files, told = find_case_files(small_case_folder), list[str]()
+    predict_case(files, tiny_bundle, tmp_path, QUICK, session=True)
+    done = predict_case(files, tiny_bundle, tmp_path, QUICK, overwrite=True, remark=told.append)
+    assert not (done.folder / "Small_001.ddmd").exists()
+    assert "Small_001: Small_001.ddmd of the earlier results is removed; --session writes new ones" in told
+
+
+def test_without_qt_a_session_is_refused_before_anything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "napari_ddmd.viewer.session.of_run", None)
+    with pytest.raises(PredictError, match=r"needs napari with Qt, which is not here; install"):
+        refuse_without_napari()
+
+
+def test_a_session_that_cannot_be_written_leaves_nothing(
+    small_case_folder: Path, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, *_arguments: object, **_options: object) -> None:
+        raise SessionError(f"{path}: cannot be written")
+
+    monkeypatch.setattr("napari_ddmd.viewer.session.of_run.save_run", fail)
+    with pytest.raises(PredictError, match="cannot be written"):
+        predict_case(find_case_files(small_case_folder), tiny_bundle, tmp_path / "out", QUICK, session=True)
+    assert not any(place.is_file() for place in tmp_path.rglob("*"))
 
 
 def test_that_the_model_was_trained_on_the_patient_is_said(

@@ -188,7 +188,7 @@ class GatedSegment:
         *,
         slices: tuple[int, ...],
         samples: int,
-        cancel: Event,
+        cancel: Event | None = None,
         progress: Callable[[Progress], None],
         remark: Callable[[str], None],
         **settings: Any,
@@ -198,7 +198,7 @@ class GatedSegment:
         try:
             for number, index in enumerate(slices):
                 while not self.gate.acquire(timeout=0.01):
-                    if cancel.is_set():
+                    if cancel is not None and cancel.is_set():
                         return
                 if self.error is not None:
                     error, self.error = self.error, None

@@ -116,7 +116,7 @@ def capture(panel: SegmentationPanel) -> Snapshot:
     if case.mask is not None:
         copies["expert"] = case.mask.copy()
     parts = {
-        "results": None if results is None else _stored_results(results),
+        "results": None if results is None else stored_results(results),
         "has_lesion": "lesion" in copies,
         "masks": tuple(_stored_mask(layer) for layer in masks),
         "looks": tuple(_looks(panel, keys)),
@@ -136,7 +136,14 @@ def is_on_disk(case: Case, viewer: ViewerModel) -> bool:
     return has_files(case) and case in open_cases(viewer.layers)
 
 
-def save(snapshot: Snapshot, path: Path, *, with_images: bool, progress: Callable[[float], None] | None = None) -> Path:
+def save(
+    snapshot: Snapshot,
+    path: Path,
+    *,
+    with_images: bool,
+    progress: Callable[[float], None] | None = None,
+    place: Path | None = None,
+) -> Path:
     """Write a snapshot; takes a while.
 
     Parameters
@@ -149,6 +156,8 @@ def save(snapshot: Snapshot, path: Path, *, with_images: bool, progress: Callabl
         Whether the images go into it; those of a case without files always do.
     progress
         Called with the share that is written.
+    place
+        Where the file will lie in the end, if not where it is written: files are named from there.
 
     Raises
     ------
@@ -161,7 +170,7 @@ def save(snapshot: Snapshot, path: Path, *, with_images: bool, progress: Callabl
         format=FORMAT,  # type: ignore[arg-type]
         version=version_for(parts["results"], parts["masks"], has_numbers="numbers" in snapshot.copies),  # type: ignore[arg-type]
         package=__version__,
-        case=_stored_case(snapshot.case, path, is_embedded=is_embedded),
+        case=_stored_case(snapshot.case, place or path, is_embedded=is_embedded),
         **parts,
     )
     return write_session(path, session, _arrays(snapshot, session), progress)
@@ -211,7 +220,8 @@ def _header(case: Case) -> str:
     return base64.b64encode(plain_header(case.header).binaryblock).decode("ascii")
 
 
-def _stored_results(results: ResultLayers) -> StoredResults | None:
+def stored_results(results: ResultLayers) -> StoredResults | None:
+    """Word what runs have said of a case; None where that is nothing, or all of it was taken back."""
     volumes, recipe = results.volumes, results.recipe
     # What was taken back is left out: nothing is undone or done again in a session that was opened.
     done = tuple(sorted(results.done))
