@@ -6,9 +6,13 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ddmd import __version__
 from napari_ddmd.case import MODALITIES, Case
 from napari_ddmd.learned import cautions_of
-from napari_ddmd.lesions import Lesion, find_lesions, lesion_volume_ml
+from napari_ddmd.lesions import Lesion, Parts, find_lesions, lesion_volume_ml
 from napari_ddmd.saveable import ModelFacts
 from napari_ddmd.volumes import Volumes
 
@@ -54,12 +58,14 @@ def summarise(
         "lesion_volume_ml": lesion_volume_ml(mask, case.spacing),
         "lesions": [lesion_entry(lesion, case) for lesion in lesions],
         "warnings": [*case.cautions, *cautions_of(case.name, ModelFacts.of(bundle))],
+        "left_out": _left_out(volumes, mask, threshold, case),
         "model": model_entry(bundle),
         "settings": {**settings, "threshold": threshold},
         "bias_field_taken_out": None if volumes.evened is None else list(volumes.evened),
         "device": device,
         "seconds": round(seconds, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),
+        "package": __version__,
     }
     if device.startswith("cuda"):
         summary["peak_device_memory_mb"] = round(_peak_cuda_memory_mb(device), 1)
@@ -67,6 +73,13 @@ def summarise(
     summary["slices"] = {"first": numbers[0], "last": numbers[-1], "n": len(numbers), "numbers": numbers}
     summary["scores"] = _scores(volumes, numbers, case)
     return summary
+
+
+def _left_out(volumes: Volumes, mask: NDArray[np.uint8], threshold: float, case: Case) -> dict[str, Any]:
+    """What exceeds the threshold and is not in the mask: parts that are too small or too doubtful."""
+    place = (volumes.probability > threshold) & (mask == 0)
+    parts = Parts.of(place)
+    return {"n": 0 if parts is None else parts.count, "volume_ml": lesion_volume_ml(place, case.spacing)}
 
 
 def model_entry(bundle: Bundle) -> dict[str, str]:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import napari_ddmd
 from napari_ddmd.case import MODALITIES, Case, load_case
 from napari_ddmd.case.plain_header import plain_header
 from napari_ddmd.export import (
@@ -172,6 +173,8 @@ def test_the_summary_counts_as_the_files_do(save: Save, small_case: Case, tiny_b
     assert summary["device"] == "cpu"
     assert summary["seconds"] == 1.25
     assert summary["peak_memory_mb"] > 10
+    assert summary["package"] == napari_ddmd.__version__
+    assert summary["left_out"] == {"n": 0, "volume_ml": 0.0}
     assert summary["slices"] == {"first": 3, "last": 5, "n": 3, "numbers": [3, 4, 5]}
     assert summary["scores"]["inter"] == [4.0, 3.0, 2.0]
     assert summary["scores"]["intra"] == [4.5, 3.5, 2.5]

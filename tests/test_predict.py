@@ -64,6 +64,9 @@ def test_parts_that_are_sure_nowhere_are_left_out(small_case_folder: Path, tiny_
     done = predict_case(find_case_files(small_case_folder), bundle, tmp_path / "peak", QUICK)
     assert plain.mask(threshold).any()
     assert done.summary["lesion_volume_ml"] == 0
+    left = np.count_nonzero(done.volumes.probability > threshold)
+    assert done.summary["left_out"]["volume_ml"] == pytest.approx(left * np.prod(done.case.spacing) / 1000)
+    assert done.summary["left_out"]["n"] >= 1
     assert done.summary["settings"]["min_peak"] == pytest.approx(sampling.min_peak, abs=1e-4)
 
 

@@ -34,7 +34,7 @@ _DIVIDED: dict[str, Any] = {"stride": 1, "spacing": 3, "enabled": True}
 _NAME_SIZE = 12
 _NAME_COLOR = "white"
 # Width and height in pixels of the scale of colours on a map.
-_SCALE_SIZE, _SCALE_LETTERS = (12, 90), 9
+_SCALE_SIZE, _SCALE_LETTERS = (12, 120), 9
 # Half of the image shows through what a name stands on; napari would make it grey for that.
 _NAME_GROUND = (0.0, 0.0, 0.0, 0.5)
 
