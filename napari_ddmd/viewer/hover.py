@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.layers import Labels
@@ -44,7 +45,7 @@ class Hover:
     def __init__(self, desk: Desk, links: ViewerLinks, lesion_at: Callable[[Voxel], int] = lambda _voxel: 0) -> None:
         self._desk, self._lesion_at = desk, lesion_at
         self._layers: list[Layer] = []
-        self._lacking: tuple[Case | None, tuple[str, ...]] = (None, ())
+        self._lacking: WeakKeyDictionary[Case, tuple[str, ...]] = WeakKeyDictionary()
         links.connect(desk.viewer.layers.events.inserted, self._on_inserted)
         links.connect(desk.viewer.layers.events.removed, self._on_removed)
         for layer in desk.viewer.layers:
@@ -94,9 +95,9 @@ class Hover:
 
     def _missing(self, case: Case) -> tuple[str, ...]:
         """Modalities that the case lacks; looked up once, for every voxel of an image that is missing is asked."""
-        if self._lacking[0] is not case:
-            self._lacking = case, missing_modalities(case)
-        return self._lacking[1]
+        if case not in self._lacking:
+            self._lacking[case] = missing_modalities(case)
+        return self._lacking[case]
 
 
 def voxel_at(case: Case, position: Any) -> Voxel | None:

@@ -62,7 +62,7 @@ class WindowLevel:
         viewer.mouse_drag_callbacks.append(self._drag)
         # napari zooms at a double click of any button.
         clicks = viewer.mouse_double_click_callbacks
-        self._zooms = {call: _Unless(self.wants, call) for call in clicks if _name(call) == "double_click_to_zoom"}
+        self._zooms = {call: _Unless(self._image_for, call) for call in clicks if _name(call) == "double_click_to_zoom"}
         clicks[:] = [self._zooms.get(call, call) for call in clicks]
         clicks.append(self._on_double_click)
 
@@ -114,18 +114,16 @@ class WindowLevel:
         if tag.role in MODALITIES:
             image.contrast_limits = contrast_limits(image.data)
 
-    def wants(self, event: Any) -> Image | None:
+    def _image_for(self, event: Any) -> Image | None:
         """Return the image that a press or a double click is meant for, None where it is napari's."""
         active = self._viewer.layers.selection.active
         is_tool_in_use = active is not None and str(active.mode) not in ("pan_zoom", *_RESTING)
         is_ours = event.button == _RIGHT and not event.modifiers and self._viewer.dims.ndisplay == 2
-        if not is_ours or is_tool_in_use or _has_outline(active):
-            return None
-        return self.image_at(event.viewbox)
+        return None if is_tool_in_use or not is_ours else self.image_at(event.viewbox)
 
     def _drag(self, _viewer: Any, event: Any) -> Generator[None, None, None]:
-        image = self.wants(event)
-        if image is None:
+        image = self._image_for(event)
+        if image is None or _has_outline(self._viewer.layers.selection.active):
             return
         # The camera, which would zoom, is not told of a press that is handled; the active layer is.
         event.handled = True
@@ -175,11 +173,12 @@ class WindowLevel:
 
     def _on_double_click(self, _viewer: Any, event: Any) -> None:
         active = self._viewer.layers.selection.active
-        if event.button == _RIGHT and isinstance(active, Labels) and _has_outline(active):
+        if self._image_for(event) is None:
+            return
+        if isinstance(active, Labels) and _has_outline(active):
             active._overlays["brush_stroke"].abort(active)  # its first click has begun one
-        if self.wants(event) is not None:
-            event.handled = True
-            self.reset(event.viewbox)
+        event.handled = True
+        self.reset(event.viewbox)
 
 
 def set_window(image: Image, window: float, level: float) -> None:

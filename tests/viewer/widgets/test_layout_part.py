@@ -218,13 +218,14 @@ def test_with_the_brush_a_right_drag_sets_the_window_and_a_right_click_begins_an
     move(QPoint(60, 120), QPoint(0, 100), QPoint(-40, 40), QPoint(0, 0))
     assert labels.data.sum() > 2 * drawn.sum(), "closed, it is filled"
 
-    filled = labels.data.copy()
+    filled, zoom = labels.data.copy(), viewer.scene.camera.zoom
     QTest.mouseClick(canvas, right, pos=middle + QPoint(150, 0))
     QTest.mouseDClick(canvas, right, pos=middle + QPoint(150, 0))
     qtbot.waitUntil(lambda: tuple(flair.contrast_limits) == pytest.approx(before))
     QTest.mouseRelease(canvas, right, pos=middle + QPoint(150, 0))
     move(QPoint(150, 90))
     assert (labels.data == filled).all(), "the first click of a double click has drawn nothing in the end"
+    assert viewer.scene.camera.zoom == pytest.approx(zoom)
 
 
 def test_buttons_follow_the_canvas(window: Window) -> None:
