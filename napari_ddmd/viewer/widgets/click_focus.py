@@ -1,22 +1,22 @@
-"""A click on a button leaves the keyboard where it was: the arrow keys go on walking through the slices."""
+"""A click on a button or a slider leaves the keyboard where it was: the arrow keys go on walking through slices."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractButton, QWidget
+from qtpy.QtWidgets import QAbstractButton, QAbstractSlider, QWidget
 
 
 def leave_keys_when_clicked(parent: QWidget) -> None:
-    """Let buttons take the focus by the Tab key alone.
+    """Let buttons and sliders take the focus by the Tab key alone.
 
-    Qt gives it to a button that is clicked, and the arrow keys then go to its neighbours: from one layout or plane to
-    the next, while the reader means the next slice.
+    Qt gives it to a button that is clicked, and the arrow keys then go to its neighbours, from one layout or plane to
+    the next, or move the threshold that was dragged, while the reader means the next slice.
 
     Parameters
     ----------
     parent : QWidget
-        Whose buttons they are, at any depth.
+        Whose they are, at any depth.
     """
-    for button in parent.findChildren(QAbstractButton):
-        if button.focusPolicy() & Qt.FocusPolicy.ClickFocus:
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    for widget in (*parent.findChildren(QAbstractButton), *parent.findChildren(QAbstractSlider)):
+        if widget.focusPolicy() & Qt.FocusPolicy.ClickFocus:
+            widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)

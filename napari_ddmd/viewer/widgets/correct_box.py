@@ -104,6 +104,11 @@ class CorrectBox(QWidget):
         self._on_mask()
 
     @property
+    def _is_whole(self) -> bool:
+        """Whether tools work on all slices."""
+        return self.scope.currentIndex() == 1
+
+    @property
     def is_working(self) -> bool:
         """Whether a tool is at work in the background."""
         return self._job is not None
@@ -111,7 +116,11 @@ class CorrectBox(QWidget):
     def use(self, key: str, *_: object) -> None:
         """Use one of the tools on the mask in hand: fill, smooth, grow, interpolate or remove."""
         text, tool, _tip = _TOOLS[key]
-        self._start(text, tool)
+        if self._desk.slice_in_sight is None and (key == "remove" or not self._is_whole):
+            self.message.setText(_NO_SLICE)
+            self._show()
+        else:
+            self._start(text, tool)
 
     def delete(self, place: Mask, number: int) -> None:
         """Delete the lesion that lies at a place ``(S, H, W)``.
@@ -144,15 +153,9 @@ class CorrectBox(QWidget):
         case, layer = self._desk.case, self._desk.mask
         if case is None or layer is None or is_expert(layer) or self._job is not None:
             return
-        whole = self.scope.currentIndex() == 1
-        place = self._desk.slice_in_sight
-        if place is None and (not whole or tool is mask_tools.remove_slice):
-            self.message.setText(_NO_SLICE)
-            self._show()
-            return
-        axis, index = place or (0, 0)
+        axis, index = self._desk.slice_in_sight or (0, self._desk.current_slice)
         drawn = tuple(place for place in drawn_slices(self._desk) if self._made.get(place) != _mark(layer, place))
-        sheet = Sheet(case, np.array(layer.data), index, whole, drawn, axis)
+        sheet = Sheet(case, np.array(layer.data), index, self._is_whole, drawn, axis)
         self._job = (layer, name, f"{name}: ", sheet)
         self.message.setText(f"{name}…")
         self._show()

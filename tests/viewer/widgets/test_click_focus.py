@@ -4,14 +4,13 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from superqt import QLabeledDoubleSlider
 
 from napari_ddmd.viewer.widgets.click_focus import leave_keys_when_clicked
 
 
-@pytest.mark.parametrize("kind", [QPushButton, QCheckBox])
-def test_a_click_on_a_button_leaves_the_keyboard_where_it_is_and_tab_still_comes_by(
-    kind: type[QWidget], qtbot: QtBot
-) -> None:
+@pytest.mark.parametrize("kind", [QPushButton, QCheckBox, QLabeledDoubleSlider])
+def test_a_click_leaves_the_keyboard_where_it_is_and_tab_still_comes_by(kind: type[QWidget], qtbot: QtBot) -> None:
     window, part = QWidget(), QWidget()
     line, button = QLineEdit(), kind()
     inner = QHBoxLayout(part)
@@ -23,7 +22,7 @@ def test_a_click_on_a_button_leaves_the_keyboard_where_it_is_and_tab_still_comes
     window.show()
     leave_keys_when_clicked(window)
     line.setFocus()
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(getattr(button, "_slider", button), Qt.MouseButton.LeftButton)  # of superqt's, what is dragged
     assert window.focusWidget() is line
     qtbot.keyClick(line, Qt.Key.Key_Tab)
-    assert window.focusWidget() is button
+    assert window.focusWidget() in (button, *button.findChildren(QWidget))

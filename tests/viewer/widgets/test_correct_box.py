@@ -148,6 +148,9 @@ def test_a_slice_is_cleared_in_the_plane_that_is_in_sight(
         box.use(key)
         assert not box.is_working
         assert box.message.text() == "No slice is in sight here: choose a plane above."
+    box.delete(lesion.data > 0, 1)  # which has to do with no slice
+    wait_for(box, qtbot)
+    assert not lesion.data.any()
     box.scope.setCurrentIndex(1)
     box.use("fill")
     wait_for(box, qtbot)
