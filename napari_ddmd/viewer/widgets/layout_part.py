@@ -107,6 +107,7 @@ class LayoutPart(QWidget):
         accept: Callable[[], object],
         undo: Callable[[], object],
         redo: Callable[[], object],
+        run: Callable[[], object],
     ) -> None:
         """Bind the keys; those that another part of the panel answers to are given here.
 
@@ -121,6 +122,8 @@ class LayoutPart(QWidget):
         undo, redo : callable
             Take a step of the mask in hand back, or do it again. napari has the same keys for the layer of labels that
             is active, which come first; these are for when an image is.
+        run : callable
+            Begins a run, or cancels the one that is on.
         """
         step_finding = self._desk.step_to_finding
         self.keys = Keys(
@@ -134,6 +137,7 @@ class LayoutPart(QWidget):
                 Key("Ctrl-Enter", "accept the mask as it stands, or take that back", accept),
                 Key("Ctrl-Z", "undo on the mask in hand: painting, tools, thresholds, runs", undo),
                 Key("Ctrl-Shift-Z", "redo", redo),
+                Key("F8", "run, or cancel the run", run),
                 Key("Q", "next modality at full size", partial(self._flip, 1)),
                 Key("Shift-Q", "previous modality at full size", partial(self._flip, -1)),
                 Key("W", "window and level as at first", self.window_level.reset),

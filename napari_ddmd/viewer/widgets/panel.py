@@ -203,6 +203,7 @@ class SegmentationPanel(QWidget):
             self.summary_bar.toggle_accepted,
             self.lesion_tab.correct_box.undo,
             self.lesion_tab.correct_box.redo,
+            self.run_bar.button.click,
         )
         hover = Hover(self.desk, links, self.lesion_box.lesion_at)
         self.run_part.running_changed.connect(self._on_running)

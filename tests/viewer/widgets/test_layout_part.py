@@ -42,7 +42,7 @@ def window(make_napari_viewer: Callable[..., Any], case: Case, qtbot: QtBot) -> 
     asked: list[str] = []
     part.bind_keys(
         lambda way: asked.append(f"lesion {way}"),
-        *(partial(asked.append, what) for what in ("overlays", "ok", "undo", "redo")),
+        *(partial(asked.append, what) for what in ("overlays", "ok", "undo", "redo", "run")),
     )
     viewer.window.add_dock_widget(part, name="layout")
     qtbot.waitExposed(viewer.window._qt_window)
@@ -62,7 +62,8 @@ def test_the_keys_work_in_the_window_whatever_layer_is_active(window: Window, ca
         press(viewer, keys.Key_N, Qt.KeyboardModifier.ShiftModifier)
         press(viewer, keys.Key_H)
         press(viewer, keys.Key_Return, Qt.KeyboardModifier.ControlModifier)
-        assert asked == ["lesion 1", "lesion -1", "overlays", "ok"]
+        press(viewer, keys.Key_F8)
+        assert asked == ["lesion 1", "lesion -1", "overlays", "ok", "run"]
         asked.clear()
         press(viewer, keys.Key_F2)
         assert part.four_panels.arrangement is Arrangement.MODALITIES
@@ -118,7 +119,7 @@ def test_no_key_is_napari_s(window: Window) -> None:
     viewer, part, _asked = window
     assert part.keys is not None
     ours = {str(coerce_keybinding(key.name)) for key in part.keys.keys}
-    assert len(ours) == 17
+    assert len(ours) == 18
     # As napari comes, as this napari is set up, and what its layers and its window answer to besides.
     theirs = {str(binding) for bindings in default_shortcuts.values() for binding in bindings}
     theirs |= {str(binding) for bindings in action_manager._shortcuts.values() for binding in bindings}
