@@ -50,9 +50,10 @@ format: setup
 typecheck: setup
 	$(BIN)/mypy
 
-# Several tests at once, each of which computes in one thread.
+# Several tests at once, each of which computes in one thread. Compiled modules are kept, whatever the shell says: each
+# of the processes that tests start would compile all of them again.
 pytest: setup
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 audit: setup
 	@scripts/audit.sh $(VENV)
